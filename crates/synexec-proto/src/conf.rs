@@ -1,0 +1,242 @@
+//! The grammar of a conf, which is the original's.
+//!
+//! The first line is the command line, split at white space with no quoting; all after the first line break is the
+//! payload. A word `:CONF:` stands for the payload's path. One thing is new: where the original would decline a
+//! command line whose first word is `:CONF:`, here the payload itself is the program.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// The word that stands for the payload's path.
+const PAYLOAD_WORD: &[u8] = b":CONF:";
+
+/// Longest command line, in bytes: what Linux takes as one argument.
+pub const COMMAND_LINE_MAX: usize = 128 * 1024;
+
+/// Why a conf cannot be run anywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConfError {
+    /// The first line has no word.
+    #[error("its first line is empty; the command line must stand there, as in `/bin/sh :CONF:`")]
+    NoCommand,
+    /// The first word has no slash.
+    #[error("the program `{0}` is given without a path; write it with one, as in `/bin/{0}`")]
+    NoPath(String),
+    /// The first word ends in a slash.
+    #[error("the program `{0}` is a directory's name; add the name of the program")]
+    NoName(String),
+    /// The first line is too long.
+    #[error("its first line is longer than {COMMAND_LINE_MAX} bytes; move the data behind the first line break")]
+    LongLine,
+    /// The first line holds a NUL byte, which no argument can.
+    #[error("its first line holds a NUL byte, which no argument can; is this a conf, or the program itself?")]
+    Nul,
+    /// The payload is the program and there is none.
+    #[error("its program is the payload (`:CONF:`), but nothing follows the first line")]
+    NoPayload,
+}
+
+/// A command line as the conf has it, before the payload has a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    words: Vec<OsString>,
+}
+
+impl CommandLine {
+    /// Reads the first line of a conf, given without its line break.
+    ///
+    /// # Errors
+    /// [`ConfError`] when no slave could run it.
+    pub fn parse(line: &[u8]) -> Result<Self, ConfError> {
+        if line.contains(&0) {
+            return Err(ConfError::Nul);
+        }
+        let words: Vec<&[u8]> = line.split(|byte| is_space(*byte)).filter(|word| !word.is_empty()).collect();
+        check_program(words.first().ok_or(ConfError::NoCommand)?)?;
+        Ok(Self { words: words.into_iter().map(|word| OsStr::from_bytes(word).to_owned()).collect() })
+    }
+
+    /// Whether the payload itself is the program.
+    pub fn runs_payload(&self) -> bool {
+        self.words.first().is_some_and(|word| is_payload(word))
+    }
+
+    /// Whether a word holds a quote, which stands for itself and does not group words.
+    pub fn has_quotes(&self) -> bool {
+        self.words.iter().any(|word| word.as_bytes().iter().any(|byte| matches!(byte, b'\'' | b'"')))
+    }
+
+    /// The file to execute.
+    pub fn program(&self, payload: &Path) -> PathBuf {
+        self.words.first().map(|word| substitute(word, payload).into()).unwrap_or_default()
+    }
+
+    /// The arguments, of which the first is the program's own name: the part after the last `/`.
+    pub fn arguments(&self, payload: &Path) -> Vec<OsString> {
+        let name = self.program(payload).file_name().unwrap_or_default().to_owned();
+        let rest = self.words.iter().skip(1).map(|word| substitute(word, payload));
+        std::iter::once(name).chain(rest).collect()
+    }
+}
+
+fn check_program(word: &[u8]) -> Result<(), ConfError> {
+    let shown = || String::from_utf8_lossy(word).into_owned();
+    match word {
+        PAYLOAD_WORD => Ok(()),
+        [.., b'/'] => Err(ConfError::NoName(shown())),
+        _ if word.contains(&b'/') => Ok(()),
+        _ => Err(ConfError::NoPath(shown())),
+    }
+}
+
+/// White space as C's `isspace` has it, less the line break, which ended the line.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | 0x0c | 0x0b)
+}
+
+fn is_payload(word: &OsStr) -> bool {
+    word.as_bytes() == PAYLOAD_WORD
+}
+
+fn substitute(word: &OsStr, payload: &Path) -> OsString {
+    if is_payload(word) { payload.as_os_str().to_owned() } else { word.to_owned() }
+}
+
+/// Takes a conf in parts of any size and divides it at the first line break. Keeps the command line, not the payload.
+#[derive(Debug, Default)]
+pub struct ConfSplitter {
+    line: Vec<u8>,
+    line_ended: bool,
+    payload_length: u64,
+}
+
+impl ConfSplitter {
+    /// Takes the next bytes and gives those of them that belong to the payload.
+    ///
+    /// # Errors
+    /// [`ConfError::LongLine`] when the first line does not end in time.
+    pub fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], ConfError> {
+        let payload = if self.line_ended { bytes } else { self.feed_line(bytes)? };
+        self.payload_length = self.payload_length.saturating_add(u64::try_from(payload.len()).unwrap_or(u64::MAX));
+        Ok(payload)
+    }
+
+    /// The command line, when the conf is whole.
+    ///
+    /// # Errors
+    /// [`ConfError`] when no slave could run it.
+    pub fn finish(&self) -> Result<CommandLine, ConfError> {
+        let command_line = CommandLine::parse(&self.line)?;
+        if command_line.runs_payload() && self.payload_length == 0 {
+            return Err(ConfError::NoPayload);
+        }
+        Ok(command_line)
+    }
+
+    /// Whether the first line is known.
+    pub fn line_ended(&self) -> bool {
+        self.line_ended
+    }
+
+    /// Bytes of payload so far.
+    pub fn payload_length(&self) -> u64 {
+        self.payload_length
+    }
+
+    fn feed_line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], ConfError> {
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let (line, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+        if self.line.len() + line.len() > COMMAND_LINE_MAX {
+            return Err(ConfError::LongLine);
+        }
+        self.line.extend_from_slice(line);
+        self.line_ended = end.is_some();
+        Ok(rest.get(1..).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn arguments(line: &str) -> Vec<OsString> {
+        CommandLine::parse(line.as_bytes()).unwrap().arguments(Path::new("/w/conf"))
+    }
+
+    fn split(conf: &[u8], chunk: usize) -> (Result<CommandLine, ConfError>, Vec<u8>) {
+        let mut splitter = ConfSplitter::default();
+        let mut payload = Vec::new();
+        for bytes in conf.chunks(chunk) {
+            payload.extend_from_slice(splitter.feed(bytes).unwrap());
+        }
+        (splitter.finish(), payload)
+    }
+
+    #[test]
+    fn words_are_split_at_white_space_and_nothing_is_quoted() {
+        assert_eq!(arguments("/bin/echo \ta\r b\x0b\x0c'c d'  "), ["echo", "a", "b", "'c", "d'"]);
+        assert!(CommandLine::parse(b"/bin/sh -c 'x y'").unwrap().has_quotes());
+        assert!(!CommandLine::parse(b"/bin/sh -c x").unwrap().has_quotes());
+    }
+
+    #[test]
+    fn only_the_exact_word_becomes_the_payload_path() {
+        assert_eq!(arguments("/bin/sh :CONF: :CONF:x x:CONF:"), ["sh", "/w/conf", ":CONF:x", "x:CONF:"]);
+    }
+
+    #[test]
+    fn a_first_word_of_conf_runs_the_payload() {
+        let line = CommandLine::parse(b":CONF: --fast").unwrap();
+        assert!(line.runs_payload());
+        assert_eq!(line.program(Path::new("/w/conf")), Path::new("/w/conf"));
+        assert_eq!(line.arguments(Path::new("/w/conf")), ["conf", "--fast"]);
+        assert_eq!(split(b":CONF:\n", 3).0, Err(ConfError::NoPayload));
+    }
+
+    #[test]
+    fn what_no_slave_could_run_is_an_error() {
+        assert_eq!(CommandLine::parse(b""), Err(ConfError::NoCommand));
+        assert_eq!(CommandLine::parse(b" \t\r"), Err(ConfError::NoCommand));
+        assert_eq!(CommandLine::parse(b"echo a/b"), Err(ConfError::NoPath("echo".into())));
+        assert_eq!(CommandLine::parse(b"/bin/ a"), Err(ConfError::NoName("/bin/".into())));
+        assert_eq!(CommandLine::parse(b"/bin/a\0b"), Err(ConfError::Nul));
+        assert_eq!(ConfSplitter::default().feed(&[b'x'; COMMAND_LINE_MAX + 1]), Err(ConfError::LongLine));
+    }
+
+    #[test]
+    fn one_line_has_no_payload_with_or_without_its_break() {
+        for conf in [&b"/bin/sleep 1"[..], b"/bin/sleep 1\n"] {
+            let (line, payload) = split(conf, 100);
+            assert_eq!(line.unwrap().arguments(Path::new("/w")), ["sleep", "1"]);
+            assert!(payload.is_empty());
+        }
+        assert_eq!(split(b"/bin/sleep 1\n\n", 100).1, b"\n");
+    }
+
+    proptest! {
+        #[test]
+        fn any_chunks_give_the_same_conf(
+            words in prop::collection::vec("[!-~]{1,8}", 0..5),
+            payload in prop::collection::vec(any::<u8>(), 0..200),
+            chunk in 1..50usize,
+        ) {
+            let line = format!("/bin/x {}", words.join(" "));
+            let conf = [line.as_bytes(), b"\n", &payload].concat();
+            let (command_line, rest) = split(&conf, chunk);
+            prop_assert_eq!(command_line, CommandLine::parse(line.as_bytes()));
+            prop_assert_eq!(rest, payload);
+        }
+
+        #[test]
+        fn any_line_is_parsed_or_refused(line in prop::collection::vec(any::<u8>(), 0..100)) {
+            if let Ok(parsed) = CommandLine::parse(&line) {
+                prop_assert!(!parsed.arguments(Path::new("/w/conf"))[0].is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Whether a peer is still there: when to ask, and when to stop believing.
+
+use std::time::Duration;
+
+use crate::time::MonotonicInstant;
+
+/// Longest silence before a peer is asked whether it is there.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// When the check itself comes this late, it is the checker that was not there, and the peer gets its time again.
+const OVERSLEPT: Duration = Duration::from_secs(1);
+
+/// What to do about a peer now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulse {
+    /// Nothing.
+    Fine,
+    /// Ask it.
+    Probe,
+    /// It has not answered in time.
+    Lost,
+}
+
+/// Watches one peer. Every message from it counts as an answer.
+#[derive(Debug, Clone)]
+pub struct Liveness {
+    lost_after: Duration,
+    last_heard: MonotonicInstant,
+    probed_at: Option<MonotonicInstant>,
+    paused: bool,
+}
+
+impl Liveness {
+    /// Watches a peer that was heard now, and is lost when it is silent for `lost_after`.
+    pub fn new(lost_after: Duration, now: MonotonicInstant) -> Self {
+        Self { lost_after, last_heard: now, probed_at: None, paused: false }
+    }
+
+    /// The peer said something.
+    pub fn heard(&mut self, now: MonotonicInstant) {
+        self.last_heard = now;
+        self.probed_at = None;
+    }
+
+    /// How long the peer has been silent.
+    pub fn silence(&self, now: MonotonicInstant) -> Duration {
+        now.since(self.last_heard)
+    }
+
+    /// Stops the watch, while it is we who keep the connection busy.
+    pub fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// Starts the watch anew.
+    pub fn resume(&mut self, now: MonotonicInstant) {
+        self.paused = false;
+        self.heard(now);
+    }
+
+    /// When to check next.
+    pub fn deadline(&self) -> Option<MonotonicInstant> {
+        (!self.paused).then(|| match self.probed_at {
+            None => self.last_heard.plus(self.interval()),
+            Some(probed_at) => probed_at.plus(self.lost_after.saturating_sub(self.interval())),
+        })
+    }
+
+    /// What is due now. [`Pulse::Probe`] counts as asked.
+    pub fn check(&mut self, now: MonotonicInstant) -> Pulse {
+        let Some(deadline) = self.deadline().filter(|deadline| now >= *deadline) else {
+            return Pulse::Fine;
+        };
+        if self.probed_at.is_some() && now.since(deadline) < OVERSLEPT {
+            return Pulse::Lost;
+        }
+        self.probed_at = Some(now);
+        Pulse::Probe
+    }
+
+    fn interval(&self) -> Duration {
+        HEARTBEAT.min(self.lost_after / 3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> MonotonicInstant {
+        MonotonicInstant::from_nanos(seconds * 1_000_000_000)
+    }
+
+    fn watch() -> Liveness {
+        Liveness::new(Duration::from_secs(30), at(100))
+    }
+
+    #[test]
+    fn a_silent_peer_is_asked_once_and_lost_in_time() {
+        let mut peer = watch();
+        assert_eq!(peer.check(at(104)), Pulse::Fine);
+        assert_eq!(peer.check(at(105)), Pulse::Probe);
+        assert_eq!(peer.check(at(129)), Pulse::Fine);
+        assert_eq!(peer.deadline(), Some(at(130)));
+        assert_eq!(peer.check(at(130)), Pulse::Lost);
+    }
+
+    #[test]
+    fn an_answer_starts_the_watch_anew() {
+        let mut peer = watch();
+        assert_eq!(peer.check(at(105)), Pulse::Probe);
+        peer.heard(at(129));
+        assert_eq!(peer.check(at(130)), Pulse::Fine);
+        assert_eq!(peer.deadline(), Some(at(134)));
+    }
+
+    #[test]
+    fn a_checker_that_was_away_does_not_blame_the_peer() {
+        let mut peer = watch();
+        assert_eq!(peer.check(at(105)), Pulse::Probe);
+        assert_eq!(peer.check(at(500)), Pulse::Probe);
+        assert_eq!(peer.check(at(525)), Pulse::Lost);
+    }
+
+    #[test]
+    fn a_paused_watch_has_no_deadline() {
+        let mut peer = watch();
+        peer.pause();
+        assert_eq!((peer.deadline(), peer.check(at(900))), (None, Pulse::Fine));
+        peer.resume(at(900));
+        assert_eq!(peer.deadline(), Some(at(905)));
+    }
+}

@@ -1,0 +1,100 @@
+//! What goes into the master's session and what comes out of it.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::Notice;
+use crate::message::{ConfBegin, Message};
+use crate::session::Disconnect;
+
+/// One connection, for as long as the program runs; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub u64);
+
+/// A session as its user asked for it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the master calls itself.
+    pub name: String,
+    /// How many slaves take part.
+    pub slaves: NonZeroU32,
+    /// How long to wait for them; without it, for ever.
+    pub wait: Option<Duration>,
+    /// Silence after which a slave is lost.
+    pub lost_after: Duration,
+    /// Bytes of the conf.
+    pub conf_length: u64,
+    /// Whether the conf's payload is its program, which original slaves do not know.
+    pub runs_payload: bool,
+}
+
+/// How the user ended the session early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupt {
+    /// SIGINT.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A connection was accepted.
+    Connected {
+        /// Its id from now on.
+        peer: PeerId,
+        /// Where it comes from.
+        address: SocketAddr,
+    },
+    /// A message arrived.
+    Received {
+        /// From whom.
+        peer: PeerId,
+        /// What it says.
+        message: Message,
+    },
+    /// The last byte of the conf was handed to the network.
+    ConfSent {
+        /// To whom.
+        peer: PeerId,
+    },
+    /// A connection ended by itself.
+    Disconnected {
+        /// Whose.
+        peer: PeerId,
+        /// Why.
+        why: Disconnect,
+    },
+    /// The user wants an end; said twice, at once.
+    Interrupted(Interrupt),
+}
+
+/// Something to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Invite slaves by UDP.
+    Probe,
+    /// Send a message.
+    Send {
+        /// To whom.
+        peer: PeerId,
+        /// What.
+        message: Message,
+    },
+    /// Send the conf; [`Event::ConfSent`] when it is on its way.
+    SendConf {
+        /// To whom.
+        peer: PeerId,
+        /// In parts and headed by this; without it, as one message.
+        begin: Option<ConfBegin>,
+    },
+    /// Close a connection; nothing more is heard of it.
+    Close {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// Tell the user.
+    Tell(Notice),
+}

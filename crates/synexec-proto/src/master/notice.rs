@@ -1,0 +1,121 @@
+//! What a session tells its user on the way.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Interrupt, Loss, Outcome, RunTimes};
+use crate::message::Reason;
+use crate::session::Disconnect;
+
+/// A slave as the user knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlaveLabel {
+    /// Its own name; the address of an original slave, which has none.
+    pub name: String,
+    /// Where it is connected from.
+    pub address: SocketAddr,
+}
+
+/// One thing that happened; every kind of display reads these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A slave has joined.
+    Joined {
+        /// Who.
+        slave: SlaveLabel,
+        /// Whether it is an original one, of protocol version 1 only.
+        original: bool,
+        /// How many there are with it.
+        joined: usize,
+        /// How many are wanted.
+        slaves: usize,
+    },
+    /// A slave that had joined is gone before the set was complete.
+    Dropped {
+        /// Who.
+        slave: SlaveLabel,
+        /// Why.
+        why: Loss,
+        /// How many are left.
+        joined: usize,
+        /// How many are wanted.
+        slaves: usize,
+    },
+    /// A connection that was never a slave's is closed.
+    TurnedAway {
+        /// Where it came from.
+        address: SocketAddr,
+        /// Why; none when it said nothing in time.
+        why: Option<Disconnect>,
+    },
+    /// A connection beyond the wanted number is closed.
+    Released {
+        /// Where it came from.
+        address: SocketAddr,
+    },
+    /// Not enough slaves joined in time.
+    GaveUp {
+        /// How many had.
+        joined: usize,
+        /// How many are wanted.
+        slaves: usize,
+        /// The time.
+        wait: Duration,
+    },
+    /// The conf goes out.
+    Configuring {
+        /// To how many.
+        slaves: usize,
+    },
+    /// A slave has accepted the conf.
+    Accepted {
+        /// Who.
+        slave: SlaveLabel,
+    },
+    /// A slave has declined the conf, or the start.
+    Declined {
+        /// Who.
+        slave: SlaveLabel,
+        /// Why, where it says so.
+        reason: Option<Reason>,
+    },
+    /// The order to start goes out.
+    Starting {
+        /// To how many.
+        slaves: usize,
+    },
+    /// A slave has started its task.
+    Started {
+        /// Who.
+        slave: SlaveLabel,
+    },
+    /// A task has ended.
+    Ended {
+        /// Whose.
+        slave: SlaveLabel,
+        /// How.
+        outcome: Outcome,
+        /// When.
+        times: RunTimes,
+        /// How many slaves are done with it, one way or another.
+        done: usize,
+        /// How many take part.
+        slaves: usize,
+    },
+    /// A slave is lost.
+    Lost {
+        /// Who.
+        slave: SlaveLabel,
+        /// Why.
+        why: Loss,
+    },
+    /// The session is called off before anything was started.
+    CalledOff,
+    /// The user wants an end, and the tasks are told to stop.
+    Stopping {
+        /// How the user said so.
+        interrupt: Interrupt,
+        /// How many tasks are to stop.
+        running: usize,
+    },
+}

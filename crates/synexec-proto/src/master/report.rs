@@ -1,0 +1,163 @@
+//! What is known when a session is over.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Interrupt, SlaveLabel};
+use crate::message::Reason;
+use crate::outcome::TaskEnd;
+use crate::session::Disconnect;
+use crate::time::WallClockTime;
+
+/// A phase, as people call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhaseName {
+    /// Slaves are awaited.
+    Joining,
+    /// The conf goes out and is answered.
+    Configuring,
+    /// Tasks are started and run.
+    Executing,
+}
+
+impl fmt::Display for PhaseName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Joining => "joining",
+            Self::Configuring => "configuring",
+            Self::Executing => "executing",
+        })
+    }
+}
+
+/// Why a slave is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// Its connection ended.
+    Disconnected(Disconnect),
+    /// It is connected, and did not answer for this long.
+    Silent(Duration),
+    /// It answers probes, but did not answer an order in this time.
+    NoAnswer(Duration),
+    /// The session was interrupted, and version 1 has no way to stop its task.
+    CannotStop,
+    /// It was told to stop its task, and did not report the end in time.
+    DidNotStop,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disconnected(why) => why.fmt(f),
+            Self::Silent(time) => write!(f, "silent for {} s", time.as_secs()),
+            Self::NoAnswer(time) => write!(f, "no answer to an order for {} s", time.as_secs()),
+            Self::CannotStop => f.write_str("an original slave cannot be told to stop, its task may run on"),
+            Self::DidNotStop => f.write_str("told to stop, it did not report the end in time"),
+        }
+    }
+}
+
+/// What became of one slave. Every slave of a session ends as exactly one of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its task ended, in this way.
+    Ended(TaskEnd),
+    /// Its task ended; an original slave does not say how.
+    Finished,
+    /// It declined the conf or the start.
+    Declined(Option<Reason>),
+    /// It was lost.
+    Lost {
+        /// When: in which phase.
+        phase: PhaseName,
+        /// When: how long after the phase began.
+        after: Duration,
+        /// Why.
+        why: Loss,
+    },
+    /// The session ended before its task was started.
+    Cancelled,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended(end) => end.fmt(f),
+            Self::Finished => f.write_str("finished (original slave: exit status unknown)"),
+            Self::Declined(Some(reason)) => write!(f, "declined: {reason}"),
+            Self::Declined(None) => f.write_str("declined (original slave: no reason given)"),
+            Self::Lost { phase, after, why } => write!(f, "lost after {:.1} s of {phase}: {why}", after.as_secs_f64()),
+            Self::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
+
+/// When a task ran, by its own host's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunTimes {
+    /// Its start.
+    pub started: WallClockTime,
+    /// Its end.
+    pub finished: WallClockTime,
+    /// Time between the two; from the monotonic clock where the slave tells it.
+    pub elapsed: Duration,
+}
+
+/// One slave's line in the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its number in the slaveset, from 0.
+    pub rank: u32,
+    /// Who.
+    pub slave: SlaveLabel,
+    /// When its task ran, where that is known.
+    pub times: Option<RunTimes>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// The session in one word; the program's exit status follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every task ended, and none is known to have failed.
+    Succeeded,
+    /// A task failed, and nothing worse happened.
+    TaskFailed,
+    /// Too few slaves joined in time.
+    NotEnoughSlaves,
+    /// A slave declined.
+    Declined,
+    /// A slave was lost, and none declined.
+    Lost,
+    /// The user ended it early.
+    Interrupted(Interrupt),
+}
+
+/// All that is known of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// One row a slave, by rank.
+    pub rows: Vec<Row>,
+    /// The session in one word.
+    pub verdict: Verdict,
+}
+
+impl Report {
+    pub(super) fn of_rows(rows: Vec<Row>, interrupt: Option<Interrupt>) -> Self {
+        let verdict = interrupt.map_or_else(|| judge(&rows), Verdict::Interrupted);
+        Self { rows, verdict }
+    }
+}
+
+fn judge(rows: &[Row]) -> Verdict {
+    let any = |wanted: fn(&Outcome) -> bool| rows.iter().any(|row| wanted(&row.outcome));
+    if any(|outcome| matches!(outcome, Outcome::Declined(_))) {
+        Verdict::Declined
+    } else if any(|outcome| matches!(outcome, Outcome::Lost { .. } | Outcome::Cancelled)) {
+        Verdict::Lost
+    } else if any(|outcome| matches!(outcome, Outcome::Ended(end) if *end != TaskEnd::Exited(0))) {
+        Verdict::TaskFailed
+    } else {
+        Verdict::Succeeded
+    }
+}

@@ -1,0 +1,149 @@
+//! The capability block: what a peer can do beyond protocol version 1, and what it is called.
+//!
+//! It rides as data on the slave's hello REPLY and on the master's first TCP PROBE, where an original peer reads it
+//! past: magic `SYNX`, revision (u16), features (u64, one bit each), then fields, of which 1 is the name. All
+//! integers are big-endian.
+
+use crate::text::printable;
+use crate::wire::{FieldError, FieldReader, FieldWriter};
+
+const MAGIC: [u8; 4] = *b"SYNX";
+const REVISION: u16 = 1;
+const NAME: u16 = 1;
+
+/// An extension to protocol version 1; used only when both peers announced it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feature {
+    /// `CONF_BEGIN` and `CONF_PART`: a conf of any size, with the slave's rank.
+    ConfParts,
+    /// Reasons on `CONF_NO` and `EXEC_NO`.
+    Reasons,
+    /// `TASK_ENDED` in place of FINISHD: how the task ended.
+    TaskEnded,
+    /// STOP: the master can have the task stopped.
+    Stop,
+}
+
+impl Feature {
+    const ALL: [Self; 4] = [Self::ConfParts, Self::Reasons, Self::TaskEnded, Self::Stop];
+
+    const fn bit(self) -> u64 {
+        match self {
+            Self::ConfParts => 1,
+            Self::Reasons => 1 << 1,
+            Self::TaskEnded => 1 << 2,
+            Self::Stop => 1 << 3,
+        }
+    }
+}
+
+/// A set of features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Features(u64);
+
+impl Features {
+    /// What an original peer has.
+    pub const NONE: Self = Self(0);
+
+    /// All that this revision knows.
+    pub fn ours() -> Self {
+        Self(Feature::ALL.into_iter().fold(0, |bits, feature| bits | feature.bit()))
+    }
+
+    /// Whether the feature is among them.
+    pub fn has(self, feature: Feature) -> bool {
+        self.0 & feature.bit() != 0
+    }
+
+    /// Those that both peers have.
+    #[must_use]
+    pub fn agreed_with(self, peer: Self) -> Self {
+        Self(self.0 & peer.0)
+    }
+}
+
+/// What a peer announces of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    revision: u16,
+    /// Its extensions.
+    pub features: Features,
+    /// What reports call it; safe to show.
+    pub name: String,
+}
+
+impl Capabilities {
+    /// What this revision announces, under this name.
+    pub fn ours(name: &str) -> Self {
+        Self { revision: REVISION, features: Features::ours(), name: printable(name.as_bytes()) }
+    }
+
+    /// The block as message data; no data where there is none to announce.
+    pub fn encode(capabilities: Option<&Self>) -> Vec<u8> {
+        let Some(block) = capabilities else {
+            return Vec::new();
+        };
+        let mut fixed = MAGIC.to_vec();
+        fixed.extend_from_slice(&block.revision.to_be_bytes());
+        fixed.extend_from_slice(&block.features.0.to_be_bytes());
+        FieldWriter::after(fixed).put(NAME, block.name.as_bytes()).finish()
+    }
+
+    /// Reads a block; none where the data are not one, as those of an original peer.
+    ///
+    /// # Errors
+    /// [`FieldError`] when the data begin as a block and end within it.
+    pub fn decode(data: &[u8]) -> Result<Option<Self>, FieldError> {
+        let Some(rest) = data.strip_prefix(&MAGIC) else {
+            return Ok(None);
+        };
+        let (revision, rest) = rest.split_first_chunk::<2>().ok_or(FieldError::Truncated)?;
+        let (features, rest) = rest.split_first_chunk::<8>().ok_or(FieldError::Truncated)?;
+        let name = FieldReader(rest).find(NAME)?.unwrap_or_default();
+        Ok(Some(Self {
+            revision: u16::from_be_bytes(*revision),
+            features: Features(u64::from_be_bytes(*features)),
+            name: printable(name),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_bytes() {
+        let block = Capabilities::ours("vm7");
+        let bytes = [b"SYNX".as_slice(), &[0, 1], &[0, 0, 0, 0, 0, 0, 0, 0x0f], &[0, 1, 0, 3], b"vm7"].concat();
+        assert_eq!(Capabilities::encode(Some(&block)), bytes);
+        assert_eq!(Capabilities::decode(&bytes), Ok(Some(block)));
+    }
+
+    #[test]
+    fn an_original_peer_has_no_block() {
+        assert_eq!(Capabilities::encode(None), Vec::<u8>::new());
+        assert_eq!(Capabilities::decode(b""), Ok(None));
+        assert_eq!(Capabilities::decode(b"SYN"), Ok(None));
+    }
+
+    #[test]
+    fn a_block_cut_short_is_an_error_at_every_length() {
+        let bytes = Capabilities::encode(Some(&Capabilities::ours("vm7")));
+        let whole_without_name = 14;
+        for length in (4..bytes.len()).filter(|length| *length != whole_without_name) {
+            assert_eq!(Capabilities::decode(&bytes[..length]), Err(FieldError::Truncated), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn later_revisions_are_understood_as_far_as_both_go() {
+        let mut bytes = b"SYNX\x00\x09".to_vec();
+        bytes.extend_from_slice(&u64::MAX.to_be_bytes());
+        let later = FieldWriter::after(bytes).put(77, b"news").put(NAME, b"vm8").finish();
+        let block = Capabilities::decode(&later).unwrap().unwrap();
+        assert_eq!(block.name, "vm8");
+        assert_eq!(Features::ours().agreed_with(block.features), Features::ours());
+        assert!(!Features::ours().agreed_with(Features::NONE).has(Feature::Stop));
+    }
+}

@@ -1,0 +1,60 @@
+//! `CONF_BEGIN`: a conf follows in parts. Fields: 1 rank (u32), 2 slaves (u32), 3 length (u64).
+
+use crate::wire::{FieldError, FieldReader, FieldWriter};
+
+/// Largest conf, in bytes.
+pub const CONF_MAX: u64 = 1 << 30;
+
+const RANK: u16 = 1;
+const SLAVES: u16 = 2;
+const LENGTH: u16 = 3;
+
+/// The slave's place in the slaveset, and how large the conf is that `CONF_PART`s will bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConfBegin {
+    /// This slave's number, from 0.
+    pub rank: u32,
+    /// How many slaves take part.
+    pub slaves: u32,
+    /// Bytes of the whole conf.
+    pub length: u64,
+}
+
+impl ConfBegin {
+    /// The message's data.
+    pub fn encode(&self) -> Vec<u8> {
+        FieldWriter::default()
+            .put(RANK, &self.rank.to_be_bytes())
+            .put(SLAVES, &self.slaves.to_be_bytes())
+            .put(LENGTH, &self.length.to_be_bytes())
+            .finish()
+    }
+
+    /// Reads the message's data.
+    ///
+    /// # Errors
+    /// [`FieldError`] when a field is missing or cannot be read.
+    pub fn decode(data: &[u8]) -> Result<Self, FieldError> {
+        let fields = FieldReader(data);
+        Ok(Self {
+            rank: u32::from_be_bytes(fields.array(RANK)?),
+            slaves: u32::from_be_bytes(fields.array(SLAVES)?),
+            length: u64::from_be_bytes(fields.array(LENGTH)?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_bytes() {
+        let begin = ConfBegin { rank: 3, slaves: 8, length: 0x1_0000 };
+        let bytes =
+            [&[0, 1, 0, 4, 0, 0, 0, 3][..], &[0, 2, 0, 4, 0, 0, 0, 8], &[0, 3, 0, 8, 0, 0, 0, 0, 0, 1, 0, 0]].concat();
+        assert_eq!(begin.encode(), bytes);
+        assert_eq!(ConfBegin::decode(&bytes), Ok(begin));
+        assert_eq!(ConfBegin::decode(&bytes[..16]), Err(FieldError::Missing(LENGTH)));
+    }
+}

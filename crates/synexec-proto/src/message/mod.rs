@@ -1,0 +1,152 @@
+//! The messages of a session, one file for each that has data of its own.
+
+mod capabilities;
+mod conf_begin;
+mod finished;
+mod reason;
+mod task_ended;
+
+use thiserror::Error;
+
+pub use capabilities::{Capabilities, Feature, Features};
+pub use conf_begin::{CONF_MAX, ConfBegin};
+pub use finished::{FINISHED_LEN, FinishedRecord};
+pub use reason::Reason;
+pub use task_ended::TaskEnded;
+
+use crate::wire::{Command, FieldError, Frame, FrameTooLong};
+
+/// A message, decoded. Data on messages that need none are read past, as the original peers do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Hello, or "I am here". The hello of a slave of ours carries capabilities.
+    Reply(Option<Capabilities>),
+    /// "Are you there?". The first one from a master of ours carries capabilities.
+    Probe(Option<Capabilities>),
+    /// The conf, whole.
+    Conf(Vec<u8>),
+    /// The conf is accepted.
+    ConfOk,
+    /// The conf is declined; an original slave does not say why.
+    ConfNo(Option<Reason>),
+    /// Start the command.
+    Exec,
+    /// It is started.
+    ExecOk,
+    /// It is not started; an original slave does not say why.
+    ExecNo(Option<Reason>),
+    /// The command has ended, to or from an original peer.
+    Finished(FinishedRecord),
+    /// A conf follows in parts.
+    ConfBegin(ConfBegin),
+    /// The next bytes of the conf.
+    ConfPart(Vec<u8>),
+    /// The task has ended, and how.
+    TaskEnded(TaskEnded),
+    /// Stop the task.
+    Stop,
+    /// A message that is read past.
+    Ignored(Command),
+}
+
+/// Data that the peer's own announcement says it should have written differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum MessageError {
+    /// A FINISHD that is not 48 bytes long.
+    #[error("its FINISHD has {0} bytes of data, not {FINISHED_LEN}")]
+    FinishedLength(usize),
+    /// Fields that cannot be read.
+    #[error("its {command:?} cannot be read: {source}")]
+    Fields {
+        /// The message.
+        command: Command,
+        /// What is wrong with its data.
+        source: FieldError,
+    },
+}
+
+impl Message {
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// [`MessageError`] when the data do not have the layout of their command.
+    pub fn decode(frame: Frame) -> Result<Self, MessageError> {
+        let command = frame.command();
+        let fields = |source| MessageError::Fields { command, source };
+        Ok(match command {
+            Command::Reply => Self::Reply(Capabilities::decode(frame.data()).map_err(fields)?),
+            Command::Probe => Self::Probe(Capabilities::decode(frame.data()).map_err(fields)?),
+            Command::Conf => Self::Conf(frame.into_data()),
+            Command::ConfOk => Self::ConfOk,
+            Command::ConfNo => Self::ConfNo(Reason::decode(frame.data())),
+            Command::Exec => Self::Exec,
+            Command::ExecOk => Self::ExecOk,
+            Command::ExecNo => Self::ExecNo(Reason::decode(frame.data())),
+            Command::Finished => Self::Finished(FinishedRecord::decode(frame.data())?),
+            Command::ConfBegin => Self::ConfBegin(ConfBegin::decode(frame.data()).map_err(fields)?),
+            Command::ConfPart => Self::ConfPart(frame.into_data()),
+            Command::TaskEnded => Self::TaskEnded(TaskEnded::decode(frame.data()).map_err(fields)?),
+            Command::Stop => Self::Stop,
+            Command::Running | Command::Stopped | Command::Unknown(_) => Self::Ignored(command),
+        })
+    }
+
+    /// Writes the message as a frame.
+    ///
+    /// # Errors
+    /// [`FrameTooLong`] when a conf or a part of one is larger than a frame can be.
+    pub fn encode(&self) -> Result<Frame, FrameTooLong> {
+        Ok(match self {
+            Self::Reply(capabilities) => Frame::new(Command::Reply, Capabilities::encode(capabilities.as_ref()))?,
+            Self::Probe(capabilities) => Frame::new(Command::Probe, Capabilities::encode(capabilities.as_ref()))?,
+            Self::Conf(conf) => Frame::new(Command::Conf, conf.clone())?,
+            Self::ConfOk => Frame::bare(Command::ConfOk),
+            Self::ConfNo(reason) => Frame::new(Command::ConfNo, Reason::encode(reason.as_ref()))?,
+            Self::Exec => Frame::bare(Command::Exec),
+            Self::ExecOk => Frame::bare(Command::ExecOk),
+            Self::ExecNo(reason) => Frame::new(Command::ExecNo, Reason::encode(reason.as_ref()))?,
+            Self::Finished(record) => Frame::new(Command::Finished, record.encode().to_vec())?,
+            Self::ConfBegin(begin) => Frame::new(Command::ConfBegin, begin.encode())?,
+            Self::ConfPart(bytes) => Frame::new(Command::ConfPart, bytes.clone())?,
+            Self::TaskEnded(ended) => Frame::new(Command::TaskEnded, ended.encode())?,
+            Self::Stop => Frame::bare(Command::Stop),
+            Self::Ignored(command) => Frame::bare(*command),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_frame_decodes_to_a_message_or_an_error(code: u8, data in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Message::decode(Frame::new(Command::from(code), data).unwrap());
+        }
+
+        #[test]
+        fn what_was_decoded_encodes_to_something_that_decodes_the_same(
+            code in 0u8..20,
+            data in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            if let Ok(message) = Message::decode(Frame::new(Command::from(code), data).unwrap()) {
+                prop_assert_eq!(Message::decode(message.encode().unwrap()), Ok(message));
+            }
+        }
+    }
+
+    #[test]
+    fn data_that_are_not_needed_are_read_past() {
+        for (command, message) in
+            [(Command::ConfOk, Message::ConfOk), (Command::Exec, Message::Exec), (Command::ExecOk, Message::ExecOk)]
+        {
+            assert_eq!(Message::decode(Frame::new(command, b"later".to_vec()).unwrap()), Ok(message));
+        }
+        assert_eq!(Message::decode(Frame::new(Command::Probe, b"stray".to_vec()).unwrap()), Ok(Message::Probe(None)));
+        let running = Frame::new(Command::Running, vec![1; 9]).unwrap();
+        assert_eq!(Message::decode(running), Ok(Message::Ignored(Command::Running)));
+    }
+}

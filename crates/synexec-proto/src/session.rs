@@ -1,0 +1,43 @@
+//! What both sides of a session agree on beyond its messages.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::message::MessageError;
+use crate::wire::DecodeError;
+
+/// Time that a task has to end after it was told to (SIGTERM), before it is killed (SIGKILL).
+pub const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// How often a master invites slaves, and how often a slave tries again.
+pub const DISCOVERY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Silence after which a peer counts as lost, unless the user says otherwise.
+pub const DEFAULT_LOST_AFTER: Duration = Duration::from_secs(30);
+
+/// UDP and TCP port unless the user says otherwise.
+pub const DEFAULT_PORT: u16 = 5165;
+
+/// Why a connection is of no further use.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Disconnect {
+    /// The peer closed it.
+    #[error("it closed the connection")]
+    Closed,
+    /// The operating system gave it up.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// What came is not of this protocol or session.
+    #[error(transparent)]
+    Stranger(#[from] DecodeError),
+    /// A message had the wrong layout.
+    #[error(transparent)]
+    Malformed(#[from] MessageError),
+    /// A message had begun and did not end in time.
+    #[error("it began a message and did not finish it in time")]
+    Stalled,
+    /// It does not take what is sent to it.
+    #[error("it has stopped reading")]
+    NotReading,
+}

@@ -1,0 +1,112 @@
+//! What goes into the slave and what comes out of it.
+
+use std::net::SocketAddr;
+
+use super::Notice;
+use crate::master::Interrupt;
+use crate::message::{ConfBegin, Message, Reason, TaskEnded};
+use crate::outcome::TaskEnd;
+use crate::session::Disconnect;
+
+/// A slave as its user asked for it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What reports call this slave.
+    pub name: String,
+    /// Whether it connects to a given master, where otherwise it listens for probes.
+    pub dials: bool,
+    /// Whether it ends after one session.
+    pub once: bool,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A master's probe was heard. Listening ends with it.
+    Invited {
+        /// Where to connect.
+        master: SocketAddr,
+    },
+    /// The connection stands.
+    Connected {
+        /// With whom.
+        master: SocketAddr,
+    },
+    /// There is no connection.
+    ConnectFailed {
+        /// Why.
+        why: String,
+    },
+    /// A message arrived.
+    Received(Message),
+    /// The connection ended by itself.
+    Disconnected(Disconnect),
+    /// The conf is stored and its command can be run, or not.
+    Prepared(Result<(), Reason>),
+    /// The task runs, or could not be started.
+    Started(Result<(), Reason>),
+    /// The task's first process has ended.
+    TaskEnded {
+        /// How and when.
+        ended: TaskEnded,
+        /// Whether others of its process group are left.
+        stragglers: bool,
+    },
+    /// Nobody of the task's process group is left.
+    StragglersGone,
+    /// The user wants the slave to end; said twice, at once.
+    Shutdown(Interrupt),
+}
+
+/// How a task is made to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopSignal {
+    /// SIGTERM.
+    Terminate,
+    /// SIGKILL.
+    Kill,
+}
+
+/// Why the slave's program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCause {
+    /// Its user said so.
+    Interrupted(Interrupt),
+    /// One session is over, in which this was the task's end.
+    TaskEnded(TaskEnd),
+    /// One session is over, in which the slave declined.
+    Declined,
+    /// One session is over, in which nothing was started.
+    NotStarted,
+}
+
+/// Something to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Listen for probes until one is heard.
+    Listen,
+    /// Connect to the master whose probe was heard; without an address, to the one that the user gave.
+    Connect(Option<SocketAddr>),
+    /// Send a message.
+    Send(Message),
+    /// Close the connection; nothing more is heard of it.
+    Disconnect,
+    /// A new conf comes; the one before is of no more use.
+    BeginConf(Option<ConfBegin>),
+    /// Store the next bytes of the conf.
+    StoreConf(Vec<u8>),
+    /// The conf is whole: prepare its command, then [`Event::Prepared`].
+    EndConf,
+    /// Remove what was stored and prepared.
+    Discard,
+    /// Start the command, then [`Event::Started`], later [`Event::TaskEnded`].
+    Start,
+    /// Send the task's process group a signal.
+    Signal(StopSignal),
+    /// See whether the task's process group is empty; [`Event::StragglersGone`] if so.
+    CheckStragglers,
+    /// Tell the user.
+    Tell(Notice),
+    /// End the program.
+    Exit(ExitCause),
+}

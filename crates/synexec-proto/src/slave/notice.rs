@@ -1,0 +1,56 @@
+//! What a slave tells its user, mostly in its log.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::message::Reason;
+use crate::outcome::TaskEnd;
+use crate::session::Disconnect;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The connection to a master stands.
+    Connected(SocketAddr),
+    /// No connection could be made.
+    ConnectFailed(String),
+    /// The master has said who it is.
+    Commanded {
+        /// Its name.
+        by: String,
+    },
+    /// The conf is accepted.
+    Accepted,
+    /// The conf is declined.
+    Declined(Reason),
+    /// The start is refused.
+    Refused(Reason),
+    /// The task runs.
+    Started,
+    /// The task has ended.
+    Ended(TaskEnd),
+    /// The task is told to stop.
+    Stopping,
+    /// The task has not stopped in time and is killed.
+    Killing,
+    /// The connection is gone.
+    Disconnected(Disconnect),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected(master) => write!(f, "connected to master {master}"),
+            Self::ConnectFailed(why) => write!(f, "cannot connect to the master: {why}"),
+            Self::Commanded { by } => write!(f, "the master is {by}"),
+            Self::Accepted => f.write_str("conf accepted"),
+            Self::Declined(reason) => write!(f, "conf declined: {reason}"),
+            Self::Refused(reason) => write!(f, "start refused: {reason}"),
+            Self::Started => f.write_str("task started"),
+            Self::Ended(end) => write!(f, "task ended: {end}"),
+            Self::Stopping => f.write_str("stopping the task"),
+            Self::Killing => f.write_str("the task did not stop in time; killing it"),
+            Self::Disconnected(why) => write!(f, "session over: {why}"),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Time as this project means it: monotonic instants for deciding and measuring, wall-clock time for people.
+
+use std::time::Duration;
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+const NANOS_PER_MICRO: i64 = 1_000;
+
+/// An instant on one host's `CLOCK_MONOTONIC`, in nanoseconds since an origin that only that host knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MonotonicInstant(u64);
+
+impl MonotonicInstant {
+    /// The instant this many nanoseconds after the host's origin.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the host's origin.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// The instant `later` after this one; the last there is when that is beyond it.
+    #[must_use]
+    pub fn plus(self, later: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// Time from `earlier` to this instant; zero when `earlier` is the later one.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Wall-clock time, in nanoseconds since 1970-01-01 00:00:00 UTC. For people to read: it can step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WallClockTime(i64);
+
+impl WallClockTime {
+    /// The time this many nanoseconds after the start of 1970, UTC.
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the start of 1970, UTC.
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Reads protocol version 1's pair of seconds and microseconds; the nearest time that can be told when it is
+    /// out of range.
+    pub fn from_seconds_and_micros(seconds: i64, micros: i64) -> Self {
+        Self(seconds.saturating_mul(NANOS_PER_SECOND).saturating_add(micros.saturating_mul(NANOS_PER_MICRO)))
+    }
+
+    /// Whole seconds and the microseconds beyond them, as protocol version 1 writes it.
+    pub fn seconds_and_micros(self) -> (i64, i64) {
+        (self.0.div_euclid(NANOS_PER_SECOND), self.0.rem_euclid(NANOS_PER_SECOND) / NANOS_PER_MICRO)
+    }
+
+    /// Time from `earlier` to this; zero when the clock was set back in between.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn instants_neither_wrap_nor_go_below_zero() {
+        let early = MonotonicInstant::from_nanos(5);
+        let late = early.plus(Duration::from_nanos(7));
+        assert_eq!(late.since(early), Duration::from_nanos(7));
+        assert_eq!(early.since(late), Duration::ZERO);
+        assert_eq!(late.plus(Duration::MAX).as_nanos(), u64::MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn version_one_times_survive_the_round_trip(seconds in -9_000_000_000_i64..9_000_000_000, micros in 0..1_000_000_i64) {
+            let time = WallClockTime::from_seconds_and_micros(seconds, micros);
+            prop_assert_eq!(time.seconds_and_micros(), (seconds, micros));
+        }
+
+        #[test]
+        fn any_pair_of_numbers_is_some_time(seconds: i64, micros: i64) {
+            let _ = WallClockTime::from_seconds_and_micros(seconds, micros);
+        }
+    }
+}

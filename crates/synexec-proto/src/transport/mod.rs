@@ -1,0 +1,11 @@
+//! The blocking I/O beneath a session: UDP probes, and TCP links of which one thread reads and the owner writes.
+
+mod discovery;
+mod outbox;
+mod reader;
+mod tcp;
+
+pub use discovery::{ProbeListener, ProbeRoute};
+pub use outbox::{Outbox, Progress, Source};
+pub use reader::LinkReader;
+pub use tcp::{connect, listen, prepare};

@@ -1,0 +1,237 @@
+//! The writing half of a link, which never makes its owner wait.
+//!
+//! What fits into the socket's buffer is written at once by the owner. What does not, and whatever is streamed from a
+//! file, is left to a thread, which lives as long as there is a backlog.
+
+use std::io::{self, ErrorKind, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use nix::sys::socket::{MsgFlags, send};
+
+use super::reader::broken;
+use crate::session::Disconnect;
+use crate::wire::{Frame, SessionId};
+
+/// Messages that may wait behind a backlog. A peer for which more would wait has stopped reading.
+const BACKLOG_MAX: usize = 64;
+
+/// Stack of the backlog's thread, which calls nothing deep.
+const STACK: usize = 256 * 1024;
+
+/// Gives the next piece of a stream by filling the buffer with whole frames; leaves it empty at the end.
+pub type Source = Box<dyn FnMut(&mut Vec<u8>) -> io::Result<()> + Send>;
+
+/// What an outbox tells its owner about its backlog.
+#[derive(Debug)]
+pub enum Progress {
+    /// A stream was handed to the network, whole.
+    StreamSent,
+    /// The stream's source failed; the peer can do nothing about it.
+    SourceFailed(io::Error),
+    /// The peer cannot be written to.
+    Failed(Disconnect),
+}
+
+/// How an outbox tells its owner.
+pub type Listener = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// Writes messages to one connection.
+pub struct Outbox {
+    stream: Arc<TcpStream>,
+    session: SessionId,
+    listener: Listener,
+    backlog: Option<SyncSender<Backlog>>,
+    pending: Arc<AtomicUsize>,
+}
+
+enum Backlog {
+    Bytes(Vec<u8>),
+    Stream(Source),
+}
+
+impl Outbox {
+    /// An outbox that writes messages of `session`.
+    pub fn new(stream: Arc<TcpStream>, session: SessionId, listener: Listener) -> Self {
+        Self { stream, session, listener, backlog: None, pending: Arc::default() }
+    }
+
+    /// Sends one message in one piece.
+    ///
+    /// # Errors
+    /// [`Disconnect`] when the connection is broken or the peer has stopped reading.
+    pub fn send(&mut self, frame: &Frame) -> Result<(), Disconnect> {
+        self.send_bytes(frame.encode(self.session))
+    }
+
+    /// Sends whole frames, encoded for this session.
+    ///
+    /// # Errors
+    /// [`Disconnect`] when the connection is broken or the peer has stopped reading.
+    pub fn send_bytes(&mut self, mut bytes: Vec<u8>) -> Result<(), Disconnect> {
+        if self.pending.load(Ordering::Acquire) == 0 {
+            self.backlog = None;
+            let written = self.write_now(&bytes).map_err(broken)?;
+            bytes.drain(..written);
+        }
+        if bytes.is_empty() { Ok(()) } else { self.push(Backlog::Bytes(bytes)) }
+    }
+
+    /// Sends a stream of frames; [`Progress::StreamSent`] follows.
+    ///
+    /// # Errors
+    /// [`Disconnect`] when the peer has stopped reading, or no thread is to be had.
+    pub fn send_stream(&mut self, source: Source) -> Result<(), Disconnect> {
+        self.push(Backlog::Stream(source))
+    }
+
+    /// Ends the connection both ways; its reader notices.
+    pub fn close(&self) {
+        // A connection that the peer has ended already needs no closing.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+            match send(self.stream.as_raw_fd(), rest, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL) {
+                Ok(length) => written += length,
+                Err(nix::errno::Errno::EAGAIN) => break,
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(written)
+    }
+
+    fn push(&mut self, backlog: Backlog) -> Result<(), Disconnect> {
+        let queue = match self.backlog.take() {
+            Some(queue) => queue,
+            None => self.start_thread().map_err(broken)?,
+        };
+        self.pending.fetch_add(1, Ordering::AcqRel);
+        let pushed = queue.try_send(backlog).map_err(|_| Disconnect::NotReading);
+        self.backlog = Some(queue);
+        pushed
+    }
+
+    fn start_thread(&self) -> io::Result<SyncSender<Backlog>> {
+        let (sender, receiver) = sync_channel(BACKLOG_MAX);
+        let stream = Arc::clone(&self.stream);
+        let pending = Arc::clone(&self.pending);
+        let listener = Arc::clone(&self.listener);
+        std::thread::Builder::new().name("outbox".into()).stack_size(STACK).spawn(move || {
+            if let Err(failure) = write_backlog(&stream, &receiver, &pending, &listener) {
+                listener(failure);
+            }
+        })?;
+        Ok(sender)
+    }
+}
+
+fn write_backlog(
+    stream: &TcpStream,
+    queue: &Receiver<Backlog>,
+    pending: &AtomicUsize,
+    listener: &Listener,
+) -> Result<(), Progress> {
+    while let Ok(next) = queue.recv() {
+        let is_stream = matches!(next, Backlog::Stream(_));
+        match next {
+            Backlog::Bytes(bytes) => write_all(stream, &bytes)?,
+            Backlog::Stream(source) => write_stream(stream, source)?,
+        }
+        pending.fetch_sub(1, Ordering::AcqRel);
+        if is_stream {
+            listener(Progress::StreamSent);
+        }
+    }
+    Ok(())
+}
+
+fn write_stream(stream: &TcpStream, mut source: Source) -> Result<(), Progress> {
+    let mut buffer = Vec::new();
+    loop {
+        buffer.clear();
+        source(&mut buffer).map_err(Progress::SourceFailed)?;
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        write_all(stream, &buffer)?;
+    }
+}
+
+fn write_all(mut stream: &TcpStream, bytes: &[u8]) -> Result<(), Progress> {
+    stream.write_all(bytes).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => Progress::Failed(Disconnect::NotReading),
+        _ => Progress::Failed(broken(error)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::wire::Command;
+
+    const SESSION: SessionId = SessionId(5);
+
+    fn pair() -> (TcpStream, Outbox, Receiver<Progress>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let (sender, progress) = mpsc::channel();
+        let tell = move |news| sender.send(news).unwrap();
+        (client, Outbox::new(Arc::new(server), SESSION, Arc::new(tell)), progress)
+    }
+
+    /// More than a socket takes without a reader.
+    fn frames(count: usize) -> (Vec<Frame>, Vec<u8>) {
+        let frames: Vec<_> = (0..count)
+            .map(|n| Frame::new(Command::ConfPart, vec![u8::try_from(n % 256).unwrap(); 65_000]).unwrap())
+            .collect();
+        let bytes = frames.iter().flat_map(|frame| frame.encode(SESSION)).collect();
+        (frames, bytes)
+    }
+
+    #[test]
+    fn nothing_is_lost_or_reordered_between_owner_and_backlog() {
+        let (mut client, mut outbox, progress) = pair();
+        let (frames, expected) = frames(60);
+        let mut rest = frames.clone().into_iter();
+        outbox
+            .send_stream(Box::new(move |buffer| {
+                if let Some(frame) = rest.next() {
+                    frame.encode_into(SESSION, buffer)
+                }
+                Ok(())
+            }))
+            .unwrap();
+        frames.iter().for_each(|frame| outbox.send(frame).unwrap());
+        let mut received = vec![0; expected.len() * 2];
+        client.read_exact(&mut received).unwrap();
+        assert!(received == [expected.clone(), expected].concat());
+        assert!(matches!(progress.recv().unwrap(), Progress::StreamSent));
+    }
+
+    #[test]
+    fn a_peer_that_does_not_read_is_given_up_and_its_owner_never_waits() {
+        let (_client, mut outbox, _progress) = pair();
+        let (frames, _) = frames(1000);
+        let refused = frames.iter().find_map(|frame| outbox.send(frame).err());
+        assert_eq!(refused, Some(Disconnect::NotReading));
+    }
+
+    #[test]
+    fn a_source_that_fails_is_told_apart_from_the_peer() {
+        let (_client, mut outbox, progress) = pair();
+        outbox.send_stream(Box::new(|_| Err(io::Error::other("shrunk")))).unwrap();
+        assert!(matches!(progress.recv().unwrap(), Progress::SourceFailed(_)));
+    }
+}

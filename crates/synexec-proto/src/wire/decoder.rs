@@ -1,0 +1,172 @@
+//! Frames out of a byte stream, however it was split on its way.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::{Frame, HEADER_LEN, Header, PROTOCOL_VERSION, SessionId};
+
+/// Time for any message once its first byte is there; the original's limit for all of them.
+const MESSAGE_TIME: Duration = Duration::from_secs(1);
+
+/// Slowest rate at which a long message may come and still count as coming.
+const SLOWEST_BYTES_PER_SECOND: u32 = 4096;
+
+/// Capacity that the buffer keeps between messages; an idle connection holds no more.
+const IDLE_CAPACITY: usize = 512;
+
+/// Why a stream of bytes is no session of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// The peer speaks another protocol version, or no protocol at all.
+    #[error("it speaks version {0} of the protocol, not {PROTOCOL_VERSION}")]
+    Version(u32),
+    /// The peer takes part in another session.
+    #[error("it belongs to session {theirs}, not {ours}")]
+    Session {
+        /// The peer's session.
+        theirs: SessionId,
+        /// The session of this connection.
+        ours: SessionId,
+    },
+}
+
+/// Collects bytes and gives whole frames. Holds at most one message and what arrived with its end.
+#[derive(Debug)]
+pub struct FrameDecoder {
+    session: SessionId,
+    buffer: Vec<u8>,
+    consumed: usize,
+}
+
+impl FrameDecoder {
+    /// A decoder for a connection that belongs to `session`.
+    pub fn new(session: SessionId) -> Self {
+        Self { session, buffer: Vec::new(), consumed: 0 }
+    }
+
+    /// Takes the next bytes of the stream. Call [`Self::next_frame`] until it gives none before feeding more.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..self.consumed);
+        self.consumed = 0;
+        if self.buffer.is_empty() {
+            self.buffer.shrink_to(IDLE_CAPACITY);
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole frame, or none when more bytes are needed.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the header is not of this protocol or session; the connection is then of no use.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, DecodeError> {
+        let Some((header, rest)) = self.header() else {
+            return Ok(None);
+        };
+        self.check(header)?;
+        let length = usize::from(header.length);
+        let Some(data) = rest.get(..length) else {
+            return Ok(None);
+        };
+        let frame = Frame::received(header, data.to_vec());
+        self.consumed += HEADER_LEN + length;
+        Ok(Some(frame))
+    }
+
+    /// While a message has begun and is not whole: the time that all of it may take from its first byte.
+    pub fn time_allowed(&self) -> Option<Duration> {
+        let begun = self.buffer.len() > self.consumed;
+        begun.then(|| {
+            let length = self.header().map_or(0, |(header, _)| u32::from(header.length));
+            MESSAGE_TIME + Duration::from_secs(u64::from(length / SLOWEST_BYTES_PER_SECOND))
+        })
+    }
+
+    fn header(&self) -> Option<(Header, &[u8])> {
+        let (bytes, rest) = self.buffer.get(self.consumed..)?.split_first_chunk::<HEADER_LEN>()?;
+        Some((Header::decode(*bytes), rest))
+    }
+
+    fn check(&self, header: Header) -> Result<(), DecodeError> {
+        if header.version != PROTOCOL_VERSION {
+            return Err(DecodeError::Version(header.version));
+        }
+        if header.session != self.session {
+            return Err(DecodeError::Session { theirs: header.session, ours: self.session });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::Command;
+
+    const SESSION: SessionId = SessionId(0x1234_5678);
+
+    fn decode_all(chunks: &[Vec<u8>]) -> Result<Vec<Frame>, DecodeError> {
+        let mut decoder = FrameDecoder::new(SESSION);
+        let mut frames = Vec::new();
+        for chunk in chunks {
+            decoder.feed(chunk);
+            while let Some(frame) = decoder.next_frame()? {
+                frames.push(frame);
+            }
+        }
+        assert_eq!(decoder.time_allowed(), None, "nothing is left over");
+        Ok(frames)
+    }
+
+    fn split(bytes: &[u8], mut cuts: Vec<usize>) -> Vec<Vec<u8>> {
+        cuts.iter_mut().for_each(|cut| *cut %= bytes.len() + 1);
+        cuts.extend([0, bytes.len()]);
+        cuts.sort_unstable();
+        cuts.windows(2).map(|pair| bytes[pair[0]..pair[1]].to_vec()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_frames(
+            parts in prop::collection::vec((any::<u8>(), prop::collection::vec(any::<u8>(), 0..300)), 1..8),
+            cuts in prop::collection::vec(any::<usize>(), 0..20),
+        ) {
+            let frames: Vec<Frame> =
+                parts.into_iter().map(|(code, data)| Frame::new(Command::from(code), data).unwrap()).collect();
+            let mut bytes = Vec::new();
+            frames.iter().for_each(|frame| frame.encode_into(SESSION, &mut bytes));
+            prop_assert_eq!(decode_all(&split(&bytes, cuts)).unwrap(), frames);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic_or_hoard(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..100), 0..50)) {
+            let mut decoder = FrameDecoder::new(SESSION);
+            for chunk in chunks {
+                decoder.feed(&chunk);
+                while let Ok(Some(_)) = decoder.next_frame() {}
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_or_session_is_refused_at_the_header() {
+        let other_version = Header { version: 0x4745_5420, ..Header::new(SESSION, Command::Reply, 9) };
+        assert_eq!(decode_all(&[other_version.encode().to_vec()]), Err(DecodeError::Version(0x4745_5420)));
+        let other_session = Header::new(SessionId(3), Command::Reply, 0).encode().to_vec();
+        let expected = DecodeError::Session { theirs: SessionId(3), ours: SESSION };
+        assert_eq!(decode_all(&[other_session]), Err(expected));
+    }
+
+    #[test]
+    fn a_begun_message_has_a_second_and_longer_for_its_data() {
+        let mut decoder = FrameDecoder::new(SESSION);
+        assert_eq!(decoder.time_allowed(), None);
+        let header = Header::new(SESSION, Command::Conf, 65_535).encode();
+        decoder.feed(&header[..3]);
+        assert_eq!(decoder.time_allowed(), Some(Duration::from_secs(1)));
+        decoder.feed(&header[3..]);
+        assert_eq!(decoder.time_allowed(), Some(Duration::from_secs(16)));
+    }
+}

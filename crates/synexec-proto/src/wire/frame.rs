@@ -1,0 +1,90 @@
+//! A whole message: command and data.
+
+use thiserror::Error;
+
+use super::{Command, HEADER_LEN, Header, SessionId};
+
+/// Most bytes of data that one frame can carry: its length field has 16 bits.
+pub const DATA_MAX: usize = 65_535;
+
+/// More data than a frame can carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{0} bytes do not fit into one message, which holds {DATA_MAX}")]
+pub struct FrameTooLong(pub usize);
+
+/// One message as it crosses the network, less version and session, which are the connection's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    command: Command,
+    length: u16,
+    data: Vec<u8>,
+}
+
+impl Frame {
+    /// A frame with data.
+    ///
+    /// # Errors
+    /// [`FrameTooLong`] when the data exceed [`DATA_MAX`].
+    pub fn new(command: Command, data: Vec<u8>) -> Result<Self, FrameTooLong> {
+        let length = u16::try_from(data.len()).map_err(|_| FrameTooLong(data.len()))?;
+        Ok(Self { command, length, data })
+    }
+
+    /// A frame without data.
+    pub fn bare(command: Command) -> Self {
+        Self { command, length: 0, data: Vec::new() }
+    }
+
+    /// A frame whose header announced just these data.
+    pub(super) fn received(header: Header, data: Vec<u8>) -> Self {
+        Self { command: header.command, length: header.length, data }
+    }
+
+    /// What the message is.
+    pub fn command(&self) -> Command {
+        self.command
+    }
+
+    /// The data after the header.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The data after the header, owned.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+
+    /// Appends header and data to `out`, so that both leave in one write.
+    pub fn encode_into(&self, session: SessionId, out: &mut Vec<u8>) {
+        out.reserve(HEADER_LEN + self.data.len());
+        out.extend_from_slice(&Header::new(session, self.command, self.length).encode());
+        out.extend_from_slice(&self.data);
+    }
+
+    /// Header and data as one piece.
+    pub fn encode(&self, session: SessionId) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode_into(session, &mut out);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_bytes() {
+        let frame = Frame::new(Command::Conf, b"/bin/sleep 1".to_vec()).unwrap();
+        let mut expected = vec![0, 0, 0, 1, 0, 0, 0, 1, 2, 0, 12];
+        expected.extend_from_slice(b"/bin/sleep 1");
+        assert_eq!(frame.encode(SessionId(1)), expected);
+    }
+
+    #[test]
+    fn data_are_never_cut_to_fit() {
+        assert!(Frame::new(Command::Conf, vec![0; DATA_MAX]).is_ok());
+        assert_eq!(Frame::new(Command::Conf, vec![0; DATA_MAX + 1]), Err(FrameTooLong(DATA_MAX + 1)));
+    }
+}
