@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(CommandLine::parse(b"echo a/b"), Err(ConfError::NoPath("echo".into())));
         assert_eq!(CommandLine::parse(b"/bin/ a"), Err(ConfError::NoName("/bin/".into())));
         assert_eq!(CommandLine::parse(b"/bin/a\0b"), Err(ConfError::Nul));
-        assert_eq!(ConfSplitter::default().feed(&[b'x'; COMMAND_LINE_MAX + 1]), Err(ConfError::LongLine));
+        assert_eq!(ConfSplitter::default().feed(&vec![b'x'; COMMAND_LINE_MAX + 1]), Err(ConfError::LongLine));
     }
 
     #[test]

@@ -91,7 +91,9 @@ impl Configuring {
             let unanswered = slave.pending().and_then(|pending| pending.check(now));
             lost.extend(silent.or(unanswered).map(|why| (slave.member.peer, why)));
         }
-        lost.into_iter().for_each(|(peer, why)| self.lose(now, peer, why, actions));
+        for (peer, why) in lost {
+            self.lose(now, peer, why, actions);
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<MonotonicInstant> {

@@ -48,7 +48,9 @@ impl Executing {
         actions.tell(Notice::Starting { slaves: members.len() });
         let ordered = Unanswered::new(now, settings.lost_after);
         let slaves: Vec<_> = members.into_iter().map(|member| Runner { member, run: Run::Ordered(ordered) }).collect();
-        slaves.iter().for_each(|slave| actions.send(slave.member.peer, Message::Exec));
+        for slave in &slaves {
+            actions.send(slave.member.peer, Message::Exec);
+        }
         let start = PhaseStart { phase: PhaseName::Executing, at: now };
         Self { start, slaves, stopping: None }
     }
@@ -84,7 +86,9 @@ impl Executing {
             let why = silent.or(unanswered).or(overdue.then_some(Loss::DidNotStop));
             lost.extend(why.map(|why| (slave.member.peer, why)));
         }
-        lost.into_iter().for_each(|(peer, why)| self.lose(now, peer, why, actions));
+        for (peer, why) in lost {
+            self.lose(now, peer, why, actions);
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<MonotonicInstant> {
@@ -107,8 +111,12 @@ impl Executing {
             .map(|slave| (slave.member.peer, slave.member.has(Feature::Stop)))
             .partition(|(_, can_stop)| *can_stop);
         actions.tell(Notice::Stopping { interrupt, running: able.len() + unable.len() });
-        able.into_iter().for_each(|(peer, _)| actions.send(peer, Message::Stop));
-        unable.into_iter().for_each(|(peer, _)| self.lose(now, peer, Loss::CannotStop, actions));
+        for (peer, _) in able {
+            actions.send(peer, Message::Stop);
+        }
+        for (peer, _) in unable {
+            self.lose(now, peer, Loss::CannotStop, actions);
+        }
     }
 
     /// Whether every slave's outcome is known.

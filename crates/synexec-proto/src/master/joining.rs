@@ -178,7 +178,9 @@ impl Joining {
             actions.tell(Notice::GaveUp { joined: self.joined.len(), slaves: self.wanted(), wait });
         }
         let (_, members) = self.into_members(actions);
-        members.iter().for_each(|member| actions.close(member.peer));
+        for member in &members {
+            actions.close(member.peer);
+        }
         let rows = members.into_iter().map(|member| member.row(Outcome::Cancelled, None)).collect();
         Report { rows, verdict: interrupt.map_or(Verdict::NotEnoughSlaves, Verdict::Interrupted) }
     }
@@ -228,7 +230,9 @@ impl Joining {
                 Pulse::Lost => lost.push((*peer, Loss::Silent(slave.liveness.silence(now)))),
             }
         }
-        lost.into_iter().for_each(|(peer, why)| self.drop_joined(peer, why, actions));
+        for (peer, why) in lost {
+            self.drop_joined(peer, why, actions);
+        }
     }
 
     fn end_roll_call(&mut self, now: MonotonicInstant, actions: &mut Actions) {
@@ -237,7 +241,9 @@ impl Joining {
         }
         self.roll_call = None;
         let silent: Vec<_> = self.joined.iter().filter(|(_, slave)| slave.called).map(|(peer, _)| *peer).collect();
-        silent.into_iter().for_each(|peer| self.drop_joined(peer, Loss::NoAnswer(ROLL_CALL), actions));
+        for peer in silent {
+            self.drop_joined(peer, Loss::NoAnswer(ROLL_CALL), actions);
+        }
     }
 }
 

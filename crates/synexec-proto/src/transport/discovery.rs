@@ -31,8 +31,12 @@ impl ProbeRoute {
         }
         socket.bind(&SocketAddrV4::new(self.source, 0).into())?;
         let probe = Frame::bare(Command::Probe).encode(session);
-        let sent = self.destinations.iter().map(|to| socket.send_to(&probe, &(*to).into()).map(|_| ()));
-        sent.fold(Ok(()), |all, one| all.and(one))
+        let mut result = Ok(());
+        for destination in &self.destinations {
+            let sent = socket.send_to(&probe, &(*destination).into());
+            result = result.and(sent.map(|_| ()));
+        }
+        result
     }
 }
 

@@ -6,6 +6,6 @@ mod reader;
 mod tcp;
 
 pub use discovery::{ProbeListener, ProbeRoute};
-pub use outbox::{Outbox, Progress, Source};
+pub use outbox::{Listener, Outbox, Progress, Source};
 pub use reader::LinkReader;
 pub use tcp::{connect, listen, prepare};

@@ -208,12 +208,14 @@ mod tests {
         outbox
             .send_stream(Box::new(move |buffer| {
                 if let Some(frame) = rest.next() {
-                    frame.encode_into(SESSION, buffer)
+                    frame.encode_into(SESSION, buffer);
                 }
                 Ok(())
             }))
             .unwrap();
-        frames.iter().for_each(|frame| outbox.send(frame).unwrap());
+        for frame in &frames {
+            outbox.send(frame).unwrap();
+        }
         let mut received = vec![0; expected.len() * 2];
         client.read_exact(&mut received).unwrap();
         assert!(received == [expected.clone(), expected].concat());

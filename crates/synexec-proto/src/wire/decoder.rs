@@ -121,7 +121,9 @@ mod tests {
     }
 
     fn split(bytes: &[u8], mut cuts: Vec<usize>) -> Vec<Vec<u8>> {
-        cuts.iter_mut().for_each(|cut| *cut %= bytes.len() + 1);
+        for cut in &mut cuts {
+            *cut %= bytes.len() + 1;
+        }
         cuts.extend([0, bytes.len()]);
         cuts.sort_unstable();
         cuts.windows(2).map(|pair| bytes[pair[0]..pair[1]].to_vec()).collect()
@@ -136,7 +138,9 @@ mod tests {
             let frames: Vec<Frame> =
                 parts.into_iter().map(|(code, data)| Frame::new(Command::from(code), data).unwrap()).collect();
             let mut bytes = Vec::new();
-            frames.iter().for_each(|frame| frame.encode_into(SESSION, &mut bytes));
+            for frame in &frames {
+                frame.encode_into(SESSION, &mut bytes);
+            }
             prop_assert_eq!(decode_all(&split(&bytes, cuts)).unwrap(), frames);
         }
 

@@ -43,6 +43,7 @@ impl FieldWriter {
     }
 
     /// Adds a field. A value that is too long for its length field is left out, since a cut one would be a lie.
+    #[must_use]
     pub fn put(mut self, tag: u16, value: &[u8]) -> Self {
         if let Ok(length) = u16::try_from(value.len()) {
             self.0.extend_from_slice(&tag.to_be_bytes());

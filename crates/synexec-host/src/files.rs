@@ -1,0 +1,163 @@
+//! Files in directories that others may write to: never through a link, never somebody else's.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+use thiserror::Error;
+
+/// Why a file cannot be used. The messages name it.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// A system call failed.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something else is in its place.
+    #[error("{path} is not a plain file of this user's own; remove it", path = .0.display())]
+    NotOurs(PathBuf),
+    /// Another process holds its lock.
+    #[error("{path} is locked by another process", path = .0.display())]
+    Locked(PathBuf),
+}
+
+/// A new file, for its owner only.
+///
+/// # Errors
+/// [`FileError`]; `AlreadyExists` when there is anything of that name, a link too.
+pub fn create_exclusive(path: &Path, mode: u32) -> Result<File, FileError> {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).custom_flags(O_NOFOLLOW).open(path);
+    opened.map_err(|source| io_error(path, source))
+}
+
+/// An empty file for output, for its owner only; one that is there already is emptied, when it is a plain file of
+/// this user's own.
+///
+/// # Errors
+/// [`FileError`].
+pub fn open_emptied(path: &Path) -> Result<File, FileError> {
+    let file = open_own(path)?;
+    let emptied = file.set_permissions(Permissions::from_mode(0o600)).and_then(|()| file.set_len(0));
+    emptied.map_err(|source| io_error(path, source))?;
+    Ok(file)
+}
+
+/// A lock on a file, which is there only as long as the lock is held.
+#[derive(Debug)]
+pub struct LockFile {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl LockFile {
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// [`FileError::Locked`] when another process holds it.
+    pub fn take(path: &Path) -> Result<Self, FileError> {
+        loop {
+            let lock = match Flock::lock(open_own(path)?, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => lock,
+                Err((_, nix::Error::EWOULDBLOCK)) => return Err(FileError::Locked(path.to_owned())),
+                Err((_, error)) => return Err(io_error(path, error.into())),
+            };
+            if is_still_there(&lock, path) {
+                return Ok(Self { path: path.to_owned(), _lock: lock });
+            }
+        }
+    }
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        // Removed before the lock is let go; who opened it in between sees that it is gone, and makes a new one.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Its holder may have removed the file between our opening and locking it.
+fn is_still_there(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(held), Ok(there)) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+fn open_own(path: &Path) -> Result<File, FileError> {
+    let mut options = OpenOptions::new();
+    let options = options.append(true).create(true).mode(0o600);
+    // Without O_NONBLOCK, a FIFO in the file's place would keep us waiting for its reader.
+    let file =
+        options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path).map_err(|source| match source.raw_os_error() {
+            Some(nix::libc::ELOOP | nix::libc::ENXIO) => FileError::NotOurs(path.to_owned()),
+            _ => io_error(path, source),
+        })?;
+    let metadata = file.metadata().map_err(|source| io_error(path, source))?;
+    let own = metadata.is_file() && metadata.uid() == nix::unistd::geteuid().as_raw() && metadata.nlink() <= 1;
+    if own { Ok(file) } else { Err(FileError::NotOurs(path.to_owned())) }
+}
+
+fn io_error(path: &Path, source: io::Error) -> FileError {
+    FileError::Io { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_never_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (victim, link) = (dir.path().join("victim"), dir.path().join("link"));
+        fs::write(&victim, "precious").unwrap();
+        symlink(&victim, &link).unwrap();
+        assert!(matches!(open_emptied(&link), Err(FileError::NotOurs(_))));
+        assert!(matches!(create_exclusive(&link, 0o600), Err(FileError::Io { .. })));
+        assert!(matches!(LockFile::take(&link), Err(FileError::NotOurs(_))));
+        assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
+    }
+
+    #[test]
+    fn neither_a_second_name_nor_a_fifo_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let (victim, second, fifo) = (dir.path().join("victim"), dir.path().join("second"), dir.path().join("fifo"));
+        fs::write(&victim, "precious").unwrap();
+        fs::hard_link(&victim, &second).unwrap();
+        assert!(matches!(open_emptied(&second), Err(FileError::NotOurs(_))));
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert!(matches!(open_emptied(&fifo), Err(FileError::NotOurs(_))));
+        assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
+    }
+
+    #[test]
+    fn an_output_file_is_emptied_and_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        open_emptied(&path).unwrap().write_all(b"n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "n");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_lock_is_taken_once_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = LockFile::take(&path).unwrap();
+        assert!(matches!(LockFile::take(&path), Err(FileError::Locked(_))));
+        drop(held);
+        assert!(!path.exists());
+        LockFile::take(&path).unwrap();
+    }
+}

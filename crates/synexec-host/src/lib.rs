@@ -1,0 +1,13 @@
+//! The operating system as both synexec programs use it. Every `unsafe` of the project is in this crate.
+
+pub mod clock;
+pub mod daemon;
+pub mod exit;
+pub mod files;
+pub mod interfaces;
+pub mod limits;
+pub mod logging;
+pub mod names;
+pub mod options;
+pub mod process;
+pub mod signals;

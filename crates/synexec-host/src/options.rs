@@ -1,0 +1,61 @@
+//! Command line options that both programs have, with the same meaning.
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use synexec_proto::session::{DEFAULT_LOST_AFTER, DEFAULT_PORT};
+use synexec_proto::wire::SessionId;
+
+/// Options of both programs.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Use this network interface only
+    #[arg(short, long, value_name = "IF")]
+    pub interface: Option<String>,
+
+    /// Port, for UDP and TCP alike
+    #[arg(short, long, value_name = "PORT", default_value_t = DEFAULT_PORT)]
+    pub port: u16,
+
+    /// Session id; only peers of the same session talk to each other
+    #[arg(short, long, value_name = "ID", default_value_t = 0)]
+    session: u32,
+
+    /// Silence in seconds after which a peer counts as lost
+    #[arg(long, value_name = "SECS", default_value_t = default_lost_after())]
+    lost_after: NonZeroU64,
+
+    /// Run in the background; print the pid on stdout
+    #[arg(short, long)]
+    pub daemon: bool,
+
+    /// Where a daemon's output goes [default: PROGRAM.log in /var/log for root, else in ~/.local/state]
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+
+    /// Say more; given twice, even more
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Say nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+impl Common {
+    /// The session.
+    pub fn session(&self) -> SessionId {
+        SessionId(self.session)
+    }
+
+    /// Silence after which a peer counts as lost.
+    pub fn lost_after(&self) -> Duration {
+        Duration::from_secs(self.lost_after.get())
+    }
+}
+
+fn default_lost_after() -> NonZeroU64 {
+    NonZeroU64::new(DEFAULT_LOST_AFTER.as_secs()).unwrap_or(NonZeroU64::MIN)
+}

@@ -1,0 +1,182 @@
+//! A task: a process with a session and process group of its own.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+use synexec_proto::outcome::TaskEnd;
+
+/// What to start.
+#[derive(Debug)]
+pub struct TaskCommand {
+    /// The file to execute.
+    pub program: PathBuf,
+    /// Its arguments, of which the first is its name.
+    pub arguments: Vec<OsString>,
+    /// What its environment has beyond ours.
+    pub environment: Vec<(&'static str, OsString)>,
+    /// Where its stdout and stderr go.
+    pub output: File,
+}
+
+/// A task that was started. Its first process stays a zombie until [`Task::reap`], so that its process group's id
+/// cannot come to mean somebody else.
+#[derive(Debug)]
+pub struct Task {
+    child: Child,
+    group: ProcessGroup,
+}
+
+/// A task's process group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcessGroup(Pid);
+
+impl TaskCommand {
+    /// Starts the task, with stdin from `/dev/null` and no signal blocked.
+    ///
+    /// # Errors
+    /// That of fork or exec.
+    pub fn spawn(self) -> io::Result<Task> {
+        let mut arguments = self.arguments.into_iter();
+        let mut command = Command::new(self.program);
+        if let Some(name) = arguments.next() {
+            command.arg0(name);
+        }
+        command.args(arguments).envs(self.environment);
+        command.stdin(Stdio::null()).stdout(self.output.try_clone()?).stderr(self.output);
+        // SAFETY: between fork and exec only setsid is called, which is async-signal-safe and allocates nothing.
+        unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(|_| ())?)) };
+        let child = command.spawn()?;
+        let group = i32::try_from(child.id()).map(Pid::from_raw).map(ProcessGroup).map_err(io::Error::other)?;
+        Ok(Task { child, group })
+    }
+}
+
+impl Task {
+    /// The process group, to signal it while another thread waits.
+    pub fn group(&self) -> ProcessGroup {
+        self.group
+    }
+
+    /// Waits until the first process has ended, and leaves it as a zombie.
+    ///
+    /// # Errors
+    /// That of the system call.
+    pub fn wait(&self) -> io::Result<()> {
+        loop {
+            match waitid(Id::Pid(self.group.0), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+                // nix has no name for a real-time signal, and says EINVAL for a process that one has killed.
+                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::EINVAL) => return Ok(()),
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Lets the zombie go, and tells how it ended; waits where it has not.
+    ///
+    /// # Errors
+    /// That of the system call.
+    pub fn reap(mut self) -> io::Result<TaskEnd> {
+        let status = self.child.wait()?;
+        Ok(match (status.code(), status.signal()) {
+            (Some(code), _) => TaskEnd::Exited(low_byte(code)),
+            (None, signal) => TaskEnd::Killed(low_byte(signal.unwrap_or_default())),
+        })
+    }
+}
+
+impl ProcessGroup {
+    /// Sends a signal to all of the group. That nobody is left is no error.
+    ///
+    /// # Errors
+    /// That of the system call.
+    pub fn signal(self, signal: Signal) -> io::Result<()> {
+        match killpg(self.0, signal) {
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether nobody of the group is left.
+    pub fn is_empty(self) -> bool {
+        killpg(self.0, None) == Err(Errno::ESRCH)
+    }
+}
+
+/// Exit statuses have eight bits and signals fewer.
+fn low_byte(number: i32) -> u8 {
+    number.to_le_bytes()[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> (Task, tempfile::NamedTempFile) {
+        let output = tempfile::NamedTempFile::new().unwrap();
+        let command = TaskCommand {
+            program: "/bin/sh".into(),
+            arguments: vec!["shell".into(), "-c".into(), script.into()],
+            environment: vec![("SYNEXEC_RANK", "7".into())],
+            output: output.reopen().unwrap(),
+        };
+        (command.spawn().unwrap(), output)
+    }
+
+    #[test]
+    fn the_end_is_told_as_status_or_signal() {
+        for (script, end) in [
+            ("exit 3", TaskEnd::Exited(3)),
+            ("kill -USR1 $$", TaskEnd::Killed(10)),
+            ("kill -40 $$", TaskEnd::Killed(40)),
+        ] {
+            let (task, _output) = shell(script);
+            task.wait().unwrap();
+            assert_eq!(task.reap().unwrap(), end);
+        }
+    }
+
+    #[test]
+    fn a_task_has_a_session_of_its_own_no_blocked_signal_and_no_input() {
+        let (task, output) =
+            shell("read x; echo $? $0 $SYNEXEC_RANK $$; cut -d' ' -f5,6 /proc/$$/stat; grep SigBlk /proc/$$/status");
+        task.wait().unwrap();
+        let pid = task.group().0;
+        let expected = format!("1 shell 7 {pid}\n{pid} {pid}\nSigBlk:\t0000000000000000\n");
+        assert_eq!(std::fs::read_to_string(output.path()).unwrap(), expected);
+        task.reap().unwrap();
+    }
+
+    #[test]
+    fn a_group_is_empty_when_the_last_of_it_is_gone() {
+        let (task, _output) = shell("sleep 1000 & exit 0");
+        task.wait().unwrap();
+        let group = task.group();
+        assert_eq!(task.reap().unwrap(), TaskEnd::Exited(0));
+        assert!(!group.is_empty());
+        group.signal(Signal::SIGKILL).unwrap();
+        while !group.is_empty() {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_executed_is_an_error_at_once() {
+        let output = tempfile::tempfile().unwrap();
+        let command = TaskCommand {
+            program: "/no/such/program".into(),
+            arguments: vec!["program".into()],
+            environment: Vec::new(),
+            output,
+        };
+        assert_eq!(command.spawn().unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

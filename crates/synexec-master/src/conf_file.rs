@@ -1,0 +1,259 @@
+//! The conf as a file: checked before anything is sent, and read while it is sent.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use synexec_proto::conf::{CommandLine, ConfError, ConfSplitter};
+use synexec_proto::message::{CONF_MAX, ConfBegin, Message};
+use synexec_proto::transport::Source;
+use synexec_proto::wire::{Command, DATA_MAX, FrameTooLong, Header, SessionId};
+use thiserror::Error;
+
+/// Why a file is no conf.
+#[derive(Debug, Error)]
+#[error("cannot use the conf {path}: {problem}", path = .path.display())]
+pub struct ConfFileError {
+    path: PathBuf,
+    problem: Problem,
+}
+
+#[derive(Debug, Error)]
+enum Problem {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("it is a directory")]
+    Directory,
+    #[error("it is empty")]
+    Empty,
+    #[error("it has more than {CONF_MAX} bytes, which is the most that is sent")]
+    TooLong,
+    #[error(transparent)]
+    Grammar(#[from] ConfError),
+}
+
+/// A conf that some slave may be able to run.
+#[derive(Debug)]
+pub struct ConfFile {
+    content: Content,
+    command_line: CommandLine,
+}
+
+/// A small conf is kept, and a large one read where it is sent, so that memory does not grow with it.
+#[derive(Debug)]
+enum Content {
+    Small(Vec<u8>),
+    Large { file: Arc<File>, length: u64 },
+}
+
+impl ConfFile {
+    /// Opens and checks a conf. One that is no regular file, such as a pipe, is copied first.
+    ///
+    /// # Errors
+    /// [`ConfFileError`] when no slave could run it.
+    pub fn open(path: &Path) -> Result<Self, ConfFileError> {
+        let conf = Self::try_open(path).map_err(|problem| ConfFileError { path: path.to_owned(), problem })?;
+        if conf.command_line.has_quotes() {
+            log::warn!(
+                "the command line in {} has quotes, which are passed on as they are; to group words, write the command \
+                 into the payload and let the first line be `/bin/sh :CONF:`",
+                path.display()
+            );
+        }
+        Ok(conf)
+    }
+
+    /// Its size in bytes.
+    pub fn length(&self) -> u64 {
+        match &self.content {
+            Content::Small(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            Content::Large { length, .. } => *length,
+        }
+    }
+
+    /// Whether the payload itself is the program.
+    pub fn runs_payload(&self) -> bool {
+        self.command_line.runs_payload()
+    }
+
+    /// All of a conf that fits into one message; what does not is never cut to fit.
+    pub fn whole(&self) -> Option<&[u8]> {
+        if let Content::Small(bytes) = &self.content { Some(bytes) } else { None }
+    }
+
+    /// The messages of a small conf for a slave of ours, as one piece.
+    ///
+    /// # Errors
+    /// [`FrameTooLong`], which a small conf never is.
+    pub fn small_parts(&self, session: SessionId, begin: ConfBegin) -> Result<Option<Vec<u8>>, FrameTooLong> {
+        let Some(bytes) = self.whole() else { return Ok(None) };
+        let mut out = Message::ConfBegin(begin).encode()?.encode(session);
+        Message::ConfPart(bytes.to_vec()).encode()?.encode_into(session, &mut out);
+        Ok(Some(out))
+    }
+
+    /// The messages of a large conf for a slave of ours, one after another.
+    pub fn large_parts(&self, session: SessionId, begin: ConfBegin) -> Option<Source> {
+        let Content::Large { file, length } = &self.content else { return None };
+        let (file, length) = (Arc::clone(file), *length);
+        let mut offset = None;
+        Some(Box::new(move |buffer| {
+            let Some(from) = offset else {
+                offset = Some(0);
+                let frame = Message::ConfBegin(begin).encode().map_err(io::Error::other)?;
+                frame.encode_into(session, buffer);
+                return Ok(());
+            };
+            offset = Some(read_part(&file, session, from, length, buffer)?);
+            Ok(())
+        }))
+    }
+
+    fn try_open(path: &Path) -> Result<Self, Problem> {
+        let mut file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(Problem::Directory);
+        }
+        if !metadata.is_file() {
+            file = copy_of(&file)?;
+        }
+        let length = file.metadata()?.len();
+        if length == 0 {
+            return Err(Problem::Empty);
+        }
+        if length > CONF_MAX {
+            return Err(Problem::TooLong);
+        }
+        let command_line = read_command_line(&file)?;
+        Ok(Self { content: Content::of(file, length)?, command_line })
+    }
+}
+
+impl Content {
+    fn of(file: File, length: u64) -> io::Result<Self> {
+        let Some(small) = usize::try_from(length).ok().filter(|length| *length <= DATA_MAX) else {
+            return Ok(Self::Large { file: Arc::new(file), length });
+        };
+        let mut bytes = vec![0; small];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok(Self::Small(bytes))
+    }
+}
+
+fn copy_of(file: &File) -> io::Result<File> {
+    let mut copy = tempfile::tempfile()?;
+    io::copy(&mut file.take(CONF_MAX + 1), &mut copy)?;
+    Ok(copy)
+}
+
+/// Reads as far as it takes to know the command line, and whether there is a payload.
+fn read_command_line(file: &File) -> Result<CommandLine, Problem> {
+    let mut splitter = ConfSplitter::default();
+    let mut chunk = vec![0; 64 * 1024];
+    let mut offset = 0;
+    while splitter.payload_length() == 0 {
+        let length = file.read_at(&mut chunk, offset)?;
+        if length == 0 {
+            break;
+        }
+        splitter.feed(chunk.get(..length).unwrap_or_default())?;
+        offset += u64::try_from(length).unwrap_or(0);
+    }
+    Ok(splitter.finish()?)
+}
+
+/// Appends the part that begins at `from`, and gives where the next one does; nothing at the end.
+fn read_part(file: &File, session: SessionId, from: u64, length: u64, buffer: &mut Vec<u8>) -> io::Result<u64> {
+    let part = usize::try_from(length.saturating_sub(from)).unwrap_or(DATA_MAX).min(DATA_MAX);
+    let data_length = u16::try_from(part).map_err(io::Error::other)?;
+    if data_length == 0 {
+        return Ok(from);
+    }
+    buffer.extend_from_slice(&Header::new(session, Command::ConfPart, data_length).encode());
+    let start = buffer.len();
+    buffer.resize(start + part, 0);
+    let data = buffer.get_mut(start..).unwrap_or_default();
+    file.read_exact_at(data, from).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::other("it has become shorter while it was sent"),
+        _ => error,
+    })?;
+    Ok(from + u64::from(data_length))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use synexec_proto::wire::FrameDecoder;
+
+    use super::*;
+
+    const SESSION: SessionId = SessionId(4);
+
+    fn open(content: &[u8]) -> Result<ConfFile, ConfFileError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content).unwrap();
+        ConfFile::open(file.path())
+    }
+
+    fn problem(content: &[u8]) -> String {
+        open(content).unwrap_err().to_string()
+    }
+
+    fn decode(bytes: &[u8]) -> Vec<Message> {
+        let mut decoder = FrameDecoder::new(SESSION);
+        decoder.feed(bytes);
+        std::iter::from_fn(|| decoder.next_frame().unwrap()).map(|frame| Message::decode(frame).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_no_conf_is_told_with_its_path() {
+        assert!(problem(b"").contains("empty"));
+        assert!(problem(b"\npayload").contains("first line is empty"));
+        assert!(problem(b"echo x").contains("without a path"));
+        assert!(ConfFile::open(Path::new("/usr")).unwrap_err().to_string().contains("/usr: it is a directory"));
+        assert!(ConfFile::open(Path::new("/no/such")).unwrap_err().to_string().contains("/no/such"));
+    }
+
+    #[test]
+    fn a_small_conf_is_one_piece() {
+        let conf = open(b"/bin/true\n").unwrap();
+        let begin = ConfBegin { rank: 1, slaves: 2, length: conf.length() };
+        let expected = [Message::ConfBegin(begin), Message::ConfPart(b"/bin/true\n".to_vec())];
+        assert_eq!(decode(&conf.small_parts(SESSION, begin).unwrap().unwrap()), expected);
+        assert!(conf.large_parts(SESSION, begin).is_none());
+    }
+
+    #[test]
+    fn a_large_conf_is_streamed_whole() {
+        let content = [b"/bin/sh :CONF:\n".as_slice(), &vec![b'z'; 200_000]].concat();
+        let conf = open(&content).unwrap();
+        assert_eq!(conf.whole(), None);
+        let begin = ConfBegin { rank: 0, slaves: 1, length: conf.length() };
+        let mut source = conf.large_parts(SESSION, begin).unwrap();
+        let (mut sent, mut piece) = (Vec::new(), Vec::new());
+        loop {
+            piece.clear();
+            source(&mut piece).unwrap();
+            if piece.is_empty() {
+                break;
+            }
+            sent.extend_from_slice(&piece);
+        }
+        let mut messages = decode(&sent).into_iter();
+        assert_eq!(messages.next(), Some(Message::ConfBegin(begin)));
+        let parts: Vec<u8> =
+            messages.flat_map(|message| if let Message::ConfPart(part) = message { part } else { vec![] }).collect();
+        assert!(parts == content);
+    }
+
+    #[test]
+    fn a_conf_that_shrinks_is_an_error() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(100_000).unwrap();
+        assert!(read_part(&file, SESSION, 65_535, 200_000, &mut Vec::new()).is_err());
+    }
+}

@@ -1,0 +1,143 @@
+//! The threads that accept and read, and the outboxes that write.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use synexec_proto::master::{self, PeerId};
+use synexec_proto::message::Message;
+use synexec_proto::session::Disconnect;
+use synexec_proto::transport::{self, LinkReader, Outbox, Progress, Source};
+use synexec_proto::wire::SessionId;
+
+use crate::dispatcher::Event;
+
+/// Stack of a reading thread, of which there is one for each slave.
+const STACK: usize = 128 * 1024;
+
+/// Rest after a connection could not be accepted, as when no file descriptor is left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections for as long as the program runs, each with a thread that reads it.
+pub struct Acceptor {
+    pub listener: TcpListener,
+    pub session: SessionId,
+    pub lost_after: Duration,
+    pub events: SyncSender<Event>,
+}
+
+impl Acceptor {
+    /// Starts the accepting thread.
+    ///
+    /// # Errors
+    /// When no thread is to be had.
+    pub fn start(self) -> io::Result<()> {
+        std::thread::Builder::new().name("accept".into()).spawn(move || self.run()).map(|_| ())
+    }
+
+    fn run(self) {
+        for id in 0.. {
+            let accepted = self.listener.accept();
+            if let Err(error) = accepted.and_then(|(stream, address)| self.admit(PeerId(id), stream, address)) {
+                log::warn!("cannot accept a connection: {error}");
+                std::thread::sleep(ACCEPT_PAUSE);
+            }
+        }
+    }
+
+    fn admit(&self, peer: PeerId, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
+        transport::prepare(&stream, self.lost_after)?;
+        let stream = Arc::new(stream);
+        let reader = LinkReader::new(Arc::clone(&stream), self.session);
+        let events = self.events.clone();
+        tell(&self.events, Event::Accepted { peer, stream, address });
+        let read = move || read(peer, reader, &events);
+        let thread = std::thread::Builder::new().name("read".into()).stack_size(STACK).spawn(read);
+        thread.map(|_| ()).inspect_err(|error| {
+            let why = Disconnect::Broken(error.to_string());
+            tell(&self.events, Event::Session(master::Event::Disconnected { peer, why }));
+        })
+    }
+}
+
+fn read(peer: PeerId, mut reader: LinkReader, events: &SyncSender<Event>) {
+    loop {
+        match reader.next_message() {
+            Ok(message) => tell(events, Event::Session(master::Event::Received { peer, message })),
+            Err(why) => return tell(events, Event::Session(master::Event::Disconnected { peer, why })),
+        }
+    }
+}
+
+/// The dispatcher is gone only when the program ends, and then nobody needs to know.
+fn tell(events: &SyncSender<Event>, event: Event) {
+    let _ = events.send(event);
+}
+
+/// The writing side of all connections.
+pub struct Outboxes {
+    session: SessionId,
+    events: SyncSender<Event>,
+    open: HashMap<PeerId, Outbox>,
+}
+
+impl Outboxes {
+    /// No connection yet.
+    pub fn new(session: SessionId, events: SyncSender<Event>) -> Self {
+        Self { session, events, open: HashMap::new() }
+    }
+
+    /// A connection was accepted.
+    pub fn add(&mut self, peer: PeerId, stream: Arc<TcpStream>) {
+        let events = self.events.clone();
+        let listener = move |progress| {
+            tell(
+                &events,
+                match progress {
+                    Progress::StreamSent => Event::Session(master::Event::ConfSent { peer }),
+                    Progress::Failed(why) => Event::Session(master::Event::Disconnected { peer, why }),
+                    Progress::SourceFailed(error) => Event::ConfFailed(error),
+                },
+            );
+        };
+        self.open.insert(peer, Outbox::new(stream, self.session, Arc::new(listener)));
+    }
+
+    /// Sends a message; one to a connection that is closed is dropped.
+    ///
+    /// # Errors
+    /// [`Disconnect`] when the peer cannot be written to.
+    pub fn send(&mut self, peer: PeerId, message: &Message) -> Result<(), Disconnect> {
+        match (self.open.get_mut(&peer), message.encode()) {
+            (Some(outbox), Ok(frame)) => outbox.send(&frame),
+            (Some(_), Err(error)) => Err(Disconnect::Broken(error.to_string())),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// Sends whole encoded frames.
+    ///
+    /// # Errors
+    /// [`Disconnect`] when the peer cannot be written to.
+    pub fn send_bytes(&mut self, peer: PeerId, bytes: Vec<u8>) -> Result<(), Disconnect> {
+        self.open.get_mut(&peer).map_or(Ok(()), |outbox| outbox.send_bytes(bytes))
+    }
+
+    /// Sends a stream of frames.
+    ///
+    /// # Errors
+    /// [`Disconnect`] when the peer cannot be written to.
+    pub fn send_stream(&mut self, peer: PeerId, source: Source) -> Result<(), Disconnect> {
+        self.open.get_mut(&peer).map_or(Ok(()), |outbox| outbox.send_stream(source))
+    }
+
+    /// Closes a connection.
+    pub fn close(&mut self, peer: PeerId) {
+        if let Some(outbox) = self.open.remove(&peer) {
+            outbox.close();
+        }
+    }
+}

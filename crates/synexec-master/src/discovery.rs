@@ -1,0 +1,133 @@
+//! Which ways probes take, and sending them.
+
+use std::collections::HashSet;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
+
+use synexec_host::interfaces::{self, Interface};
+use synexec_proto::transport::ProbeRoute;
+use synexec_proto::wire::SessionId;
+use thiserror::Error;
+
+use crate::options::Options;
+
+/// A host given with `--target` that has no IPv4 address.
+#[derive(Debug, Error)]
+#[error("no IPv4 address for the target {0}")]
+pub struct TargetError(String);
+
+/// Invites slaves.
+#[derive(Debug)]
+pub struct Discovery {
+    session: SessionId,
+    port: u16,
+    interface: Option<Interface>,
+    limited_only: bool,
+    targets: Vec<SocketAddrV4>,
+    complained: HashSet<Option<String>>,
+}
+
+impl Discovery {
+    /// Discovery as the options say, for slaves that listen on `port`.
+    ///
+    /// # Errors
+    /// [`TargetError`].
+    pub fn new(options: &Options, interface: Option<Interface>, port: u16) -> Result<Self, TargetError> {
+        let targets: Result<Vec<_>, _> = options.targets.iter().map(|target| resolve(target, port)).collect();
+        let session = options.common.session();
+        let limited_only = options.broadcast;
+        Ok(Self { session, port, interface, limited_only, targets: targets?, complained: HashSet::new() })
+    }
+
+    /// Sends a probe every way there is. Interfaces are looked up each time, since they come and go.
+    pub fn probe(&mut self) {
+        let routes = self.routes();
+        if routes.is_empty() && self.complained.insert(None) {
+            log::warn!("no interface can broadcast; name one with --interface, or hosts with --target");
+        }
+        for route in routes {
+            if let Err(error) = route.send_probe(self.session)
+                && self.complained.insert(route.device.clone())
+            {
+                log::warn!("cannot probe on {}: {error}", route.device.as_deref().unwrap_or("a target"));
+            }
+        }
+    }
+
+    fn routes(&self) -> Vec<ProbeRoute> {
+        let interfaces = match &self.interface {
+            Some(interface) => vec![interface.clone()],
+            None => broadcasting_interfaces(),
+        };
+        let broadcasts = interfaces.iter().map(|interface| self.broadcast_route(interface));
+        let targets = (!self.targets.is_empty()).then(|| ProbeRoute {
+            device: None,
+            source: self.interface.as_ref().map_or(Ipv4Addr::UNSPECIFIED, |interface| interface.address),
+            destinations: self.targets.clone(),
+        });
+        broadcasts.chain(targets).collect()
+    }
+
+    fn broadcast_route(&self, interface: &Interface) -> ProbeRoute {
+        let limited = SocketAddrV4::new(Ipv4Addr::BROADCAST, self.port);
+        let own = SocketAddrV4::new(interface.broadcast, self.port);
+        let destinations = if self.limited_only { vec![limited] } else { vec![own, limited] };
+        ProbeRoute { device: Some(interface.name.clone()), source: interface.address, destinations }
+    }
+}
+
+fn broadcasting_interfaces() -> Vec<Interface> {
+    let all = interfaces::list().unwrap_or_else(|error| {
+        log::warn!("{error}");
+        Vec::new()
+    });
+    all.into_iter().filter(|interface| interface.can_broadcast).collect()
+}
+
+fn resolve(target: &str, port: u16) -> Result<SocketAddrV4, TargetError> {
+    let addresses = (target, port).to_socket_addrs().or_else(|_| target.to_socket_addrs());
+    let ipv4 = addresses.ok().into_iter().flatten().find_map(|address| match address {
+        SocketAddr::V4(address) => Some(address),
+        SocketAddr::V6(_) => None,
+    });
+    ipv4.ok_or_else(|| TargetError(target.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn routes(arguments: &[&str], interface: Interface) -> Vec<ProbeRoute> {
+        let arguments = [&["synexec_master", "1", "conf"], arguments].concat();
+        Discovery::new(&Options::parse_from(arguments), Some(interface), 5165).unwrap().routes()
+    }
+
+    fn eth7() -> Interface {
+        let broadcast = Ipv4Addr::new(10, 1, 255, 255);
+        Interface { name: "eth7".into(), address: Ipv4Addr::new(10, 1, 2, 3), broadcast, can_broadcast: true }
+    }
+
+    #[test]
+    fn an_interface_is_probed_at_both_broadcast_addresses() {
+        let [route] = &routes(&[], eth7())[..] else { panic!("one route") };
+        assert_eq!(route.device.as_deref(), Some("eth7"));
+        assert_eq!(route.source, Ipv4Addr::new(10, 1, 2, 3));
+        let expected: [SocketAddrV4; 2] =
+            ["10.1.255.255:5165".parse().unwrap(), "255.255.255.255:5165".parse().unwrap()];
+        assert_eq!(route.destinations, expected);
+    }
+
+    #[test]
+    fn broadcast_only_leaves_the_own_address_out() {
+        let [route] = &routes(&["-b"], eth7())[..] else { panic!("one route") };
+        assert_eq!(route.destinations, ["255.255.255.255:5165".parse().unwrap()]);
+    }
+
+    #[test]
+    fn targets_are_probed_too_at_their_port_or_ours() {
+        let [_, route] = &routes(&["-t", "127.0.0.9", "-t", "127.0.0.8:77"], eth7())[..] else { panic!("two routes") };
+        assert_eq!(route.destinations, ["127.0.0.9:5165".parse().unwrap(), "127.0.0.8:77".parse().unwrap()]);
+        assert!(resolve("no.such.host.invalid", 1).is_err());
+    }
+}

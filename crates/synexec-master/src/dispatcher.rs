@@ -1,0 +1,139 @@
+//! The one thread that owns the session: events in, decisions by [`Session`], actions out.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+
+use anyhow::{Context, Result, bail};
+use synexec_host::clock::monotonic_now;
+use synexec_host::signals::BlockedSignals;
+use synexec_proto::master::{self, Action, PeerId, Report, Session};
+use synexec_proto::message::{ConfBegin, Message};
+use synexec_proto::session::Disconnect;
+use synexec_proto::wire::SessionId;
+
+use crate::conf_file::ConfFile;
+use crate::connections::{Acceptor, Outboxes};
+use crate::discovery::Discovery;
+use crate::options::Options;
+use crate::progress;
+
+/// Events that may wait; a peer that has more to say than is handled has to wait itself.
+const EVENTS_MAX: usize = 1024;
+
+/// What the threads tell.
+#[derive(Debug)]
+pub enum Event {
+    /// A connection was accepted.
+    Accepted { peer: PeerId, stream: Arc<TcpStream>, address: SocketAddr },
+    /// Something the state machine knows what to do with.
+    Session(master::Event),
+    /// The conf cannot be read any more.
+    ConfFailed(io::Error),
+}
+
+pub struct Dispatcher {
+    session: Session,
+    id: SessionId,
+    conf: ConfFile,
+    discovery: Discovery,
+    outboxes: Outboxes,
+    events: Receiver<Event>,
+}
+
+impl Dispatcher {
+    /// Starts the threads.
+    pub fn new(
+        options: &Options,
+        conf: ConfFile,
+        discovery: Discovery,
+        listener: TcpListener,
+        signals: BlockedSignals,
+    ) -> Result<Self> {
+        let (sender, events) = sync_channel(EVENTS_MAX);
+        let (id, lost_after) = (options.common.session(), options.common.lost_after());
+        let to_dispatcher = sender.clone();
+        let forward = move |signal| to_dispatcher.send(Event::Session(master::Event::Interrupted(signal))).is_ok();
+        signals.forward(forward).context("cannot start a thread")?;
+        Acceptor { listener, session: id, lost_after, events: sender.clone() }
+            .start()
+            .context("cannot start a thread")?;
+        let session = Session::new(options.settings(&conf), monotonic_now());
+        log::info!("waiting for {} slaves", options.slaves);
+        Ok(Self { session, id, conf, discovery, outboxes: Outboxes::new(id, sender), events })
+    }
+
+    /// Runs the session to its end.
+    pub fn run(mut self) -> Result<Report> {
+        self.session.advance(monotonic_now());
+        loop {
+            self.act();
+            if let Some(report) = self.session.report() {
+                return Ok(report.clone());
+            }
+            let event = match self.session.deadline() {
+                None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(deadline) => self.events.recv_timeout(deadline.since(monotonic_now())),
+            };
+            match event {
+                Ok(event) => self.take(event)?,
+                Err(RecvTimeoutError::Timeout) => self.session.advance(monotonic_now()),
+                Err(RecvTimeoutError::Disconnected) => bail!("all threads are gone"),
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event) -> Result<()> {
+        let event = match event {
+            Event::Session(event) => event,
+            Event::Accepted { peer, stream, address } => {
+                self.outboxes.add(peer, stream);
+                master::Event::Connected { peer, address }
+            }
+            Event::ConfFailed(error) => return Err(error).context("cannot read the conf"),
+        };
+        self.session.handle(monotonic_now(), event);
+        Ok(())
+    }
+
+    fn act(&mut self) {
+        while let Some(action) = self.session.next_action() {
+            match action {
+                Action::Probe => self.discovery.probe(),
+                Action::Send { peer, message } => {
+                    let sent = self.outboxes.send(peer, &message);
+                    self.note(peer, sent);
+                }
+                Action::SendConf { peer, begin } => {
+                    let sent = self.send_conf(peer, begin);
+                    self.note(peer, sent);
+                }
+                Action::Close { peer } => self.outboxes.close(peer),
+                Action::Tell(notice) => progress::show(&notice),
+            }
+        }
+    }
+
+    fn note(&mut self, peer: PeerId, sent: Result<(), Disconnect>) {
+        if let Err(why) = sent {
+            self.session.handle(monotonic_now(), master::Event::Disconnected { peer, why });
+        }
+    }
+
+    fn send_conf(&mut self, peer: PeerId, begin: Option<ConfBegin>) -> Result<(), Disconnect> {
+        if let Some(source) = begin.and_then(|begin| self.conf.large_parts(self.id, begin)) {
+            return self.outboxes.send_stream(peer, source);
+        }
+        match begin.map(|begin| self.conf.small_parts(self.id, begin)) {
+            Some(Ok(Some(bytes))) => self.outboxes.send_bytes(peer, bytes)?,
+            Some(Err(error)) => return Err(Disconnect::Broken(error.to_string())),
+            _ => {
+                let conf = self.conf.whole().unwrap_or_default().to_vec();
+                self.outboxes.send(peer, &Message::Conf(conf))?;
+            }
+        }
+        self.session.handle(monotonic_now(), master::Event::ConfSent { peer });
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! The master's command line.
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use synexec_host::names::host_name;
+use synexec_host::options::Common;
+use synexec_proto::master::Settings;
+
+use crate::conf_file::ConfFile;
+
+/// Start one task on N machines at the same instant.
+///
+/// Waits until SLAVES slaves have joined, hands each of them the CONF, starts its command on all of them together,
+/// waits for the end of all, and prints a table of what happened.
+///
+/// Exit status: 0 every task exited 0; 1 a task failed; 2 usage or conf; 3 not enough slaves in time; 4 a slave
+/// declined; 5 a slave was lost; 7 this host's own network or files failed; 130 or 143 interrupted.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Options {
+    /// How many slaves take part
+    pub slaves: NonZeroU32,
+
+    /// The job: the command line in its first line, its payload (`:CONF:`) in all that follows
+    pub conf: PathBuf,
+
+    #[command(flatten)]
+    pub common: Common,
+
+    /// Probe 255.255.255.255 only, not the interfaces' own broadcast addresses
+    #[arg(short, long)]
+    pub broadcast: bool,
+
+    /// Probe this host by unicast too; repeatable; for networks without broadcast
+    #[arg(short, long = "target", value_name = "HOST[:PORT]")]
+    pub targets: Vec<String>,
+
+    /// Give up when not all slaves have joined by then [default: wait for ever]
+    #[arg(long, value_name = "SECS")]
+    wait: Option<NonZeroU64>,
+}
+
+impl Options {
+    /// The session that is asked for.
+    pub fn settings(&self, conf: &ConfFile) -> Settings {
+        Settings {
+            name: host_name(),
+            slaves: self.slaves,
+            wait: self.wait.map(|seconds| Duration::from_secs(seconds.get())),
+            lost_after: self.common.lost_after(),
+            conf_length: conf.length(),
+            runs_payload: conf.runs_payload(),
+        }
+    }
+}

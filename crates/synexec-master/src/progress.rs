@@ -1,0 +1,54 @@
+//! A line for each thing that happens on the way.
+
+use log::Level;
+use synexec_proto::master::{Notice, SlaveLabel};
+
+/// Tells the user.
+pub fn show(notice: &Notice) {
+    let level = match notice {
+        Notice::TurnedAway { .. } | Notice::Released { .. } | Notice::Accepted { .. } | Notice::Started { .. } => {
+            Level::Debug
+        }
+        Notice::Dropped { .. } | Notice::GaveUp { .. } | Notice::Declined { .. } | Notice::Lost { .. } => Level::Warn,
+        _ => Level::Info,
+    };
+    log::log!(level, "{}", text(notice));
+}
+
+fn text(notice: &Notice) -> String {
+    match notice {
+        Notice::Joined { slave, original, joined, slaves } => {
+            let kind = if *original { " (an original slave)" } else { "" };
+            format!("{} joined{kind}: {joined} of {slaves}", name(slave))
+        }
+        Notice::Dropped { slave, why, joined, slaves } => {
+            format!("{} is gone: {why}; {joined} of {slaves} are left", name(slave))
+        }
+        Notice::TurnedAway { address, why: Some(why) } => format!("no slave: {address}: {why}"),
+        Notice::TurnedAway { address, why: None } => format!("no slave: {address}: it said nothing in time"),
+        Notice::Released { address } => format!("{address} is not needed"),
+        Notice::GaveUp { joined, slaves, wait } => {
+            format!("only {joined} of {slaves} slaves joined within {} s", wait.as_secs())
+        }
+        Notice::Configuring { slaves } => format!("all {slaves} slaves are here; handing out the conf"),
+        Notice::Accepted { slave } => format!("{} accepted the conf", name(slave)),
+        Notice::Declined { slave, reason: Some(reason) } => format!("{} declined: {reason}", name(slave)),
+        Notice::Declined { slave, reason: None } => {
+            format!("{} declined; an original slave gives no reason", name(slave))
+        }
+        Notice::Starting { slaves } => format!("starting the task on {slaves} slaves"),
+        Notice::Started { slave } => format!("{} started", name(slave)),
+        Notice::Ended { slave, outcome, times, done, slaves } => {
+            format!("{} {outcome} after {:.3} s: {done} of {slaves}", name(slave), times.elapsed.as_secs_f64())
+        }
+        Notice::Lost { slave, why } => format!("{} is lost: {why}", name(slave)),
+        Notice::CalledOff => "the session is called off; no task was started".to_owned(),
+        Notice::Stopping { running, .. } => {
+            format!("interrupted: stopping the task on {running} slaves (interrupt again to leave at once)")
+        }
+    }
+}
+
+fn name(slave: &SlaveLabel) -> String {
+    format!("{} ({})", slave.name, slave.address.ip())
+}

@@ -1,0 +1,176 @@
+//! A conf on its way into the work dir, and what is made of it when it is whole.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::Path;
+use std::rc::Rc;
+
+use nix::unistd::{AccessFlags, access};
+use synexec_host::process::TaskCommand;
+use synexec_proto::conf::{CommandLine, ConfSplitter};
+use synexec_proto::message::{ConfBegin, Reason};
+
+use crate::work_dir::{Payload, PayloadPath, WorkDir};
+
+/// Receives one conf. What goes wrong on the way is kept until the conf is whole, and told then.
+pub struct ConfStore {
+    work_dir: Rc<WorkDir>,
+    place: Option<ConfBegin>,
+    splitter: ConfSplitter,
+    payload: Option<Payload>,
+    failure: Option<Reason>,
+}
+
+/// A command that can be started, as often as it is wanted.
+pub struct Prepared {
+    work_dir: Rc<WorkDir>,
+    place: Option<ConfBegin>,
+    command_line: CommandLine,
+    payload: Option<PayloadPath>,
+}
+
+impl ConfStore {
+    /// Nothing received yet; `place` is this slave's place in the slaveset, where the master tells it.
+    pub fn new(work_dir: Rc<WorkDir>, place: Option<ConfBegin>) -> Self {
+        Self { work_dir, place, splitter: ConfSplitter::default(), payload: None, failure: None }
+    }
+
+    /// Stores the next bytes.
+    pub fn store(&mut self, bytes: &[u8]) {
+        if self.failure.is_none() {
+            self.failure = self.try_store(bytes).err();
+        }
+    }
+
+    /// The conf is whole.
+    ///
+    /// # Errors
+    /// The reason for which it is declined.
+    pub fn finish(self) -> Result<Prepared, Reason> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let command_line = self.splitter.finish().map_err(reason)?;
+        let payload = self.payload.map(Payload::close);
+        let Self { work_dir, place, .. } = self;
+        let prepared = Prepared { work_dir, place, command_line, payload };
+        prepared.check_program()?;
+        Ok(prepared)
+    }
+
+    fn try_store(&mut self, bytes: &[u8]) -> Result<(), Reason> {
+        let payload = self.splitter.feed(bytes).map_err(reason)?;
+        if payload.is_empty() {
+            return Ok(());
+        }
+        if self.payload.is_none() {
+            let executable = self.splitter.finish().map_err(reason)?.runs_payload();
+            self.payload = Some(self.work_dir.create_payload(executable).map_err(not_stored)?);
+        }
+        self.payload.as_mut().map_or(Ok(()), |file| file.write(payload)).map_err(not_stored)
+    }
+}
+
+impl Prepared {
+    /// The command, ready to be started, with its output file opened and emptied.
+    ///
+    /// # Errors
+    /// The reason for which it cannot be started.
+    pub fn command(&self, session: u32, name: &str) -> Result<TaskCommand, Reason> {
+        let output = self.work_dir.open_output();
+        let payload = self.work_dir.payload_path();
+        Ok(TaskCommand {
+            program: self.command_line.program(&payload),
+            arguments: self.command_line.arguments(&payload),
+            environment: self.environment(session, name),
+            output: output.map_err(|error| Reason::new(&format!("cannot write the output: {error}")))?,
+        })
+    }
+
+    fn environment(&self, session: u32, name: &str) -> Vec<(&'static str, OsString)> {
+        let mut environment = vec![("SYNEXEC_SESSION", session.to_string().into()), ("SYNEXEC_NAME", name.into())];
+        if let Some(place) = self.place {
+            environment.push(("SYNEXEC_RANK", place.rank.to_string().into()));
+            environment.push(("SYNEXEC_SLAVES", place.slaves.to_string().into()));
+        }
+        environment.extend(self.payload.as_ref().map(|payload| ("SYNEXEC_CONF", payload.as_ref().to_owned())));
+        environment
+    }
+
+    fn check_program(&self) -> Result<(), Reason> {
+        let program = self.command_line.program(&self.work_dir.payload_path());
+        let cannot = |why: &dyn Display| Reason::new(&format!("cannot run {}: {why}", program.display()));
+        access(&program, AccessFlags::X_OK).map_err(|errno| cannot(&errno.desc()))?;
+        if is_directory(&program) { Err(cannot(&"it is a directory")) } else { Ok(()) }
+    }
+}
+
+fn is_directory(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+fn reason(error: impl Display) -> Reason {
+    Reason::new(&error.to_string())
+}
+
+fn not_stored(error: impl Display) -> Reason {
+    Reason::new(&format!("cannot store the payload: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(conf: &[u8], chunk: usize) -> (Result<Prepared, Reason>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let work_dir = Rc::new(WorkDir::open(dir.path()).unwrap());
+        let mut store = ConfStore::new(work_dir, Some(ConfBegin { rank: 2, slaves: 5, length: 0 }));
+        conf.chunks(chunk).for_each(|bytes| store.store(bytes));
+        (store.finish(), dir)
+    }
+
+    #[test]
+    fn a_conf_in_chunks_becomes_a_command_with_its_payload() {
+        for chunk in [1, 7, 1000] {
+            let (prepared, dir) = store(b"/bin/sh :CONF: a\necho one\n", chunk);
+            let prepared = prepared.unwrap();
+            let payload = dir.path().join(format!("synexec_slave_conf.{}", std::process::id()));
+            assert_eq!(std::fs::read(&payload).unwrap(), b"echo one\n");
+            let command = prepared.command(9, "vm7").unwrap();
+            assert_eq!(command.arguments, ["sh".into(), payload.clone().into_os_string(), "a".into()]);
+            let environment = prepared.environment(9, "vm7");
+            assert!(environment.contains(&("SYNEXEC_RANK", "2".into())));
+            assert!(environment.contains(&("SYNEXEC_CONF", payload.into_os_string())));
+        }
+    }
+
+    #[test]
+    fn one_line_has_no_payload_file() {
+        let (prepared, dir) = store(b"/bin/true\n", 100);
+        assert!(prepared.unwrap().environment(0, "x").iter().all(|(name, _)| *name != "SYNEXEC_CONF"));
+        assert!(!dir.path().join(format!("synexec_slave_conf.{}", std::process::id())).exists());
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_declined_with_the_reason() {
+        for (conf, expected) in [
+            (&b"/no/such/program\n"[..], "No such file"),
+            (b"/etc/passwd\n", "denied"),
+            (b"/usr\n", "directory"),
+            (b"\n", "empty"),
+            (b"sh\n", "without a path"),
+            (b"sh\npayload", "without a path"),
+        ] {
+            let Err(reason) = store(conf, 3).0 else { panic!("{expected}") };
+            assert!(reason.to_string().contains(expected), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_payload_that_is_the_program_is_executable() {
+        let (prepared, _dir) = store(b":CONF: x\n#!/bin/sh\nexit 7\n", 4);
+        let prepared = prepared.unwrap();
+        let task = prepared.command(0, "x").unwrap().spawn().unwrap();
+        assert_eq!(task.reap().unwrap(), synexec_proto::outcome::TaskEnd::Exited(7));
+    }
+}

@@ -1,0 +1,224 @@
+//! The one thread that owns the slave's state: events in, decisions by [`Slave`], actions out.
+
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+use synexec_host::clock::monotonic_now;
+use synexec_host::exit::ExitStatus;
+use synexec_host::process::ProcessGroup;
+use synexec_host::signals::BlockedSignals;
+use synexec_proto::message::{ConfBegin, Message, Reason};
+use synexec_proto::slave::{self, Action, ExitCause, Slave, StopSignal};
+use synexec_proto::transport::{Outbox, Progress};
+use synexec_proto::wire::SessionId;
+
+use crate::conf_store::{ConfStore, Prepared};
+use crate::network::Network;
+use crate::options::Options;
+use crate::task::{self, EndedTask};
+use crate::work_dir::WorkDir;
+
+/// Events that may wait. A reader that is faster than the disk waits, and so does its sender.
+const EVENTS_MAX: usize = 16;
+
+/// One connection, so that what is left of an old one is not taken for the new one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkId(u64);
+
+/// What the threads tell.
+#[derive(Debug)]
+pub enum Event {
+    /// Something the state machine knows what to do with.
+    Slave(slave::Event),
+    /// A connection stands.
+    Linked { link: LinkId, stream: Arc<TcpStream> },
+    /// Something that happened on a connection.
+    Link { link: LinkId, event: slave::Event },
+    /// The task runs, or could not be started.
+    TaskStarted(Result<ProcessGroup, Reason>),
+    /// The task's first process has ended.
+    TaskEnded(EndedTask),
+}
+
+pub struct Dispatcher {
+    slave: Slave,
+    session: SessionId,
+    name: String,
+    network: Network,
+    work_dir: Rc<WorkDir>,
+    events: Receiver<Event>,
+    sender: SyncSender<Event>,
+    link: LinkId,
+    outbox: Option<Outbox>,
+    storing: Option<ConfStore>,
+    prepared: Option<Prepared>,
+    group: Option<ProcessGroup>,
+}
+
+impl Dispatcher {
+    pub fn new(options: &Options, network: Network, work_dir: WorkDir, signals: BlockedSignals) -> Result<Self> {
+        let (sender, events) = sync_channel(EVENTS_MAX);
+        let to_dispatcher = sender.clone();
+        let forward = move |interrupt| to_dispatcher.send(Event::Slave(slave::Event::Shutdown(interrupt))).is_ok();
+        signals.forward(forward).context("cannot start a thread")?;
+        let settings =
+            slave::Settings { name: options.name.clone(), dials: options.master.is_some(), once: options.once };
+        Ok(Self {
+            slave: Slave::new(settings, monotonic_now()),
+            session: options.common.session(),
+            name: options.name.clone(),
+            network,
+            work_dir: Rc::new(work_dir),
+            events,
+            sender,
+            link: LinkId(0),
+            outbox: None,
+            storing: None,
+            prepared: None,
+            group: None,
+        })
+    }
+
+    /// Serves masters until the slave has a reason to end.
+    pub fn run(mut self) -> Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.act() {
+                return Ok(status);
+            }
+            let deadline = self.slave.deadline();
+            let event = match deadline {
+                None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(deadline) => self.events.recv_timeout(deadline.since(monotonic_now())),
+            };
+            match event {
+                Ok(event) => self.take(event),
+                Err(RecvTimeoutError::Timeout) => self.slave.advance(monotonic_now()),
+                Err(RecvTimeoutError::Disconnected) => bail!("all threads are gone"),
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        let event = match event {
+            Event::Slave(event) => event,
+            Event::Linked { link, stream } => {
+                let Some(master) = self.linked(link, stream) else { return };
+                slave::Event::Connected { master }
+            }
+            Event::Link { link, event } if link == self.link => event,
+            Event::Link { .. } => return,
+            Event::TaskStarted(result) => slave::Event::Started(result.map(|group| self.group = Some(group))),
+            Event::TaskEnded(ended) => {
+                let (ended, stragglers) = ended.reap();
+                slave::Event::TaskEnded { ended, stragglers }
+            }
+        };
+        self.slave.handle(monotonic_now(), event);
+    }
+
+    fn linked(&mut self, link: LinkId, stream: Arc<TcpStream>) -> Option<SocketAddr> {
+        let master = stream.peer_addr().ok().filter(|_| link == self.link)?;
+        let events = self.sender.clone();
+        let tell = move |progress| {
+            if let Progress::Failed(why) = progress {
+                // The dispatcher is gone only when the program ends, and then nobody needs to know.
+                let _ = events.send(Event::Link { link, event: slave::Event::Disconnected(why) });
+            }
+        };
+        self.outbox = Some(Outbox::new(stream, self.session, Arc::new(tell)));
+        Some(master)
+    }
+
+    /// Carries out what the state machine wants, until it wants nothing more or wants to end.
+    fn act(&mut self) -> Option<ExitStatus> {
+        while let Some(action) = self.slave.next_action() {
+            match action {
+                Action::Listen => self.network.listen(self.sender.clone()),
+                Action::Connect(invited_by) => self.connect(invited_by),
+                Action::Send(message) => self.send(&message),
+                Action::Disconnect => self.disconnect(),
+                Action::BeginConf(place) => self.begin_conf(place),
+                Action::StoreConf(bytes) => self.storing.iter_mut().for_each(|store| store.store(&bytes)),
+                Action::EndConf => self.end_conf(),
+                Action::Discard => (self.storing, self.prepared) = (None, None),
+                Action::Start => self.start(),
+                Action::Signal(signal) => self.signal(signal),
+                Action::CheckStragglers => self.check_stragglers(),
+                Action::Tell(notice) => log::info!("{notice}"),
+                Action::Exit(cause) => return Some(status_of(cause)),
+            }
+        }
+        None
+    }
+
+    fn connect(&mut self, invited_by: Option<SocketAddr>) {
+        self.link = LinkId(self.link.0 + 1);
+        self.network.connect(invited_by, self.link, self.sender.clone());
+    }
+
+    fn send(&mut self, message: &Message) {
+        let Some(outbox) = &mut self.outbox else { return };
+        let sent = match message.encode() {
+            Ok(frame) => outbox.send(&frame),
+            Err(error) => return log::error!("{error}"),
+        };
+        if let Err(why) = sent {
+            self.slave.handle(monotonic_now(), slave::Event::Disconnected(why));
+        }
+    }
+
+    fn disconnect(&mut self) {
+        if let Some(outbox) = self.outbox.take() {
+            outbox.close();
+        }
+        self.link = LinkId(self.link.0 + 1);
+    }
+
+    fn begin_conf(&mut self, place: Option<ConfBegin>) {
+        self.prepared = None;
+        self.storing = Some(ConfStore::new(Rc::clone(&self.work_dir), place));
+    }
+
+    fn end_conf(&mut self) {
+        let Some(store) = self.storing.take() else { return };
+        let result = store.finish().map(|prepared| self.prepared = Some(prepared));
+        self.slave.handle(monotonic_now(), slave::Event::Prepared(result));
+    }
+
+    fn start(&mut self) {
+        let Some(prepared) = &self.prepared else { return };
+        let command = prepared.command(self.session.0, &self.name);
+        if let Err(reason) = command.and_then(|command| task::launch(command, self.sender.clone())) {
+            self.slave.handle(monotonic_now(), slave::Event::Started(Err(reason)));
+        }
+    }
+
+    fn signal(&self, signal: StopSignal) {
+        let signal = match signal {
+            StopSignal::Terminate => Signal::SIGTERM,
+            StopSignal::Kill => Signal::SIGKILL,
+        };
+        if let Some(Err(error)) = self.group.map(|group| group.signal(signal)) {
+            log::error!("cannot send the task {signal}: {error}");
+        }
+    }
+
+    fn check_stragglers(&mut self) {
+        if self.group.is_none_or(ProcessGroup::is_empty) {
+            self.slave.handle(monotonic_now(), slave::Event::StragglersGone);
+        }
+    }
+}
+
+fn status_of(cause: ExitCause) -> ExitStatus {
+    match cause {
+        ExitCause::Interrupted(interrupt) => ExitStatus::Interrupted(interrupt),
+        ExitCause::TaskEnded(end) => ExitStatus::Task(end.shell_status()),
+        ExitCause::Declined => ExitStatus::Declined,
+        ExitCause::NotStarted => ExitStatus::Lost,
+    }
+}

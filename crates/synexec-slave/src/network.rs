@@ -1,0 +1,135 @@
+//! The threads that listen for a probe, connect, and read.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use synexec_host::interfaces::Interface;
+use synexec_proto::session::DISCOVERY_INTERVAL;
+use synexec_proto::slave;
+use synexec_proto::transport::{self, LinkReader, ProbeListener};
+use synexec_proto::wire::SessionId;
+
+use crate::dispatcher::{Event, LinkId};
+use crate::options::Options;
+
+/// Time for a master to answer a connection attempt.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// Where masters are found, and how.
+#[derive(Debug)]
+pub struct Network {
+    settings: Arc<Settings>,
+    first_listener: Option<ProbeListener>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    session: SessionId,
+    port: u16,
+    device: Option<String>,
+    source: Option<Ipv4Addr>,
+    master: Option<String>,
+    lost_after: Duration,
+}
+
+impl Network {
+    /// A network as the options say; the listener, bound early so that errors show early, serves the first wait.
+    pub fn new(options: &Options, interface: Option<&Interface>, first_listener: Option<ProbeListener>) -> Self {
+        let settings = Settings {
+            session: options.common.session(),
+            port: options.common.port,
+            device: interface.map(|interface| interface.name.clone()),
+            source: interface.map(|interface| interface.address),
+            master: options.master.clone(),
+            lost_after: options.common.lost_after(),
+        };
+        Self { settings: Arc::new(settings), first_listener }
+    }
+
+    /// Waits for a probe, in a thread that ends with it: while a slave is connected it does not listen, so that other
+    /// slaves of this host are the ones to hear a probe that reaches only one of them.
+    pub fn listen(&mut self, events: SyncSender<Event>) {
+        let settings = Arc::clone(&self.settings);
+        let listener = self.first_listener.take();
+        spawn("listen", move || {
+            let master = settings.wait_for_probe(listener);
+            tell(&events, Event::Slave(slave::Event::Invited { master }));
+        });
+    }
+
+    /// Connects to a master, and then reads what it says.
+    pub fn connect(&self, invited_by: Option<SocketAddr>, link: LinkId, events: SyncSender<Event>) {
+        let settings = Arc::clone(&self.settings);
+        spawn("link", move || match settings.connect(invited_by) {
+            Ok(stream) => settings.serve(&Arc::new(stream), link, &events),
+            Err(error) => {
+                tell(&events, Event::Slave(slave::Event::ConnectFailed { why: format!("{error:#}") }));
+            }
+        });
+    }
+}
+
+impl Settings {
+    fn wait_for_probe(&self, first: Option<ProbeListener>) -> SocketAddr {
+        let mut listener = first;
+        loop {
+            let heard = match listener.take() {
+                Some(listener) => listener.wait(self.session),
+                None => ProbeListener::bind(self.port, self.device.as_deref())
+                    .and_then(|listener| listener.wait(self.session)),
+            };
+            match heard {
+                Ok(sender) => return SocketAddr::new(sender.ip(), self.port),
+                Err(error) => log::warn!("cannot listen for probes on UDP port {}: {error}; trying again", self.port),
+            }
+            std::thread::sleep(DISCOVERY_INTERVAL);
+        }
+    }
+
+    fn connect(&self, invited_by: Option<SocketAddr>) -> Result<TcpStream> {
+        let master = match invited_by {
+            Some(master) => master,
+            None => self.resolve(self.master.as_deref().unwrap_or_default())?,
+        };
+        let stream = transport::connect(self.source, master, CONNECT_TIME).with_context(|| master.to_string())?;
+        transport::prepare(&stream, self.lost_after)?;
+        Ok(stream)
+    }
+
+    /// Looked up at every attempt: a name may come to mean something while we wait.
+    fn resolve(&self, master: &str) -> Result<SocketAddr> {
+        let addresses = (master, self.port).to_socket_addrs().or_else(|_| master.to_socket_addrs());
+        let mut addresses = addresses.with_context(|| format!("no address for {master}"))?;
+        let ipv4 = addresses.find(SocketAddr::is_ipv4);
+        ipv4.with_context(|| format!("no IPv4 address for {master}"))
+    }
+
+    fn serve(&self, stream: &Arc<TcpStream>, link: LinkId, events: &SyncSender<Event>) {
+        let mut reader = LinkReader::new(Arc::clone(stream), self.session);
+        tell(events, Event::Linked { link, stream: Arc::clone(stream) });
+        loop {
+            match reader.next_message() {
+                Ok(message) => tell(events, Event::Link { link, event: slave::Event::Received(message) }),
+                Err(why) => {
+                    tell(events, Event::Link { link, event: slave::Event::Disconnected(why) });
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// A host that has no thread to spare cannot run a task either; what is lost is one attempt.
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) {
+    if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(run) {
+        log::error!("cannot start a thread: {error}");
+    }
+}
+
+/// The dispatcher is gone only when the program ends, and then nobody needs to know.
+fn tell(events: &SyncSender<Event>, event: Event) {
+    let _ = events.send(event);
+}

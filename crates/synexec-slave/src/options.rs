@@ -1,0 +1,33 @@
+//! The slave's command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use synexec_host::names::host_name;
+use synexec_host::options::Common;
+
+/// Wait for a synexec master, and run the task it gives, at the instant it says.
+///
+/// WARNING: without authentication, any master that reaches this slave can run any code on it.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Options {
+    #[command(flatten)]
+    pub common: Common,
+
+    /// Connect to this master, again and again until it is there, instead of listening for probes
+    #[arg(short, long, value_name = "HOST[:PORT]")]
+    pub master: Option<String>,
+
+    /// What reports call this slave
+    #[arg(long, default_value_t = host_name(), value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub name: String,
+
+    /// Where the payload and the task's output go; each slave of a host needs its own
+    #[arg(long, value_name = "DIR", default_value = "/tmp")]
+    pub work_dir: PathBuf,
+
+    /// End after one session, with the task's own exit status
+    #[arg(long)]
+    pub once: bool,
+}

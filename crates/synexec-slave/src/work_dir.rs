@@ -1,0 +1,149 @@
+//! The directory that a slave writes to, and the names of the files in it.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use synexec_host::files::{self, FileError, LockFile};
+use thiserror::Error;
+
+/// Why a directory cannot be a slave's own.
+#[derive(Debug, Error)]
+pub enum WorkDirError {
+    /// It is not there, or not to be reached.
+    #[error("cannot use the work dir {path}: {source}; choose another with --work-dir", path = .path.display())]
+    Unusable {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another slave works there.
+    #[error("another slave uses the work dir {path}; give this one its own with --work-dir", path = .0.display())]
+    InUse(PathBuf),
+    /// The lock cannot be taken.
+    #[error("cannot lock the work dir: {0}; choose another with --work-dir")]
+    Lock(FileError),
+}
+
+/// A directory that one slave works in.
+#[derive(Debug)]
+pub struct WorkDir {
+    path: PathBuf,
+    _lock: LockFile,
+}
+
+impl WorkDir {
+    /// Takes a directory for this slave alone.
+    ///
+    /// # Errors
+    /// [`WorkDirError`].
+    pub fn open(path: &Path) -> Result<Self, WorkDirError> {
+        let path = path.canonicalize().map_err(|source| WorkDirError::Unusable { path: path.to_owned(), source })?;
+        let lock = LockFile::take(&path.join("synexec_slave.lock")).map_err(|error| match error {
+            FileError::Locked(_) => WorkDirError::InUse(path.clone()),
+            other => WorkDirError::Lock(other),
+        })?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// An empty file for the task's output.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn open_output(&self) -> Result<File, FileError> {
+        files::open_emptied(&self.path.join("synexec.out"))
+    }
+
+    /// Where the payload is, when there is one.
+    pub fn payload_path(&self) -> PathBuf {
+        self.path.join(format!("synexec_slave_conf.{}", std::process::id()))
+    }
+
+    /// Creates the payload file, anew: one of that name can only be a dead process's, since pid and lock are ours.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn create_payload(&self, executable: bool) -> Result<Payload, FileError> {
+        let path = self.payload_path();
+        // Where this fails, creating the file says it better.
+        let _ = std::fs::remove_file(&path);
+        let file = files::create_exclusive(&path, if executable { 0o700 } else { 0o600 })?;
+        Ok(Payload { path: PayloadPath(path), file })
+    }
+}
+
+/// A payload that is being written.
+#[derive(Debug)]
+pub struct Payload {
+    path: PayloadPath,
+    file: File,
+}
+
+impl Payload {
+    /// Writes the next bytes.
+    ///
+    /// # Errors
+    /// That of the system call.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        io::Write::write_all(&mut self.file, bytes)
+    }
+
+    /// Closes the file: a program that is open for writing cannot be executed.
+    pub fn close(self) -> PayloadPath {
+        self.path
+    }
+}
+
+/// A payload that is whole; the file is removed with this.
+#[derive(Debug)]
+pub struct PayloadPath(PathBuf);
+
+impl AsRef<OsStr> for PayloadPath {
+    fn as_ref(&self) -> &OsStr {
+        self.0.as_os_str()
+    }
+}
+
+impl Drop for PayloadPath {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            log::warn!("cannot remove the payload {}: {error}", self.0.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_second_slave_is_told_to_take_another_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = WorkDir::open(dir.path()).unwrap();
+        let error = WorkDir::open(dir.path()).unwrap_err();
+        assert!(matches!(error, WorkDirError::InUse(_)) && error.to_string().contains("--work-dir"));
+        drop(first);
+        WorkDir::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_payload_is_private_replaces_a_link_and_goes_with_its_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let victim = dir.path().join("victim");
+        std::fs::write(&victim, "precious").unwrap();
+        let work_dir = WorkDir::open(dir.path()).unwrap();
+        symlink(&victim, work_dir.payload_path()).unwrap();
+        let mut payload = work_dir.create_payload(false).unwrap();
+        payload.write(b"data").unwrap();
+        let path = payload.close();
+        let metadata = std::fs::symlink_metadata(work_dir.payload_path()).unwrap();
+        assert!(metadata.is_file() && metadata.mode() & 0o777 == 0o600 && metadata.len() == 4);
+        drop(path);
+        assert!(!work_dir.payload_path().exists());
+        assert_eq!(std::fs::read_to_string(victim).unwrap(), "precious");
+    }
+}
