@@ -1,0 +1,158 @@
+//! A control domain and its guests in a lab: what nearly every session test begins with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::lab::{Host, Lab, Network};
+use crate::process::{Finished, Process, eventually};
+use crate::programs;
+
+/// One host for the master and some for slaves, on one network.
+#[derive(Debug)]
+pub struct Fleet {
+    /// Where the master runs.
+    pub control: Host,
+    /// Where slaves run: `vm0`, `vm1`, ..
+    pub guests: Vec<Host>,
+    /// The network that all are on.
+    pub network: Network,
+    /// The lab they are in.
+    pub lab: Lab,
+}
+
+impl Fleet {
+    /// A control domain and so many guests.
+    ///
+    /// # Errors
+    ///
+    /// Where the lab cannot be made.
+    pub fn new(guests: usize) -> Result<Self> {
+        let lab = Lab::new()?;
+        let network = lab.network("10.77.0.0/16")?;
+        let control = lab.host(&[&network])?;
+        let guests = lab.hosts(guests, &[&network])?;
+        Ok(Self { control, guests, network, lab })
+    }
+
+    /// Writes a conf on the control domain.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written.
+    pub fn conf(&self, content: impl AsRef<[u8]>) -> Result<PathBuf> {
+        let path = self.control.dir().join("job.conf");
+        fs::write(&path, content)?;
+        Ok(path)
+    }
+
+    /// Starts a slave on a guest.
+    ///
+    /// # Errors
+    ///
+    /// Where no process can be made.
+    pub fn slave(&self, guest: usize, options: &[&str]) -> Result<Process> {
+        slave_on(&self.guests[guest], &format!("vm{guest}"), options)
+    }
+
+    /// Starts a slave on every guest.
+    ///
+    /// # Errors
+    ///
+    /// Where no process can be made.
+    pub fn slaves(&self, options: &[&str]) -> Result<Vec<Process>> {
+        (0..self.guests.len()).map(|guest| self.slave(guest, options)).collect()
+    }
+
+    /// Starts a master on the control domain.
+    ///
+    /// # Errors
+    ///
+    /// Where no process can be made.
+    pub fn master(&self, slaves: usize, conf: &Path, options: &[&str]) -> Result<Process> {
+        master_on(&self.control, slaves, conf, options)
+    }
+
+    /// Runs one whole session with all guests, to be sure that they serve it.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not succeed.
+    pub fn serves_a_session(&self) -> Result<Finished> {
+        let conf = self.control.dir().join("next.conf");
+        fs::write(&conf, "/bin/true\n")?;
+        let finished = self.master(self.guests.len(), &conf, &[])?.wait()?;
+        anyhow::ensure!(finished.code() == Some(0), "the next session failed: {finished:?}");
+        Ok(finished)
+    }
+
+    /// What the task on a guest has written.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no output file.
+    pub fn output(&self, guest: usize) -> Result<String> {
+        let path = self.guests[guest].dir().join("synexec.out");
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
+    }
+
+    /// Whether a task was started on a guest: its output file is made at the start.
+    pub fn has_run(&self, guest: usize) -> bool {
+        self.guests[guest].dir().join("synexec.out").exists()
+    }
+
+    /// Waits until the task on a guest has written a line.
+    ///
+    /// # Errors
+    ///
+    /// When it never does.
+    pub fn wait_for_output(&self, guest: usize, needle: &str) -> Result<String> {
+        let look = || self.output(guest).ok().filter(|output| output.contains(needle));
+        eventually(&format!("{needle:?} in the output of vm{guest}"), look)
+    }
+}
+
+/// Starts a slave on a host, with the host's directory as its work dir.
+///
+/// # Errors
+///
+/// Where no process can be made.
+pub fn slave_on(host: &Host, name: &str, options: &[&str]) -> Result<Process> {
+    let mut command = host.command(programs::slave());
+    command.args(["-v", "--name", name, "--work-dir"]).arg(host.dir()).args(options);
+    Process::spawn(command)
+}
+
+/// Starts a master on a host.
+///
+/// # Errors
+///
+/// Where no process can be made.
+pub fn master_on(host: &Host, slaves: usize, conf: &Path, options: &[&str]) -> Result<Process> {
+    let mut command = host.command(programs::master());
+    command.arg("-v").args(options).arg(slaves.to_string()).arg(conf);
+    Process::spawn(command)
+}
+
+/// The lines of the master's table that have this word in them.
+pub fn rows<'a>(finished: &'a Finished, word: &str) -> Vec<&'a str> {
+    finished.stdout.lines().skip(1).filter(|line| line.split_whitespace().any(|part| part == word)).collect()
+}
+
+/// The one row of a slave.
+///
+/// # Errors
+///
+/// When there is none, or more than one.
+pub fn row<'a>(finished: &'a Finished, name: &str) -> Result<&'a str> {
+    let rows = rows(finished, name);
+    anyhow::ensure!(rows.len() == 1, "{} rows of {name} in {finished:?}", rows.len());
+    Ok(rows[0])
+}
+
+/// Whether a process is there that is not a zombie.
+pub fn is_alive(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with(['Z', 'X']))
+}

@@ -1,0 +1,94 @@
+//! The entry of test files with `harness = false` whose tests use a lab.
+//!
+//! Making namespaces takes root's rights over the network. Where this process lacks them it starts over in a user
+//! namespace, where it has them; where that is refused too, the tests are ignored and it says so.
+
+use std::env;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Error, Result, ensure};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use super::{Namespace, tools};
+
+/// A test that fails by returning an error, which is shown with all its causes.
+pub type Test = fn() -> Result<()>;
+
+/// Set in the process that was started over, so that this happens once.
+const INSIDE: &str = "SYNEXEC_LAB_INSIDE";
+
+const NO_LAB: &str = "no lab can be made here";
+
+/// Set this to `require` where tests without a lab are to fail rather than to be ignored.
+const POLICY: &str = "SYNEXEC_LAB";
+
+const REMEDY: &str = "Run the tests as root, or let users make user namespaces with rights in them: see sysctl \
+    user.max_user_namespaces and, on Ubuntu, kernel.apparmor_restrict_unprivileged_userns. \
+    SYNEXEC_LAB=require makes such tests fail.";
+
+/// `--net`, because the rights over a network are those of the user namespace that made it.
+const UNSHARE: [&str; 4] = ["--user", "--map-root-user", "--net", "--"];
+
+/// Runs the tests named on the command line, or all.
+pub fn main(tests: Vec<(&'static str, Test)>) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let trials = match admit() {
+        Ok(()) => tests.into_iter().map(|(name, test)| allowed(name, test)).collect(),
+        Err(why) => refused(tests, &why),
+    };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn allowed(name: &str, test: Test) -> Trial {
+    Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
+}
+
+fn refused(tests: Vec<(&'static str, Test)>, why: &Error) -> Vec<Trial> {
+    let required = env::var_os(POLICY).is_some_and(|policy| policy == "require");
+    let fate = if required { "FAILED" } else { "IGNORED" };
+    let why = format!("{NO_LAB}: {why:#}");
+    eprintln!("\n*** {} tests {fate}: {why}.", tests.len());
+    eprintln!("*** {REMEDY}");
+    let trial = |(name, _)| {
+        if required { failing(name, &why) } else { ignored(name) }
+    };
+    tests.into_iter().map(trial).collect()
+}
+
+fn failing(name: &str, why: &str) -> Trial {
+    let failed = Failed::from(why);
+    Trial::test(name, || Err(failed))
+}
+
+fn ignored(name: &str) -> Trial {
+    Trial::ignorable_test(name, || Ok(Completion::ignored_with(NO_LAB)))
+}
+
+/// Returns when this process can make labs; may start it over to get there.
+fn admit() -> Result<()> {
+    let Err(refusal) = probe() else { return Ok(()) };
+    ensure!(env::var_os(INSIDE).is_none(), "not even in a user namespace: {refusal:#}");
+    try_user_namespace().with_context(|| format!("{refusal:#}"))?;
+    start_over()
+}
+
+/// What a lab begins with.
+fn probe() -> Result<()> {
+    tools::batch(&Namespace::new()?, "ip", "link set lo up\n")
+}
+
+/// Some systems let users make user namespaces, but give them no rights inside; so it has to be tried.
+fn try_user_namespace() -> Result<()> {
+    let trial = Command::new("unshare").args(UNSHARE).args(["ip", "link", "set", "lo", "up"]).output();
+    let trial = trial.context("cannot run unshare (of util-linux)")?;
+    let complaint = String::from_utf8_lossy(&trial.stderr);
+    ensure!(trial.status.success(), "nor a user namespace: {}", complaint.trim());
+    Ok(())
+}
+
+fn start_over() -> Result<()> {
+    let mut command = Command::new("unshare");
+    command.args(UNSHARE).arg(env::current_exe()?).args(env::args_os().skip(1)).env(INSIDE, "1");
+    Err(command.exec()).with_context(|| format!("{command:?}"))
+}

@@ -1,0 +1,111 @@
+//! A lab: hosts as network namespaces, joined by bridges in a namespace that is the lab's switch.
+//!
+//! Nothing of it is in the machine's own network namespace, not even while it is being built, and no namespace has a
+//! name or a process of its own: each is held by a file descriptor of the test process alone. However that ends, the
+//! kernel takes the whole lab down. To look inside from a shell: `nsenter --net=/proc/PID/fd/FD`.
+
+pub mod harness;
+mod host;
+mod namespace;
+mod network;
+mod tools;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context as _, Result, ensure};
+
+pub use self::host::Host;
+pub use self::namespace::Namespace;
+pub use self::network::Network;
+
+use self::host::Port;
+use crate::process::eventually;
+
+/// Networks and hosts that only this test sees. It goes when the lab and all its hosts have been dropped.
+#[derive(Debug)]
+pub struct Lab {
+    switch: Arc<Namespace>,
+    bridges: AtomicUsize,
+    ports: AtomicUsize,
+}
+
+impl Lab {
+    /// An empty lab.
+    ///
+    /// # Errors
+    ///
+    /// Where this process may not make network namespaces; [`harness::main`] sees to it that it may.
+    pub fn new() -> Result<Self> {
+        let switch = Arc::new(Namespace::new()?);
+        Ok(Self { switch, bridges: AtomicUsize::new(0), ports: AtomicUsize::new(0) })
+    }
+
+    /// Adds a network, such as `10.77.1.0/24`, which hosts can then be connected to.
+    ///
+    /// # Errors
+    ///
+    /// Where the subnet is none, or the bridge cannot be made.
+    pub fn network(&self, subnet: &str) -> Result<Network> {
+        let network = Network::new(subnet, next(&self.bridges))?;
+        let bridge = network.bridge();
+        let script = format!(
+            "link add {bridge} type bridge mcast_snooping 0\n\
+             link set {bridge} addrgenmode none up\n"
+        );
+        tools::batch(&self.switch, "ip", &script)?;
+        Ok(network)
+    }
+
+    /// Adds a host that has one interface in each of the networks: eth0 in the first, eth1 in the second.
+    ///
+    /// # Errors
+    ///
+    /// See [`Lab::hosts`].
+    pub fn host(&self, networks: &[&Network]) -> Result<Host> {
+        self.hosts(1, networks)?.pop().context("no host was made")
+    }
+
+    /// Adds many hosts alike, quicker than one by one. When this returns, each reaches all others.
+    ///
+    /// # Errors
+    ///
+    /// Where there are no networks, one has no address left, or a host cannot be made.
+    pub fn hosts(&self, count: usize, networks: &[&Network]) -> Result<Vec<Host>> {
+        ensure!(!networks.is_empty(), "a host needs a network");
+        let hosts = (0..count).map(|_| self.unplugged(networks)).collect::<Result<Vec<_>>>()?;
+        let plugging: String = hosts.iter().map(Host::plugging).collect();
+        tools::batch(&self.switch, "ip", &plugging)?;
+        hosts.iter().try_for_each(Host::configure)?;
+        self.wait_until_forwarding(&hosts)?;
+        Ok(hosts)
+    }
+
+    /// The namespace that all traffic crosses: port N is interface `vN`, and the bridges are `br1`, `br2`, ..
+    pub fn switch(&self) -> &Namespace {
+        &self.switch
+    }
+
+    fn unplugged(&self, networks: &[&Network]) -> Result<Host> {
+        let port = |network: &&Network| {
+            let name = format!("v{}", next(&self.ports));
+            Ok(Port { name, bridge: network.bridge().to_owned(), address: network.take()? })
+        };
+        let ports = networks.iter().map(port).collect::<Result<_>>()?;
+        Host::new(Arc::clone(&self.switch), ports)
+    }
+
+    /// The kernel learns in the background that both ends of a link are up; until then the bridge drops all frames.
+    fn wait_until_forwarding(&self, hosts: &[Host]) -> Result<()> {
+        let ports: Vec<_> = hosts.iter().flat_map(Host::ports).collect();
+        let all_forward = || match tools::forwarding(&self.switch) {
+            Ok(forwarding) => ports.iter().all(|port| forwarding.contains(&port.name)).then_some(Ok(())),
+            Err(error) => Some(Err(error)),
+        };
+        eventually("the switch to forward on all ports", all_forward)?
+    }
+}
+
+fn next(counter: &AtomicUsize) -> usize {
+    counter.fetch_add(1, Ordering::Relaxed) + 1
+}

@@ -1,0 +1,7 @@
+//! What the end-to-end tests stand on: the two programs, processes that can be waited for, and hosts to run them in.
+
+pub mod fleet;
+pub mod lab;
+pub mod process;
+pub mod programs;
+pub mod v1;

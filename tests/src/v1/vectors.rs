@@ -1,0 +1,127 @@
+//! The recorded sessions.
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{HEADER, unhex};
+
+/// Which way a recorded line went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A datagram from the master.
+    Invitation,
+    /// Master to slave, by TCP.
+    ToSlave,
+    /// Slave to master, by TCP.
+    ToMaster,
+}
+
+/// One recorded line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Who said it.
+    pub way: Way,
+    /// What was said.
+    pub bytes: Vec<u8>,
+}
+
+/// A recorded session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// The lines in their order.
+    pub steps: Vec<Step>,
+}
+
+impl Recording {
+    /// Parses the text of a recording.
+    ///
+    /// # Errors
+    ///
+    /// When a line is none of `U> hex`, `M> hex`, `S> hex`, a comment or empty.
+    pub fn parse(text: &str) -> Result<Self> {
+        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let steps = lines.map(step).collect::<Result<Vec<_>>>()?;
+        Ok(Self { steps })
+    }
+
+    /// A conf with a payload; accepted, run, reported.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not a recording.
+    pub fn accepted() -> Result<Self> {
+        Self::parse(include_str!("../../vectors/accepted.txt"))
+    }
+
+    /// A conf that the slave declines.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not a recording.
+    pub fn declined() -> Result<Self> {
+        Self::parse(include_str!("../../vectors/declined.txt"))
+    }
+
+    /// A conf of one line without a line break.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not a recording.
+    pub fn oneline() -> Result<Self> {
+        Self::parse(include_str!("../../vectors/oneline.txt"))
+    }
+
+    /// The session id, read from the first line.
+    ///
+    /// # Errors
+    ///
+    /// When there is no header in the first line.
+    pub fn session(&self) -> Result<u32> {
+        let id = self.steps.first().and_then(|step| step.bytes.get(4..8));
+        Ok(u32::from_be_bytes(id.context("no header in the first line")?.try_into()?))
+    }
+
+    /// The conf file that was handed over.
+    ///
+    /// # Errors
+    ///
+    /// When the master never sent data.
+    pub fn conf(&self) -> Result<&[u8]> {
+        let data = |step: &&Step| step.way == Way::ToSlave && step.bytes.len() != HEADER;
+        let step = self.steps.iter().find(data).context("no conf in the recording")?;
+        Ok(&step.bytes)
+    }
+}
+
+fn step(line: &str) -> Result<Step> {
+    let (way, digits) = line.split_once("> ").with_context(|| format!("not a recorded line: {line:?}"))?;
+    let way = match way {
+        "U" => Way::Invitation,
+        "M" => Way::ToSlave,
+        "S" => Way::ToMaster,
+        other => bail!("nobody is called {other:?}: {line:?}"),
+    };
+    Ok(Step { way, bytes: unhex(digits)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recordings_parse() -> Result<()> {
+        let accepted = Recording::accepted()?;
+        assert_eq!(accepted.steps.len(), 11);
+        assert_eq!(accepted.session()?, 0x1234_5678);
+        assert_eq!(accepted.conf()?, b"/bin/sh :CONF:\necho one\nsleep 1.2\n");
+        assert_eq!(Recording::declined()?.conf()?, b"/no/such/program\n");
+        assert_eq!(Recording::oneline()?.conf()?, b"/bin/sleep 1");
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_recording_is_refused() {
+        for text in ["M 00", "X> 00", "M> 0", "S> zz"] {
+            assert!(Recording::parse(text).is_err(), "{text}");
+        }
+    }
+}

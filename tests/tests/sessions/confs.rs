@@ -1,0 +1,84 @@
+//! Confs of every kind on their way from the master to the tasks.
+
+use anyhow::{Context as _, Result, ensure};
+use synexec_tests::fleet::{Fleet, row};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::process::Process;
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("confs::a_large_conf_arrives_whole_and_memory_stays_small", a_large_conf_arrives_whole_and_memory_stays_small),
+    ("confs::a_declined_conf_is_told_with_name_and_reason", a_declined_conf_is_told_with_name_and_reason),
+    ("confs::a_payload_can_be_the_program", a_payload_can_be_the_program),
+    ("confs::a_conf_can_come_from_a_pipe", a_conf_can_come_from_a_pipe),
+];
+
+const LARGE: usize = 96 << 20;
+
+/// Far below the size of the conf, and far above what the programs need.
+const MEMORY_LIMIT_KB: u64 = 24 << 10;
+
+fn a_large_conf_arrives_whole_and_memory_stays_small() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let slaves = fleet.slaves(&[])?;
+    let first_line = b"/usr/bin/cksum :CONF:\n";
+    let payload: Vec<u8> = (0..LARGE).map(|n| u8::try_from(n * n % 251).unwrap_or(0)).collect();
+    let conf = fleet.conf([&first_line[..], &payload].concat())?;
+    let payload_file = fleet.control.dir().join("payload");
+    std::fs::write(&payload_file, payload)?;
+    let expected = Process::spawn(fleet.control.command("cksum").arg(&payload_file))?.wait()?.stdout;
+    let expected = expected.split(" /").next().context("a sum")?.to_owned();
+    let master = fleet.master(2, &conf, &[])?;
+    master.wait_for("accepted the conf")?;
+    ensure!(peak_memory_kb(&master)? < MEMORY_LIMIT_KB, "master: {} kB", peak_memory_kb(&master)?);
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    for (guest, slave) in slaves.iter().enumerate() {
+        ensure!(fleet.output(guest)?.starts_with(&expected), "{} is not {expected}", fleet.output(guest)?);
+        ensure!(peak_memory_kb(slave)? < MEMORY_LIMIT_KB, "slave: {} kB", peak_memory_kb(slave)?);
+    }
+    Ok(())
+}
+
+fn peak_memory_kb(process: &Process) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+fn a_declined_conf_is_told_with_name_and_reason() -> Result<()> {
+    let fleet = Fleet::new(3)?;
+    let _slaves = fleet.slaves(&[])?;
+    let program = fleet.guests[0].dir().join("only-on-vm0");
+    std::fs::copy("/bin/true", &program)?;
+    // All guests see the same files, so the others are made to differ by what only vm0 has: a relative path.
+    let finished = fleet.master(3, &fleet.conf("./only-on-vm0\n")?, &[])?.wait()?;
+    ensure!(finished.code() == Some(4), "{finished:?}");
+    for name in ["vm1", "vm2"] {
+        let row = row(&finished, name)?;
+        ensure!(row.contains("declined: cannot run ./only-on-vm0: No such file or directory"), "{row}");
+    }
+    ensure!(row(&finished, "vm0")?.contains("cancelled"), "{finished:?}");
+    ensure!((0..3).all(|guest| !fleet.has_run(guest)));
+    fleet.serves_a_session()?;
+    Ok(())
+}
+
+fn a_payload_can_be_the_program() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    let finished = fleet.master(2, &fleet.conf(":CONF:\n#!/bin/sh\necho it is me\nexit 5\n")?, &[])?.wait()?;
+    ensure!(finished.code() == Some(1) && row(&finished, "vm1")?.contains("exited 5"), "{finished:?}");
+    ensure!(fleet.output(0)? == "it is me\n");
+    Ok(())
+}
+
+fn a_conf_can_come_from_a_pipe() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &[])?;
+    let mut command = fleet.control.command("bash");
+    let script = "exec \"$0\" 1 <(printf '/bin/echo from a pipe\\n')";
+    command.args(["-c", script]).arg(synexec_tests::programs::master());
+    let finished = Process::spawn(command)?.wait()?;
+    ensure!(finished.code() == Some(0) && fleet.output(0)? == "from a pipe\n", "{finished:?}");
+    Ok(())
+}

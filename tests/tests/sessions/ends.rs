@@ -1,0 +1,137 @@
+//! How sessions end: exit statuses, and an end that the user wants.
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
+use synexec_tests::fleet::{Fleet, is_alive, row};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::process::eventually;
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("ends::a_failed_task_is_told_with_its_status_or_signal", a_failed_task_is_told_with_its_status_or_signal),
+    ("ends::an_interrupt_while_joining_frees_the_slaves", an_interrupt_while_joining_frees_the_slaves),
+    ("ends::an_interrupt_while_executing_stops_the_tasks", an_interrupt_while_executing_stops_the_tasks),
+    ("ends::a_task_that_ignores_sigterm_is_killed", a_task_that_ignores_sigterm_is_killed),
+    ("ends::a_second_interrupt_leaves_at_once", a_second_interrupt_leaves_at_once),
+    ("ends::a_slave_that_is_told_to_end_reports_first", a_slave_that_is_told_to_end_reports_first),
+    ("ends::a_task_that_ends_at_once_is_never_lost", a_task_that_ends_at_once_is_never_lost),
+    ("ends::the_end_is_told_early_errors_first", the_end_is_told_early_errors_first),
+];
+
+const SLEEP: &str = "/bin/sh :CONF:\nsleep 1000 & echo $!\nwait\n";
+const STUBBORN: &str = "/bin/sh :CONF:\ntrap '' TERM; echo ready; while :; do sleep 0.1; done\n";
+
+fn a_failed_task_is_told_with_its_status_or_signal() -> Result<()> {
+    let fleet = Fleet::new(3)?;
+    let _slaves = fleet.slaves(&[])?;
+    let script = "/bin/sh :CONF:\ncase $SYNEXEC_NAME in vm1) exit 3;; vm2) kill -9 $$;; esac\n";
+    let finished = fleet.master(3, &fleet.conf(script)?, &[])?.wait()?;
+    ensure!(finished.code() == Some(1), "{finished:?}");
+    ensure!(row(&finished, "vm0")?.contains("exited 0"));
+    ensure!(row(&finished, "vm1")?.contains("exited 3"));
+    ensure!(row(&finished, "vm2")?.contains("killed by signal 9"));
+    Ok(())
+}
+
+fn an_interrupt_while_joining_frees_the_slaves() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let master = fleet.master(2, &fleet.conf("/bin/true\n")?, &[])?;
+    master.wait_for("joined: 1 of 2")?;
+    master.signal(Signal::SIGINT)?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(130) && row(&finished, "vm0")?.contains("cancelled"), "{finished:?}");
+    slave.wait_for("session over")?;
+    fleet.serves_a_session()?;
+    Ok(())
+}
+
+fn an_interrupt_while_executing_stops_the_tasks() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    let master = fleet.master(2, &fleet.conf(SLEEP)?, &[])?;
+    let children = [fleet.wait_for_output(0, "\n")?, fleet.wait_for_output(1, "\n")?];
+    master.signal(Signal::SIGTERM)?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(143), "{finished:?}");
+    for name in ["vm0", "vm1"] {
+        ensure!(row(&finished, name)?.contains("killed by signal 15"), "{finished:?}");
+    }
+    for child in children {
+        eventually("the end of the task's child", || (!is_alive(child.trim())).then_some(()))?;
+    }
+    fleet.serves_a_session()?;
+    Ok(())
+}
+
+fn a_task_that_ignores_sigterm_is_killed() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &[])?;
+    let master = fleet.master(1, &fleet.conf(STUBBORN)?, &[])?;
+    fleet.wait_for_output(0, "ready")?;
+    master.signal(Signal::SIGINT)?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(130) && row(&finished, "vm0")?.contains("killed by signal 9"), "{finished:?}");
+    Ok(())
+}
+
+fn a_second_interrupt_leaves_at_once() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let master = fleet.master(1, &fleet.conf(STUBBORN)?, &[])?;
+    fleet.wait_for_output(0, "ready")?;
+    master.signal(Signal::SIGINT)?;
+    slave.wait_for("stopping the task")?;
+    master.signal(Signal::SIGINT)?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(130), "{finished:?}");
+    ensure!(row(&finished, "vm0")?.contains("did not report the end in time"), "{finished:?}");
+    slave.wait_for("task ended: killed by signal 9")?;
+    Ok(())
+}
+
+fn a_slave_that_is_told_to_end_reports_first() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let master = fleet.master(1, &fleet.conf(SLEEP)?, &[])?;
+    fleet.wait_for_output(0, "\n")?;
+    slave.signal(Signal::SIGTERM)?;
+    ensure!(slave.wait()?.code() == Some(143));
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(1) && row(&finished, "vm0")?.contains("killed by signal 15"), "{finished:?}");
+    let left: Vec<_> = std::fs::read_dir(fleet.guests[0].dir())?.filter_map(Result::ok).collect();
+    ensure!(left.len() == 1, "only the output is left: {left:?}");
+    Ok(())
+}
+
+fn a_task_that_ends_at_once_is_never_lost() -> Result<()> {
+    let fleet = Fleet::new(8)?;
+    let _slaves = fleet.slaves(&[])?;
+    for _ in 0..20 {
+        fleet.serves_a_session()?;
+    }
+    Ok(())
+}
+
+fn the_end_is_told_early_errors_first() -> Result<()> {
+    let fleet = Fleet::new(0)?;
+    let conf = fleet.conf("/bin/true\n")?;
+    let directory = fleet.control.dir().to_owned();
+    let no_path = directory.join("no-path.conf");
+    std::fs::write(&no_path, "true\n")?;
+    let cases: [(&std::path::Path, &[&str], i32, &str); 5] = [
+        (&directory, &[], 2, "it is a directory"),
+        (&directory.join("missing"), &[], 2, "No such file"),
+        (&no_path, &[], 2, "as in `/bin/true`"),
+        (&conf, &["-i", "eth9"], 2, "there is no interface `eth9`"),
+        (&conf, &["-t", "no.such.host.invalid"], 2, "no IPv4 address for the target"),
+    ];
+    for (conf, options, status, message) in cases {
+        let finished = fleet.master(1, conf, options)?.wait()?;
+        ensure!(finished.code() == Some(status) && finished.stderr.contains(message), "{options:?}: {finished:?}");
+    }
+    let _first = fleet.master(1, &conf, &[])?;
+    _first.wait_for("waiting")?;
+    let second = fleet.master(1, &conf, &[])?.wait()?;
+    ensure!(second.code() == Some(7) && second.stderr.contains("cannot listen on TCP port 5165"), "{second:?}");
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! A scripted slave of version 1 and a real one of ours in one session.
+
+use std::net::Ipv4Addr;
+
+use anyhow::Result;
+use synexec_tests::v1::{Command, OurMaster, OurSlave, Peer, Slave, fresh_session, row};
+
+use crate::{CONF, accept_conf, finish, start};
+
+/// Nobody but the original has this address; our slave has 127.0.0.1.
+const ORIGINAL: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
+
+fn original() -> Result<Slave> {
+    Slave::at(fresh_session(), ORIGINAL)
+}
+
+fn joined(conf: &[u8]) -> Result<(OurMaster, OurSlave, Peer)> {
+    let original = original()?;
+    let master = OurMaster::awaiting(2, &[&original], conf)?;
+    let ours = OurSlave::dialling(original.session(), master.port())?;
+    let peer = original.join(master.port())?;
+    Ok((master, ours, peer))
+}
+
+#[test]
+fn both_run() -> Result<()> {
+    let (master, ours, mut peer) = joined(CONF)?;
+    for step in [accept_conf, start, finish] {
+        step(&mut peer)?;
+    }
+    peer.expect_closed()?;
+    let finished = master.ends_with(0)?;
+    ours.expect_output("hello\n")?;
+    row(&finished, ORIGINAL)?;
+    row(&finished, Ipv4Addr::LOCALHOST)?;
+    Ok(())
+}
+
+#[test]
+fn ours_fails() -> Result<()> {
+    let conf = b"/bin/sh :CONF:\nexit 3\n";
+    let (master, _ours, mut peer) = joined(conf)?;
+    peer.answer_until(Command::Conf, conf)?;
+    peer.send(Command::ConfOk, &[])?;
+    start(&mut peer)?;
+    finish(&mut peer)?;
+    let finished = master.ends_with(1)?;
+    row(&finished, ORIGINAL)?;
+    row(&finished, Ipv4Addr::LOCALHOST)?;
+    Ok(())
+}
+
+#[test]
+fn the_original_vanishes_while_ours_runs() -> Result<()> {
+    let conf = b"/bin/sh :CONF:\nsleep 1\necho to the end\n";
+    let (master, ours, mut peer) = joined(conf)?;
+    peer.answer_until(Command::Conf, conf)?;
+    peer.send(Command::ConfOk, &[])?;
+    start(&mut peer)?;
+    peer.close();
+    master.ends_with(5)?;
+    ours.expect_output("to the end\n")
+}
+
+#[test]
+fn ours_declines() -> Result<()> {
+    let (master, _ours, mut peer) = joined(b"/no/such/program\n")?;
+    peer.answer_until(Command::Conf, b"/no/such/program\n")?;
+    peer.send(Command::ConfOk, &[])?;
+    peer.expect_closed()?;
+    let finished = master.ends_with(4)?;
+    row(&finished, ORIGINAL)?;
+    row(&finished, Ipv4Addr::LOCALHOST)?;
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Whole sessions: the recorded ones, and what they leave behind.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use synexec_tests::process::eventually;
+use synexec_tests::v1::{Command, Master, OurSlave, Recording, mode, play_master};
+
+use crate::{is_back, pair};
+
+fn recorded(recording: &Recording) -> Result<OurSlave> {
+    let master = Master::listen(recording.session()?)?;
+    let slave = OurSlave::listening(&master)?;
+    play_master(recording, &master)?.close();
+    is_back(&master)?;
+    play_master(recording, &master).context("the same session again")?;
+    Ok(slave)
+}
+
+#[test]
+fn accepted() -> Result<()> {
+    let slave = recorded(&Recording::accepted()?)?;
+    slave.expect_output("one\n")?;
+    assert_eq!(mode(&slave.output_path())?, 0o600);
+    Ok(())
+}
+
+#[test]
+fn declined() -> Result<()> {
+    recorded(&Recording::declined()?)?;
+    Ok(())
+}
+
+#[test]
+fn one_line() -> Result<()> {
+    recorded(&Recording::oneline()?)?.expect_output("")
+}
+
+#[test]
+fn payload_file_is_private_and_goes_with_the_session() -> Result<()> {
+    let (master, slave) = pair()?;
+    let mut peer = master.configure(b"/bin/sh :CONF:\nstat -c %a \"$0\"\necho \"$0\"\n")?;
+    peer.send(Command::Exec, &[])?;
+    peer.expect(Command::ExecOk)?;
+    peer.expect_finish()?;
+    let output = String::from_utf8(slave.output()?)?;
+    let path = Path::new(output.strip_prefix("600\n").with_context(|| output.clone())?.trim_end());
+    assert_eq!(path.parent(), Some(slave.work_dir()));
+    assert!(path.exists(), "gone before the session ended, though EXEC may come again");
+    peer.close();
+    master.accept_slave()?;
+    assert!(!path.exists(), "left behind: {}", path.display());
+    Ok(())
+}
+
+#[test]
+fn finish_tells_the_times_of_the_command() -> Result<()> {
+    let (master, _slave) = pair()?;
+    let mut peer = master.configure(b"/bin/sleep 0.5")?;
+    let ordered = SystemTime::now();
+    peer.send(Command::Exec, &[])?;
+    peer.expect(Command::ExecOk)?;
+    let finish = peer.expect_finish()?;
+    finish.check_since(ordered)?;
+    let elapsed = finish.elapsed();
+    ensure!(elapsed >= Duration::from_millis(490), "a sleep of 0.5 s took {elapsed:?}");
+    let late = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.saturating_sub(finish.finished);
+    println!("FINISHD came {late:?} after the end");
+    Ok(())
+}
+
+#[test]
+fn a_command_that_ends_at_once_is_always_reported() -> Result<()> {
+    let (master, _slave) = pair()?;
+    let start = Instant::now();
+    for round in 0..20 {
+        master.run(b"/bin/true\n").with_context(|| format!("session {round}"))?;
+    }
+    println!("20 sessions took {:?}", start.elapsed());
+    Ok(())
+}
+
+#[test]
+fn a_failing_command_is_finished_too() -> Result<()> {
+    let (master, _slave) = pair()?;
+    master.run(b"/bin/false\n")?;
+    master.run(b"/bin/sh :CONF:\nkill -9 $$\n")
+}
+
+#[test]
+fn back_in_discovery_wherever_the_master_leaves() -> Result<()> {
+    let (master, _slave) = pair()?;
+    master.accept()?.close();
+    is_back(&master).context("left after connecting")?;
+    master.accept_slave()?.close();
+    is_back(&master).context("left after joining")?;
+    master.configure(b"/bin/true\n")?.close();
+    is_back(&master).context("left after CONF_OK")
+}
+
+#[test]
+fn a_master_that_goes_takes_the_command_with_it() -> Result<()> {
+    let (master, slave) = pair()?;
+    let mut peer = master.configure(b"/bin/sh :CONF:\necho $$\nsleep 300\necho over\n")?;
+    peer.send(Command::Exec, &[])?;
+    peer.expect(Command::ExecOk)?;
+    let command = eventually("the command's pid", || pid_in(&slave.output_path()))?;
+    peer.close();
+    eventually("the end of the command", || kill(command, None).err())?;
+    is_back(&master)?;
+    assert_eq!(slave.output()?, format!("{command}\n").as_bytes());
+    Ok(())
+}
+
+#[test]
+fn the_command_has_no_signals_blocked_or_ignored() -> Result<()> {
+    let (master, slave) = pair()?;
+    master.run(b"/bin/cat /proc/self/status\n")?;
+    let status = String::from_utf8(slave.output()?)?;
+    for set in ["SigBlk:", "SigIgn:"] {
+        let line = status.lines().find(|line| line.starts_with(set)).context("no such line")?;
+        ensure!(line.ends_with("\t0000000000000000"), "the command inherits {line:?}");
+    }
+    Ok(())
+}
+
+fn pid_in(file: &Path) -> Option<Pid> {
+    let text = fs::read_to_string(file).ok()?;
+    text.strip_suffix('\n')?.parse().ok().map(Pid::from_raw)
+}
