@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use synexec_proto::outcome::TaskEnd;
@@ -51,12 +51,19 @@ impl TaskCommand {
         }
         command.args(arguments).envs(self.environment);
         command.stdin(Stdio::null()).stdout(self.output.try_clone()?).stderr(self.output);
-        // SAFETY: between fork and exec only setsid is called, which is async-signal-safe and allocates nothing.
-        unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(|_| ())?)) };
+        // SAFETY: between fork and exec only setsid and pthread_sigmask are called (in `detach`), which are
+        // async-signal-safe and allocate nothing.
+        unsafe { command.pre_exec(detach) };
         let child = command.spawn()?;
         let group = i32::try_from(child.id()).map(Pid::from_raw).map(ProcessGroup).map_err(io::Error::other)?;
         Ok(Task { child, group })
     }
+}
+
+/// A session of its own, and no signal blocked: std lets the child inherit what this program has blocked.
+fn detach() -> io::Result<()> {
+    nix::unistd::setsid()?;
+    Ok(SigSet::empty().thread_set_mask()?)
 }
 
 impl Task {
@@ -146,6 +153,7 @@ mod tests {
 
     #[test]
     fn a_task_has_a_session_of_its_own_no_blocked_signal_and_no_input() {
+        crate::signals::block().unwrap();
         let (task, output) =
             shell("read x; echo $? $0 $SYNEXEC_RANK $$; cut -d' ' -f5,6 /proc/$$/stat; grep SigBlk /proc/$$/status");
         task.wait().unwrap();

@@ -102,18 +102,42 @@ fn back_in_discovery_wherever_the_master_leaves() -> Result<()> {
     is_back(&master).context("left after CONF_OK")
 }
 
+/// Runs a payload that first prints its pid; its master goes when the pid is there.
+fn desert(master: &Master, slave: &OurSlave, payload: &str) -> Result<Pid> {
+    let mut peer = master.configure(format!("/bin/sh :CONF:\n{payload}").as_bytes())?;
+    peer.send(Command::Exec, &[])?;
+    peer.expect(Command::ExecOk)?;
+    let pid = eventually("the command's pid", || pid_in(&slave.output_path()))?;
+    peer.close();
+    Ok(pid)
+}
+
 #[test]
 fn a_master_that_goes_takes_the_command_with_it() -> Result<()> {
     let (master, slave) = pair()?;
-    let mut peer = master.configure(b"/bin/sh :CONF:\necho $$\nsleep 300\necho over\n")?;
-    peer.send(Command::Exec, &[])?;
-    peer.expect(Command::ExecOk)?;
-    let command = eventually("the command's pid", || pid_in(&slave.output_path()))?;
-    peer.close();
-    eventually("the end of the command", || kill(command, None).err())?;
+    let command = desert(&master, &slave, "echo $$\nexec /bin/sleep 300\n")?;
     is_back(&master)?;
-    assert_eq!(slave.output()?, format!("{command}\n").as_bytes());
+    eventually("the end of the command", || kill(command, None).err())?;
     Ok(())
+}
+
+#[test]
+fn a_master_that_goes_takes_what_the_command_started_with_it() -> Result<()> {
+    let (master, slave) = pair()?;
+    let child = desert(&master, &slave, "/bin/sleep 300 &\necho $!\nwait\necho over\n")?;
+    eventually("the end of the command's child", || kill(child, None).err())?;
+    master.accept_slave()?;
+    slave.expect_output(format!("{child}\n"))
+}
+
+/// What is dead but not reaped still counts as a member of its process group.
+#[test]
+fn the_dead_whom_nobody_reaps_do_not_hold_the_slave_up() -> Result<()> {
+    let (master, slave) = pair()?;
+    // The second sleep leaves the group and is the first one's parent, which it never waits for.
+    let escapes = "sh -c '/bin/sleep 300 & echo $!; exec setsid /bin/sleep 10'\n";
+    desert(&master, &slave, escapes)?;
+    is_back(&master)
 }
 
 #[test]
