@@ -1,12 +1,15 @@
 //! Command line options that both programs have, with the same meaning.
 
-use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use synexec_proto::session::{DEFAULT_LOST_AFTER, DEFAULT_PORT};
 use synexec_proto::wire::SessionId;
+
+/// Longest silence that is not yet a loss, in seconds: a day. The kernel's keepalive timers reach not much further.
+const LOST_AFTER_MAX: u64 = 24 * 60 * 60;
 
 /// Options of both programs.
 #[derive(Debug, Clone, Args)]
@@ -24,8 +27,9 @@ pub struct Common {
     session: u32,
 
     /// Silence in seconds after which a peer counts as lost
-    #[arg(long, value_name = "SECS", default_value_t = default_lost_after())]
-    lost_after: NonZeroU64,
+    #[arg(long, value_name = "SECS", default_value_t = DEFAULT_LOST_AFTER.as_secs(), 
+          value_parser = RangedU64ValueParser::<u64>::new().range(1..=LOST_AFTER_MAX))]
+    lost_after: u64,
 
     /// Run in the background; print the pid on stdout
     #[arg(short, long)]
@@ -52,10 +56,6 @@ impl Common {
 
     /// Silence after which a peer counts as lost.
     pub fn lost_after(&self) -> Duration {
-        Duration::from_secs(self.lost_after.get())
+        Duration::from_secs(self.lost_after)
     }
-}
-
-fn default_lost_after() -> NonZeroU64 {
-    NonZeroU64::new(DEFAULT_LOST_AFTER.as_secs()).unwrap_or(NonZeroU64::MIN)
 }

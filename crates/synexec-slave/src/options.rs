@@ -6,9 +6,13 @@ use clap::Parser;
 use synexec_host::names::host_name;
 use synexec_host::options::Common;
 
-/// Wait for a synexec master, and run the task it gives, at the instant it says.
+/// Wait for a synexec master, and run the task that it gives.
 ///
-/// WARNING: without authentication, any master that reaches this slave can run any code on it.
+/// WARNING: there is no authentication. Any master that reaches this slave can run any code on it.
+///
+/// Exit status: with --once the task's own (128 and the signal when one killed it), 4 when the conf was declined, 5 when
+/// the session ended before the task was started; 2 usage or work dir; 7 this host's own network or files failed;
+/// 130 or 143 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Options {
@@ -19,8 +23,8 @@ pub struct Options {
     #[arg(short, long, value_name = "HOST[:PORT]")]
     pub master: Option<String>,
 
-    /// What reports call this slave
-    #[arg(long, default_value_t = host_name(), value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    /// What reports call this slave [default: the host's name]
+    #[arg(long, default_value_t = host_name(), hide_default_value = true, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub name: String,
 
     /// Where the payload and the task's output go; each slave of a host needs its own

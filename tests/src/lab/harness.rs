@@ -40,12 +40,29 @@ pub fn main(tests: Vec<(&'static str, Test)>) -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
+/// Something that a test needs and this machine does not have: the test is then ignored, or fails where the policy
+/// is to require it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Missing(pub &'static str);
+
 fn allowed(name: &str, test: Test) -> Trial {
-    Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
+    Trial::ignorable_test(name, move || match test() {
+        Ok(()) => Ok(Completion::Completed),
+        Err(error) if error.is::<Missing>() && !is_required() => {
+            eprintln!("\n*** A test is IGNORED: {error}. {POLICY}=require makes such tests fail.");
+            Ok(Completion::ignored_with(error.to_string()))
+        }
+        Err(error) => Err(Failed::from(format!("{error:#}"))),
+    })
+}
+
+fn is_required() -> bool {
+    env::var_os(POLICY).is_some_and(|policy| policy == "require")
 }
 
 fn refused(tests: Vec<(&'static str, Test)>, why: &Error) -> Vec<Trial> {
-    let required = env::var_os(POLICY).is_some_and(|policy| policy == "require");
+    let required = is_required();
     let fate = if required { "FAILED" } else { "IGNORED" };
     let why = format!("{NO_LAB}: {why:#}");
     eprintln!("\n*** {} tests {fate}: {why}.", tests.len());

@@ -4,14 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use synexec_tests::fleet::Fleet;
-use synexec_tests::lab::harness::Test;
+use synexec_tests::lab::harness::{Missing, Test};
 
 pub const TESTS: &[(&str, Test)] = &[("fio::four_hosts_give_four_sane_results", four_hosts_give_four_sane_results)];
 
-const REQUIRED: &str = "fio is not installed (Debian: apt-get install fio)";
-
 fn four_hosts_give_four_sane_results() -> Result<()> {
-    ensure!(Path::new("/usr/bin/fio").exists(), REQUIRED);
+    ensure!(Path::new("/usr/bin/fio").exists(), Missing("fio is not installed (Debian: apt-get install fio)"));
     let fleet = Fleet::new(4)?;
     let _slaves = fleet.slaves(&[])?;
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/fio.conf");

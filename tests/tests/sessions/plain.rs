@@ -1,9 +1,11 @@
 //! Sessions in which nothing goes wrong.
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 use synexec_tests::fleet::{Fleet, master_on, row, slave_on};
-use synexec_tests::lab::Lab;
 use synexec_tests::lab::harness::Test;
+use synexec_tests::lab::{Host, Lab};
 use synexec_tests::process::Process;
 use synexec_tests::programs;
 
@@ -12,6 +14,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("plain::two_sessions_at_once_do_not_mix", two_sessions_at_once_do_not_mix),
     ("plain::slaves_serve_one_session_after_another", slaves_serve_one_session_after_another),
     ("plain::several_slaves_on_one_host", several_slaves_on_one_host),
+    ("plain::the_examples_run", the_examples_run),
 ];
 
 const TELL: &str = "/bin/sh :CONF: a 'b\necho $SYNEXEC_NAME $SYNEXEC_RANK/$SYNEXEC_SLAVES $SYNEXEC_SESSION $1 $2\n\
@@ -97,4 +100,23 @@ fn loopback_slave(fleet: &Fleet, name: &str) -> Result<Process> {
     let mut command = fleet.control.command(programs::slave());
     command.args(["-i", "lo", "--name", name, "--work-dir", name]);
     Process::spawn(command)
+}
+
+fn the_examples_run() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let slaves: Result<Vec<_>> = fleet.guests.iter().map(small_slave).collect();
+    let _slaves = slaves?;
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    for (name, output) in [("hello", "hello from"), ("sleep", ""), ("dd", "2 MiB to /tmp/synexec-dd")] {
+        let finished = fleet.master(2, &examples.join(name).with_extension("conf"), &[])?.wait()?;
+        ensure!(finished.code() == Some(0), "{name}: {finished:?} {:?}", fleet.output(0));
+        ensure!((0..2).all(|guest| fleet.output(guest).is_ok_and(|text| text.contains(output))), "{name}");
+    }
+    Ok(())
+}
+
+/// A slave in whose environment the examples are small.
+fn small_slave(guest: &Host) -> Result<Process> {
+    let mut command = guest.command(programs::slave());
+    Process::spawn(command.args(["--work-dir", "."]).env("SIZE_MIB", "2"))
 }
