@@ -53,6 +53,7 @@ impl From<Verdict> for ExitStatus {
             Verdict::NotEnoughSlaves => Self::NotEnoughSlaves,
             Verdict::Declined => Self::Declined,
             Verdict::Lost => Self::Lost,
+            Verdict::MasterFailed => Self::Host,
             Verdict::Interrupted(interrupt) => Self::Interrupted(interrupt),
         }
     }

@@ -99,7 +99,9 @@ impl Outboxes {
                 match progress {
                     Progress::StreamSent => Event::Session(master::Event::ConfSent { peer }),
                     Progress::Failed(why) => Event::Session(master::Event::Disconnected { peer, why }),
-                    Progress::SourceFailed(error) => Event::ConfFailed(error),
+                    Progress::SourceFailed(error) => {
+                        Event::Session(master::Event::ConfFailed { why: error.to_string() })
+                    }
                 },
             );
         };

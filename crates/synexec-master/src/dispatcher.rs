@@ -1,6 +1,5 @@
 //! The one thread that owns the session: events in, decisions by [`Session`], actions out.
 
-use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -29,8 +28,6 @@ pub enum Event {
     Accepted { peer: PeerId, stream: Arc<TcpStream>, address: SocketAddr },
     /// Something the state machine knows what to do with.
     Session(master::Event),
-    /// The conf cannot be read any more.
-    ConfFailed(io::Error),
 }
 
 pub struct Dispatcher {
@@ -77,24 +74,22 @@ impl Dispatcher {
                 Some(deadline) => self.events.recv_timeout(deadline.since(monotonic_now())),
             };
             match event {
-                Ok(event) => self.take(event)?,
+                Ok(event) => self.take(event),
                 Err(RecvTimeoutError::Timeout) => self.session.advance(monotonic_now()),
                 Err(RecvTimeoutError::Disconnected) => bail!("all threads are gone"),
             }
         }
     }
 
-    fn take(&mut self, event: Event) -> Result<()> {
+    fn take(&mut self, event: Event) {
         let event = match event {
             Event::Session(event) => event,
             Event::Accepted { peer, stream, address } => {
                 self.outboxes.add(peer, stream);
                 master::Event::Connected { peer, address }
             }
-            Event::ConfFailed(error) => return Err(error).context("cannot read the conf"),
         };
         self.session.handle(monotonic_now(), event);
-        Ok(())
     }
 
     fn act(&mut self) {

@@ -9,6 +9,7 @@ pub fn show(notice: &Notice) {
         Notice::TurnedAway { .. } | Notice::Released { .. } | Notice::Accepted { .. } | Notice::Started { .. } => {
             Level::Debug
         }
+        Notice::ConfFailed { .. } => Level::Error,
         Notice::Dropped { .. } | Notice::GaveUp { .. } | Notice::Declined { .. } | Notice::Lost { .. } => Level::Warn,
         _ => Level::Info,
     };
@@ -31,6 +32,7 @@ fn text(notice: &Notice) -> String {
             format!("only {joined} of {slaves} slaves joined within {} s", wait.as_secs())
         }
         Notice::Configuring { slaves } => format!("all {slaves} slaves are here; handing out the conf"),
+        Notice::ConfFailed { why } => format!("cannot send the conf: {why}"),
         Notice::Accepted { slave } => format!("{} accepted the conf", name(slave)),
         Notice::Declined { slave, reason: Some(reason) } => format!("{} declined: {reason}", name(slave)),
         Notice::Declined { slave, reason: None } => {

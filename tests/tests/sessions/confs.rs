@@ -10,6 +10,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("confs::a_declined_conf_is_told_with_name_and_reason", a_declined_conf_is_told_with_name_and_reason),
     ("confs::a_payload_can_be_the_program", a_payload_can_be_the_program),
     ("confs::a_conf_can_come_from_a_pipe", a_conf_can_come_from_a_pipe),
+    ("confs::a_conf_that_shrinks_ends_the_session_with_its_rows", a_conf_that_shrinks_ends_the_session_with_its_rows),
 ];
 
 const LARGE: usize = 96 << 20;
@@ -80,5 +81,20 @@ fn a_conf_can_come_from_a_pipe() -> Result<()> {
     command.args(["-c", script]).arg(synexec_tests::programs::master());
     let finished = Process::spawn(command)?.wait()?;
     ensure!(finished.code() == Some(0) && fleet.output(0)? == "from a pipe\n", "{finished:?}");
+    Ok(())
+}
+
+fn a_conf_that_shrinks_ends_the_session_with_its_rows() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    fleet.guests[1].limit_rate("1mbit")?;
+    let conf = fleet.conf([&b"/bin/true\n"[..], &vec![b'x'; 32 << 20]].concat())?;
+    let master = fleet.master(2, &conf, &[])?;
+    master.wait_for("vm0 (10.77.0.2) accepted")?;
+    std::fs::File::options().write(true).open(&conf)?.set_len(1 << 20)?;
+    fleet.guests[1].limit_rate("1gbit")?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(7) && finished.stderr.contains("become shorter"), "{finished:?}");
+    ensure!(row(&finished, "vm0")?.contains("cancelled") && row(&finished, "vm1")?.contains("cancelled"));
     Ok(())
 }

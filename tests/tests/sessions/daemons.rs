@@ -1,10 +1,10 @@
 //! `-d`: what can fail early fails in the foreground; then the pid is printed and the log file has the rest.
 
 use std::fs;
+use std::net::UdpSocket;
 
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use synexec_tests::fleet::{Fleet, is_alive};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::{Process, eventually};
@@ -67,7 +67,11 @@ fn what_fails_early_fails_in_the_foreground() -> Result<()> {
     eventually("the first slave's lock", || fleet.guests[0].dir().join("synexec_slave.lock").exists().then_some(()))?;
     let second = fleet.slave(0, &["-d"])?.wait()?;
     ensure!(second.code() == Some(2) && second.stderr.contains("--work-dir"), "{second:?}");
-    kill(Pid::from_raw(first.pid().as_raw()), Signal::SIGTERM)?;
+    first.signal(Signal::SIGTERM)?;
     ensure!(first.wait()?.code() == Some(143));
+
+    let _holder = fleet.guests[0].enter(|| UdpSocket::bind("0.0.0.0:5165"))?;
+    let unheard = fleet.slave(0, &["-d"])?.wait()?;
+    ensure!(unheard.code() == Some(7) && unheard.stderr.contains("cannot listen for probes"), "{unheard:?}");
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::member::{Member, PhaseStart, Unanswered};
-use super::{Action, Interrupt, Loss, Notice, Outcome, PeerId, PhaseName, Report, Settings};
+use super::{Action, Loss, Notice, Outcome, PeerId, PhaseName, Report, Settings, Verdict};
 use crate::message::{ConfBegin, Feature, Message, Reason};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
@@ -121,14 +121,14 @@ impl Configuring {
     }
 
     /// Ends the session before anything was started.
-    pub(super) fn into_report(self, interrupt: Option<Interrupt>, actions: &mut Actions) -> Report {
+    pub(super) fn into_report(self, ended_by: Option<Verdict>, actions: &mut Actions) -> Report {
         actions.tell(Notice::CalledOff);
         let rows = self.slaves.into_iter().map(|slave| {
             actions.close(slave.member.peer);
             let outcome = if let Answer::Failed(outcome) = slave.answer { outcome } else { Outcome::Cancelled };
             slave.member.row(outcome, None)
         });
-        Report::of_rows(rows.collect(), interrupt)
+        Report::new(rows.collect(), ended_by)
     }
 
     fn find(&mut self, peer: PeerId) -> Option<&mut Candidate> {

@@ -60,6 +60,11 @@ pub enum Event {
         /// To whom.
         peer: PeerId,
     },
+    /// The conf cannot be read any more.
+    ConfFailed {
+        /// Why.
+        why: String,
+    },
     /// A connection ended by itself.
     Disconnected {
         /// Whose.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::member::{Member, PhaseStart, Unanswered};
-use super::{Interrupt, Loss, Notice, Outcome, PeerId, PhaseName, Report, Row, RunTimes, Settings};
+use super::{Interrupt, Loss, Notice, Outcome, PeerId, PhaseName, Report, Row, RunTimes, Settings, Verdict};
 use crate::message::{Feature, FinishedRecord, Message, Reason, TaskEnded};
 use crate::session::{Disconnect, STOP_GRACE};
 use crate::time::MonotonicInstant;
@@ -133,7 +133,7 @@ impl Executing {
                 slave.into_row()
             })
             .collect();
-        Report::of_rows(rows, self.stopping.map(|stopping| stopping.interrupt))
+        Report::new(rows, self.stopping.map(|stopping| Verdict::Interrupted(stopping.interrupt)))
     }
 
     fn find(&mut self, peer: PeerId) -> Option<&mut Runner> {

@@ -182,7 +182,7 @@ impl Joining {
             actions.close(member.peer);
         }
         let rows = members.into_iter().map(|member| member.row(Outcome::Cancelled, None)).collect();
-        Report { rows, verdict: interrupt.map_or(Verdict::NotEnoughSlaves, Verdict::Interrupted) }
+        Report::new(rows, Some(interrupt.map_or(Verdict::NotEnoughSlaves, Verdict::Interrupted)))
     }
 
     fn wanted(&self) -> usize {

@@ -67,6 +67,11 @@ pub enum Notice {
         /// To how many.
         slaves: usize,
     },
+    /// The conf cannot be read any more, and so nobody can have it.
+    ConfFailed {
+        /// Why.
+        why: String,
+    },
     /// A slave has accepted the conf.
     Accepted {
         /// Who.

@@ -129,6 +129,8 @@ pub enum Verdict {
     Declined,
     /// A slave was lost, and none declined.
     Lost,
+    /// The master's own files failed.
+    MasterFailed,
     /// The user ended it early.
     Interrupted(Interrupt),
 }
@@ -143,8 +145,9 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn of_rows(rows: Vec<Row>, interrupt: Option<Interrupt>) -> Self {
-        let verdict = interrupt.map_or_else(|| judge(&rows), Verdict::Interrupted);
+    /// A report whose verdict follows from its rows, unless something else ended the session.
+    pub(super) fn new(rows: Vec<Row>, ended_by: Option<Verdict>) -> Self {
+        let verdict = ended_by.unwrap_or_else(|| judge(&rows));
         Self { rows, verdict }
     }
 }

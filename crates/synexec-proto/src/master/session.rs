@@ -4,7 +4,7 @@ use super::actions::Actions;
 use super::configuring::Configuring;
 use super::executing::Executing;
 use super::joining::Joining;
-use super::{Action, Event, Interrupt, Report, Settings};
+use super::{Action, Event, Interrupt, Notice, Report, Settings, Verdict};
 use crate::time::MonotonicInstant;
 
 /// One session, from the first probe to the report.
@@ -33,6 +33,7 @@ impl Session {
     pub fn handle(&mut self, now: MonotonicInstant, event: Event) {
         match event {
             Event::Interrupted(interrupt) => self.interrupt(now, interrupt),
+            Event::ConfFailed { why } => self.conf_failed(why),
             other => self.deliver(now, other),
         }
         self.proceed(now);
@@ -89,7 +90,7 @@ impl Session {
             (Phase::Executing(phase), Event::Disconnected { peer, why }) => {
                 phase.disconnected(now, peer, why, actions);
             }
-            (_, Event::ConfSent { .. } | Event::Interrupted(_)) | (Phase::Over(_), _) => {}
+            (_, Event::ConfSent { .. } | Event::ConfFailed { .. } | Event::Interrupted(_)) | (Phase::Over(_), _) => {}
         }
     }
 
@@ -97,13 +98,25 @@ impl Session {
         let actions = &mut self.actions;
         self.phase = self.phase.take().map(|phase| match phase {
             Phase::Joining(phase) => Phase::Over(phase.into_report(Some(interrupt), actions)),
-            Phase::Configuring(phase) => Phase::Over(phase.into_report(Some(interrupt), actions)),
+            Phase::Configuring(phase) => Phase::Over(phase.into_report(Some(Verdict::Interrupted(interrupt)), actions)),
             Phase::Executing(mut phase) => {
                 phase.interrupt(now, interrupt, actions);
                 phase.advance(now, actions);
                 Phase::Executing(phase)
             }
             over @ Phase::Over(_) => over,
+        });
+    }
+
+    /// The conf is sent in the configuring phase alone, and nothing is started without it.
+    fn conf_failed(&mut self, why: String) {
+        let actions = &mut self.actions;
+        self.phase = self.phase.take().map(|phase| match phase {
+            Phase::Configuring(phase) => {
+                actions.tell(Notice::ConfFailed { why });
+                Phase::Over(phase.into_report(Some(Verdict::MasterFailed), actions))
+            }
+            other => other,
         });
     }
 
