@@ -134,7 +134,7 @@ mod tests {
         fs::write(&victim, "precious").unwrap();
         fs::hard_link(&victim, &second).unwrap();
         assert!(matches!(open_emptied(&second), Err(FileError::NotOurs(_))));
-        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(matches!(open_emptied(&fifo), Err(FileError::NotOurs(_))));
         assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
     }

@@ -1,7 +1,7 @@
 //! A task: a process with a session and process group of its own.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -112,10 +112,25 @@ impl ProcessGroup {
         }
     }
 
-    /// Whether nobody of the group is left.
+    /// Whether nobody of the group is left but zombies, which can do nothing any more and are their parent's to reap.
     pub fn is_empty(self) -> bool {
-        killpg(self.0, None) == Err(Errno::ESRCH)
+        killpg(self.0, None) == Err(Errno::ESRCH) || !self.has_living_member()
     }
+
+    fn has_living_member(self) -> bool {
+        let Ok(processes) = fs::read_dir("/proc") else { return true };
+        let mut stats = processes.flatten().filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
+        stats.any(|stat| is_living_member(&stat, self.0))
+    }
+}
+
+/// Reads a line as proc(5) has it: pid, name in parentheses, state, parent, process group.
+fn is_living_member(stat: &str, group: Pid) -> bool {
+    let Some((_, rest)) = stat.rsplit_once(')') else { return false };
+    let mut fields = rest.split_whitespace();
+    let state = fields.next().unwrap_or("X");
+    let member = fields.nth(1).and_then(|group| group.parse().ok()) == Some(group.as_raw());
+    member && !matches!(state, "Z" | "X")
 }
 
 /// Exit statuses have eight bits and signals fewer.
@@ -174,6 +189,15 @@ mod tests {
         while !group.is_empty() {
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_zombie_is_no_living_member() {
+        let group = Pid::from_raw(77);
+        assert!(is_living_member("80 (a ) (b) S 1 77 77 0 -1", group));
+        assert!(!is_living_member("80 (sleep) Z 1 77 77 0 -1", group));
+        assert!(!is_living_member("80 (sleep) S 77 78 77 0 -1", group));
+        assert!(!is_living_member("", group));
     }
 
     #[test]

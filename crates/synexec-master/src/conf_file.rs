@@ -187,6 +187,7 @@ fn read_part(file: &File, session: SessionId, from: u64, length: u64, buffer: &m
 mod tests {
     use std::io::Write;
 
+    use synexec_proto::message::Features;
     use synexec_proto::wire::FrameDecoder;
 
     use super::*;
@@ -206,7 +207,9 @@ mod tests {
     fn decode(bytes: &[u8]) -> Vec<Message> {
         let mut decoder = FrameDecoder::new(SESSION);
         decoder.feed(bytes);
-        std::iter::from_fn(|| decoder.next_frame().unwrap()).map(|frame| Message::decode(frame).unwrap()).collect()
+        std::iter::from_fn(|| decoder.next_frame().unwrap())
+            .map(|frame| Message::decode(frame, Features::ours()).unwrap())
+            .collect()
     }
 
     #[test]

@@ -65,8 +65,8 @@ impl Acceptor {
 
 fn read(peer: PeerId, mut reader: LinkReader, events: &SyncSender<Event>) {
     loop {
-        match reader.next_message() {
-            Ok(message) => tell(events, Event::Session(master::Event::Received { peer, message })),
+        match reader.next_frame() {
+            Ok(frame) => tell(events, Event::Session(master::Event::Received { peer, frame })),
             Err(why) => return tell(events, Event::Session(master::Event::Disconnected { peer, why })),
         }
     }

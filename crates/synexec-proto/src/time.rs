@@ -4,6 +4,7 @@ use std::time::Duration;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const NANOS_PER_MICRO: i64 = 1_000;
+const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// An instant on one host's `CLOCK_MONOTONIC`, in nanoseconds since an origin that only that host knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +51,8 @@ impl WallClockTime {
     /// Reads protocol version 1's pair of seconds and microseconds; the nearest time that can be told when it is
     /// out of range.
     pub fn from_seconds_and_micros(seconds: i64, micros: i64) -> Self {
-        Self(seconds.saturating_mul(NANOS_PER_SECOND).saturating_add(micros.saturating_mul(NANOS_PER_MICRO)))
+        let micros = seconds.saturating_mul(MICROS_PER_SECOND).saturating_add(micros);
+        Self(micros.clamp(i64::MIN / NANOS_PER_MICRO, i64::MAX / NANOS_PER_MICRO) * NANOS_PER_MICRO)
     }
 
     /// Whole seconds and the microseconds beyond them, as protocol version 1 writes it.
@@ -87,8 +89,10 @@ mod tests {
         }
 
         #[test]
-        fn any_pair_of_numbers_is_some_time(seconds: i64, micros: i64) {
-            let _ = WallClockTime::from_seconds_and_micros(seconds, micros);
+        fn any_pair_of_numbers_is_some_time_that_can_be_written(seconds: i64, micros: i64) {
+            let time = WallClockTime::from_seconds_and_micros(seconds, micros);
+            let (seconds, micros) = time.seconds_and_micros();
+            prop_assert_eq!(WallClockTime::from_seconds_and_micros(seconds, micros), time);
         }
     }
 }

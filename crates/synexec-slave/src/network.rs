@@ -111,8 +111,8 @@ impl Settings {
         let mut reader = LinkReader::new(Arc::clone(stream), self.session);
         tell(events, Event::Linked { link, stream: Arc::clone(stream) });
         loop {
-            match reader.next_message() {
-                Ok(message) => tell(events, Event::Link { link, event: slave::Event::Received(message) }),
+            match reader.next_frame() {
+                Ok(frame) => tell(events, Event::Link { link, event: slave::Event::Received(frame) }),
                 Err(why) => {
                     tell(events, Event::Link { link, event: slave::Event::Disconnected(why) });
                     return;

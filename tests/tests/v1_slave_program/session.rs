@@ -61,6 +61,24 @@ fn payload_file_is_private_and_goes_with_the_session() -> Result<()> {
 }
 
 #[test]
+fn a_replaced_payload_goes_too() -> Result<()> {
+    let (master, slave) = pair()?;
+    let mut peer = master.configure(b"/bin/cat :CONF:\nthe first payload\n")?;
+    for conf in ["/bin/cat :CONF:\nthe second payload\n", "/no/such/program\nthe third payload\n"] {
+        peer.send(Command::Conf, conf.as_bytes())?;
+        peer.expect(if conf.contains("cat") { Command::ConfOk } else { Command::ConfNo })?;
+    }
+    peer.close();
+    master.accept_slave()?;
+    for entry in fs::read_dir(slave.work_dir())? {
+        let path = entry?.path();
+        let left = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        ensure!(!left.ends_with(b"payload\n"), "left behind: {}", path.display());
+    }
+    Ok(())
+}
+
+#[test]
 fn finish_tells_the_times_of_the_command() -> Result<()> {
     let (master, _slave) = pair()?;
     let mut peer = master.configure(b"/bin/sleep 0.5")?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::actions::Actions;
 use super::member::{Member, PhaseStart, Unanswered};
 use super::{Action, Loss, Notice, Outcome, PeerId, PhaseName, Report, Settings, Verdict};
-use crate::message::{ConfBegin, Feature, Message, Reason};
+use crate::message::{ConfBegin, Feature, Features, Message, Reason};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 use crate::wire::DATA_MAX;
@@ -51,6 +51,12 @@ impl Configuring {
             phase.send_conf(actions);
         }
         phase
+    }
+
+    /// What is agreed with a peer.
+    pub(super) fn features(&self, peer: PeerId) -> Features {
+        let slave = self.slaves.iter().find(|slave| slave.member.peer == peer);
+        slave.map_or(Features::NONE, |slave| slave.member.features)
     }
 
     pub(super) fn received(&mut self, now: MonotonicInstant, peer: PeerId, message: Message, actions: &mut Actions) {

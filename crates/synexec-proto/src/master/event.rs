@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Notice;
 use crate::message::{ConfBegin, Message};
 use crate::session::Disconnect;
+use crate::wire::Frame;
 
 /// One connection, for as long as the program runs; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,12 +49,12 @@ pub enum Event {
         /// Where it comes from.
         address: SocketAddr,
     },
-    /// A message arrived.
+    /// A frame arrived.
     Received {
         /// From whom.
         peer: PeerId,
-        /// What it says.
-        message: Message,
+        /// What it says; how it is to be read depends on what the peer has announced.
+        frame: Frame,
     },
     /// The last byte of the conf was handed to the network.
     ConfSent {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::actions::Actions;
 use super::member::{Member, PhaseStart, Unanswered};
 use super::{Interrupt, Loss, Notice, Outcome, PeerId, PhaseName, Report, Row, RunTimes, Settings, Verdict};
-use crate::message::{Feature, FinishedRecord, Message, Reason, TaskEnded};
+use crate::message::{Feature, Features, FinishedRecord, Message, Reason, TaskEnded};
 use crate::session::{Disconnect, STOP_GRACE};
 use crate::time::MonotonicInstant;
 
@@ -53,6 +53,12 @@ impl Executing {
         }
         let start = PhaseStart { phase: PhaseName::Executing, at: now };
         Self { start, slaves, stopping: None }
+    }
+
+    /// What is agreed with a peer.
+    pub(super) fn features(&self, peer: PeerId) -> Features {
+        let slave = self.slaves.iter().find(|slave| slave.member.peer == peer);
+        slave.map_or(Features::NONE, |slave| slave.member.features)
     }
 
     pub(super) fn received(&mut self, now: MonotonicInstant, peer: PeerId, message: Message, actions: &mut Actions) {

@@ -68,6 +68,13 @@ impl Joining {
         }
     }
 
+    /// What is agreed with a peer.
+    pub(super) fn features(&self, peer: PeerId) -> Features {
+        let greeting = self.strangers.get(&peer).and_then(|stranger| stranger.greeting.as_ref());
+        let joined = self.joined.get(&peer).map(|slave| slave.features);
+        joined.or(greeting.map(|greeting| greeting.features)).unwrap_or(Features::NONE)
+    }
+
     pub(super) fn connected(
         &mut self,
         now: MonotonicInstant,

@@ -1,10 +1,14 @@
 //! The phases in their order, and which event goes to which.
 
+use std::net::SocketAddr;
+
 use super::actions::Actions;
 use super::configuring::Configuring;
 use super::executing::Executing;
 use super::joining::Joining;
-use super::{Action, Event, Interrupt, Notice, Report, Settings, Verdict};
+use super::{Action, Event, Interrupt, Notice, PeerId, Report, Settings, Verdict};
+use crate::message::{Features, Message};
+use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 
 /// One session, from the first probe to the report.
@@ -31,11 +35,7 @@ impl Session {
 
     /// Takes what happened.
     pub fn handle(&mut self, now: MonotonicInstant, event: Event) {
-        match event {
-            Event::Interrupted(interrupt) => self.interrupt(now, interrupt),
-            Event::ConfFailed { why } => self.conf_failed(why),
-            other => self.deliver(now, other),
-        }
+        self.deliver(now, event);
         self.proceed(now);
     }
 
@@ -72,25 +72,56 @@ impl Session {
     }
 
     fn deliver(&mut self, now: MonotonicInstant, event: Event) {
+        match event {
+            Event::Connected { peer, address } => self.connected(now, peer, address),
+            Event::Received { peer, frame } => match Message::decode(frame, self.features(peer)) {
+                Ok(message) => self.received(now, peer, message),
+                Err(malformed) => self.disconnected(now, peer, malformed.into()),
+            },
+            Event::Disconnected { peer, why } => self.disconnected(now, peer, why),
+            Event::ConfSent { peer } => {
+                if let Some(Phase::Configuring(phase)) = &mut self.phase {
+                    phase.conf_sent(now, peer);
+                }
+            }
+            Event::ConfFailed { why } => self.conf_failed(why),
+            Event::Interrupted(interrupt) => self.interrupt(now, interrupt),
+        }
+    }
+
+    fn features(&self, peer: PeerId) -> Features {
+        match &self.phase {
+            Some(Phase::Joining(phase)) => phase.features(peer),
+            Some(Phase::Configuring(phase)) => phase.features(peer),
+            Some(Phase::Executing(phase)) => phase.features(peer),
+            Some(Phase::Over(_)) | None => Features::NONE,
+        }
+    }
+
+    fn connected(&mut self, now: MonotonicInstant, peer: PeerId, address: SocketAddr) {
+        match &mut self.phase {
+            Some(Phase::Joining(phase)) => phase.connected(now, peer, address, &mut self.actions),
+            _ => self.actions.close(peer),
+        }
+    }
+
+    fn received(&mut self, now: MonotonicInstant, peer: PeerId, message: Message) {
         let actions = &mut self.actions;
-        let Some(phase) = &mut self.phase else { return };
-        match (phase, event) {
-            (Phase::Joining(phase), Event::Connected { peer, address }) => phase.connected(now, peer, address, actions),
-            (_, Event::Connected { peer, .. }) => actions.close(peer),
-            (Phase::Joining(phase), Event::Received { peer, message }) => phase.received(now, peer, &message, actions),
-            (Phase::Joining(phase), Event::Disconnected { peer, why }) => phase.disconnected(peer, why, actions),
-            (Phase::Configuring(phase), Event::Received { peer, message }) => {
-                phase.received(now, peer, message, actions);
-            }
-            (Phase::Configuring(phase), Event::ConfSent { peer }) => phase.conf_sent(now, peer),
-            (Phase::Configuring(phase), Event::Disconnected { peer, why }) => {
-                phase.disconnected(now, peer, why, actions);
-            }
-            (Phase::Executing(phase), Event::Received { peer, message }) => phase.received(now, peer, message, actions),
-            (Phase::Executing(phase), Event::Disconnected { peer, why }) => {
-                phase.disconnected(now, peer, why, actions);
-            }
-            (_, Event::ConfSent { .. } | Event::ConfFailed { .. } | Event::Interrupted(_)) | (Phase::Over(_), _) => {}
+        match &mut self.phase {
+            Some(Phase::Joining(phase)) => phase.received(now, peer, &message, actions),
+            Some(Phase::Configuring(phase)) => phase.received(now, peer, message, actions),
+            Some(Phase::Executing(phase)) => phase.received(now, peer, message, actions),
+            Some(Phase::Over(_)) | None => {}
+        }
+    }
+
+    fn disconnected(&mut self, now: MonotonicInstant, peer: PeerId, why: Disconnect) {
+        let actions = &mut self.actions;
+        match &mut self.phase {
+            Some(Phase::Joining(phase)) => phase.disconnected(peer, why, actions),
+            Some(Phase::Configuring(phase)) => phase.disconnected(now, peer, why, actions),
+            Some(Phase::Executing(phase)) => phase.disconnected(now, peer, why, actions),
+            Some(Phase::Over(_)) | None => {}
         }
     }
 

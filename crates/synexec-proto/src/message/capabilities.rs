@@ -5,7 +5,7 @@
 //! integers are big-endian.
 
 use crate::text::printable;
-use crate::wire::{FieldError, FieldReader, FieldWriter};
+use crate::wire::{Command, FieldError, FieldReader, FieldWriter};
 
 const MAGIC: [u8; 4] = *b"SYNX";
 const REVISION: u16 = 1;
@@ -26,6 +26,16 @@ pub enum Feature {
 
 impl Feature {
     const ALL: [Self; 4] = [Self::ConfParts, Self::Reasons, Self::TaskEnded, Self::Stop];
+
+    /// The feature that a command belongs to; none where it is of version 1.
+    pub(super) fn of(command: Command) -> Option<Self> {
+        match command {
+            Command::ConfBegin | Command::ConfPart => Some(Self::ConfParts),
+            Command::TaskEnded => Some(Self::TaskEnded),
+            Command::Stop => Some(Self::Stop),
+            _ => None,
+        }
+    }
 
     const fn bit(self) -> u64 {
         match self {

@@ -66,22 +66,26 @@ pub enum MessageError {
 }
 
 impl Message {
-    /// Reads a frame.
+    /// Reads a frame from a peer with which these features are agreed; an extension beyond them is read past.
     ///
     /// # Errors
     /// [`MessageError`] when the data do not have the layout of their command.
-    pub fn decode(frame: Frame) -> Result<Self, MessageError> {
+    pub fn decode(frame: Frame, agreed: Features) -> Result<Self, MessageError> {
         let command = frame.command();
+        if Feature::of(command).is_some_and(|feature| !agreed.has(feature)) {
+            return Ok(Self::Ignored(command));
+        }
+        let reason = |data| if agreed.has(Feature::Reasons) { Reason::decode(data) } else { None };
         let fields = |source| MessageError::Fields { command, source };
         Ok(match command {
             Command::Reply => Self::Reply(Capabilities::decode(frame.data()).map_err(fields)?),
             Command::Probe => Self::Probe(Capabilities::decode(frame.data()).map_err(fields)?),
             Command::Conf => Self::Conf(frame.into_data()),
             Command::ConfOk => Self::ConfOk,
-            Command::ConfNo => Self::ConfNo(Reason::decode(frame.data())),
+            Command::ConfNo => Self::ConfNo(reason(frame.data())),
             Command::Exec => Self::Exec,
             Command::ExecOk => Self::ExecOk,
-            Command::ExecNo => Self::ExecNo(Reason::decode(frame.data())),
+            Command::ExecNo => Self::ExecNo(reason(frame.data())),
             Command::Finished => Self::Finished(FinishedRecord::decode(frame.data())?),
             Command::ConfBegin => Self::ConfBegin(ConfBegin::decode(frame.data()).map_err(fields)?),
             Command::ConfPart => Self::ConfPart(frame.into_data()),
@@ -124,7 +128,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_frame_decodes_to_a_message_or_an_error(code: u8, data in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Message::decode(Frame::new(Command::from(code), data).unwrap());
+            let _ = Message::decode(Frame::new(Command::from(code), data).unwrap(), Features::ours());
         }
 
         #[test]
@@ -132,21 +136,33 @@ mod tests {
             code in 0u8..20,
             data in prop::collection::vec(any::<u8>(), 0..60),
         ) {
-            if let Ok(message) = Message::decode(Frame::new(Command::from(code), data).unwrap()) {
-                prop_assert_eq!(Message::decode(message.encode().unwrap()), Ok(message));
+            let decode = |frame| Message::decode(frame, Features::ours());
+            if let Ok(message) = decode(Frame::new(Command::from(code), data).unwrap()) {
+                prop_assert_eq!(decode(message.encode().unwrap()), Ok(message));
             }
         }
     }
 
     #[test]
+    fn what_was_not_agreed_is_read_past() {
+        for command in [Command::ConfBegin, Command::ConfPart, Command::TaskEnded, Command::Stop] {
+            let frame = Frame::new(command, b"whatever".to_vec()).unwrap();
+            assert_eq!(Message::decode(frame, Features::NONE), Ok(Message::Ignored(command)));
+        }
+        let declined = Message::ConfNo(Some(Reason::new("no"))).encode().unwrap();
+        assert_eq!(Message::decode(declined, Features::NONE), Ok(Message::ConfNo(None)));
+    }
+
+    #[test]
     fn data_that_are_not_needed_are_read_past() {
+        let decode = |frame| Message::decode(frame, Features::ours());
         for (command, message) in
             [(Command::ConfOk, Message::ConfOk), (Command::Exec, Message::Exec), (Command::ExecOk, Message::ExecOk)]
         {
-            assert_eq!(Message::decode(Frame::new(command, b"later".to_vec()).unwrap()), Ok(message));
+            assert_eq!(decode(Frame::new(command, b"later".to_vec()).unwrap()), Ok(message));
         }
-        assert_eq!(Message::decode(Frame::new(Command::Probe, b"stray".to_vec()).unwrap()), Ok(Message::Probe(None)));
+        assert_eq!(decode(Frame::new(Command::Probe, b"stray".to_vec()).unwrap()), Ok(Message::Probe(None)));
         let running = Frame::new(Command::Running, vec![1; 9]).unwrap();
-        assert_eq!(Message::decode(running), Ok(Message::Ignored(Command::Running)));
+        assert_eq!(decode(running), Ok(Message::Ignored(Command::Running)));
     }
 }

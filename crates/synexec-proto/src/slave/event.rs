@@ -7,6 +7,7 @@ use crate::master::Interrupt;
 use crate::message::{ConfBegin, Message, Reason, TaskEnded};
 use crate::outcome::TaskEnd;
 use crate::session::Disconnect;
+use crate::wire::Frame;
 
 /// A slave as its user asked for it.
 #[derive(Debug, Clone)]
@@ -37,8 +38,8 @@ pub enum Event {
         /// Why.
         why: String,
     },
-    /// A message arrived.
-    Received(Message),
+    /// A frame arrived.
+    Received(Frame),
     /// The connection ended by itself.
     Disconnected(Disconnect),
     /// The conf is stored and its command can be run, or not.

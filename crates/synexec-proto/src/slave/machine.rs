@@ -11,6 +11,7 @@ use crate::message::{
 };
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
+use crate::wire::Frame;
 
 /// Time between two attempts to reach a given master; short enough to be back within a second.
 const DIAL_INTERVAL: Duration = Duration::from_millis(500);
@@ -87,8 +88,8 @@ impl Slave {
                 self.link = Link::Gone;
                 self.settle(now.plus(DIAL_INTERVAL));
             }
-            Event::Received(message) if self.is_connected() => self.received(now, message),
-            Event::Disconnected(why) if self.is_connected() => self.disconnected(now, why),
+            Event::Received(frame) => self.received(now, frame),
+            Event::Disconnected(why) => self.disconnected(now, why),
             Event::Prepared(result) => self.prepared(result),
             Event::Started(result) => self.started(now, result),
             Event::TaskEnded { ended, stragglers } => self.ended(now, &ended, stragglers),
@@ -97,11 +98,7 @@ impl Slave {
                 self.settle(now);
             }
             Event::Shutdown(interrupt) => self.shut_down(now, interrupt),
-            Event::Invited { .. }
-            | Event::Connected { .. }
-            | Event::ConnectFailed { .. }
-            | Event::Received(_)
-            | Event::Disconnected(_) => {}
+            Event::Invited { .. } | Event::Connected { .. } | Event::ConnectFailed { .. } => {}
         }
     }
 
@@ -129,7 +126,15 @@ impl Slave {
         self.actions.pop_front()
     }
 
-    fn received(&mut self, now: MonotonicInstant, message: Message) {
+    fn received(&mut self, now: MonotonicInstant, frame: Frame) {
+        let Link::Connected(features) = self.link else { return };
+        match Message::decode(frame, features) {
+            Ok(message) => self.obey(now, message),
+            Err(malformed) => self.disconnected(now, malformed.into()),
+        }
+    }
+
+    fn obey(&mut self, now: MonotonicInstant, message: Message) {
         match message {
             Message::Probe(capabilities) => self.probed(capabilities),
             Message::Conf(bytes) => self.conf(bytes),
@@ -275,6 +280,9 @@ impl Slave {
     }
 
     fn disconnected(&mut self, now: MonotonicInstant, why: Disconnect) {
+        if !self.is_connected() {
+            return;
+        }
         self.tell(Notice::Disconnected(why));
         self.push(Action::Disconnect);
         self.link = Link::Gone;

@@ -5,7 +5,6 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::message::Message;
 use crate::session::Disconnect;
 use crate::wire::{Frame, FrameDecoder, SessionId};
 
@@ -15,7 +14,7 @@ const FIRST_READ: usize = 1024;
 /// Size that reads grow to when the peer has much to say.
 const LARGEST_READ: usize = 256 * 1024;
 
-/// Reads messages from one connection.
+/// Reads whole messages from one connection.
 #[derive(Debug)]
 pub struct LinkReader {
     stream: Arc<TcpStream>,
@@ -36,11 +35,7 @@ impl LinkReader {
     ///
     /// # Errors
     /// [`Disconnect`] when the connection has ended or is of no further use.
-    pub fn next_message(&mut self) -> Result<Message, Disconnect> {
-        Ok(Message::decode(self.next_frame()?)?)
-    }
-
-    fn next_frame(&mut self) -> Result<Frame, Disconnect> {
+    pub fn next_frame(&mut self) -> Result<Frame, Disconnect> {
         loop {
             if let Some(frame) = self.decoder.next_frame()? {
                 self.begun = None;
@@ -119,16 +114,16 @@ mod tests {
         let conf = Frame::new(Command::Conf, vec![b'x'; 60_000]).unwrap();
         let bytes = [conf.encode(SESSION), Frame::bare(Command::Exec).encode(SESSION)].concat();
         let sender = std::thread::spawn(move || client.write_all(&bytes));
-        assert_eq!(reader.next_message(), Ok(Message::Conf(vec![b'x'; 60_000])));
-        assert_eq!(reader.next_message(), Ok(Message::Exec));
+        assert_eq!(reader.next_frame(), Ok(conf));
+        assert_eq!(reader.next_frame(), Ok(Frame::bare(Command::Exec)));
         sender.join().unwrap().unwrap();
-        assert_eq!(reader.next_message(), Err(Disconnect::Closed));
+        assert_eq!(reader.next_frame(), Err(Disconnect::Closed));
     }
 
     #[test]
     fn a_message_that_does_not_end_is_given_up() {
         let (mut client, mut reader) = pair();
         client.write_all(&Frame::bare(Command::Exec).encode(SESSION)[..4]).unwrap();
-        assert_eq!(reader.next_message(), Err(Disconnect::Stalled));
+        assert_eq!(reader.next_frame(), Err(Disconnect::Stalled));
     }
 }
