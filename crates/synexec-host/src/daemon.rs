@@ -13,19 +13,19 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum DaemonError {
     /// The log file cannot be written.
-    #[error("cannot write the log file {path}: {source}; choose another with --log-file", path = .path.display())]
+    #[error("cannot write the log file {path}: {why}; choose another with --log-file", path = .path.display())]
     Log {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// The system calls failed.
     #[error("cannot go to the background: {0}")]
-    Fork(#[from] daemonize::Error),
+    Fork(daemonize::Error),
     /// The two halves could not talk.
     #[error("cannot talk to the process in the background: {0}")]
-    Pipe(#[from] io::Error),
+    Pipe(io::Error),
     /// The process in the background is gone already.
     #[error("the process in the background has ended at once; see its log file")]
     EndedEarly,
@@ -51,7 +51,7 @@ pub fn open_log(path: &Path) -> Result<File, DaemonError> {
         let _ = std::fs::create_dir_all(directory);
     }
     let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    opened.map_err(|source| DaemonError::Log { path: path.to_owned(), source })
+    opened.map_err(|why| DaemonError::Log { path: path.to_owned(), why })
 }
 
 /// Goes on in the background, in `/`, with stdout and stderr in the log file. The process in the foreground prints
@@ -60,20 +60,21 @@ pub fn open_log(path: &Path) -> Result<File, DaemonError> {
 /// # Errors
 /// [`DaemonError`], in the foreground or in the background, whichever failed.
 pub fn into_background(log: &File) -> Result<(), DaemonError> {
-    let (from_background, to_foreground) = io::pipe()?;
+    let (from_background, to_foreground) = io::pipe().map_err(DaemonError::Pipe)?;
     let kept = umask(Mode::empty());
     umask(kept);
-    let daemon = Daemonize::new().umask(kept.bits()).stdout(log.try_clone()?).stderr(log.try_clone()?);
+    let log = || log.try_clone().map_err(DaemonError::Pipe);
+    let daemon = Daemonize::new().umask(kept.bits()).stdout(log()?).stderr(log()?);
     match daemon.execute() {
         Outcome::Parent(forked) => {
-            forked?;
+            forked.map_err(DaemonError::Fork)?;
             drop(to_foreground);
             print_pid(from_background)?;
             std::process::exit(0);
         }
         Outcome::Child(settled) => {
-            settled?;
-            Ok(announce(to_foreground)?)
+            settled.map_err(DaemonError::Fork)?;
+            announce(to_foreground).map_err(DaemonError::Pipe)
         }
     }
 }
@@ -84,9 +85,9 @@ fn announce(mut to_foreground: PipeWriter) -> io::Result<()> {
 
 fn print_pid(mut from_background: PipeReader) -> Result<(), DaemonError> {
     let mut pid = String::new();
-    from_background.read_to_string(&mut pid)?;
+    from_background.read_to_string(&mut pid).map_err(DaemonError::Pipe)?;
     if pid.is_empty() {
         return Err(DaemonError::EndedEarly);
     }
-    Ok(io::stdout().write_all(pid.as_bytes())?)
+    io::stdout().write_all(pid.as_bytes()).map_err(DaemonError::Pipe)
 }

@@ -13,12 +13,12 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum FileError {
     /// A system call failed.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: {why}", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// Something else is in its place.
     #[error("{path} is not a plain file of this user's own; remove it", path = .0.display())]
@@ -34,7 +34,7 @@ pub enum FileError {
 /// [`FileError`]; `AlreadyExists` when there is anything of that name, a link too.
 pub fn create_exclusive(path: &Path, mode: u32) -> Result<File, FileError> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(mode).custom_flags(O_NOFOLLOW).open(path);
-    opened.map_err(|source| io_error(path, source))
+    opened.map_err(|why| io_error(path, why))
 }
 
 /// An empty file for output, for its owner only; one that is there already is emptied, when it is a plain file of
@@ -45,7 +45,7 @@ pub fn create_exclusive(path: &Path, mode: u32) -> Result<File, FileError> {
 pub fn open_emptied(path: &Path) -> Result<File, FileError> {
     let file = open_own(path)?;
     let emptied = file.set_permissions(Permissions::from_mode(0o600)).and_then(|()| file.set_len(0));
-    emptied.map_err(|source| io_error(path, source))?;
+    emptied.map_err(|why| io_error(path, why))?;
     Ok(file)
 }
 
@@ -95,17 +95,17 @@ fn open_own(path: &Path) -> Result<File, FileError> {
     let options = options.append(true).create(true).mode(0o600);
     // Without O_NONBLOCK, a FIFO in the file's place would keep us waiting for its reader.
     let file =
-        options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path).map_err(|source| match source.raw_os_error() {
+        options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path).map_err(|why| match why.raw_os_error() {
             Some(nix::libc::ELOOP | nix::libc::ENXIO) => FileError::NotOurs(path.to_owned()),
-            _ => io_error(path, source),
+            _ => io_error(path, why),
         })?;
-    let metadata = file.metadata().map_err(|source| io_error(path, source))?;
+    let metadata = file.metadata().map_err(|why| io_error(path, why))?;
     let own = metadata.is_file() && metadata.uid() == nix::unistd::geteuid().as_raw() && metadata.nlink() <= 1;
     if own { Ok(file) } else { Err(FileError::NotOurs(path.to_owned())) }
 }
 
-fn io_error(path: &Path, source: io::Error) -> FileError {
-    FileError::Io { path: path.to_owned(), source }
+fn io_error(path: &Path, why: io::Error) -> FileError {
+    FileError::Io { path: path.to_owned(), why }
 }
 
 #[cfg(test)]

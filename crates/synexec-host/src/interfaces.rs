@@ -25,7 +25,7 @@ pub struct Interface {
 pub enum InterfaceError {
     /// The kernel did not list them.
     #[error("the network interfaces cannot be listed: {0}")]
-    List(#[from] nix::Error),
+    List(nix::Error),
     /// There is none of this name.
     #[error("there is no interface `{name}`; those that are up and have an IPv4 address are: {known}")]
     Unknown {
@@ -41,7 +41,7 @@ pub enum InterfaceError {
 /// # Errors
 /// [`InterfaceError::List`].
 pub fn list() -> Result<Vec<Interface>, InterfaceError> {
-    Ok(getifaddrs()?.filter_map(|entry| from_entry(&entry)).collect())
+    Ok(getifaddrs().map_err(InterfaceError::List)?.filter_map(|entry| from_entry(&entry)).collect())
 }
 
 /// The first IPv4 address of the interface with this name.

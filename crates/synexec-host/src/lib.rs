@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod daemon;
+pub mod events;
 pub mod exit;
 pub mod files;
 pub mod interfaces;

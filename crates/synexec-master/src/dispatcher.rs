@@ -2,10 +2,11 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use synexec_host::clock::monotonic_now;
+use synexec_host::events::next_event;
 use synexec_host::signals::BlockedSignals;
 use synexec_proto::master::{self, Action, PeerId, Report, Session};
 use synexec_proto::message::{ConfBegin, Message};
@@ -69,14 +70,9 @@ impl Dispatcher {
             if let Some(report) = self.session.report() {
                 return Ok(report.clone());
             }
-            let event = match self.session.deadline() {
-                None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(deadline) => self.events.recv_timeout(deadline.since(monotonic_now())),
-            };
-            match event {
-                Ok(event) => self.take(event),
-                Err(RecvTimeoutError::Timeout) => self.session.advance(monotonic_now()),
-                Err(RecvTimeoutError::Disconnected) => bail!("all threads are gone"),
+            match next_event(&self.events, self.session.deadline())? {
+                Some(event) => self.take(event),
+                None => self.session.advance(monotonic_now()),
             }
         }
     }

@@ -3,11 +3,12 @@
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use synexec_host::clock::monotonic_now;
+use synexec_host::events::next_event;
 use synexec_host::exit::ExitStatus;
 use synexec_host::process::ProcessGroup;
 use synexec_host::signals::BlockedSignals;
@@ -89,15 +90,9 @@ impl Dispatcher {
             if let Some(status) = self.act() {
                 return Ok(status);
             }
-            let deadline = self.slave.deadline();
-            let event = match deadline {
-                None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(deadline) => self.events.recv_timeout(deadline.since(monotonic_now())),
-            };
-            match event {
-                Ok(event) => self.take(event),
-                Err(RecvTimeoutError::Timeout) => self.slave.advance(monotonic_now()),
-                Err(RecvTimeoutError::Disconnected) => bail!("all threads are gone"),
+            match next_event(&self.events, self.slave.deadline())? {
+                Some(event) => self.take(event),
+                None => self.slave.advance(monotonic_now()),
             }
         }
     }

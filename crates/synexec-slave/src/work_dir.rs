@@ -12,12 +12,12 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum WorkDirError {
     /// It is not there, or not to be reached.
-    #[error("cannot use the work dir {path}: {source}; choose another with --work-dir", path = .path.display())]
+    #[error("cannot use the work dir {path}: {why}; choose another with --work-dir", path = .path.display())]
     Unusable {
         /// The directory.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// Another slave works there.
     #[error("another slave uses the work dir {path}; give this one its own with --work-dir", path = .0.display())]
@@ -40,7 +40,7 @@ impl WorkDir {
     /// # Errors
     /// [`WorkDirError`].
     pub fn open(path: &Path) -> Result<Self, WorkDirError> {
-        let path = path.canonicalize().map_err(|source| WorkDirError::Unusable { path: path.to_owned(), source })?;
+        let path = path.canonicalize().map_err(|why| WorkDirError::Unusable { path: path.to_owned(), why })?;
         let lock = LockFile::take(&path.join("synexec_slave.lock")).map_err(|error| match error {
             FileError::Locked(_) => WorkDirError::InUse(path.clone()),
             other => WorkDirError::Lock(other),

@@ -56,12 +56,12 @@ pub enum MessageError {
     #[error("its FINISHD has {0} bytes of data, not {FINISHED_LEN}")]
     FinishedLength(usize),
     /// Fields that cannot be read.
-    #[error("its {command:?} cannot be read: {source}")]
+    #[error("its {command:?} cannot be read: {why}")]
     Fields {
         /// The message.
         command: Command,
         /// What is wrong with its data.
-        source: FieldError,
+        why: FieldError,
     },
 }
 
@@ -76,7 +76,7 @@ impl Message {
             return Ok(Self::Ignored(command));
         }
         let reason = |data| if agreed.has(Feature::Reasons) { Reason::decode(data) } else { None };
-        let fields = |source| MessageError::Fields { command, source };
+        let fields = |why| MessageError::Fields { command, why };
         Ok(match command {
             Command::Reply => Self::Reply(Capabilities::decode(frame.data()).map_err(fields)?),
             Command::Probe => Self::Probe(Capabilities::decode(frame.data()).map_err(fields)?),

@@ -1,6 +1,6 @@
 //! The reading half of a link, for a thread of its own.
 
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,15 +75,10 @@ impl LinkReader {
                 }
                 Ok(())
             }
-            Err(error) if is_pause(&error) => Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => Ok(()),
             Err(error) => Err(broken(error)),
         }
     }
-}
-
-fn is_pause(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-        && error.raw_os_error() != Some(nix::errno::Errno::ETIMEDOUT as i32)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is a conversion, used with map_err")]
