@@ -54,6 +54,7 @@ impl Network {
     pub fn listen(&mut self, events: SyncSender<Event>) {
         let settings = Arc::clone(&self.settings);
         let listener = self.first_listener.take();
+        log::debug!("listening for probes on UDP port {}", settings.port);
         spawn("listen", move || {
             let master = settings.wait_for_probe(listener);
             tell(&events, Event::Slave(slave::Event::Invited { master }));

@@ -100,7 +100,8 @@ fn strangers_neither_count_nor_delay() -> Result<()> {
 
 fn the_master_gives_up_when_told_to() -> Result<()> {
     let fleet = Fleet::new(1)?;
-    let _slave = fleet.slave(0, &[])?;
+    let slave = fleet.slave(0, &[])?;
+    slave.wait_for("listening for probes")?;
     let finished = fleet.master(2, &fleet.conf("/bin/true\n")?, &["--wait", "1"])?.wait()?;
     ensure!(finished.code() == Some(3), "{finished:?}");
     ensure!(finished.stderr.contains("only 1 of 2 slaves joined within 1 s"), "{finished:?}");

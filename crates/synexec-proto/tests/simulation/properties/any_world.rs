@@ -1,0 +1,85 @@
+//! Any number of slaves of all kinds, at any distance, with any faults at any time.
+
+use proptest::prelude::*;
+use synexec_proto::master::{Loss, Outcome, Report, Verdict};
+
+use super::cases;
+use super::draw_world::{Fault, Guest, Kind, Plot, plot};
+use crate::world::{Id, Order, World, millis, row_of, rows_are_complete, secs, verdict_follows};
+
+/// Every row says what its slave went through.
+fn rows_are_true(plot: &Plot, world: &World, report: &Report) {
+    for (id, guest) in plot.guests() {
+        let Some(row) = row_of(report, id) else { continue };
+        match (&row.outcome, guest.kind) {
+            (Outcome::Ended(end), Kind::Ours(_)) => {
+                let last = world.sim(id).host.runs.last().and_then(|run| run.ended);
+                assert_eq!(last.map(|(_, end)| end), Some(*end));
+            }
+            (Outcome::Finished, Kind::Original(_)) => assert_eq!(world.v1(id).runs, 1),
+            (Outcome::Cancelled, _) => assert_eq!(world.tasks_started(), 0),
+            (Outcome::Declined(reason), Kind::Ours(plan)) => assert!(plan.refusal.is_some() && reason.is_some()),
+            (Outcome::Lost { why: Loss::Silent(silence), .. }, _) => assert!(*silence >= secs(30), "{silence:?}"),
+            (Outcome::Lost { why: Loss::CannotStop, .. }, Kind::Original(_)) => assert!(!plot.interrupts.is_empty()),
+            (Outcome::Declined(_), Kind::Original(_)) | (Outcome::Lost { .. }, _) => {}
+            (outcome, kind) => panic!("{outcome:?} of {kind:?}"),
+        }
+    }
+}
+
+/// Who does all that a slave should is not lost, unless its user could not wait or it could not be stopped.
+fn the_sound_are_not_lost(plot: &Plot, report: &Report) {
+    let stays = |guest: &Guest| match guest.kind {
+        Kind::Ours(_) => plot.interrupts.len() < 2 && (plot.interrupts.is_empty() || plot.master_freezes.is_none()),
+        Kind::Original(_) => plot.interrupts.is_empty(),
+    };
+    let sound = plot.guests().filter(|(_, guest)| guest.is_sound() && stays(guest));
+    for outcome in sound.filter_map(|(id, _)| row_of(report, id)).map(|row| &row.outcome) {
+        assert!(!matches!(outcome, Outcome::Lost { .. }), "{outcome:?}");
+    }
+}
+
+/// All slaves that live are without a task and in discovery, and were back in time if nothing held them up.
+fn slaves_are_at_rest(plot: &Plot, world: &World) {
+    let held_up = |guest: &Guest| matches!(guest.fault, Some((_, Fault::Freeze(_))));
+    for (id, guest) in plot.guests().filter(|(id, _)| world.living_slaves().contains(id)) {
+        world.is_at_rest(id);
+        if !held_up(guest) {
+            world.is_back_in_time(id);
+        }
+    }
+}
+
+fn cut_off(plot: &Plot) -> impl Iterator<Item = Id> {
+    plot.guests().filter(|(_, guest)| matches!(guest.fault, Some((_, Fault::Cut)))).map(|(id, _)| id)
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn every_session_ends_in_time_and_in_truth(plot in plot()) {
+        let mut world = plot.world();
+        let report = world.run(secs(250));
+        let wanted = usize::try_from(plot.settings.slaves.get()).unwrap();
+        let gave_up = matches!(report.verdict, Verdict::NotEnoughSlaves | Verdict::Interrupted(_));
+        prop_assert!(report.rows.len() == wanted || gave_up && world.tasks_started() == 0, "{report:?}");
+        rows_are_complete(&report, report.rows.len());
+        verdict_follows(&report);
+        the_sound_are_not_lost(&plot, &report);
+        rows_are_true(&plot, &world, &report);
+        world.settle();
+        slaves_are_at_rest(&plot, &world);
+    }
+
+    #[test]
+    fn a_master_that_vanishes_at_any_time_leaves_all_slaves_at_rest(plot in plot(), vanishes in 0..25_000_u64) {
+        let mut world = plot.world();
+        world.at(millis(vanishes), Order::KillMaster);
+        world.run_until(secs(120));
+        slaves_are_at_rest(&plot, &world);
+        for id in cut_off(&plot).filter(|id| matches!(plot.guests[usize::from(id.0)].kind, Kind::Ours(_))) {
+            world.is_at_rest(id);
+        }
+    }
+}

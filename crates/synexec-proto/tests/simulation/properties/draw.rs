@@ -1,0 +1,85 @@
+//! Draws of what both machines may be told.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use synexec_proto::message::{Capabilities, ConfBegin, FinishedRecord, Message, Reason, TaskEnded};
+use synexec_proto::outcome::TaskEnd;
+use synexec_proto::session::Disconnect;
+use synexec_proto::time::{MonotonicInstant, WallClockTime};
+use synexec_proto::wire::{Command, Frame};
+
+/// Any frame, well formed more often than not.
+pub fn frame() -> impl Strategy<Value = Frame> {
+    let garbled = (0..22_u8, vec(any::<u8>(), 0..60));
+    prop_oneof![
+        9 => message().prop_map(|message| message.encode().expect("it fits")),
+        1 => garbled.prop_map(|(code, data)| Frame::new(Command::from(code), data).expect("it fits")),
+    ]
+}
+
+/// Any message, whoever it is for.
+fn message() -> impl Strategy<Value = Message> {
+    prop_oneof![
+        4 => capabilities().prop_map(Message::Reply),
+        2 => capabilities().prop_map(Message::Probe),
+        2 => bytes().prop_map(Message::Conf),
+        4 => Just(Message::ConfOk),
+        1 => reason().prop_map(Message::ConfNo),
+        4 => Just(Message::Exec),
+        4 => Just(Message::ExecOk),
+        1 => reason().prop_map(Message::ExecNo),
+        1 => Just(Message::Finished(FinishedRecord { started: wall_clock(-5), finished: wall_clock(5) })),
+        2 => conf_begin().prop_map(Message::ConfBegin),
+        2 => bytes().prop_map(Message::ConfPart),
+        2 => task_end().prop_map(|end| Message::TaskEnded(task_ended(end))),
+        1 => Just(Message::Stop),
+        1 => any::<u8>().prop_map(|code| Message::Ignored(Command::Unknown(code))),
+    ]
+}
+
+pub fn capabilities() -> impl Strategy<Value = Option<Capabilities>> {
+    any::<bool>().prop_map(|ours| ours.then(|| Capabilities::ours("peer")))
+}
+
+pub fn task_end() -> impl Strategy<Value = TaskEnd> {
+    prop_oneof![
+        3 => Just(TaskEnd::Exited(0)),
+        1 => any::<u8>().prop_map(TaskEnd::Exited),
+        1 => (1..64_u8).prop_map(TaskEnd::Killed),
+    ]
+}
+
+pub fn task_ended(end: TaskEnd) -> TaskEnded {
+    let at = MonotonicInstant::from_nanos;
+    TaskEnded { started: wall_clock(1), finished: wall_clock(2), started_at: at(9), finished_at: at(8), end }
+}
+
+pub fn disconnect() -> impl Strategy<Value = Disconnect> {
+    prop_oneof![Just(Disconnect::Closed), Just(Disconnect::Stalled), Just(Disconnect::NotReading)]
+}
+
+pub fn result() -> impl Strategy<Value = Result<(), Reason>> {
+    any::<bool>().prop_map(|ok| if ok { Ok(()) } else { Err(Reason::new("no")) })
+}
+
+/// Steps of time, from none to hours.
+pub fn millis() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), 1..50_u64, 900..1100_u64, 4900..5100_u64, 0..35_000_u64, 0..10_000_000_u64]
+}
+
+fn conf_begin() -> impl Strategy<Value = ConfBegin> {
+    let length = prop_oneof![0..6_u64, Just(u64::MAX)];
+    (any::<u32>(), length).prop_map(|(rank, length)| ConfBegin { rank, slaves: 3, length })
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..6)
+}
+
+fn reason() -> impl Strategy<Value = Option<Reason>> {
+    any::<bool>().prop_map(|given| given.then(|| Reason::new("no")))
+}
+
+fn wall_clock(nanos: i64) -> WallClockTime {
+    WallClockTime::from_nanos(nanos)
+}

@@ -1,0 +1,138 @@
+//! What a scenario looks at when all is over.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use synexec_proto::master::{self, Notice, Outcome, Report, Row, Verdict};
+use synexec_proto::message::Message;
+use synexec_proto::outcome::TaskEnd;
+use synexec_proto::time::MonotonicInstant;
+
+use super::client::Client;
+use super::network::address;
+use super::original::Original;
+use super::simulation::{Id, Power, World};
+use super::slave::SimSlave;
+use super::time::{START, secs};
+
+/// Every slave of the session is one row, in the order of ranks.
+pub fn rows_are_complete(report: &Report, slaves: usize) {
+    let addresses: BTreeSet<_> = report.rows.iter().map(|row| row.slave.address).collect();
+    assert_eq!((report.rows.len(), addresses.len()), (slaves, slaves), "{report:?}");
+    assert!((0..).zip(&report.rows).all(|(rank, row)| row.rank == rank), "{report:?}");
+}
+
+/// The verdict is what the rows say.
+pub fn verdict_follows(report: &Report) {
+    let any = |wanted: fn(&Outcome) -> bool| report.rows.iter().any(|row| wanted(&row.outcome));
+    let failed = any(|outcome| matches!(outcome, Outcome::Ended(end) if *end != TaskEnd::Exited(0)));
+    let declined = any(|outcome| matches!(outcome, Outcome::Declined(_)));
+    let lost = any(|outcome| matches!(outcome, Outcome::Lost { .. }));
+    let cancelled = any(|outcome| *outcome == Outcome::Cancelled);
+    let follows = match report.verdict {
+        Verdict::Succeeded => !failed && !declined && !lost && !cancelled,
+        Verdict::TaskFailed => failed && !declined && !lost && !cancelled,
+        Verdict::Declined => declined,
+        Verdict::Lost => lost && !declined,
+        Verdict::NotEnoughSlaves => !failed && !declined && !lost,
+        Verdict::MasterFailed => !failed,
+        Verdict::Interrupted(_) => true,
+    };
+    assert!(follows, "{report:?}");
+}
+
+/// A slave's row, if it took part.
+pub fn row_of(report: &Report, id: Id) -> Option<&Row> {
+    report.rows.iter().find(|row| row.slave.address == address(id))
+}
+
+/// What became of a slave that took part.
+pub fn outcome_of(report: &Report, id: Id) -> &Outcome {
+    &row_of(report, id).expect("it took part").outcome
+}
+
+impl World {
+    pub fn sim(&self, id: Id) -> &SimSlave {
+        match &self.seats[usize::from(id.0)].client {
+            Client::Ours(slave) => slave,
+            other => panic!("{other:?} is not ours"),
+        }
+    }
+
+    pub fn v1(&self, id: Id) -> &Original {
+        match &self.seats[usize::from(id.0)].client {
+            Client::Original(original) => original,
+            other => panic!("{other:?} is no original"),
+        }
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = Id> + use<> {
+        (0..u8::try_from(self.seats.len()).expect("clients are few")).map(Id)
+    }
+
+    /// Slaves of ours whose process lives and whose host has a network.
+    pub fn living_slaves(&self) -> Vec<Id> {
+        let living = |id: &Id| {
+            let seat = &self.seats[usize::from(id.0)];
+            matches!(seat.client, Client::Ours(_)) && seat.power != Power::Off && !seat.cut
+        };
+        self.ids().filter(living).collect()
+    }
+
+    pub fn tasks_started(&self) -> usize {
+        let count = |seat: &super::simulation::Seat| match &seat.client {
+            Client::Ours(slave) => slave.host.runs.len(),
+            Client::Original(original) => usize::try_from(original.runs).expect("few"),
+            Client::Stranger(_) => 0,
+        };
+        self.seats.iter().map(count).sum()
+    }
+
+    /// A slave has no task, and is in discovery.
+    pub fn is_at_rest(&self, id: Id) {
+        let slave = self.sim(id);
+        assert!(!slave.host.is_busy(self.now), "a task is left");
+        assert!(slave.in_discovery_since().is_some() || slave.exit().is_some(), "it is not back in discovery");
+    }
+
+    /// A slave has no task and is back in discovery, since at most a second after its session and its task ended.
+    pub fn is_back_in_time(&self, id: Id) {
+        let slave = self.sim(id);
+        assert!(!slave.host.is_busy(self.now), "a task is left");
+        let back = slave.in_discovery_since().expect("it is back in discovery");
+        let ended = slave.disconnected_at().max(slave.host.group_gone());
+        assert!(ended.is_none_or(|ended| back.since(ended) <= secs(1)), "it took {:?}", back.since(START));
+    }
+
+    pub fn all_are_back_in_time(&self) {
+        self.living_slaves().into_iter().for_each(|id| self.is_back_in_time(id));
+    }
+
+    /// When the session was over.
+    pub fn over_after(&self) -> Duration {
+        since_start(self.over_at.expect("it is over"))
+    }
+
+    /// When the master first told this.
+    pub fn told(&self, wanted: impl Fn(&Notice) -> bool) -> Option<Duration> {
+        let told = |action: &master::Action| matches!(action, master::Action::Tell(notice) if wanted(notice));
+        self.master_did(told).first().copied()
+    }
+
+    /// When the master told somebody to start.
+    pub fn execs(&self) -> Vec<Duration> {
+        self.master_did(|action| matches!(action, master::Action::Send { message: Message::Exec, .. }))
+    }
+
+    pub fn master_did(&self, wanted: impl Fn(&master::Action) -> bool) -> Vec<Duration> {
+        self.master.log.iter().filter(|(_, action)| wanted(action)).map(|(at, _)| since_start(*at)).collect()
+    }
+
+    pub fn conf(&self) -> &[u8] {
+        &self.master.conf
+    }
+}
+
+fn since_start(at: MonotonicInstant) -> Duration {
+    at.since(START)
+}

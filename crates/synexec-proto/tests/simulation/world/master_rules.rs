@@ -1,0 +1,99 @@
+//! What a master never does, whatever it is told.
+
+use std::collections::BTreeSet;
+
+use synexec_proto::master::{Action, Event, PeerId};
+use synexec_proto::message::{Features, Message};
+use synexec_proto::wire::Frame;
+
+/// Follows a session's events and actions.
+#[derive(Debug, Default)]
+pub struct MasterRules {
+    connected: BTreeSet<PeerId>,
+    closed: BTreeSet<PeerId>,
+    /// Those that have announced capabilities.
+    extended: BTreeSet<PeerId>,
+    /// Those that were sent the conf: the members.
+    configured: BTreeSet<PeerId>,
+    accepted: BTreeSet<PeerId>,
+    started: BTreeSet<PeerId>,
+    /// Actions that followed the last event.
+    actions: usize,
+}
+
+impl MasterRules {
+    pub fn event(&mut self, event: &Event) {
+        self.actions = 0;
+        match event {
+            Event::Connected { peer, .. } => {
+                self.connected.insert(*peer);
+            }
+            Event::Received { peer, frame } => self.heard(*peer, frame),
+            _ => {}
+        }
+    }
+
+    pub fn advanced(&mut self) {
+        self.actions = 0;
+    }
+
+    pub fn action(&mut self, action: &Action) {
+        self.actions += 1;
+        assert!(self.actions <= 10 + 5 * self.connected.len(), "too many actions at once");
+        match action {
+            Action::Send { peer, message } => self.sends(*peer, message),
+            Action::SendConf { peer, begin } => {
+                self.check_open(*peer);
+                assert!(begin.is_none() || self.extended.contains(peer), "CONF_BEGIN to an original");
+                assert!(self.configured.insert(*peer), "a conf twice");
+            }
+            Action::Close { peer } => {
+                self.closed.insert(*peer);
+            }
+            Action::Probe | Action::Tell(_) => {}
+        }
+    }
+
+    /// When the session is over.
+    pub fn over(&self) {
+        let open: Vec<_> = self.connected.difference(&self.closed).collect();
+        assert!(open.is_empty(), "left open: {open:?}");
+    }
+
+    /// How many slaves were sent the conf.
+    pub fn members(&self) -> usize {
+        self.configured.len()
+    }
+
+    fn heard(&mut self, peer: PeerId, frame: &Frame) {
+        match Message::decode(frame.clone(), Features::ours()) {
+            Ok(Message::Reply(Some(_))) => self.extended.insert(peer),
+            Ok(Message::ConfOk) if self.configured.contains(&peer) => self.accepted.insert(peer),
+            _ => false,
+        };
+    }
+
+    fn sends(&mut self, peer: PeerId, message: &Message) {
+        self.check_open(peer);
+        match message {
+            Message::Exec => {
+                assert!(self.configured.contains(&peer), "EXEC to one without a conf");
+                assert_eq!(self.accepted, self.configured, "EXEC before all had accepted");
+                assert!(self.started.insert(peer), "EXEC twice");
+            }
+            Message::Stop => {
+                assert!(self.extended.contains(&peer), "STOP to an original");
+                assert!(self.started.contains(&peer), "STOP before EXEC");
+            }
+            Message::Probe(capabilities) => {
+                assert!(capabilities.is_none() || self.extended.contains(&peer), "capabilities to an original");
+            }
+            other => panic!("a master sent {other:?}"),
+        }
+    }
+
+    fn check_open(&self, peer: PeerId) {
+        assert!(self.connected.contains(&peer), "sent to a peer that never connected");
+        assert!(!self.closed.contains(&peer), "sent after Close");
+    }
+}

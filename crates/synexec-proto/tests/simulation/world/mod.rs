@@ -1,0 +1,30 @@
+//! The simulated world: who lives in it, what connects them, and how its time goes on.
+
+mod agenda;
+mod bench;
+mod client;
+mod host;
+mod inspect;
+mod link;
+mod master;
+mod master_rules;
+mod network;
+mod order;
+mod original;
+mod plan;
+mod simulation;
+mod slave;
+mod slave_rules;
+mod stranger;
+mod time;
+
+pub use bench::Bench;
+pub use host::Run;
+pub use inspect::{outcome_of, row_of, rows_are_complete, verdict_follows};
+pub use master::Master;
+pub use order::Order;
+pub use original::{Answer, Script};
+pub use plan::{Plan, Refusal};
+pub use simulation::{Id, World, settings};
+pub use stranger::Manner;
+pub use time::{START, millis, secs};

@@ -1,0 +1,150 @@
+//! A slave of ours: the real state machine on a simulated host.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use synexec_proto::session::Disconnect;
+use synexec_proto::slave::{Action, Event, ExitCause, Settings, Slave};
+use synexec_proto::time::MonotonicInstant;
+
+use super::client::{Deed, Heard, HostEvent};
+use super::host::Host;
+use super::plan::Plan;
+use super::slave_rules::SlaveRules;
+
+/// Where all slaves find the master.
+const MASTER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 0, 0, 254)), 5165);
+
+#[derive(Debug)]
+pub struct SimSlave {
+    slave: Slave,
+    rules: SlaveRules,
+    pub host: Host,
+    /// All that it ever did.
+    pub log: Vec<(MonotonicInstant, Action)>,
+}
+
+impl SimSlave {
+    pub fn new(name: &str, plan: Plan, boots: MonotonicInstant) -> Self {
+        let settings = Settings { name: name.into(), dials: plan.dials, once: plan.once };
+        let (slave, rules) = (Slave::new(settings, boots), SlaveRules::default());
+        Self { slave, rules, host: Host::new(plan), log: Vec::new() }
+    }
+
+    pub fn hear(&mut self, now: MonotonicInstant, heard: Heard) -> Vec<Deed> {
+        let mut deeds = Vec::new();
+        match heard {
+            Heard::Booted => {}
+            Heard::Due => self.advance(now),
+            Heard::Invited => self.handle(now, Event::Invited { master: MASTER }),
+            Heard::Connected => self.handle(now, Event::Connected { master: MASTER }),
+            Heard::Refused => self.handle(now, Event::ConnectFailed { why: "refused".into() }),
+            Heard::Said(frame) => self.handle(now, Event::Received(frame)),
+            Heard::Closed(why) => self.handle(now, Event::Disconnected(why)),
+            Heard::Shutdown(interrupt) => self.handle(now, Event::Shutdown(interrupt)),
+            Heard::Host(event) => self.host_event(now, event, &mut deeds),
+        }
+        self.carry_out(now, &mut deeds);
+        self.rules.settled();
+        deeds
+    }
+
+    pub fn deadline(&self) -> Option<MonotonicInstant> {
+        self.slave.deadline()
+    }
+
+    pub fn exit(&self) -> Option<ExitCause> {
+        match self.log.last() {
+            Some((_, Action::Exit(cause))) => Some(*cause),
+            _ => None,
+        }
+    }
+
+    /// When it last came back to discovery, if it is there.
+    pub fn in_discovery_since(&self) -> Option<MonotonicInstant> {
+        let in_session = |action: &Action| matches!(action, Action::Send(_) | Action::Disconnect);
+        let from = self.log.iter().rposition(|(_, action)| in_session(action)).map_or(0, |last| last + 1);
+        let back = |action: &Action| matches!(action, Action::Listen | Action::Connect(_));
+        self.log.iter().skip(from).find(|(_, action)| back(action)).map(|(at, _)| *at)
+    }
+
+    /// When its last connection ended.
+    pub fn disconnected_at(&self) -> Option<MonotonicInstant> {
+        self.log.iter().rev().find(|(_, action)| *action == Action::Disconnect).map(|(at, _)| *at)
+    }
+
+    pub fn did(&self, wanted: &Action) -> usize {
+        self.log.iter().filter(|(_, action)| action == wanted).count()
+    }
+
+    fn handle(&mut self, now: MonotonicInstant, event: Event) {
+        self.rules.event(&event);
+        self.slave.handle(now, event);
+    }
+
+    fn advance(&mut self, now: MonotonicInstant) {
+        self.slave.advance(now);
+        if self.is_due(now) {
+            // The end of a task may leave it with a master to dial, at once.
+            self.slave.advance(now);
+        }
+        assert!(!self.is_due(now), "its deadline does not go on");
+    }
+
+    fn is_due(&self, now: MonotonicInstant) -> bool {
+        self.slave.deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    fn host_event(&mut self, now: MonotonicInstant, event: HostEvent, deeds: &mut Vec<Deed>) {
+        match event {
+            HostEvent::Prepared(number) => {
+                if let Some(result) = self.host.prepared(number) {
+                    self.handle(now, Event::Prepared(result));
+                }
+            }
+            HostEvent::Spawned(number) => {
+                let spawned = self.host.spawn(now, number);
+                let result = spawned.map(|(after, end)| deeds.push(Deed::Later(after, end)));
+                self.handle(now, Event::Started(result));
+            }
+            HostEvent::Ended(number) => {
+                if let Some(ended) = self.host.end(now, number) {
+                    let stragglers = self.host.is_busy(now);
+                    self.handle(now, Event::TaskEnded { ended, stragglers });
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, now: MonotonicInstant, deeds: &mut Vec<Deed>) {
+        while let Some(action) = self.slave.next_action() {
+            self.rules.action(&action);
+            self.act(now, &action, deeds);
+            self.log.push((now, action));
+        }
+    }
+
+    fn act(&mut self, now: MonotonicInstant, action: &Action, deeds: &mut Vec<Deed>) {
+        let later = |(after, event)| Deed::Later(after, event);
+        match action {
+            Action::Connect(_) => deeds.push(Deed::Connect),
+            Action::Send(message) => deeds.push(Deed::Send(message.clone())),
+            Action::Disconnect => deeds.push(Deed::Close),
+            Action::BeginConf(_) => self.host.begin_conf(),
+            Action::StoreConf(bytes) => self.host.store(bytes),
+            Action::EndConf => deeds.push(later(self.host.end_conf())),
+            Action::Discard => self.host.discard_conf(),
+            Action::Start => deeds.push(later(self.host.start())),
+            Action::Signal(signal) => deeds.extend(self.host.signal(now, *signal).map(later)),
+            Action::CheckStragglers if !self.host.is_busy(now) => self.handle(now, Event::StragglersGone),
+            Action::Exit(_) => deeds.push(Deed::Exit),
+            Action::Listen | Action::Tell(_) | Action::CheckStragglers => {}
+        }
+    }
+}
+
+impl Heard {
+    /// A connection that its other end has closed.
+    pub fn closed() -> Self {
+        Self::Closed(Disconnect::Closed)
+    }
+}

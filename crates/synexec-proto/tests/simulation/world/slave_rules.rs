@@ -1,0 +1,81 @@
+//! What a slave never does, whatever it is told.
+
+use synexec_proto::message::{Features, Message};
+use synexec_proto::slave::{Action, Event};
+use synexec_proto::wire::Frame;
+
+/// Follows one slave's events and actions.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct SlaveRules {
+    connected: bool,
+    /// Whether the master has announced capabilities.
+    extended: bool,
+    conf_accepted: bool,
+    /// From the order to start until its end.
+    task: bool,
+    to_report: bool,
+    exited: bool,
+}
+
+impl SlaveRules {
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::Connected { .. } => (self.connected, self.extended) = (true, false),
+            Event::Disconnected(_) => self.connected = false,
+            Event::Received(frame) if announces(frame) => self.extended = true,
+            Event::Started(Err(_)) => self.task = false,
+            Event::TaskEnded { .. } => (self.task, self.to_report) = (false, self.connected),
+            _ => {}
+        }
+    }
+
+    pub fn action(&mut self, action: &Action) {
+        assert!(!self.exited, "after its exit: {action:?}");
+        match action {
+            Action::Send(message) => self.sends(message),
+            Action::BeginConf(_) | Action::Discard => self.conf_accepted = false,
+            Action::Start => {
+                assert!(self.conf_accepted, "a start without an accepted conf");
+                assert!(!self.task, "a second task at once");
+                self.task = true;
+            }
+            Action::Listen | Action::Connect(_) => {
+                assert!(!self.task, "in discovery while a task runs");
+                assert!(!self.connected, "in discovery while connected");
+            }
+            Action::Disconnect => self.connected = false,
+            Action::Exit(_) => {
+                assert!(!self.task, "exits while a task runs");
+                self.exited = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// When all actions that followed an event were seen.
+    pub fn settled(&self) {
+        assert!(!self.to_report, "a task's end was not reported");
+    }
+
+    fn sends(&mut self, message: &Message) {
+        assert!(self.connected, "sent without a connection: {message:?}");
+        match message {
+            Message::ConfOk => self.conf_accepted = true,
+            Message::TaskEnded(_) => self.reports(true),
+            Message::Finished(_) => self.reports(false),
+            Message::ConfNo(Some(_)) | Message::ExecNo(Some(_)) => assert!(self.extended, "a reason to an original"),
+            _ => {}
+        }
+    }
+
+    fn reports(&mut self, in_our_words: bool) {
+        assert!(self.to_report, "reported what has not ended, or twice");
+        assert_eq!(in_our_words, self.extended, "reported in the wrong words");
+        self.to_report = false;
+    }
+}
+
+fn announces(frame: &Frame) -> bool {
+    matches!(Message::decode(frame.clone(), Features::ours()), Ok(Message::Probe(Some(_))))
+}
