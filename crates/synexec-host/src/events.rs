@@ -1,6 +1,7 @@
 //! How a dispatcher waits for what its threads tell.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use synexec_proto::time::MonotonicInstant;
 use thiserror::Error;
@@ -12,13 +13,19 @@ use crate::clock::monotonic_now;
 #[error("all threads are gone")]
 pub struct ThreadsGone;
 
-/// The next event; none when the deadline has come first. What has already happened comes before what is due.
+/// How far behind a dispatcher may fall before what is due comes before what has happened, so that a flood of events
+/// cannot put off every limit.
+const OVERDUE: Duration = Duration::from_millis(250);
+
+/// The next event; none when the deadline has come first. What has already happened comes before what is due, unless that
+/// is overdue.
 ///
 /// # Errors
 /// [`ThreadsGone`].
 pub fn next_event<E>(events: &Receiver<E>, deadline: Option<MonotonicInstant>) -> Result<Option<E>, ThreadsGone> {
     let event = match deadline {
         None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        Some(deadline) if monotonic_now().since(deadline) > OVERDUE => return Ok(None),
         Some(deadline) => events.recv_timeout(deadline.since(monotonic_now())),
     };
     match event {

@@ -94,11 +94,10 @@ fn open_own(path: &Path) -> Result<File, FileError> {
     let mut options = OpenOptions::new();
     let options = options.append(true).create(true).mode(0o600);
     // Without O_NONBLOCK, a FIFO in the file's place would keep us waiting for its reader.
-    let file =
-        options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path).map_err(|why| match why.raw_os_error() {
-            Some(nix::libc::ELOOP | nix::libc::ENXIO) => FileError::NotOurs(path.to_owned()),
-            _ => io_error(path, why),
-        })?;
+    let file = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path).map_err(|why| match why.raw_os_error() {
+        Some(nix::libc::ELOOP | nix::libc::ENXIO) => FileError::NotOurs(path.to_owned()),
+        _ => io_error(path, why),
+    })?;
     let metadata = file.metadata().map_err(|why| io_error(path, why))?;
     let own = metadata.is_file() && metadata.uid() == nix::unistd::geteuid().as_raw() && metadata.nlink() <= 1;
     if own { Ok(file) } else { Err(FileError::NotOurs(path.to_owned())) }

@@ -27,6 +27,12 @@ impl MonotonicInstant {
         Self(self.0.saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    /// The instant `earlier` before this one; the origin when that is beyond it.
+    #[must_use]
+    pub fn minus(self, earlier: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(earlier.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     /// Time from `earlier` to this instant; zero when `earlier` is the later one.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -78,7 +84,9 @@ mod tests {
         let late = early.plus(Duration::from_nanos(7));
         assert_eq!(late.since(early), Duration::from_nanos(7));
         assert_eq!(early.since(late), Duration::ZERO);
+        assert_eq!(late.minus(Duration::from_nanos(7)), early);
         assert_eq!(late.plus(Duration::MAX).as_nanos(), u64::MAX);
+        assert_eq!(late.minus(Duration::MAX).as_nanos(), 0);
     }
 
     proptest! {

@@ -36,7 +36,7 @@ pub enum Event {
     /// Something the state machine knows what to do with.
     Slave(slave::Event),
     /// A connection stands.
-    Linked { link: LinkId, stream: Arc<TcpStream> },
+    Linked { link: LinkId, stream: Arc<TcpStream>, master: SocketAddr },
     /// Something that happened on a connection.
     Link { link: LinkId, event: slave::Event },
     /// The task runs, or could not be started.
@@ -100,12 +100,12 @@ impl Dispatcher {
     fn take(&mut self, event: Event) {
         let event = match event {
             Event::Slave(event) => event,
-            Event::Linked { link, stream } => {
-                let Some(master) = self.linked(link, stream) else { return };
+            Event::Linked { link, stream, master } if link == self.link => {
+                self.outbox = Some(self.outbox_for(stream));
                 slave::Event::Connected { master }
             }
             Event::Link { link, event } if link == self.link => event,
-            Event::Link { .. } => return,
+            Event::Linked { .. } | Event::Link { .. } => return,
             Event::TaskStarted(result) => slave::Event::Started(result.map(|group| self.group = Some(group))),
             Event::TaskEnded(ended) => {
                 let (ended, stragglers) = ended.reap();
@@ -115,24 +115,22 @@ impl Dispatcher {
         self.slave.handle(monotonic_now(), event);
     }
 
-    fn linked(&mut self, link: LinkId, stream: Arc<TcpStream>) -> Option<SocketAddr> {
-        let master = stream.peer_addr().ok().filter(|_| link == self.link)?;
-        let events = self.sender.clone();
+    fn outbox_for(&self, stream: Arc<TcpStream>) -> Outbox {
+        let (link, events) = (self.link, self.sender.clone());
         let tell = move |progress| {
             if let Progress::Failed(why) = progress {
                 // The dispatcher is gone only when the program ends, and then nobody needs to know.
                 let _ = events.send(Event::Link { link, event: slave::Event::Disconnected(why) });
             }
         };
-        self.outbox = Some(Outbox::new(stream, self.session, Arc::new(tell)));
-        Some(master)
+        Outbox::new(stream, self.session, Arc::new(tell))
     }
 
     /// Carries out what the state machine wants, until it wants nothing more or wants to end.
     fn act(&mut self) -> Option<ExitStatus> {
         while let Some(action) = self.slave.next_action() {
             match action {
-                Action::Listen => self.network.listen(self.sender.clone()),
+                Action::Listen => self.listen(),
                 Action::Connect(invited_by) => self.connect(invited_by),
                 Action::Send(message) => self.send(&message),
                 Action::Disconnect => self.disconnect(),
@@ -150,9 +148,17 @@ impl Dispatcher {
         None
     }
 
+    fn listen(&mut self) {
+        if let Err(error) = self.network.listen(self.sender.clone()) {
+            self.slave.handle(monotonic_now(), slave::Event::ListenFailed { why: error.to_string() });
+        }
+    }
+
     fn connect(&mut self, invited_by: Option<SocketAddr>) {
         self.link = LinkId(self.link.0 + 1);
-        self.network.connect(invited_by, self.link, self.sender.clone());
+        if let Err(error) = self.network.connect(invited_by, self.link, self.sender.clone()) {
+            self.slave.handle(monotonic_now(), slave::Event::ConnectFailed { why: error.to_string() });
+        }
     }
 
     fn send(&mut self, message: &Message) {

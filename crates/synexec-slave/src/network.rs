@@ -1,5 +1,6 @@
 //! The threads that listen for a probe, connect, and read.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -7,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use synexec_host::interfaces::Interface;
-use synexec_proto::session::DISCOVERY_INTERVAL;
 use synexec_proto::slave;
 use synexec_proto::transport::{self, LinkReader, ProbeListener};
 use synexec_proto::wire::SessionId;
@@ -51,53 +51,55 @@ impl Network {
 
     /// Waits for a probe, in a thread that ends with it: while a slave is connected it does not listen, so that other
     /// slaves of this host are the ones to hear a probe that reaches only one of them.
-    pub fn listen(&mut self, events: SyncSender<Event>) {
+    ///
+    /// # Errors
+    /// When the port is taken, or no thread is to be had.
+    pub fn listen(&mut self, events: SyncSender<Event>) -> io::Result<()> {
         let settings = Arc::clone(&self.settings);
-        let listener = self.first_listener.take();
+        let listener = match self.first_listener.take() {
+            Some(listener) => listener,
+            None => ProbeListener::bind(settings.port, settings.device.as_deref())?,
+        };
         log::debug!("listening for probes on UDP port {}", settings.port);
         spawn("listen", move || {
-            let master = settings.wait_for_probe(listener);
-            tell(&events, Event::Slave(slave::Event::Invited { master }));
-        });
+            tell(
+                &events,
+                Event::Slave(match listener.wait(settings.session) {
+                    Ok(sender) => slave::Event::Invited { master: SocketAddr::new(sender.ip(), settings.port) },
+                    Err(error) => slave::Event::ListenFailed { why: error.to_string() },
+                }),
+            );
+        })
     }
 
     /// Connects to a master, and then reads what it says.
-    pub fn connect(&self, invited_by: Option<SocketAddr>, link: LinkId, events: SyncSender<Event>) {
+    ///
+    /// # Errors
+    /// When no thread is to be had.
+    pub fn connect(&self, invited_by: Option<SocketAddr>, link: LinkId, events: SyncSender<Event>) -> io::Result<()> {
         let settings = Arc::clone(&self.settings);
         spawn("link", move || match settings.connect(invited_by) {
-            Ok(stream) => settings.serve(&Arc::new(stream), link, &events),
+            Ok((stream, master)) => {
+                let stream = Arc::new(stream);
+                tell(&events, Event::Linked { link, stream: Arc::clone(&stream), master });
+                settings.read(stream, link, &events);
+            }
             Err(error) => {
                 tell(&events, Event::Slave(slave::Event::ConnectFailed { why: format!("{error:#}") }));
             }
-        });
+        })
     }
 }
 
 impl Settings {
-    fn wait_for_probe(&self, first: Option<ProbeListener>) -> SocketAddr {
-        let mut listener = first;
-        loop {
-            let heard = match listener.take() {
-                Some(listener) => listener.wait(self.session),
-                None => ProbeListener::bind(self.port, self.device.as_deref())
-                    .and_then(|listener| listener.wait(self.session)),
-            };
-            match heard {
-                Ok(sender) => return SocketAddr::new(sender.ip(), self.port),
-                Err(error) => log::warn!("cannot listen for probes on UDP port {}: {error}; trying again", self.port),
-            }
-            std::thread::sleep(DISCOVERY_INTERVAL);
-        }
-    }
-
-    fn connect(&self, invited_by: Option<SocketAddr>) -> Result<TcpStream> {
+    fn connect(&self, invited_by: Option<SocketAddr>) -> Result<(TcpStream, SocketAddr)> {
         let master = match invited_by {
             Some(master) => master,
             None => self.resolve(self.master.as_deref().unwrap_or_default())?,
         };
         let stream = transport::connect(self.source, master, CONNECT_TIME).with_context(|| master.to_string())?;
         transport::prepare(&stream, self.lost_after)?;
-        Ok(stream)
+        Ok((stream, master))
     }
 
     /// Looked up at every attempt: a name may come to mean something while we wait.
@@ -108,9 +110,8 @@ impl Settings {
         ipv4.with_context(|| format!("no IPv4 address for {master}"))
     }
 
-    fn serve(&self, stream: &Arc<TcpStream>, link: LinkId, events: &SyncSender<Event>) {
-        let mut reader = LinkReader::new(Arc::clone(stream), self.session);
-        tell(events, Event::Linked { link, stream: Arc::clone(stream) });
+    fn read(&self, stream: Arc<TcpStream>, link: LinkId, events: &SyncSender<Event>) {
+        let mut reader = LinkReader::new(stream, self.session);
         loop {
             match reader.next_frame() {
                 Ok(frame) => tell(events, Event::Link { link, event: slave::Event::Received(frame) }),
@@ -123,11 +124,8 @@ impl Settings {
     }
 }
 
-/// A host that has no thread to spare cannot run a task either; what is lost is one attempt.
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) {
-    if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(run) {
-        log::error!("cannot start a thread: {error}");
-    }
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).map(|_| ())
 }
 
 /// The dispatcher is gone only when the program ends, and then nobody needs to know.

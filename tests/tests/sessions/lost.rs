@@ -1,9 +1,13 @@
 //! Slaves, masters and hosts that go away, in each phase.
 
+use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use nix::libc;
 use nix::sys::signal::Signal;
+use nix::sys::socket::{setsockopt, sockopt};
 use synexec_tests::fleet::{Fleet, is_alive, row};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::{Process, eventually};
@@ -17,6 +21,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("lost::a_master_killed_while_executing", a_master_killed_while_executing),
     ("lost::a_host_cut_off_while_executing", a_host_cut_off_while_executing),
     ("lost::a_slave_stopped_while_executing", a_slave_stopped_while_executing),
+    ("lost::a_master_stopped_while_executing_blames_nobody", a_master_stopped_while_executing_blames_nobody),
+    ("lost::masters_that_reset_every_connection_do_not_wear_a_slave_out", masters_that_reset_every_connection),
 ];
 
 /// Tells its pid and that of a child, and runs until a file appears in its guest's directory.
@@ -163,6 +169,43 @@ fn a_slave_stopped_while_executing() -> Result<()> {
     let finished = master.wait()?;
     ensure!(finished.code() == Some(5) && row(&finished, "vm0")?.contains("exited 0"), "{finished:?}");
     slaves[1].signal(Signal::SIGCONT)?;
+    fleet.serves_a_session()?;
+    Ok(())
+}
+
+fn a_master_stopped_while_executing_blames_nobody() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    let master = fleet.master(2, &fleet.conf(UNTIL_GO)?, &["--lost-after", "1"])?;
+    master.wait_for_count("started", 2)?;
+    master.signal(Signal::SIGSTOP)?;
+    let since = Instant::now();
+    eventually("three times the limit", || (since.elapsed().as_secs() >= 3).then_some(()))?;
+    let_go(&fleet)?;
+    master.signal(Signal::SIGCONT)?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    Ok(())
+}
+
+fn masters_that_reset_every_connection() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &[])?;
+    let broadcast = fleet.network.broadcast();
+    fleet.control.enter(|| -> Result<()> {
+        let listener = TcpListener::bind("0.0.0.0:5165")?;
+        let prober = UdpSocket::bind("0.0.0.0:0")?;
+        prober.set_broadcast(true)?;
+        listener.set_nonblocking(true)?;
+        for _ in 0..60 {
+            let stream = eventually("a connection", || {
+                prober.send_to(&[0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0], (broadcast, 5165)).ok()?;
+                listener.accept().ok()
+            })?;
+            setsockopt(&stream.0, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })?;
+        }
+        Ok(())
+    })?;
     fleet.serves_a_session()?;
     Ok(())
 }

@@ -68,11 +68,11 @@ impl Executing {
             return;
         }
         match message {
-            Message::ExecOk => {
+            Message::ExecOk if slave.ordered().is_some() => {
                 slave.run = Run::Running;
                 actions.tell(Notice::Started { slave: slave.member.label.clone() });
             }
-            Message::ExecNo(reason) => self.decline(peer, reason, actions),
+            Message::ExecNo(reason) if slave.ordered().is_some() => self.decline(peer, reason, actions),
             Message::Finished(record) => self.end(peer, Outcome::Finished, record.into(), actions),
             Message::TaskEnded(ended) => self.end(peer, Outcome::Ended(ended.end), ended.into(), actions),
             _ => {}

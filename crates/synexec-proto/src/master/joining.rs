@@ -82,10 +82,8 @@ impl Joining {
         address: SocketAddr,
         actions: &mut Actions,
     ) {
-        if self.strangers.len() >= STRANGERS_MAX
-            && let Some((oldest, stranger)) = self.strangers.pop_first()
-        {
-            turn_away(oldest, stranger.address, None, actions);
+        if self.strangers.len() >= STRANGERS_MAX {
+            self.make_room(actions);
         }
         self.strangers.insert(peer, Stranger { address, until: now.plus(HELLO_TIME), greeting: None });
     }
@@ -180,7 +178,8 @@ impl Joining {
     }
 
     /// Ends the phase without a slaveset.
-    pub(super) fn into_report(self, interrupt: Option<Interrupt>, actions: &mut Actions) -> Report {
+    pub(super) fn into_report(mut self, interrupt: Option<Interrupt>, actions: &mut Actions) -> Report {
+        self.drop_silent(actions);
         if let (None, Some(wait)) = (interrupt, self.settings.wait) {
             actions.tell(Notice::GaveUp { joined: self.joined.len(), slaves: self.wanted(), wait });
         }
@@ -218,6 +217,15 @@ impl Joining {
         actions.tell(Notice::Dropped { slave: slave.label, why, joined: self.joined.len(), slaves: self.wanted() });
     }
 
+    /// Lets the oldest go that has said nothing; where all have, the oldest of them.
+    fn make_room(&mut self, actions: &mut Actions) {
+        let silent = self.strangers.iter().find(|(_, stranger)| stranger.greeting.is_none());
+        let Some(peer) = silent.or(self.strangers.iter().next()).map(|(peer, _)| *peer) else { return };
+        if let Some(stranger) = self.strangers.remove(&peer) {
+            turn_away(peer, stranger.address, None, actions);
+        }
+    }
+
     fn turn_away_silent(&mut self, now: MonotonicInstant, actions: &mut Actions) {
         self.strangers.retain(|peer, stranger| {
             let in_time = now < stranger.until;
@@ -247,6 +255,10 @@ impl Joining {
             return;
         }
         self.roll_call = None;
+        self.drop_silent(actions);
+    }
+
+    fn drop_silent(&mut self, actions: &mut Actions) {
         let silent: Vec<_> = self.joined.iter().filter(|(_, slave)| slave.called).map(|(peer, _)| *peer).collect();
         for peer in silent {
             self.drop_joined(peer, Loss::NoAnswer(ROLL_CALL), actions);

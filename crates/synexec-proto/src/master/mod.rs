@@ -6,6 +6,7 @@
 //! until every task has ended; then a [`Report`] is all that is left.
 
 mod actions;
+mod awake;
 mod configuring;
 mod event;
 mod executing;

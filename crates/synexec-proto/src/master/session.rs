@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::actions::Actions;
+use super::awake::AwakeClock;
 use super::configuring::Configuring;
 use super::executing::Executing;
 use super::joining::Joining;
@@ -17,6 +18,7 @@ pub struct Session {
     /// None only while one phase is made into the next.
     phase: Option<Phase>,
     actions: Actions,
+    clock: AwakeClock,
 }
 
 #[derive(Debug)]
@@ -30,17 +32,23 @@ enum Phase {
 impl Session {
     /// A session in which no slave has joined yet. The first [`Self::advance`] invites them.
     pub fn new(settings: Settings, now: MonotonicInstant) -> Self {
-        Self { phase: Some(Phase::Joining(Joining::new(settings, now))), actions: Actions::default() }
+        Self {
+            phase: Some(Phase::Joining(Joining::new(settings, now))),
+            actions: Actions::default(),
+            clock: AwakeClock::new(now),
+        }
     }
 
     /// Takes what happened.
     pub fn handle(&mut self, now: MonotonicInstant, event: Event) {
+        let now = self.clock.look(now);
         self.deliver(now, event);
         self.proceed(now);
     }
 
     /// Does what is due at this instant.
     pub fn advance(&mut self, now: MonotonicInstant) {
+        let now = self.clock.look(now);
         let actions = &mut self.actions;
         match &mut self.phase {
             Some(Phase::Joining(phase)) => phase.advance(now, actions),
@@ -51,14 +59,15 @@ impl Session {
         self.proceed(now);
     }
 
-    /// When to call [`Self::advance`] next.
+    /// When to call [`Self::advance`] next; none when the session is over.
     pub fn deadline(&self) -> Option<MonotonicInstant> {
-        match self.phase.as_ref()? {
+        let due = match self.phase.as_ref()? {
             Phase::Joining(phase) => phase.deadline(),
             Phase::Configuring(phase) => phase.deadline(),
             Phase::Executing(phase) => phase.deadline(),
-            Phase::Over(_) => None,
-        }
+            Phase::Over(_) => return None,
+        };
+        due.map(|due| self.clock.next_look(due))
     }
 
     /// The next thing to do.

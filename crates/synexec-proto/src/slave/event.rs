@@ -28,6 +28,11 @@ pub enum Event {
         /// Where to connect.
         master: SocketAddr,
     },
+    /// Nothing can be heard.
+    ListenFailed {
+        /// Why.
+        why: String,
+    },
     /// The connection stands.
     Connected {
         /// With whom.

@@ -13,8 +13,8 @@ use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 use crate::wire::Frame;
 
-/// Time between two attempts to reach a given master; short enough to be back within a second.
-const DIAL_INTERVAL: Duration = Duration::from_millis(500);
+/// Time between two attempts to reach a given master, or to listen; short enough to be back within a second.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// One slave, for as long as its program runs.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub struct Slave {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Link {
     Listening,
-    DialAt(MonotonicInstant),
+    RetryAt(MonotonicInstant),
     Connecting,
     Connected(Features),
     /// The connection is gone, the task not yet.
@@ -86,7 +86,11 @@ impl Slave {
             Event::ConnectFailed { why } if self.link == Link::Connecting => {
                 self.tell(Notice::ConnectFailed(why));
                 self.link = Link::Gone;
-                self.settle(now.plus(DIAL_INTERVAL));
+                self.settle(now.plus(RETRY_INTERVAL));
+            }
+            Event::ListenFailed { why } if self.link == Link::Listening => {
+                self.tell(Notice::ListenFailed(why));
+                self.link = Link::RetryAt(now.plus(RETRY_INTERVAL));
             }
             Event::Received(frame) => self.received(now, frame),
             Event::Disconnected(why) => self.disconnected(now, why),
@@ -98,17 +102,19 @@ impl Slave {
                 self.settle(now);
             }
             Event::Shutdown(interrupt) => self.shut_down(now, interrupt),
-            Event::Invited { .. } | Event::Connected { .. } | Event::ConnectFailed { .. } => {}
+            Event::Invited { .. }
+            | Event::ListenFailed { .. }
+            | Event::Connected { .. }
+            | Event::ConnectFailed { .. } => {}
         }
     }
 
     /// Does what is due at this instant.
     pub fn advance(&mut self, now: MonotonicInstant) {
-        if let Link::DialAt(at) = self.link
+        if let Link::RetryAt(at) = self.link
             && now >= at
         {
-            self.link = Link::Connecting;
-            self.push(Action::Connect(None));
+            self.try_discovery();
         }
         let due = self.task.advance(now);
         self.carry_out(due);
@@ -117,8 +123,8 @@ impl Slave {
 
     /// When to call [`Self::advance`] next.
     pub fn deadline(&self) -> Option<MonotonicInstant> {
-        let dial = if let Link::DialAt(at) = self.link { Some(at) } else { None };
-        dial.into_iter().chain(self.task.deadline()).min()
+        let retry = if let Link::RetryAt(at) = self.link { Some(at) } else { None };
+        retry.into_iter().chain(self.task.deadline()).min()
     }
 
     /// The next thing to do.
@@ -233,7 +239,7 @@ impl Slave {
         if !self.task.is_idle() {
             self.refuse(Reason::new("a task is running"));
         } else if self.conf == Conf::Ready {
-            self.task = Task::Starting { stop: false };
+            self.task = Task::Starting { stop: None };
             self.push(Action::Start);
         } else {
             self.refuse(Reason::new("there is no conf to run"));
@@ -280,14 +286,14 @@ impl Slave {
     }
 
     fn disconnected(&mut self, now: MonotonicInstant, why: Disconnect) {
-        if !self.is_connected() {
+        if !self.is_connected() && self.link != Link::Connecting {
             return;
         }
         self.tell(Notice::Disconnected(why));
         self.push(Action::Disconnect);
         self.link = Link::Gone;
         self.stop(now);
-        self.settle(now.plus(DIAL_INTERVAL));
+        self.settle(now.plus(RETRY_INTERVAL));
     }
 
     fn shut_down(&mut self, now: MonotonicInstant, interrupt: Interrupt) {
@@ -327,9 +333,18 @@ impl Slave {
         }
     }
 
+    /// Back in discovery: listening at once, or dialling when it is time.
     fn discover(&mut self, dial_at: MonotonicInstant) {
+        self.link = Link::RetryAt(dial_at);
+        if !self.settings.dials {
+            self.try_discovery();
+        }
+    }
+
+    fn try_discovery(&mut self) {
         if self.settings.dials {
-            self.link = Link::DialAt(dial_at);
+            self.link = Link::Connecting;
+            self.push(Action::Connect(None));
         } else {
             self.link = Link::Listening;
             self.push(Action::Listen);

@@ -12,6 +12,8 @@ use crate::session::Disconnect;
 pub enum Notice {
     /// The connection to a master stands.
     Connected(SocketAddr),
+    /// Nothing can be heard for now.
+    ListenFailed(String),
     /// No connection could be made.
     ConnectFailed(String),
     /// The master has said who it is.
@@ -41,6 +43,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connected(master) => write!(f, "connected to master {master}"),
+            Self::ListenFailed(why) => write!(f, "cannot listen for probes: {why}; trying again"),
             Self::ConnectFailed(why) => write!(f, "cannot connect to the master: {why}"),
             Self::Commanded { by } => write!(f, "the master is {by}"),
             Self::Accepted => f.write_str("conf accepted"),

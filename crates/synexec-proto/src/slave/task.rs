@@ -14,7 +14,7 @@ pub(super) enum Task {
     #[default]
     Idle,
     Starting {
-        stop: bool,
+        stop: Option<StopSignal>,
     },
     Running,
     Stopping(Stop),
@@ -43,7 +43,7 @@ impl Task {
     /// Begins to stop the task; gives the signal to send now.
     pub(super) fn stop(&mut self, now: MonotonicInstant) -> Due {
         match self {
-            Self::Starting { stop } => *stop = true,
+            Self::Starting { stop } => *stop = stop.or(Some(StopSignal::Terminate)),
             Self::Running => {
                 *self = Self::Stopping(Stop { kill_at: Some(now.plus(STOP_GRACE)), check_at: None });
                 return Due::Signal(StopSignal::Terminate);
@@ -55,9 +55,13 @@ impl Task {
 
     /// The task runs; gives the signal to send where it is not wanted any more.
     pub(super) fn started(&mut self, now: MonotonicInstant) -> Due {
-        let unwanted = *self == Self::Starting { stop: true };
+        let unwanted = if let Self::Starting { stop } = *self { stop } else { None };
         *self = Self::Running;
-        if unwanted { self.stop(now) } else { Due::Nothing }
+        match unwanted {
+            None => Due::Nothing,
+            Some(StopSignal::Terminate) => self.stop(now),
+            Some(StopSignal::Kill) => self.kill(),
+        }
     }
 
     /// The first process has ended. Others are waited for only where the task is being stopped.
@@ -96,7 +100,7 @@ impl Task {
         match self {
             Self::Idle => return Due::Nothing,
             Self::Starting { stop } => {
-                *stop = true;
+                *stop = Some(StopSignal::Kill);
                 return Due::Nothing;
             }
             Self::Stopping(Stop { check_at: Some(_), .. }) => *self = Self::Idle,

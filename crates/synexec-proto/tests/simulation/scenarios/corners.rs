@@ -251,3 +251,22 @@ fn a_lost_master_leaves_no_task() {
     is_back_in_discovery(&mut bench);
     assert_eq!(ends(&bench), [TaskEnd::Killed(15)]);
 }
+
+#[test]
+fn a_connection_that_ends_before_it_was_told_to_stand_sends_the_slave_back_to_discovery() {
+    let mut bench = Bench::new(Plan::default());
+    bench.loses_what_it_was_not_told_of();
+    bench.passes(secs(10));
+    assert_eq!(bench.slave.did(&Action::Listen), 2);
+}
+
+#[test]
+fn a_user_who_says_it_twice_during_a_start_does_not_wait() {
+    let mut bench = Bench::joined(Plan { spawns: secs(1), runs: secs(100), ignores_sigterm: true, ..Plan::default() });
+    bench.is_told([Message::Conf(b"/bin/task".to_vec()), Message::Exec]);
+    bench.is_shut_down();
+    bench.is_shut_down();
+    bench.passes(millis(1100));
+    let end = bench.slave.host.runs[0].ended.map(|(_, end)| end);
+    assert_eq!(end, Some(TaskEnd::Killed(9)));
+}

@@ -143,6 +143,16 @@ fn a_master_that_was_stopped_blames_nobody() {
 }
 
 #[test]
+fn a_master_that_was_stopped_when_it_had_just_asked_asks_again() {
+    let mut world = World::of(1);
+    let id = world.slave(runs(secs(200)));
+    world.set_delay(id, millis(100));
+    // It was heard at about one second, and asked five seconds later.
+    world.at(millis(6100), Order::FreezeMaster(secs(60)));
+    assert_eq!(executed(&mut world, 1).verdict, Verdict::Succeeded);
+}
+
+#[test]
 fn a_host_that_is_cut_off_is_lost_and_stops_its_task() {
     let mut world = World::of(2);
     let cut = world.slave(runs(secs(500)));

@@ -155,9 +155,8 @@ fn strangers_are_turned_away_in_time() {
     world.stranger_at(Duration::ZERO, Manner::Silent);
     world.stranger_at(Duration::ZERO, Manner::HelloOnly);
     world.run_until(secs(6));
-    let turned_away = |notice: &Notice| matches!(notice, Notice::TurnedAway { why: None, .. });
-    let told = |action: &synexec_proto::master::Action| matches!(action, synexec_proto::master::Action::Tell(notice) if turned_away(notice));
-    assert_eq!(world.master_did(told).len(), 2);
+    let turned_away = |action: &Action| matches!(action, Action::Tell(Notice::TurnedAway { why: None, .. }));
+    assert_eq!(world.master_did(turned_away).len(), 2);
 }
 
 #[test]
@@ -173,4 +172,16 @@ fn the_wait_runs_out() {
     world.settle();
     world.all_are_back_in_time();
     assert_eq!(world.tasks_started(), 0);
+}
+
+#[test]
+fn a_wait_that_runs_out_during_the_roll_call_tells_who_was_there() {
+    let mut world = World::new(Settings { wait: Some(secs(5)), ..settings(2) });
+    let silent = world.slave(Plan::default());
+    world.at(secs(1), Order::Freeze(silent, secs(100)));
+    world.slave_at(millis(4500), Plan { dials: true, ..Plan::default() });
+    let report = world.run(secs(6));
+    let joined = report.rows.len();
+    rows_are_complete(&report, joined);
+    assert!(world.told(|notice| matches!(notice, Notice::GaveUp { joined: told, .. } if *told == joined)).is_some());
 }

@@ -5,7 +5,7 @@ mod corners;
 mod executing;
 mod interrupted;
 mod joining;
-mod known_bugs;
+mod master_away;
 mod master_gone;
 mod once;
 mod originals;

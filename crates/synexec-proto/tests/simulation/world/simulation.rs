@@ -9,6 +9,7 @@ use synexec_proto::time::MonotonicInstant;
 
 use super::agenda::Agenda;
 use super::client::{Client, Heard};
+use super::inspect::{rows_are_complete, verdict_follows};
 use super::link::{Link, Side};
 use super::master::Master;
 use super::network::{News, Node, peer_of};
@@ -116,13 +117,16 @@ impl World {
         self.master.conf_takes = time;
     }
 
-    /// Lets time go on until the session is over.
+    /// Lets time go on until the session is over, with a report that holds together.
     pub fn run(&mut self, limit: Duration) -> Report {
         while self.master.report().is_none() {
             let goes_on = self.step(START.plus(limit));
             assert!(goes_on, "the session does not end within {limit:?}");
         }
-        self.master.report().expect("it is over").clone()
+        let report = self.master.report().expect("it is over").clone();
+        rows_are_complete(&report, report.rows.len().max(self.master.rules.members()));
+        verdict_follows(&report);
+        report
     }
 
     /// Lets time go on until this long after the start.
