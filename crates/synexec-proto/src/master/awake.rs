@@ -28,7 +28,7 @@ impl AwakeClock {
     pub(super) fn look(&mut self, now: MonotonicInstant) -> MonotonicInstant {
         let step = now.since(self.last_look);
         if step > TICK + SLACK {
-            self.away += step - TICK;
+            self.away += step.saturating_sub(TICK);
         }
         self.last_look = self.last_look.max(now);
         self.last_look.minus(self.away)
