@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use anyhow::{Context as _, Result};
 use synexec_tests::programs;
 
 const README: &str = include_str!("../../README.md");
@@ -15,10 +16,10 @@ fn flags(text: &str) -> BTreeSet<String> {
     words.filter(|word| word.starts_with('-') && word.len() > 1).map(flag).collect()
 }
 
-fn help(program: &Path) -> String {
-    let output = Command::new(program).arg("--help").output().expect("the program runs");
+fn help(program: &Path) -> Result<String> {
+    let output = Command::new(program).arg("--help").output()?;
     assert!(output.status.success());
-    String::from_utf8(output.stdout).expect("text")
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// The lines of a help text or a usage block that name an option.
@@ -34,38 +35,38 @@ fn trailing(line: &str) -> BTreeSet<String> {
     if line.contains("-V, --version") { flags(line) } else { BTreeSet::new() }
 }
 
-fn section(program: &str) -> &'static str {
-    let start = README.find(&format!("## `{program}`")).expect("a section for the program");
-    let rest = &README[start + 3..];
-    &rest[..rest.find("\n## ").unwrap_or(rest.len())]
+fn section(program: &str) -> Result<&'static str> {
+    let (_, rest) = README.split_once(&format!("\n## `{program}`\n")).context("a section for the program")?;
+    Ok(rest.split("\n## ").next().unwrap_or(rest))
 }
 
-fn usage_block(program: &str) -> &'static str {
-    section(program).split("```").nth(1).expect("a usage block")
+fn usage_block(program: &str) -> Result<&'static str> {
+    section(program)?.split("```").nth(1).context("a usage block")
 }
 
 #[test]
-fn every_flag_of_the_help_is_in_the_readme_and_the_other_way_round() {
+fn every_flag_of_the_help_is_in_the_readme_and_the_other_way_round() -> Result<()> {
     for (name, program) in [("synexec_master", programs::master()), ("synexec_slave", programs::slave())] {
         let dashes = |flags: BTreeSet<String>| -> BTreeSet<String> {
             flags.into_iter().map(|flag| flag.trim_end_matches("...").to_owned()).collect()
         };
-        let told = dashes(options(&help(program)));
+        let told = dashes(options(&help(program)?));
         assert!(told.len() > 15, "{told:?}");
-        assert_eq!(told, dashes(options(usage_block(name))), "{name}");
-        for flag in flags(section(name).split("```").nth(2).unwrap_or_default()) {
+        assert_eq!(told, dashes(options(usage_block(name)?)), "{name}");
+        for flag in flags(section(name)?.split("```").nth(2).unwrap_or_default()) {
             assert!(told.contains(&flag), "the README speaks of {flag}, which {name} does not have");
         }
     }
+    Ok(())
 }
 
 #[test]
-fn every_exit_status_of_the_help_is_in_the_readme() {
-    let help = help(programs::master());
-    let (_, statuses) = help.split_once("Exit status:").expect("exit statuses");
+fn every_exit_status_of_the_help_is_in_the_readme() -> Result<()> {
+    let help = help(programs::master())?;
+    let (_, statuses) = help.split_once("Exit status:").context("exit statuses")?;
     let statuses = statuses.split("Usage").next().unwrap_or_default().replace('\n', " ");
     let in_help = |number: &str| statuses.split([' ', ';', ',']).any(|word| word == number);
-    let table = section("synexec_master").split("| exit status").nth(1).expect("a table");
+    let table = section("synexec_master")?.split("| exit status").nth(1).context("a table")?;
     let in_table: Vec<&str> = table
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.split(" |").next())
@@ -74,4 +75,5 @@ fn every_exit_status_of_the_help_is_in_the_readme() {
         .collect();
     assert!(in_table.len() >= 9, "{in_table:?}");
     assert!(in_table.iter().all(|number| in_help(number)), "{in_table:?} are not all in: {statuses}");
+    Ok(())
 }

@@ -129,8 +129,8 @@ fn the_end_is_told_early_errors_first() -> Result<()> {
         let finished = fleet.master(1, conf, options)?.wait()?;
         ensure!(finished.code() == Some(status) && finished.stderr.contains(message), "{options:?}: {finished:?}");
     }
-    let _first = fleet.master(1, &conf, &[])?;
-    _first.wait_for("waiting")?;
+    let first = fleet.master(1, &conf, &[])?;
+    first.wait_for("waiting")?;
     let second = fleet.master(1, &conf, &[])?.wait()?;
     ensure!(second.code() == Some(7) && second.stderr.contains("cannot listen on TCP port 5165"), "{second:?}");
     Ok(())
