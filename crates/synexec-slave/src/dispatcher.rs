@@ -20,6 +20,7 @@ use synexec_proto::wire::SessionId;
 use crate::conf_store::{ConfStore, Prepared};
 use crate::network::Network;
 use crate::options::Options;
+use crate::slave_log::SlaveLog;
 use crate::task::{self, EndedTask};
 use crate::work_dir::WorkDir;
 
@@ -58,6 +59,7 @@ pub struct Dispatcher {
     storing: Option<ConfStore>,
     prepared: Option<Prepared>,
     group: Option<ProcessGroup>,
+    log: SlaveLog,
 }
 
 impl Dispatcher {
@@ -81,6 +83,7 @@ impl Dispatcher {
             storing: None,
             prepared: None,
             group: None,
+            log: SlaveLog::default(),
         })
     }
 
@@ -141,7 +144,7 @@ impl Dispatcher {
                 Action::Start => self.start(),
                 Action::Signal(signal) => self.signal(signal),
                 Action::CheckStragglers => self.check_stragglers(),
-                Action::Tell(notice) => log::info!("{notice}"),
+                Action::Tell(notice) => self.log.tell(notice),
                 Action::Exit(cause) => return Some(status_of(cause)),
             }
         }

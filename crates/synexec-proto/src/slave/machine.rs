@@ -289,7 +289,8 @@ impl Slave {
         if !self.is_connected() && self.link != Link::Connecting {
             return;
         }
-        self.tell(Notice::Disconnected(why));
+        let configured = self.session != SessionSoFar::Nothing;
+        self.tell(Notice::Disconnected { why, configured });
         self.push(Action::Disconnect);
         self.link = Link::Gone;
         self.stop(now);

@@ -36,7 +36,12 @@ pub enum Notice {
     /// The task has not stopped in time and is killed.
     Killing,
     /// The connection is gone.
-    Disconnected(Disconnect),
+    Disconnected {
+        /// Why.
+        why: Disconnect,
+        /// Whether there was a conf; else the master had no need of this slave, or found too few.
+        configured: bool,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -53,7 +58,7 @@ impl fmt::Display for Notice {
             Self::Ended(end) => write!(f, "task ended: {end}"),
             Self::Stopping => f.write_str("stopping the task"),
             Self::Killing => f.write_str("the task did not stop in time; killing it"),
-            Self::Disconnected(why) => write!(f, "session over: {why}"),
+            Self::Disconnected { why, .. } => write!(f, "session over: {why}"),
         }
     }
 }

@@ -1,0 +1,55 @@
+//! What a slave writes into its log: a few lines a session, and not one for each attempt to find a master.
+
+use log::Level;
+use synexec_proto::slave::Notice;
+
+/// Writes notices as lines.
+#[derive(Debug, Default)]
+pub struct SlaveLog {
+    last_failure: Option<Notice>,
+}
+
+impl SlaveLog {
+    /// Writes a line. A failure that repeats, and a master that has no need of this slave, are for `-v` only.
+    pub fn tell(&mut self, notice: Notice) {
+        log::log!(self.level(&notice), "{notice}");
+        match notice {
+            Notice::ConnectFailed(_) | Notice::ListenFailed(_) => self.last_failure = Some(notice),
+            _ => self.last_failure = None,
+        }
+    }
+
+    fn level(&self, notice: &Notice) -> Level {
+        match notice {
+            Notice::Connected(_) | Notice::Disconnected { configured: false, .. } => Level::Debug,
+            _ if self.last_failure.as_ref() == Some(notice) => Level::Debug,
+            _ => Level::Info,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use synexec_proto::session::Disconnect;
+
+    use super::*;
+
+    #[test]
+    fn what_repeats_is_told_once() {
+        let mut log = SlaveLog::default();
+        let failure = Notice::ConnectFailed("nobody there".into());
+        assert_eq!(log.level(&failure), Level::Info);
+        log.tell(failure.clone());
+        assert_eq!(log.level(&failure), Level::Debug);
+        assert_eq!(log.level(&Notice::ConnectFailed("another reason".into())), Level::Info);
+        log.tell(Notice::Accepted);
+        assert_eq!(log.level(&failure), Level::Info);
+    }
+
+    #[test]
+    fn a_master_that_has_no_need_of_this_slave_is_no_news() {
+        let over = |configured| Notice::Disconnected { why: Disconnect::Closed, configured };
+        assert_eq!(SlaveLog::default().level(&over(false)), Level::Debug);
+        assert_eq!(SlaveLog::default().level(&over(true)), Level::Info);
+    }
+}
