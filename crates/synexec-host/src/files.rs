@@ -49,6 +49,17 @@ pub fn open_emptied(path: &Path) -> Result<File, FileError> {
     Ok(file)
 }
 
+/// Whether [`open_emptied`] can be expected to work; creates and empties nothing.
+///
+/// # Errors
+/// [`FileError`].
+pub fn check_emptiable(path: &Path) -> Result<(), FileError> {
+    match open_existing(OpenOptions::new().append(true), path) {
+        Err(FileError::Io { why, .. }) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
 /// A lock on a file, which is there only as long as the lock is held.
 #[derive(Debug)]
 pub struct LockFile {
@@ -91,8 +102,10 @@ fn is_still_there(file: &File, path: &Path) -> bool {
 }
 
 fn open_own(path: &Path) -> Result<File, FileError> {
-    let mut options = OpenOptions::new();
-    let options = options.append(true).create(true).mode(0o600);
+    open_existing(OpenOptions::new().append(true).create(true).mode(0o600), path)
+}
+
+fn open_existing(options: &mut OpenOptions, path: &Path) -> Result<File, FileError> {
     // Without O_NONBLOCK, a FIFO in the file's place would keep us waiting for its reader.
     let file = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path).map_err(|why| match why.raw_os_error() {
         Some(nix::libc::ELOOP | nix::libc::ENXIO) => FileError::NotOurs(path.to_owned()),

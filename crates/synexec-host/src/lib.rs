@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod daemon;
 pub mod events;
+mod exec_image;
 pub mod exit;
 pub mod files;
 pub mod interfaces;

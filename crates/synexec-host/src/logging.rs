@@ -14,7 +14,7 @@ pub fn start(quiet: bool, verbose: u8) {
         (false, _) => LevelFilter::Trace,
     };
     let mut builder = Builder::new();
-    builder.filter_level(level).parse_default_env();
+    builder.filter_level(level);
     if std::io::stderr().is_terminal() {
         builder.format(|out, record| writeln!(out, "{}", record.args()));
     } else {

@@ -13,6 +13,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use synexec_proto::outcome::TaskEnd;
 
+use crate::exec_image::ExecImage;
+
 /// What to start.
 #[derive(Debug)]
 pub struct TaskCommand {
@@ -44,16 +46,16 @@ impl TaskCommand {
     /// # Errors
     /// That of fork or exec.
     pub fn spawn(self) -> io::Result<Task> {
-        let mut arguments = self.arguments.into_iter();
+        let image = ExecImage::new(&self.program, self.arguments, &self.environment)?;
         let mut command = Command::new(self.program);
-        if let Some(name) = arguments.next() {
-            command.arg0(name);
-        }
-        command.args(arguments).envs(self.environment);
         command.stdin(Stdio::null()).stdout(self.output.try_clone()?).stderr(self.output);
-        // SAFETY: between fork and exec only setsid and pthread_sigmask are called (in `detach`), which are
-        // async-signal-safe and allocate nothing.
-        unsafe { command.pre_exec(detach) };
+        let become_task = move || {
+            detach()?;
+            Err(image.execute())
+        };
+        // SAFETY: between fork and exec only setsid, pthread_sigmask and execve are called, which are async-signal-safe;
+        // what execve needs was made before the fork, so nothing is allocated.
+        unsafe { command.pre_exec(become_task) };
         let child = command.spawn()?;
         let group = i32::try_from(child.id()).map(Pid::from_raw).map(ProcessGroup).map_err(io::Error::other)?;
         Ok(Task { child, group })
@@ -140,6 +142,8 @@ fn low_byte(number: i32) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn shell(script: &str) -> (Task, tempfile::NamedTempFile) {
@@ -170,11 +174,12 @@ mod tests {
     fn a_task_has_a_session_of_its_own_no_blocked_signal_and_no_input() {
         crate::signals::block().unwrap();
         let (task, output) =
-            shell("read x; echo $? $0 $SYNEXEC_RANK $$; cut -d' ' -f5,6 /proc/$$/stat; grep SigBlk /proc/$$/status");
+            shell("read x; echo $? $0 $SYNEXEC_RANK $$; cut -d' ' -f5,6 /proc/$$/stat; cat /proc/self/status");
         task.wait().unwrap();
         let pid = task.group().0;
-        let expected = format!("1 shell 7 {pid}\n{pid} {pid}\nSigBlk:\t0000000000000000\n");
-        assert_eq!(std::fs::read_to_string(output.path()).unwrap(), expected);
+        let told = std::fs::read_to_string(output.path()).unwrap();
+        assert!(told.starts_with(&format!("1 shell 7 {pid}\n{pid} {pid}\n")), "{told}");
+        assert!(told.contains("\nSigBlk:\t0000000000000000\n"), "{told}");
         task.reap().unwrap();
     }
 
@@ -189,6 +194,26 @@ mod tests {
         while !group.is_empty() {
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_file_that_the_kernel_does_not_know_is_an_error_and_not_a_script() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("program");
+        fs::write(&program, "exit 0\n").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        let spawn = || {
+            let command = TaskCommand {
+                program: program.clone(),
+                arguments: vec!["program".into()],
+                environment: Vec::new(),
+                output: tempfile::tempfile().unwrap(),
+            };
+            command.spawn().unwrap_err().raw_os_error()
+        };
+        // A child that another test forks meanwhile keeps the file open for writing until it executes its program.
+        let refused = std::iter::repeat_with(spawn).find(|errno| *errno != Some(Errno::ETXTBSY as i32)).unwrap();
+        assert_eq!(refused, Some(Errno::ENOEXEC as i32));
     }
 
     #[test]

@@ -1,38 +1,81 @@
-//! SIGINT and SIGTERM as events.
+//! SIGINT, SIGTERM and SIGHUP as events.
 
 use std::io;
+use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use synexec_proto::master::Interrupt;
+
+use crate::exit::ExitStatus;
+
+/// A program that has not taken a signal for this long is stuck, as behind a terminal that was stopped.
+const DELIVERY_TIME: Duration = Duration::from_secs(1);
+
+/// Pause between two attempts to hand on a signal.
+const DELIVERY_PAUSE: Duration = Duration::from_millis(10);
+
+/// Signals after which the program ends, stuck or not.
+const PATIENCE: usize = 3;
 
 /// Signals that are waited for and not acted on; in force for this thread and those that it starts.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockedSignals(SigSet);
 
-/// Blocks SIGINT and SIGTERM. To be called before the first thread is started.
+/// Lets children be waited for, also where whoever started this program ignores SIGCHLD. To be called first of all.
 ///
 /// # Errors
 /// That of the system call.
+pub fn reset() -> io::Result<()> {
+    // SAFETY: the default action runs no code of ours.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
+    Ok(())
+}
+
+/// Blocks SIGINT, SIGTERM and, unless it is ignored as under nohup, SIGHUP. To be called before the first thread is
+/// started.
+///
+/// # Errors
+/// Those of the system calls.
 pub fn block() -> io::Result<BlockedSignals> {
-    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+    let mut signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+    // SAFETY: the default action runs no code of ours.
+    let inherited = unsafe { signal(Signal::SIGHUP, SigHandler::SigDfl) }?;
+    if matches!(inherited, SigHandler::SigIgn) {
+        // SAFETY: ignoring runs no code of ours.
+        unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }?;
+    } else {
+        signals.add(Signal::SIGHUP);
+    }
     signals.thread_block()?;
     Ok(BlockedSignals(signals))
 }
 
 impl BlockedSignals {
-    /// Starts a thread that hands on every signal until the receiver wants no more.
+    /// Starts a thread that hands on every signal; `deliver` tells whether it could be handed on. The third signal ends
+    /// the program whatever else it does.
     ///
     /// # Errors
     /// When no thread is to be had.
-    pub fn forward(self, mut on_signal: impl FnMut(Interrupt) -> bool + Send + 'static) -> io::Result<()> {
+    pub fn forward(self, deliver: impl Fn(Interrupt) -> bool + Send + 'static) -> io::Result<()> {
         let wait = move || {
-            while let Ok(signal) = self.0.wait() {
-                let interrupt = if signal == Signal::SIGINT { Interrupt::Interrupt } else { Interrupt::Terminate };
-                if !on_signal(interrupt) {
-                    break;
+            for count in 1.. {
+                let interrupt = match self.0.wait() {
+                    Ok(Signal::SIGINT) => Interrupt::Interrupt,
+                    _ => Interrupt::Terminate,
+                };
+                if count >= PATIENCE {
+                    std::process::exit(ExitStatus::Interrupted(interrupt).code().into());
                 }
+                hand_on(interrupt, &deliver);
             }
         };
         std::thread::Builder::new().name("signals".into()).spawn(wait).map(|_| ())
+    }
+}
+
+fn hand_on(interrupt: Interrupt, deliver: &impl Fn(Interrupt) -> bool) {
+    let since = Instant::now();
+    while !deliver(interrupt) && since.elapsed() < DELIVERY_TIME {
+        std::thread::sleep(DELIVERY_PAUSE);
     }
 }

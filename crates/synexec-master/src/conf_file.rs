@@ -48,6 +48,14 @@ enum Content {
     Large { file: Arc<File>, length: u64 },
 }
 
+/// A conf on its way.
+pub enum Outgoing {
+    /// At once.
+    Bytes(Vec<u8>),
+    /// Piece by piece.
+    Stream(Source),
+}
+
 impl ConfFile {
     /// Opens and checks a conf. One that is no regular file, such as a pipe, is copied first.
     ///
@@ -78,28 +86,30 @@ impl ConfFile {
         self.command_line.runs_payload()
     }
 
-    /// All of a conf that fits into one message; what does not is never cut to fit.
-    pub fn whole(&self) -> Option<&[u8]> {
-        if let Content::Small(bytes) = &self.content { Some(bytes) } else { None }
-    }
-
-    /// The messages of a small conf for a slave of ours, as one piece.
+    /// The conf as it goes to a slave: in parts headed by `begin`, or whole, for an original one.
     ///
     /// # Errors
-    /// [`FrameTooLong`], which a small conf never is.
-    pub fn small_parts(&self, session: SessionId, begin: ConfBegin) -> Result<Option<Vec<u8>>, FrameTooLong> {
-        let Some(bytes) = self.whole() else { return Ok(None) };
-        let mut out = Message::ConfBegin(begin).encode()?.encode(session);
-        Message::ConfPart(bytes.to_vec()).encode()?.encode_into(session, &mut out);
-        Ok(Some(out))
+    /// [`FrameTooLong`] when a conf that has to go whole is too large for that: it is never cut to fit.
+    pub fn outgoing(&self, session: SessionId, begin: Option<ConfBegin>) -> Result<Outgoing, FrameTooLong> {
+        match (&self.content, begin) {
+            (Content::Small(bytes), Some(begin)) => {
+                let mut out = Message::ConfBegin(begin).encode()?.encode(session);
+                Message::ConfPart(bytes.clone()).encode()?.encode_into(session, &mut out);
+                Ok(Outgoing::Bytes(out))
+            }
+            (Content::Small(bytes), None) => {
+                Ok(Outgoing::Bytes(Message::Conf(bytes.clone()).encode()?.encode(session)))
+            }
+            (Content::Large { file, length }, Some(begin)) => {
+                Ok(Outgoing::Stream(Self::parts(Arc::clone(file), *length, session, begin)))
+            }
+            (Content::Large { length, .. }, None) => Err(FrameTooLong(usize::try_from(*length).unwrap_or(usize::MAX))),
+        }
     }
 
-    /// The messages of a large conf for a slave of ours, one after another.
-    pub fn large_parts(&self, session: SessionId, begin: ConfBegin) -> Option<Source> {
-        let Content::Large { file, length } = &self.content else { return None };
-        let (file, length) = (Arc::clone(file), *length);
+    fn parts(file: Arc<File>, length: u64, session: SessionId, begin: ConfBegin) -> Source {
         let mut offset = None;
-        Some(Box::new(move |buffer| {
+        Box::new(move |buffer| {
             let Some(from) = offset else {
                 offset = Some(0);
                 let frame = Message::ConfBegin(begin).encode().map_err(io::Error::other)?;
@@ -108,7 +118,7 @@ impl ConfFile {
             };
             offset = Some(read_part(&file, session, from, length, buffer)?);
             Ok(())
-        }))
+        })
     }
 
     fn try_open(path: &Path) -> Result<Self, Problem> {
@@ -205,7 +215,7 @@ mod tests {
     }
 
     fn decode(bytes: &[u8]) -> Vec<Message> {
-        let mut decoder = FrameDecoder::new(SESSION);
+        let mut decoder = FrameDecoder::new(SESSION, DATA_MAX);
         decoder.feed(bytes);
         std::iter::from_fn(|| decoder.next_frame().unwrap())
             .map(|frame| Message::decode(frame, Features::ours()).unwrap())
@@ -226,17 +236,19 @@ mod tests {
         let conf = open(b"/bin/true\n").unwrap();
         let begin = ConfBegin { rank: 1, slaves: 2, length: conf.length() };
         let expected = [Message::ConfBegin(begin), Message::ConfPart(b"/bin/true\n".to_vec())];
-        assert_eq!(decode(&conf.small_parts(SESSION, begin).unwrap().unwrap()), expected);
-        assert!(conf.large_parts(SESSION, begin).is_none());
+        let Ok(Outgoing::Bytes(bytes)) = conf.outgoing(SESSION, Some(begin)) else { panic!("bytes") };
+        assert_eq!(decode(&bytes), expected);
+        let Ok(Outgoing::Bytes(bytes)) = conf.outgoing(SESSION, None) else { panic!("bytes") };
+        assert_eq!(decode(&bytes), [Message::Conf(b"/bin/true\n".to_vec())]);
     }
 
     #[test]
     fn a_large_conf_is_streamed_whole() {
         let content = [b"/bin/sh :CONF:\n".as_slice(), &vec![b'z'; 200_000]].concat();
         let conf = open(&content).unwrap();
-        assert_eq!(conf.whole(), None);
+        assert_eq!(conf.outgoing(SESSION, None).err(), Some(FrameTooLong(content.len())));
         let begin = ConfBegin { rank: 0, slaves: 1, length: conf.length() };
-        let mut source = conf.large_parts(SESSION, begin).unwrap();
+        let Ok(Outgoing::Stream(mut source)) = conf.outgoing(SESSION, Some(begin)) else { panic!("a stream") };
         let (mut sent, mut piece) = (Vec::new(), Vec::new());
         loop {
             piece.clear();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use synexec_proto::master::{self, PeerId};
 use synexec_proto::message::Message;
 use synexec_proto::session::Disconnect;
-use synexec_proto::transport::{self, LinkReader, Outbox, Progress, Source};
+use synexec_proto::transport::{self, LinkReader, Messages, Outbox, Progress, Source};
 use synexec_proto::wire::SessionId;
 
 use crate::dispatcher::Event;
@@ -51,7 +51,7 @@ impl Acceptor {
     fn admit(&self, peer: PeerId, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
         transport::prepare(&stream, self.lost_after)?;
         let stream = Arc::new(stream);
-        let reader = LinkReader::new(Arc::clone(&stream), self.session);
+        let reader = LinkReader::new(Arc::clone(&stream), self.session, Messages::Short);
         let events = self.events.clone();
         tell(&self.events, Event::Accepted { peer, stream, address });
         let read = move || read(peer, reader, &events);

@@ -55,7 +55,7 @@ impl Discovery {
 
     fn routes(&self) -> Vec<ProbeRoute> {
         let interfaces = match &self.interface {
-            Some(interface) => vec![interface.clone()],
+            Some(interface) => vec![interfaces::find(&interface.name).unwrap_or_else(|_| interface.clone())],
             None => broadcasting_interfaces(),
         };
         let broadcasts = interfaces.iter().map(|interface| self.broadcast_route(interface));

@@ -9,11 +9,11 @@ use synexec_host::clock::monotonic_now;
 use synexec_host::events::next_event;
 use synexec_host::signals::BlockedSignals;
 use synexec_proto::master::{self, Action, PeerId, Report, Session};
-use synexec_proto::message::{ConfBegin, Message};
+use synexec_proto::message::ConfBegin;
 use synexec_proto::session::Disconnect;
 use synexec_proto::wire::SessionId;
 
-use crate::conf_file::ConfFile;
+use crate::conf_file::{ConfFile, Outgoing};
 use crate::connections::{Acceptor, Outboxes};
 use crate::discovery::Discovery;
 use crate::options::Options;
@@ -52,7 +52,7 @@ impl Dispatcher {
         let (sender, events) = sync_channel(EVENTS_MAX);
         let (id, lost_after) = (options.common.session(), options.common.lost_after());
         let to_dispatcher = sender.clone();
-        let forward = move |signal| to_dispatcher.send(Event::Session(master::Event::Interrupted(signal))).is_ok();
+        let forward = move |signal| to_dispatcher.try_send(Event::Session(master::Event::Interrupted(signal))).is_ok();
         signals.forward(forward).context("cannot start a thread")?;
         Acceptor { listener, session: id, lost_after, events: sender.clone() }
             .start()
@@ -113,16 +113,10 @@ impl Dispatcher {
     }
 
     fn send_conf(&mut self, peer: PeerId, begin: Option<ConfBegin>) -> Result<(), Disconnect> {
-        if let Some(source) = begin.and_then(|begin| self.conf.large_parts(self.id, begin)) {
-            return self.outboxes.send_stream(peer, source);
-        }
-        match begin.map(|begin| self.conf.small_parts(self.id, begin)) {
-            Some(Ok(Some(bytes))) => self.outboxes.send_bytes(peer, bytes)?,
-            Some(Err(error)) => return Err(Disconnect::Broken(error.to_string())),
-            _ => {
-                let conf = self.conf.whole().unwrap_or_default().to_vec();
-                self.outboxes.send(peer, &Message::Conf(conf))?;
-            }
+        match self.conf.outgoing(self.id, begin) {
+            Ok(Outgoing::Stream(source)) => return self.outboxes.send_stream(peer, source),
+            Ok(Outgoing::Bytes(bytes)) => self.outboxes.send_bytes(peer, bytes)?,
+            Err(error) => return Err(Disconnect::Broken(error.to_string())),
         }
         self.session.handle(monotonic_now(), master::Event::ConfSent { peer });
         Ok(())

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitStatus> {
+    signals::reset().context("cannot set up signals")?;
     let conf = ConfFile::open(&options.conf)?;
     let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
     let listener = listen(options, interface.as_ref())?;

@@ -13,7 +13,7 @@ use thiserror::Error;
 /// The word that stands for the payload's path.
 const PAYLOAD_WORD: &[u8] = b":CONF:";
 
-/// Longest command line, in bytes: what Linux takes as one argument.
+/// Longest command line, in bytes, well below what Linux takes for all arguments together.
 pub const COMMAND_LINE_MAX: usize = 128 * 1024;
 
 /// Why a conf cannot be run anywhere.
@@ -76,7 +76,9 @@ impl CommandLine {
 
     /// The arguments, of which the first is the program's own name: the part after the last `/`.
     pub fn arguments(&self, payload: &Path) -> Vec<OsString> {
-        let name = self.program(payload).file_name().unwrap_or_default().to_owned();
+        let program = self.program(payload);
+        let name = program.as_os_str().as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let name = OsStr::from_bytes(name).to_owned();
         let rest = self.words.iter().skip(1).map(|word| substitute(word, payload));
         std::iter::once(name).chain(rest).collect()
     }
@@ -182,6 +184,12 @@ mod tests {
         assert_eq!(arguments("/bin/echo \ta\r b\x0b\x0c'c d'  "), ["echo", "a", "b", "'c", "d'"]);
         assert!(CommandLine::parse(b"/bin/sh -c 'x y'").unwrap().has_quotes());
         assert!(!CommandLine::parse(b"/bin/sh -c x").unwrap().has_quotes());
+    }
+
+    #[test]
+    fn a_program_runs_under_what_follows_its_last_slash() {
+        assert_eq!(arguments("/usr/bin/env x"), ["env", "x"]);
+        assert_eq!(arguments("./..")[0], "..");
     }
 
     #[test]

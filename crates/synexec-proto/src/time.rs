@@ -11,6 +11,9 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 pub struct MonotonicInstant(u64);
 
 impl MonotonicInstant {
+    /// The last instant there is.
+    pub const LAST: Self = Self(u64::MAX);
+
     /// The instant this many nanoseconds after the host's origin.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)

@@ -55,6 +55,7 @@ impl ConfStore {
         let Self { work_dir, place, .. } = self;
         let prepared = Prepared { work_dir, place, command_line, payload };
         prepared.check_program()?;
+        prepared.work_dir.check_output().map_err(not_written)?;
         Ok(prepared)
     }
 
@@ -83,7 +84,7 @@ impl Prepared {
             program: self.command_line.program(&payload),
             arguments: self.command_line.arguments(&payload),
             environment: self.environment(session, name),
-            output: output.map_err(|error| Reason::new(&format!("cannot write the output: {error}")))?,
+            output: output.map_err(not_written)?,
         })
     }
 
@@ -111,6 +112,10 @@ fn is_directory(path: &Path) -> bool {
 
 fn reason(error: impl Display) -> Reason {
     Reason::new(&error.to_string())
+}
+
+fn not_written(error: impl Display) -> Reason {
+    Reason::new(&format!("cannot write the output: {error}"))
 }
 
 fn not_stored(error: impl Display) -> Reason {

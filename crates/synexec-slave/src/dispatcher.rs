@@ -66,7 +66,7 @@ impl Dispatcher {
     pub fn new(options: &Options, network: Network, work_dir: WorkDir, signals: BlockedSignals) -> Result<Self> {
         let (sender, events) = sync_channel(EVENTS_MAX);
         let to_dispatcher = sender.clone();
-        let forward = move |interrupt| to_dispatcher.send(Event::Slave(slave::Event::Shutdown(interrupt))).is_ok();
+        let forward = move |interrupt| to_dispatcher.try_send(Event::Slave(slave::Event::Shutdown(interrupt))).is_ok();
         signals.forward(forward).context("cannot start a thread")?;
         let settings =
             slave::Settings { name: options.name.clone(), dials: options.master.is_some(), once: options.once };
@@ -102,8 +102,14 @@ impl Dispatcher {
 
     fn take(&mut self, event: Event) {
         let event = match event {
-            Event::Slave(event) => event,
+            Event::Slave(event) => {
+                if matches!(event, slave::Event::ListenFailed { .. }) {
+                    self.network.stop_listening();
+                }
+                event
+            }
             Event::Linked { link, stream, master } if link == self.link => {
+                self.network.stop_listening();
                 self.outbox = Some(self.outbox_for(stream));
                 slave::Event::Connected { master }
             }

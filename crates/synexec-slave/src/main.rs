@@ -33,6 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitStatus> {
+    signals::reset().context("cannot set up signals")?;
     ensure!(options.common.port != 0, PortZero);
     let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
     let listener = options.master.is_none().then(|| listen(options, interface.as_ref())).transpose()?;
@@ -42,7 +43,7 @@ fn run(options: &Options) -> Result<ExitStatus> {
         daemon::into_background(&daemon::open_log(&path)?)?;
     }
     let signals = signals::block().context("cannot block signals")?;
-    let network = Network::new(options, interface.as_ref(), listener);
+    let network = Network::new(options, listener);
     Dispatcher::new(options, network, work_dir, signals)?.run()
 }
 

@@ -7,9 +7,9 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use synexec_host::interfaces::Interface;
+use synexec_host::interfaces;
 use synexec_proto::slave;
-use synexec_proto::transport::{self, LinkReader, ProbeListener};
+use synexec_proto::transport::{self, LinkReader, Messages, ProbeListener};
 use synexec_proto::wire::SessionId;
 
 use crate::dispatcher::{Event, LinkId};
@@ -22,7 +22,7 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Network {
     settings: Arc<Settings>,
-    first_listener: Option<ProbeListener>,
+    listener: Option<Arc<ProbeListener>>,
 }
 
 #[derive(Debug)]
@@ -30,36 +30,35 @@ struct Settings {
     session: SessionId,
     port: u16,
     device: Option<String>,
-    source: Option<Ipv4Addr>,
     master: Option<String>,
     lost_after: Duration,
 }
 
 impl Network {
-    /// A network as the options say; the listener, bound early so that errors show early, serves the first wait.
-    pub fn new(options: &Options, interface: Option<&Interface>, first_listener: Option<ProbeListener>) -> Self {
+    /// A network as the options say, with a listener that was bound early so that errors show early.
+    pub fn new(options: &Options, listener: Option<ProbeListener>) -> Self {
         let settings = Settings {
             session: options.common.session(),
             port: options.common.port,
-            device: interface.map(|interface| interface.name.clone()),
-            source: interface.map(|interface| interface.address),
+            device: options.common.interface.clone(),
             master: options.master.clone(),
             lost_after: options.common.lost_after(),
         };
-        Self { settings: Arc::new(settings), first_listener }
+        Self { settings: Arc::new(settings), listener: listener.map(Arc::new) }
     }
 
-    /// Waits for a probe, in a thread that ends with it: while a slave is connected it does not listen, so that other
-    /// slaves of this host are the ones to hear a probe that reaches only one of them.
+    /// Waits for a probe, in a thread that ends with it. The socket stays until a connection stands: a master that
+    /// cannot be reached at one of its addresses may have sent its probe from another one too.
     ///
     /// # Errors
     /// When the port is taken, or no thread is to be had.
     pub fn listen(&mut self, events: SyncSender<Event>) -> io::Result<()> {
         let settings = Arc::clone(&self.settings);
-        let listener = match self.first_listener.take() {
-            Some(listener) => listener,
-            None => ProbeListener::bind(settings.port, settings.device.as_deref())?,
+        let listener = match &self.listener {
+            Some(listener) => Arc::clone(listener),
+            None => Arc::new(ProbeListener::bind(settings.port, settings.device.as_deref())?),
         };
+        self.listener = Some(Arc::clone(&listener));
         log::debug!("listening for probes on UDP port {}", settings.port);
         spawn("listen", move || {
             tell(
@@ -70,6 +69,12 @@ impl Network {
                 }),
             );
         })
+    }
+
+    /// Closes the listening socket: while a slave is connected it does not listen, so that other slaves of this host are
+    /// the ones to hear a probe that reaches only one of them.
+    pub fn stop_listening(&mut self) {
+        self.listener = None;
     }
 
     /// Connects to a master, and then reads what it says.
@@ -97,9 +102,15 @@ impl Settings {
             Some(master) => master,
             None => self.resolve(self.master.as_deref().unwrap_or_default())?,
         };
-        let stream = transport::connect(self.source, master, CONNECT_TIME).with_context(|| master.to_string())?;
+        let stream = transport::connect(self.source()?, master, CONNECT_TIME).with_context(|| master.to_string())?;
         transport::prepare(&stream, self.lost_after)?;
         Ok((stream, master))
+    }
+
+    /// Looked up at every attempt: an interface may get another address while we wait.
+    fn source(&self) -> Result<Option<Ipv4Addr>> {
+        let interface = self.device.as_deref().map(interfaces::find).transpose()?;
+        Ok(interface.map(|interface| interface.address))
     }
 
     /// Looked up at every attempt: a name may come to mean something while we wait.
@@ -111,7 +122,7 @@ impl Settings {
     }
 
     fn read(&self, stream: Arc<TcpStream>, link: LinkId, events: &SyncSender<Event>) {
-        let mut reader = LinkReader::new(stream, self.session);
+        let mut reader = LinkReader::new(stream, self.session, Messages::AnySize);
         loop {
             match reader.next_frame() {
                 Ok(frame) => tell(events, Event::Link { link, event: slave::Event::Received(frame) }),

@@ -3,8 +3,12 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, geteuid};
 use synexec_host::files::{self, FileError, LockFile};
 use thiserror::Error;
 
@@ -23,8 +27,26 @@ pub enum WorkDirError {
     #[error("another slave uses the work dir {path}; give this one its own with --work-dir", path = .0.display())]
     InUse(PathBuf),
     /// The lock cannot be taken.
-    #[error("cannot lock the work dir: {0}; choose another with --work-dir")]
+    #[error("cannot lock the work dir: {0}, or choose another with --work-dir")]
     Lock(FileError),
+}
+
+/// A payload's name, before the pid of the slave.
+const PAYLOAD_PREFIX: &str = "synexec_slave_conf.";
+
+/// Removes what slaves left that were killed. Those of others stay: an original slave may work here too.
+fn remove_stale_payloads(work_dir: &Path) {
+    let entries = std::fs::read_dir(work_dir).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(PAYLOAD_PREFIX)).and_then(|pid| pid.parse().ok());
+        let is_dead = pid.is_some_and(|pid: i32| pid > 0 && kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH));
+        let is_ours = entry.metadata().is_ok_and(|metadata| metadata.uid() == geteuid().as_raw());
+        if is_dead && is_ours {
+            // Where this fails, the file does no more harm than before.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// A directory that one slave works in.
@@ -45,6 +67,7 @@ impl WorkDir {
             FileError::Locked(_) => WorkDirError::InUse(path.clone()),
             other => WorkDirError::Lock(other),
         })?;
+        remove_stale_payloads(&path);
         Ok(Self { path, _lock: lock })
     }
 
@@ -53,12 +76,24 @@ impl WorkDir {
     /// # Errors
     /// [`FileError`].
     pub fn open_output(&self) -> Result<File, FileError> {
-        files::open_emptied(&self.path.join("synexec.out"))
+        files::open_emptied(&self.output_path())
+    }
+
+    /// Whether [`Self::open_output`] can be expected to work; touches nothing.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn check_output(&self) -> Result<(), FileError> {
+        files::check_emptiable(&self.output_path())
+    }
+
+    fn output_path(&self) -> PathBuf {
+        self.path.join("synexec.out")
     }
 
     /// Where the payload is, when there is one.
     pub fn payload_path(&self) -> PathBuf {
-        self.path.join(format!("synexec_slave_conf.{}", std::process::id()))
+        self.path.join(format!("{PAYLOAD_PREFIX}{}", std::process::id()))
     }
 
     /// Creates the payload file, anew: one of that name can only be a dead process's, since pid and lock are ours.
@@ -116,7 +151,7 @@ impl Drop for PayloadPath {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -128,6 +163,17 @@ mod tests {
         assert!(matches!(error, WorkDirError::InUse(_)) && error.to_string().contains("--work-dir"));
         drop(first);
         WorkDir::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn payloads_of_dead_slaves_go_and_of_living_ones_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let (living, dead) =
+            (dir.path().join("synexec_slave_conf.1"), dir.path().join("synexec_slave_conf.2147483647"));
+        std::fs::write(&living, "").unwrap();
+        std::fs::write(&dead, "").unwrap();
+        let _work_dir = WorkDir::open(dir.path()).unwrap();
+        assert!(living.exists() && !dead.exists());
     }
 
     #[test]

@@ -45,12 +45,12 @@ impl Executing {
         now: MonotonicInstant,
         actions: &mut Actions,
     ) -> Self {
-        actions.tell(Notice::Starting { slaves: members.len() });
         let ordered = Unanswered::new(now, settings.lost_after);
         let slaves: Vec<_> = members.into_iter().map(|member| Runner { member, run: Run::Ordered(ordered) }).collect();
         for slave in &slaves {
             actions.send(slave.member.peer, Message::Exec);
         }
+        actions.tell(Notice::Starting { slaves: slaves.len() });
         let start = PhaseStart { phase: PhaseName::Executing, at: now };
         Self { start, slaves, stopping: None }
     }
@@ -112,15 +112,14 @@ impl Executing {
             return;
         }
         self.stopping = Some(Stopping { interrupt, deadline: now.plus(STOP_GRACE).plus(STOP_REPORT_TIME) });
-        let running = self.slaves.iter().filter(|slave| !slave.is_done());
-        let (able, unable): (Vec<_>, Vec<_>) = running
-            .map(|slave| (slave.member.peer, slave.member.has(Feature::Stop)))
-            .partition(|(_, can_stop)| *can_stop);
-        actions.tell(Notice::Stopping { interrupt, running: able.len() + unable.len() });
-        for (peer, _) in able {
-            actions.send(peer, Message::Stop);
+        let running: Vec<_> = self.slaves.iter().filter(|slave| !slave.is_done()).collect();
+        actions.tell(Notice::Stopping { interrupt, running: running.len() });
+        let (able, unable): (Vec<_>, Vec<_>) = running.into_iter().partition(|slave| slave.member.has(Feature::Stop));
+        for slave in able {
+            actions.send(slave.member.peer, Message::Stop);
         }
-        for (peer, _) in unable {
+        let unable: Vec<_> = unable.into_iter().map(|slave| slave.member.peer).collect();
+        for peer in unable {
             self.lose(now, peer, Loss::CannotStop, actions);
         }
     }

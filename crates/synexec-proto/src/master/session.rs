@@ -67,7 +67,7 @@ impl Session {
             Phase::Executing(phase) => phase.deadline(),
             Phase::Over(_) => return None,
         };
-        due.map(|due| self.clock.next_look(due))
+        Some(self.clock.next_look(due.unwrap_or(MonotonicInstant::LAST)))
     }
 
     /// The next thing to do.

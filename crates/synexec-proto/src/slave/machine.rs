@@ -23,7 +23,9 @@ pub struct Slave {
     link: Link,
     conf: Conf,
     task: Task,
-    session: SessionSoFar,
+    /// What `--once` needs to know of the session: the last thing that happened in it.
+    session: Option<ExitCause>,
+    unreported: Option<TaskEnded>,
     shutdown: Option<Interrupt>,
     actions: VecDeque<Action>,
 }
@@ -47,13 +49,6 @@ enum Conf {
     Ready,
 }
 
-/// What `--once` needs to know of a session: the worst or last thing that happened in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SessionSoFar {
-    Nothing,
-    Over(ExitCause),
-}
-
 impl Slave {
     /// A slave in discovery. It dials or listens at once.
     pub fn new(settings: Settings, now: MonotonicInstant) -> Self {
@@ -62,7 +57,8 @@ impl Slave {
             link: Link::Gone,
             conf: Conf::None,
             task: Task::Idle,
-            session: SessionSoFar::Nothing,
+            session: None,
+            unreported: None,
             shutdown: None,
             actions: VecDeque::new(),
         };
@@ -205,7 +201,7 @@ impl Slave {
             return false;
         }
         self.discard_conf();
-        self.session = SessionSoFar::Over(ExitCause::NotStarted);
+        self.session = Some(ExitCause::NotStarted);
         true
     }
 
@@ -230,7 +226,7 @@ impl Slave {
 
     fn decline(&mut self, reason: Reason) {
         self.discard_conf();
-        self.session = SessionSoFar::Over(ExitCause::Declined);
+        self.session = Some(ExitCause::Declined);
         self.tell(Notice::Declined(reason.clone()));
         self.send_reason(reason, Message::ConfNo);
     }
@@ -255,13 +251,13 @@ impl Slave {
         match result {
             Ok(()) => {
                 let due = self.task.started(now);
-                self.tell(Notice::Started);
                 self.send(Message::ExecOk);
+                self.tell(Notice::Started);
                 self.carry_out(due);
             }
             Err(reason) => {
                 self.task = Task::Idle;
-                self.session = SessionSoFar::Over(ExitCause::Declined);
+                self.session = Some(ExitCause::Declined);
                 self.refuse(reason);
                 self.settle(now);
             }
@@ -270,14 +266,20 @@ impl Slave {
 
     fn ended(&mut self, now: MonotonicInstant, ended: &TaskEnded, stragglers: bool) {
         self.task.ended(now, stragglers);
-        self.session = SessionSoFar::Over(ExitCause::TaskEnded(ended.end));
+        self.session = Some(ExitCause::TaskEnded(ended.end));
         self.tell(Notice::Ended(ended.end));
+        self.unreported = Some(*ended);
+        self.settle(now);
+    }
+
+    /// Tells the master, once nothing of the task is left that is being waited for.
+    fn report_end(&mut self) {
+        let Some(ended) = self.unreported.take() else { return };
         self.send(if self.agreed(Feature::TaskEnded) {
-            Message::TaskEnded(*ended)
+            Message::TaskEnded(ended)
         } else {
             Message::Finished(FinishedRecord { started: ended.started, finished: ended.finished })
         });
-        self.settle(now);
     }
 
     fn stop(&mut self, now: MonotonicInstant) {
@@ -289,7 +291,7 @@ impl Slave {
         if !self.is_connected() && self.link != Link::Connecting {
             return;
         }
-        let configured = self.session != SessionSoFar::Nothing;
+        let configured = self.session.is_some();
         self.tell(Notice::Disconnected { why, configured });
         self.push(Action::Disconnect);
         self.link = Link::Gone;
@@ -323,12 +325,13 @@ impl Slave {
         if !self.task.is_idle() || self.link == Link::Exited {
             return;
         }
+        self.report_end();
         if let Some(interrupt) = self.shutdown {
             self.exit(ExitCause::Interrupted(interrupt));
         } else if self.link == Link::Gone {
             self.discard_conf();
-            match std::mem::replace(&mut self.session, SessionSoFar::Nothing) {
-                SessionSoFar::Over(cause) if self.settings.once => self.exit(cause),
+            match self.session.take() {
+                Some(cause) if self.settings.once => self.exit(cause),
                 _ => self.discover(dial_at),
             }
         }

@@ -6,13 +6,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::session::Disconnect;
-use crate::wire::{Frame, FrameDecoder, SessionId};
+use crate::wire::{DATA_MAX, Frame, FrameDecoder, SessionId};
 
 /// Size of the first read, enough for any message but a conf.
 const FIRST_READ: usize = 1024;
 
+/// When a message's time is over, what has arrived already still counts: it may be we who were away.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
 /// Size that reads grow to when the peer has much to say.
 const LARGEST_READ: usize = 256 * 1024;
+
+/// How much a peer may have to say in one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Messages {
+    /// Confs too: a slave reads its master.
+    AnySize,
+    /// Answers and reports: a master reads its slaves. Longer data are read past and not kept, so that a thousand
+    /// strangers who send much cost little memory.
+    Short,
+}
+
+/// Most data of a short message that are kept.
+const SHORT_MAX: usize = 2048;
 
 /// Reads whole messages from one connection.
 #[derive(Debug)]
@@ -22,13 +38,18 @@ pub struct LinkReader {
     chunk: Vec<u8>,
     begun: Option<Instant>,
     timeout: Option<Duration>,
+    largest_read: usize,
 }
 
 impl LinkReader {
     /// A reader of messages of `session`.
-    pub fn new(stream: Arc<TcpStream>, session: SessionId) -> Self {
-        let decoder = FrameDecoder::new(session);
-        Self { stream, decoder, chunk: vec![0; FIRST_READ], begun: None, timeout: None }
+    pub fn new(stream: Arc<TcpStream>, session: SessionId, messages: Messages) -> Self {
+        let (longest_data, largest_read) = match messages {
+            Messages::AnySize => (DATA_MAX, LARGEST_READ),
+            Messages::Short => (SHORT_MAX, FIRST_READ),
+        };
+        let decoder = FrameDecoder::new(session, longest_data);
+        Self { stream, decoder, chunk: vec![0; FIRST_READ], begun: None, timeout: None, largest_read }
     }
 
     /// Waits for the next message: for ever while none has begun, and only so long once one has.
@@ -41,20 +62,19 @@ impl LinkReader {
                 self.begun = None;
                 return Ok(frame);
             }
-            let timeout = self.time_left()?;
-            self.limit_wait(timeout).map_err(broken)?;
-            self.read_more()?;
+            let left = self.time_left();
+            self.limit_wait(left.map(|left| left.max(SHORTEST_WAIT))).map_err(broken)?;
+            if !self.read_more()? && left == Some(Duration::ZERO) {
+                return Err(Disconnect::Stalled);
+            }
         }
     }
 
     /// How long the message that has begun may still take; none when none has.
-    fn time_left(&mut self) -> Result<Option<Duration>, Disconnect> {
-        let Some(allowed) = self.decoder.time_allowed() else {
-            return Ok(None);
-        };
+    fn time_left(&mut self) -> Option<Duration> {
+        let allowed = self.decoder.time_allowed()?;
         let taken = self.begun.get_or_insert_with(Instant::now).elapsed();
-        let left = allowed.checked_sub(taken).filter(|left| !left.is_zero());
-        left.map(Some).ok_or(Disconnect::Stalled)
+        Some(allowed.saturating_sub(taken))
     }
 
     fn limit_wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -65,17 +85,18 @@ impl LinkReader {
         Ok(())
     }
 
-    fn read_more(&mut self) -> Result<(), Disconnect> {
+    /// Reads what is there, and tells whether there was anything.
+    fn read_more(&mut self) -> Result<bool, Disconnect> {
         match (&*self.stream).read(&mut self.chunk) {
             Ok(0) => Err(Disconnect::Closed),
             Ok(length) => {
                 self.decoder.feed(self.chunk.get(..length).unwrap_or_default());
-                if length == self.chunk.len() && length < LARGEST_READ {
+                if length == self.chunk.len() && length < self.largest_read {
                     self.chunk.resize(length * 4, 0);
                 }
-                Ok(())
+                Ok(true)
             }
-            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => Ok(false),
             Err(error) => Err(broken(error)),
         }
     }
@@ -100,7 +121,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
-        (client, LinkReader::new(Arc::new(server), SESSION))
+        (client, LinkReader::new(Arc::new(server), SESSION, Messages::AnySize))
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub fn connect(source: Option<Ipv4Addr>, master: SocketAddr, timeout: Duration) 
 /// Those of the socket options.
 pub fn prepare(stream: &TcpStream, lost_after: Duration) -> io::Result<()> {
     let socket = socket2::SockRef::from(stream);
-    let step = (lost_after / (KEEPALIVE_PROBES + 1)).max(Duration::from_secs(1));
+    let step = (lost_after / KEEPALIVE_PROBES).max(Duration::from_secs(1));
     let keepalive = TcpKeepalive::new().with_time(step).with_interval(step).with_retries(KEEPALIVE_PROBES);
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive)?;

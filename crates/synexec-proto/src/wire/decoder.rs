@@ -35,14 +35,24 @@ pub enum DecodeError {
 #[derive(Debug)]
 pub struct FrameDecoder {
     session: SessionId,
+    longest_data: usize,
     buffer: Vec<u8>,
     consumed: usize,
+    skipping: Option<Skipping>,
+}
+
+/// A message whose data are too long to be kept, and how many of them are still to come.
+#[derive(Debug, Clone, Copy)]
+struct Skipping {
+    header: Header,
+    left: usize,
 }
 
 impl FrameDecoder {
-    /// A decoder for a connection that belongs to `session`.
-    pub fn new(session: SessionId) -> Self {
-        Self { session, buffer: Vec::new(), consumed: 0 }
+    /// A decoder for a connection that belongs to `session`. Data longer than `longest_data` bytes are read past, and
+    /// their frame comes without them.
+    pub fn new(session: SessionId, longest_data: usize) -> Self {
+        Self { session, longest_data, buffer: Vec::new(), consumed: 0, skipping: None }
     }
 
     /// Takes the next bytes of the stream. Call [`Self::next_frame`] until it gives none before feeding more.
@@ -60,24 +70,35 @@ impl FrameDecoder {
     /// # Errors
     /// [`DecodeError`] when the header is not of this protocol or session; the connection is then of no use.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, DecodeError> {
-        let Some((header, rest)) = self.header() else {
-            return Ok(None);
-        };
+        if let Some(skipping) = self.skipping {
+            return Ok(self.skip(skipping));
+        }
+        let Some((header, rest)) = self.header() else { return Ok(None) };
         self.check(header)?;
         let length = usize::from(header.length);
-        let Some(data) = rest.get(..length) else {
-            return Ok(None);
-        };
+        if length > self.longest_data {
+            self.consumed += HEADER_LEN;
+            return Ok(self.skip(Skipping { header, left: length }));
+        }
+        let Some(data) = rest.get(..length) else { return Ok(None) };
         let frame = Frame::received(header, data.to_vec());
         self.consumed += HEADER_LEN + length;
         Ok(Some(frame))
     }
 
+    fn skip(&mut self, Skipping { header, left }: Skipping) -> Option<Frame> {
+        let here = (self.buffer.len() - self.consumed).min(left);
+        self.consumed += here;
+        self.skipping = (here < left).then_some(Skipping { header, left: left - here });
+        self.skipping.is_none().then(|| Frame::bare(header.command))
+    }
+
     /// While a message has begun and is not whole: the time that all of it may take from its first byte.
     pub fn time_allowed(&self) -> Option<Duration> {
-        let begun = self.buffer.len() > self.consumed;
+        let begun = self.buffer.len() > self.consumed || self.skipping.is_some();
         begun.then(|| {
-            let length = self.header().map_or(0, |(header, _)| u32::from(header.length));
+            let header = self.skipping.map(|skipping| skipping.header).or(self.header().map(|(header, _)| header));
+            let length = header.map_or(0, |header| u32::from(header.length));
             MESSAGE_TIME + Duration::from_secs(u64::from(length / SLOWEST_BYTES_PER_SECOND))
         })
     }
@@ -103,12 +124,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::Command;
+    use crate::wire::{Command, DATA_MAX};
 
     const SESSION: SessionId = SessionId(0x1234_5678);
 
     fn decode_all(chunks: &[Vec<u8>]) -> Result<Vec<Frame>, DecodeError> {
-        let mut decoder = FrameDecoder::new(SESSION);
+        let mut decoder = FrameDecoder::new(SESSION, DATA_MAX);
         let mut frames = Vec::new();
         for chunk in chunks {
             decoder.feed(chunk);
@@ -146,12 +167,29 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic_or_hoard(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..100), 0..50)) {
-            let mut decoder = FrameDecoder::new(SESSION);
+            let mut decoder = FrameDecoder::new(SESSION, DATA_MAX);
             for chunk in chunks {
                 decoder.feed(&chunk);
                 while let Ok(Some(_)) = decoder.next_frame() {}
             }
         }
+    }
+
+    #[test]
+    fn data_too_long_to_keep_are_read_past() {
+        let long = Frame::new(Command::Reply, vec![7; 5000]).unwrap().encode(SESSION);
+        let next = Frame::new(Command::ConfOk, vec![8; 100]).unwrap();
+        let mut decoder = FrameDecoder::new(SESSION, 100);
+        let mut frames = Vec::new();
+        for chunk in [long, next.encode(SESSION)].concat().chunks(64) {
+            decoder.feed(chunk);
+            assert!(decoder.buffer.len() < 300);
+            while let Some(frame) = decoder.next_frame().unwrap() {
+                frames.push(frame);
+            }
+        }
+        assert_eq!(frames, [Frame::bare(Command::Reply), next]);
+        assert_eq!(decoder.time_allowed(), None);
     }
 
     #[test]
@@ -165,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_begun_message_has_a_second_and_longer_for_its_data() {
-        let mut decoder = FrameDecoder::new(SESSION);
+        let mut decoder = FrameDecoder::new(SESSION, DATA_MAX);
         assert_eq!(decoder.time_allowed(), None);
         let header = Header::new(SESSION, Command::Conf, 65_535).encode();
         decoder.feed(&header[..3]);

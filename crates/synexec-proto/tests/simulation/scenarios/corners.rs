@@ -189,7 +189,7 @@ fn the_session_goes_on_only_when_what_a_stopped_task_left_is_gone() {
     bench.is_told([Message::Exec]);
     bench.passes(millis(10));
     let sent = bench.sent();
-    assert!(matches!(sent[..], [Message::TaskEnded(_), Message::ExecNo(_), Message::ExecOk]), "{sent:?}");
+    assert!(matches!(sent[..], [Message::ExecNo(_), Message::TaskEnded(_), Message::ExecOk]), "{sent:?}");
 }
 
 #[test]

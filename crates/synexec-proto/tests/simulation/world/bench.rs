@@ -148,7 +148,7 @@ impl Bench {
 
 /// The message's frame, after it has crossed the network.
 fn frame(message: &Message) -> Frame {
-    let mut decoder = FrameDecoder::new(SESSION);
+    let mut decoder = FrameDecoder::new(SESSION, synexec_proto::wire::DATA_MAX);
     decoder.feed(&encode(message));
     decoder.next_frame().expect("it is of this session").expect("it is whole")
 }

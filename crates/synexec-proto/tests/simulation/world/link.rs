@@ -84,7 +84,7 @@ impl Side {
 
 impl End {
     fn new() -> Self {
-        Self { open: true, decoder: FrameDecoder::new(SESSION) }
+        Self { open: true, decoder: FrameDecoder::new(SESSION, synexec_proto::wire::DATA_MAX) }
     }
 
     fn read(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), Disconnect> {

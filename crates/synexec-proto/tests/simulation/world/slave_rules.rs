@@ -1,7 +1,7 @@
 //! What a slave never does, whatever it is told.
 
 use synexec_proto::message::{Features, Message};
-use synexec_proto::slave::{Action, Event};
+use synexec_proto::slave::{Action, Event, StopSignal};
 use synexec_proto::wire::Frame;
 
 /// Follows one slave's events and actions.
@@ -15,6 +15,10 @@ pub struct SlaveRules {
     /// From the order to start until its end.
     task: bool,
     to_report: bool,
+    /// From the first signal to the task until the next start.
+    stopping: bool,
+    /// While others of a stopped task's group are left, its end need not be reported yet.
+    may_wait: bool,
     exited: bool,
 }
 
@@ -22,10 +26,14 @@ impl SlaveRules {
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Connected { .. } => (self.connected, self.extended) = (true, false),
-            Event::Disconnected(_) => self.connected = false,
+            Event::Disconnected(_) => (self.connected, self.to_report) = (false, false),
             Event::Received(frame) if announces(frame) => self.extended = true,
             Event::Started(Err(_)) => self.task = false,
-            Event::TaskEnded { .. } => (self.task, self.to_report) = (false, self.connected),
+            Event::TaskEnded { stragglers, .. } => {
+                (self.task, self.to_report) = (false, self.connected);
+                self.may_wait = *stragglers && self.stopping;
+            }
+            Event::StragglersGone => self.may_wait = false,
             _ => {}
         }
     }
@@ -37,16 +45,21 @@ impl SlaveRules {
             Action::BeginConf(_) | Action::Discard => self.conf_accepted = false,
             Action::Start => {
                 assert!(self.conf_accepted, "a start without an accepted conf");
-                assert!(!self.task, "a second task at once");
-                self.task = true;
+                assert!(!self.task && !self.to_report, "a second task at once");
+                (self.task, self.stopping) = (true, false);
             }
             Action::Listen | Action::Connect(_) => {
                 assert!(!self.task, "in discovery while a task runs");
                 assert!(!self.connected, "in discovery while connected");
             }
-            Action::Disconnect => self.connected = false,
+            Action::Signal(signal) => {
+                self.stopping = true;
+                self.may_wait &= *signal == StopSignal::Terminate;
+            }
+            Action::Disconnect => (self.connected, self.to_report) = (false, false),
             Action::Exit(_) => {
                 assert!(!self.task, "exits while a task runs");
+                assert!(!self.to_report, "exits with an end unreported");
                 self.exited = true;
             }
             _ => {}
@@ -55,7 +68,7 @@ impl SlaveRules {
 
     /// When all actions that followed an event were seen.
     pub fn settled(&self) {
-        assert!(!self.to_report, "a task's end was not reported");
+        assert!(!self.to_report || self.may_wait, "a task's end was not reported");
     }
 
     fn sends(&mut self, message: &Message) {
