@@ -8,6 +8,8 @@ use synexec_tests::process::Process;
 pub const TESTS: &[(&str, Test)] = &[
     ("confs::a_large_conf_arrives_whole_and_memory_stays_small", a_large_conf_arrives_whole_and_memory_stays_small),
     ("confs::a_declined_conf_is_told_with_name_and_reason", a_declined_conf_is_told_with_name_and_reason),
+    ("confs::an_output_that_cannot_be_written_declines_the_conf", an_output_that_cannot_be_written_declines_the_conf),
+    ("confs::what_the_kernel_does_not_know_is_not_run_by_a_shell", what_the_kernel_does_not_know_is_not_run_by_a_shell),
     ("confs::a_payload_can_be_the_program", a_payload_can_be_the_program),
     ("confs::a_conf_can_come_from_a_pipe", a_conf_can_come_from_a_pipe),
     ("confs::a_conf_that_shrinks_ends_the_session_with_its_rows", a_conf_that_shrinks_ends_the_session_with_its_rows),
@@ -96,5 +98,28 @@ fn a_conf_that_shrinks_ends_the_session_with_its_rows() -> Result<()> {
     let finished = master.wait()?;
     ensure!(finished.code() == Some(7) && finished.stderr.contains("become shorter"), "{finished:?}");
     ensure!(row(&finished, "vm0")?.contains("cancelled") && row(&finished, "vm1")?.contains("cancelled"));
+    Ok(())
+}
+
+fn an_output_that_cannot_be_written_declines_the_conf() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let victim = fleet.guests[1].dir().join("victim");
+    std::fs::write(&victim, "precious")?;
+    std::os::unix::fs::symlink(&victim, fleet.guests[1].dir().join("synexec.out"))?;
+    let _slaves = fleet.slaves(&[])?;
+    let finished = fleet.master(2, &fleet.conf("/bin/echo ran\n")?, &[])?.wait()?;
+    ensure!(finished.code() == Some(4), "{finished:?}");
+    ensure!(row(&finished, "vm1")?.contains("declined: cannot write the output"), "{finished:?}");
+    ensure!(row(&finished, "vm0")?.contains("cancelled") && !fleet.has_run(0), "{finished:?}");
+    ensure!(std::fs::read_to_string(victim)? == "precious");
+    Ok(())
+}
+
+fn what_the_kernel_does_not_know_is_not_run_by_a_shell() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &[])?;
+    let finished = fleet.master(1, &fleet.conf(":CONF:\ntouch ran\n")?, &[])?.wait()?;
+    ensure!(finished.code() == Some(4) && row(&finished, "vm0")?.contains("Exec format error"), "{finished:?}");
+    ensure!(!fleet.guests[0].dir().join("ran").exists());
     Ok(())
 }

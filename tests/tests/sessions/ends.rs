@@ -11,6 +11,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("ends::an_interrupt_while_joining_frees_the_slaves", an_interrupt_while_joining_frees_the_slaves),
     ("ends::an_interrupt_while_executing_stops_the_tasks", an_interrupt_while_executing_stops_the_tasks),
     ("ends::a_task_that_ignores_sigterm_is_killed", a_task_that_ignores_sigterm_is_killed),
+    ("ends::the_master_waits_for_the_whole_process_group", the_master_waits_for_the_whole_process_group),
+    ("ends::a_hangup_stops_the_task_too", a_hangup_stops_the_task_too),
     ("ends::a_second_interrupt_leaves_at_once", a_second_interrupt_leaves_at_once),
     ("ends::a_slave_that_is_told_to_end_reports_first", a_slave_that_is_told_to_end_reports_first),
     ("ends::a_task_that_ends_at_once_is_never_lost", a_task_that_ends_at_once_is_never_lost),
@@ -133,5 +135,33 @@ fn the_end_is_told_early_errors_first() -> Result<()> {
     first.wait_for("waiting")?;
     let second = fleet.master(1, &conf, &[])?.wait()?;
     ensure!(second.code() == Some(7) && second.stderr.contains("cannot listen on TCP port 5165"), "{second:?}");
+    Ok(())
+}
+
+fn the_master_waits_for_the_whole_process_group() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let script = "/bin/sh :CONF:\n(trap '' TERM; echo ready; exec sleep 1000) & echo $! pid\nwait\n";
+    let master = fleet.master(1, &fleet.conf(script)?, &[])?;
+    fleet.wait_for_output(0, "ready")?;
+    let output = fleet.wait_for_output(0, " pid")?;
+    let stubborn = output.split_whitespace().find(|word| word.parse::<u32>().is_ok()).unwrap_or_default();
+    master.signal(Signal::SIGINT)?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(130) && row(&finished, "vm0")?.contains("killed by signal 15"), "{finished:?}");
+    ensure!(slave.output_so_far().contains("killing it"), "the master did not wait: {}", slave.output_so_far());
+    eventually("the end of the killed", || (!is_alive(stubborn)).then_some(()))?;
+    Ok(())
+}
+
+fn a_hangup_stops_the_task_too() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let master = fleet.master(1, &fleet.conf(SLEEP)?, &[])?;
+    let child = fleet.wait_for_output(0, "\n")?;
+    slave.signal(Signal::SIGHUP)?;
+    ensure!(slave.wait()?.code() == Some(143));
+    ensure!(!is_alive(child.trim()), "the task went on");
+    ensure!(master.wait()?.code() == Some(1));
     Ok(())
 }
