@@ -15,7 +15,7 @@ use crate::time::MonotonicInstant;
 /// Time for a connection to say hello, and to answer the first probe.
 const HELLO_TIME: Duration = Duration::from_secs(5);
 
-/// Most connections that have not yet shown to be slaves; beyond it the oldest goes.
+/// Most connections that have not yet shown to be slaves; beyond it the oldest that has said nothing goes.
 const STRANGERS_MAX: usize = 2048;
 
 /// A slave not heard for this long is asked once more before the set counts as complete, and has as long to answer.
