@@ -1,6 +1,6 @@
-//! How a dispatcher waits for what its threads tell.
+//! How threads tell their dispatcher, and how it waits for them.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 use synexec_proto::time::MonotonicInstant;
@@ -12,6 +12,11 @@ use crate::clock::monotonic_now;
 #[derive(Debug, Error)]
 #[error("all threads are gone")]
 pub struct ThreadsGone;
+
+/// Tells the dispatcher. It is gone only when the program ends, and then nobody needs to know.
+pub fn tell<E>(events: &SyncSender<E>, event: E) {
+    let _ = events.send(event);
+}
 
 /// How far behind a dispatcher may fall before what is due comes before what has happened, so that a flood of events
 /// cannot put off every limit.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use synexec_host::events::tell;
 use synexec_proto::master::{self, PeerId};
 use synexec_proto::message::Message;
 use synexec_proto::session::Disconnect;
@@ -70,11 +71,6 @@ fn read(peer: PeerId, mut reader: LinkReader, events: &SyncSender<Event>) {
             Err(why) => return tell(events, Event::Session(master::Event::Disconnected { peer, why })),
         }
     }
-}
-
-/// The dispatcher is gone only when the program ends, and then nobody needs to know.
-fn tell(events: &SyncSender<Event>, event: Event) {
-    let _ = events.send(event);
 }
 
 /// The writing side of all connections.

@@ -138,11 +138,6 @@ impl ConfSplitter {
         Ok(command_line)
     }
 
-    /// Whether the first line is known.
-    pub fn line_ended(&self) -> bool {
-        self.line_ended
-    }
-
     /// Bytes of payload so far.
     pub fn payload_length(&self) -> u64 {
         self.payload_length

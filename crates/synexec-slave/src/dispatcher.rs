@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use synexec_host::clock::monotonic_now;
-use synexec_host::events::next_event;
+use synexec_host::events::{next_event, tell};
 use synexec_host::exit::ExitStatus;
 use synexec_host::process::ProcessGroup;
 use synexec_host::signals::BlockedSignals;
@@ -126,13 +126,12 @@ impl Dispatcher {
 
     fn outbox_for(&self, stream: Arc<TcpStream>) -> Outbox {
         let (link, events) = (self.link, self.sender.clone());
-        let tell = move |progress| {
+        let listener = move |progress| {
             if let Progress::Failed(why) = progress {
-                // The dispatcher is gone only when the program ends, and then nobody needs to know.
-                let _ = events.send(Event::Link { link, event: slave::Event::Disconnected(why) });
+                tell(&events, Event::Link { link, event: slave::Event::Disconnected(why) });
             }
         };
-        Outbox::new(stream, self.session, Arc::new(tell))
+        Outbox::new(stream, self.session, Arc::new(listener))
     }
 
     /// Carries out what the state machine wants, until it wants nothing more or wants to end.

@@ -7,6 +7,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use synexec_host::events::tell;
 use synexec_host::interfaces;
 use synexec_proto::slave;
 use synexec_proto::transport::{self, LinkReader, Messages, ProbeListener};
@@ -137,9 +138,4 @@ impl Settings {
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(run).map(|_| ())
-}
-
-/// The dispatcher is gone only when the program ends, and then nobody needs to know.
-fn tell(events: &SyncSender<Event>, event: Event) {
-    let _ = events.send(event);
 }

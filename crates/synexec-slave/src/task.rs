@@ -3,6 +3,7 @@
 use std::sync::mpsc::SyncSender;
 
 use synexec_host::clock::{monotonic_now, wall_clock_now};
+use synexec_host::events::tell;
 use synexec_host::process::{Task, TaskCommand};
 use synexec_proto::message::{Reason, TaskEnded};
 use synexec_proto::outcome::TaskEnd;
@@ -68,11 +69,6 @@ fn run(command: TaskCommand, events: &SyncSender<Event>) {
     }
     let finished = Moment::now();
     tell(events, Event::TaskEnded(EndedTask { task, started, finished }));
-}
-
-/// The dispatcher is gone only when the program ends, and then nobody needs to know.
-fn tell(events: &SyncSender<Event>, event: Event) {
-    let _ = events.send(event);
 }
 
 impl Moment {
