@@ -19,6 +19,8 @@ pub enum ExitStatus {
     Declined,
     /// 5: a slave, or for a slave its master, was lost.
     Lost,
+    /// 6: the starts were further apart than the user allows.
+    SkewExceeded,
     /// 7: this host's own network or files failed.
     Host,
     /// 130 for SIGINT, 143 for SIGTERM, as shells have it.
@@ -37,6 +39,7 @@ impl ExitStatus {
             Self::NotEnoughSlaves => 3,
             Self::Declined => 4,
             Self::Lost => 5,
+            Self::SkewExceeded => 6,
             Self::Host => 7,
             Self::Interrupted(Interrupt::Interrupt) => 130,
             Self::Interrupted(Interrupt::Terminate) => 143,
@@ -53,6 +56,7 @@ impl From<Verdict> for ExitStatus {
             Verdict::NotEnoughSlaves => Self::NotEnoughSlaves,
             Verdict::Declined => Self::Declined,
             Verdict::Lost => Self::Lost,
+            Verdict::SkewExceeded => Self::SkewExceeded,
             Verdict::MasterFailed => Self::Host,
             Verdict::Interrupted(interrupt) => Self::Interrupted(interrupt),
         }

@@ -37,27 +37,20 @@ pub fn create_exclusive(path: &Path, mode: u32) -> Result<File, FileError> {
     opened.map_err(|why| io_error(path, why))
 }
 
-/// An empty file for output, for its owner only; one that is there already is emptied, when it is a plain file of
-/// this user's own.
+/// A file to append to, for its owner only, and whether it is new. One that is there already is taken when it is a
+/// plain file of this user's own.
 ///
 /// # Errors
 /// [`FileError`].
-pub fn open_emptied(path: &Path) -> Result<File, FileError> {
-    let file = open_own(path)?;
-    let emptied = file.set_permissions(Permissions::from_mode(0o600)).and_then(|()| file.set_len(0));
-    emptied.map_err(|why| io_error(path, why))?;
-    Ok(file)
-}
-
-/// Whether [`open_emptied`] can be expected to work; creates and empties nothing.
-///
-/// # Errors
-/// [`FileError`].
-pub fn check_emptiable(path: &Path) -> Result<(), FileError> {
-    match open_existing(OpenOptions::new().append(true), path) {
-        Err(FileError::Io { why, .. }) if why.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.map(|_| ()),
+pub fn open_own_or_create(path: &Path) -> Result<(File, bool), FileError> {
+    let mut options = OpenOptions::new();
+    let created = options.append(true).create_new(true).mode(0o600).custom_flags(O_NOFOLLOW).open(path);
+    if let Ok(file) = created {
+        return Ok((file, true));
     }
+    let file = open_own(path)?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(|why| io_error(path, why))?;
+    Ok((file, false))
 }
 
 /// A lock on a file, which is there only as long as the lock is held.
@@ -102,10 +95,8 @@ fn is_still_there(file: &File, path: &Path) -> bool {
 }
 
 fn open_own(path: &Path) -> Result<File, FileError> {
-    open_existing(OpenOptions::new().append(true).create(true).mode(0o600), path)
-}
-
-fn open_existing(options: &mut OpenOptions, path: &Path) -> Result<File, FileError> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o600);
     // Without O_NONBLOCK, a FIFO in the file's place would keep us waiting for its reader.
     let file = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path).map_err(|why| match why.raw_os_error() {
         Some(nix::libc::ELOOP | nix::libc::ENXIO) => FileError::NotOurs(path.to_owned()),
@@ -133,7 +124,7 @@ mod tests {
         let (victim, link) = (dir.path().join("victim"), dir.path().join("link"));
         fs::write(&victim, "precious").unwrap();
         symlink(&victim, &link).unwrap();
-        assert!(matches!(open_emptied(&link), Err(FileError::NotOurs(_))));
+        assert!(matches!(open_own_or_create(&link), Err(FileError::NotOurs(_))));
         assert!(matches!(create_exclusive(&link, 0o600), Err(FileError::Io { .. })));
         assert!(matches!(LockFile::take(&link), Err(FileError::NotOurs(_))));
         assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
@@ -145,21 +136,24 @@ mod tests {
         let (victim, second, fifo) = (dir.path().join("victim"), dir.path().join("second"), dir.path().join("fifo"));
         fs::write(&victim, "precious").unwrap();
         fs::hard_link(&victim, &second).unwrap();
-        assert!(matches!(open_emptied(&second), Err(FileError::NotOurs(_))));
+        assert!(matches!(open_own_or_create(&second), Err(FileError::NotOurs(_))));
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(matches!(open_emptied(&fifo), Err(FileError::NotOurs(_))));
+        assert!(matches!(open_own_or_create(&fifo), Err(FileError::NotOurs(_))));
         assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
     }
 
     #[test]
-    fn an_output_file_is_emptied_and_private() {
+    fn a_file_is_private_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out");
+        let mode = || fs::metadata(&path).unwrap().mode() & 0o777;
+        assert!(open_own_or_create(&path).unwrap().1);
+        assert_eq!(mode(), 0o600);
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
-        open_emptied(&path).unwrap().write_all(b"n").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "n");
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let (mut file, is_new) = open_own_or_create(&path).unwrap();
+        file.write_all(b"er").unwrap();
+        assert!(!is_new && fs::read_to_string(&path).unwrap() == "older" && mode() == 0o600);
     }
 
     #[test]

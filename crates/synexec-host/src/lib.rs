@@ -13,3 +13,4 @@ pub mod names;
 pub mod options;
 pub mod process;
 pub mod signals;
+pub mod timer;

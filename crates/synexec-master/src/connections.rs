@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use synexec_host::clock::monotonic_now;
 use synexec_host::events::tell;
 use synexec_proto::master::{self, PeerId};
 use synexec_proto::message::Message;
 use synexec_proto::session::Disconnect;
-use synexec_proto::transport::{self, LinkReader, Messages, Outbox, Progress, Source};
+use synexec_proto::transport::{self, Arrived, LinkReader, Messages, Outbox, Progress, Source};
 use synexec_proto::wire::SessionId;
 
 use crate::dispatcher::Event;
@@ -52,7 +53,7 @@ impl Acceptor {
     fn admit(&self, peer: PeerId, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
         transport::prepare(&stream, self.lost_after)?;
         let stream = Arc::new(stream);
-        let reader = LinkReader::new(Arc::clone(&stream), self.session, Messages::Short);
+        let reader = LinkReader::new(Arc::clone(&stream), self.session, Messages::Short, monotonic_now);
         let events = self.events.clone();
         tell(&self.events, Event::Accepted { peer, stream, address });
         let read = move || read(peer, reader, &events);
@@ -67,7 +68,7 @@ impl Acceptor {
 fn read(peer: PeerId, mut reader: LinkReader, events: &SyncSender<Event>) {
     loop {
         match reader.next_frame() {
-            Ok(frame) => tell(events, Event::Session(master::Event::Received { peer, frame })),
+            Ok(Arrived { frame, at }) => tell(events, Event::Session(master::Event::Received { peer, frame, at })),
             Err(why) => return tell(events, Event::Session(master::Event::Disconnected { peer, why })),
         }
     }

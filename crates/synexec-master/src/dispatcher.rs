@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::next_event;
 use synexec_host::signals::BlockedSignals;
+use synexec_host::timer::make_precise;
 use synexec_proto::master::{self, Action, PeerId, Report, Session};
 use synexec_proto::message::ConfBegin;
 use synexec_proto::session::Disconnect;
@@ -64,6 +65,7 @@ impl Dispatcher {
 
     /// Runs the session to its end.
     pub fn run(mut self) -> Result<Report> {
+        make_precise();
         self.session.advance(monotonic_now());
         loop {
             self.act();

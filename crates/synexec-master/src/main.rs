@@ -47,7 +47,7 @@ fn run(options: &Options) -> Result<ExitStatus> {
     let signals = signals::block().context("cannot block signals")?;
     limits::raise_open_files();
     let report = Dispatcher::new(options, conf, discovery, listener, signals)?.run()?;
-    table::print(&report.rows).context("cannot write the table")?;
+    table::print(&report).context("cannot write the table")?;
     Ok(report.verdict.into())
 }
 

@@ -5,11 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 use synexec_host::names::host_name;
 use synexec_host::options::Common;
 use synexec_proto::master::Settings;
 
 use crate::conf_file::ConfFile;
+
+/// Longest lead, in milliseconds: ten minutes, well below what slaves refuse.
+const LEAD_MAX_MILLIS: u64 = 10 * 60 * 1000;
 
 /// Start one task on N machines at the same instant.
 ///
@@ -17,7 +21,7 @@ use crate::conf_file::ConfFile;
 /// waits for the end of all, and prints a table of what happened.
 ///
 /// Exit status: 0 every task exited 0; 1 a task failed; 2 usage or conf; 3 not enough slaves in time; 4 a slave
-/// declined; 5 a slave was lost; 7 this host's own network or files failed; 130 or 143 interrupted.
+/// declined; 5 a slave was lost; 6 the starts were further apart than --max-skew; 7 this host's own network or files failed; 130 or 143 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Options {
@@ -41,6 +45,18 @@ pub struct Options {
     /// Give up when not all slaves have joined by then [default: wait for ever]
     #[arg(long, value_name = "SECS")]
     wait: Option<NonZeroU64>,
+
+    /// How far ahead the start is ordered [default: as the measured round trips ask for]
+    #[arg(long, value_name = "MS", value_parser = RangedU64ValueParser::<u64>::new().range(1..=LEAD_MAX_MILLIS))]
+    lead: Option<u64>,
+
+    /// Run the task so many times, each with a start of its own
+    #[arg(long, value_name = "K", default_value = "1")]
+    rounds: NonZeroU32,
+
+    /// Exit with status 6 when the starts were further apart, or are not known for all slaves
+    #[arg(long, value_name = "USEC")]
+    max_skew: Option<u64>,
 }
 
 impl Options {
@@ -53,6 +69,9 @@ impl Options {
             lost_after: self.common.lost_after(),
             conf_length: conf.length(),
             runs_payload: conf.runs_payload(),
+            lead: self.lead.map(Duration::from_millis),
+            rounds: self.rounds,
+            max_skew: self.max_skew.map(Duration::from_micros),
         }
     }
 }

@@ -1,14 +1,21 @@
 //! A line for each thing that happens on the way.
 
+use std::time::Duration;
+
 use log::Level;
-use synexec_proto::master::{Notice, SlaveLabel};
+use synexec_proto::master::{MeasuredStart, Notice, SlaveLabel};
+
+/// A start that is later than this is worth a word.
+const LATE: Duration = Duration::from_millis(1);
 
 /// Tells the user.
 pub fn show(notice: &Notice) {
     let level = match notice {
-        Notice::TurnedAway { .. } | Notice::Released { .. } | Notice::Accepted { .. } | Notice::Started { .. } => {
-            Level::Debug
-        }
+        Notice::TurnedAway { .. }
+        | Notice::Released { .. }
+        | Notice::Accepted { .. }
+        | Notice::Ready { .. }
+        | Notice::Started { .. } => Level::Debug,
         Notice::ConfFailed { .. } => Level::Error,
         Notice::Dropped { .. } | Notice::GaveUp { .. } | Notice::Declined { .. } | Notice::Lost { .. } => Level::Warn,
         _ => Level::Info,
@@ -38,10 +45,17 @@ fn text(notice: &Notice) -> String {
         Notice::Declined { slave, reason: None } => {
             format!("{} declined; an original slave gives no reason", name(slave))
         }
-        Notice::Starting { slaves } => format!("starting the task on {slaves} slaves"),
+        Notice::NextRound { round, rounds } => format!("round {round} of {rounds}"),
+        Notice::Starting { slaves, ahead } => {
+            format!("starting the task on {slaves} slaves in {:.1} ms", ahead.as_secs_f64() * 1e3)
+        }
+        Notice::Ready { slave } => format!("{} is ready to start", name(slave)),
+        Notice::Postponed => "not all confirmed the start in time; it is ordered anew, further ahead".to_owned(),
+        Notice::Gone { slaves } => format!("all {slaves} slaves are ready and start"),
         Notice::Started { slave } => format!("{} started", name(slave)),
-        Notice::Ended { slave, outcome, times, done, slaves } => {
-            format!("{} {outcome} after {:.3} s: {done} of {slaves}", name(slave), times.elapsed.as_secs_f64())
+        Notice::Ended { slave, outcome, times, start, done, slaves } => {
+            let elapsed = times.map_or(0.0, |times| times.elapsed.as_secs_f64());
+            format!("{} {outcome} after {elapsed:.3} s{}: {done} of {slaves}", name(slave), late(start.as_ref()))
         }
         Notice::Lost { slave, why } => format!("{} is lost: {why}", name(slave)),
         Notice::CalledOff => "the session is called off; no task was started".to_owned(),
@@ -49,6 +63,11 @@ fn text(notice: &Notice) -> String {
             format!("interrupted: stopping the task on {running} slaves (interrupt again to leave at once)")
         }
     }
+}
+
+fn late(start: Option<&MeasuredStart>) -> String {
+    let lateness = start.map(|start| start.lateness).filter(|lateness| *lateness > LATE);
+    lateness.map_or_else(String::new, |late| format!(", started {:.1} ms late", late.as_secs_f64() * 1e3))
 }
 
 fn name(slave: &SlaveLabel) -> String {

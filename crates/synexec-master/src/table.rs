@@ -1,41 +1,61 @@
-//! The table of all slaves, on stdout.
+//! The report on stdout: round by round a table of all slaves, how they started, and how far apart.
 
-use std::io::{self, ErrorKind, Write};
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write as _};
+use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use synexec_proto::master::Row;
+use synexec_proto::master::{Report, Round, Row, Skew};
 use synexec_proto::time::WallClockTime;
 
-/// Prints one line a slave. A reader that has gone away wants no table.
+/// Prints all rounds. A reader that has gone away wants no table.
 ///
 /// # Errors
 /// That of stdout.
-pub fn print(rows: &[Row]) -> io::Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    match writeln!(io::stdout(), "{}", table(rows, &TimeZone::system()).trim_fmt()) {
+pub fn print(report: &Report) -> io::Result<()> {
+    match write!(io::stdout(), "{}", text(report, &TimeZone::system())) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }
 }
 
-fn table(rows: &[Row], zone: &TimeZone) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["Rank", "Name", "Address", "Start", "Finish", "Elapsed", "How it ended"]);
-    for column in table.column_iter_mut().filter(|column| [0, 5].contains(&column.index)) {
-        column.set_cell_alignment(CellAlignment::Right);
+fn text(report: &Report, zone: &TimeZone) -> String {
+    let mut text = String::new();
+    for (number, round) in (1..).zip(report.rounds.iter().filter(|round| !round.rows.is_empty())) {
+        if report.rounds.len() > 1 {
+            let _ = writeln!(text, "Round {number}");
+        }
+        write_round(&mut text, round, zone);
     }
+    if let Some(line) = spread(&report.rounds) {
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+/// Writing to a string cannot fail.
+fn write_round(text: &mut String, round: &Round, zone: &TimeZone) {
+    let _ = writeln!(text, "{}", outcomes(&round.rows, zone).trim_fmt());
+    if round.rows.iter().any(|row| row.clock.is_some()) {
+        let _ = writeln!(text, "\n{}", starts(round).trim_fmt());
+    }
+    if let Some(skew) = &round.skew {
+        let _ = writeln!(text, "\n{}", sentence(skew));
+    }
+    text.push('\n');
+}
+
+fn outcomes(rows: &[Row], zone: &TimeZone) -> Table {
+    let mut table = plain(["Rank", "Name", "Address", "Start", "Finish", "Elapsed", "How it ended"], &[0, 5]);
     for row in rows {
-        table.add_row(cells(row, zone));
+        table.add_row(outcome_cells(row, zone));
     }
     table
 }
 
-fn cells(row: &Row, zone: &TimeZone) -> [String; 7] {
+fn outcome_cells(row: &Row, zone: &TimeZone) -> [String; 7] {
     let [start, finish, elapsed] = row.times.map_or_else(
         || ["-"; 3].map(str::to_owned),
         |times| {
@@ -47,32 +67,72 @@ fn cells(row: &Row, zone: &TimeZone) -> [String; 7] {
     [row.rank.to_string(), row.slave.name.clone(), address, start, finish, elapsed, row.outcome.to_string()]
 }
 
+fn starts(round: &Round) -> Table {
+    let header = ["Rank", "After the first", "±", "Late", "Clock offset", "±", "Round trip", "Held"];
+    let mut table = plain(header, &[0, 1, 2, 3, 4, 5, 6]);
+    for row in &round.rows {
+        table.add_row(start_cells(row, round.skew.as_ref()));
+    }
+    table
+}
+
+fn start_cells(row: &Row, skew: Option<&Skew>) -> [String; 8] {
+    let dash = || "-".to_owned();
+    let start = row
+        .start
+        .zip(skew)
+        .map(|(start, skew)| [start.at.since(skew.first), start.uncertainty, start.lateness].map(micros));
+    let [after, start_uncertainty, lateness] = start.unwrap_or_else(|| [dash(), dash(), dash()]);
+    let clock = row.clock.map(|clock| {
+        let offset = format!("{:+.6} s", Duration::from_nanos(clock.offset.as_nanos().unsigned_abs()).as_secs_f64());
+        let signed = if clock.offset.as_nanos() < 0 { offset.replacen('+', "-", 1) } else { offset };
+        [signed, micros(clock.uncertainty), micros(clock.round_trip)]
+    });
+    let [offset, clock_uncertainty, round_trip] = clock.unwrap_or_else(|| [dash(), dash(), dash()]);
+    let held = row.held.map_or_else(dash, |held| held.to_string());
+    [row.rank.to_string(), after, start_uncertainty, lateness, offset, clock_uncertainty, round_trip, held]
+}
+
+/// How far apart the starts were, in words.
+fn sentence(skew: &Skew) -> String {
+    let figure = format!("{} ± {}", micros(skew.skew), micros(skew.uncertainty));
+    if skew.known < skew.slaves {
+        return format!("Skew: {figure} between {} starts; {} are not known.", skew.known, skew.slaves - skew.known);
+    }
+    let together = match skew.together {
+        Some(time) if time > Duration::ZERO => format!("all were running together for {:.6} s", time.as_secs_f64()),
+        _ => "they were never all running together".to_owned(),
+    };
+    format!("Skew: {figure} between {} starts; {together}.", skew.slaves)
+}
+
+/// The spread of skews over several rounds.
+fn spread(rounds: &[Round]) -> Option<String> {
+    let mut skews: Vec<_> = rounds.iter().filter_map(|round| round.skew).map(|skew| skew.skew).collect();
+    skews.sort();
+    let (least, most, median) = (skews.first()?, skews.last()?, skews.get(skews.len() / 2)?);
+    let of = |skew: &Duration| micros(*skew);
+    (rounds.len() > 1).then(|| {
+        let known = skews.len();
+        format!("Skew over {known} rounds: {} at least, {} median, {} at most.", of(least), of(median), of(most))
+    })
+}
+
+fn plain<const N: usize>(header: [&str; N], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header);
+    for column in table.column_iter_mut().filter(|column| right.contains(&column.index)) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn micros(time: Duration) -> String {
+    format!("{:.1} µs", time.as_secs_f64() * 1e6)
+}
+
 fn local(time: WallClockTime, zone: &TimeZone, format: &str) -> String {
     Timestamp::from_nanosecond(time.as_nanos().into())
         .map_or_else(|_| "out of range".to_owned(), |time| time.to_zoned(zone.clone()).strftime(format).to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use synexec_proto::master::{Outcome, RunTimes, SlaveLabel};
-    use synexec_proto::outcome::TaskEnd;
-
-    use super::*;
-
-    #[test]
-    fn a_row_has_all_that_is_known() {
-        let started = WallClockTime::from_seconds_and_micros(1_700_000_000, 250_000);
-        let finished = WallClockTime::from_seconds_and_micros(1_700_000_001, 500_000);
-        let times = Some(RunTimes { started, finished, elapsed: Duration::from_millis(1250) });
-        let slave = SlaveLabel { name: "vm7".into(), address: "10.0.0.7:999".parse().unwrap() };
-        let row = Row { rank: 3, slave: slave.clone(), times, outcome: Outcome::Ended(TaskEnd::Exited(4)) };
-        let unknown = Row { rank: 4, slave, times: None, outcome: Outcome::Cancelled };
-        let shown = table(&[row, unknown], &TimeZone::UTC).to_string();
-        let start_and_finish = ["2023-11-14 22:13:20.250000", "22:13:21.500000"];
-        for text in start_and_finish.into_iter().chain(["vm7", "10.0.0.7", "1.250 s", "exited 4", "cancelled"]) {
-            assert!(shown.contains(text), "{text} in\n{shown}");
-        }
-    }
 }

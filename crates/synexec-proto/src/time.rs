@@ -42,6 +42,32 @@ impl MonotonicInstant {
     }
 }
 
+/// How far another host's monotonic clock is ahead of ours, in nanoseconds; negative where it is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ClockOffset(i64);
+
+impl ClockOffset {
+    /// An offset of this many nanoseconds.
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds.
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// What the other clock shows when ours shows `instant`; the nearest instant there is when that is out of range.
+    pub fn to_theirs(self, instant: MonotonicInstant) -> MonotonicInstant {
+        MonotonicInstant(instant.0.saturating_add_signed(self.0))
+    }
+
+    /// What our clock shows when the other one shows `instant`; the nearest instant there is when that is out of range.
+    pub fn to_ours(self, instant: MonotonicInstant) -> MonotonicInstant {
+        MonotonicInstant(instant.0.saturating_sub_signed(self.0))
+    }
+}
+
 /// Wall-clock time, in nanoseconds since 1970-01-01 00:00:00 UTC. For people to read: it can step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WallClockTime(i64);
@@ -69,6 +95,12 @@ impl WallClockTime {
         (self.0.div_euclid(NANOS_PER_SECOND), self.0.rem_euclid(NANOS_PER_SECOND) / NANOS_PER_MICRO)
     }
 
+    /// The time `earlier` before this one.
+    #[must_use]
+    pub fn minus(self, earlier: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(earlier.as_nanos()).unwrap_or(i64::MAX)))
+    }
+
     /// Time from `earlier` to this; zero when the clock was set back in between.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -90,6 +122,18 @@ mod tests {
         assert_eq!(late.minus(Duration::from_nanos(7)), early);
         assert_eq!(late.plus(Duration::MAX).as_nanos(), u64::MAX);
         assert_eq!(late.minus(Duration::MAX).as_nanos(), 0);
+    }
+
+    #[test]
+    fn an_offset_leads_to_the_other_clock_and_back() {
+        let ours = MonotonicInstant::from_nanos(1_000);
+        for nanos in [0, 7, -7] {
+            let offset = ClockOffset::from_nanos(nanos);
+            assert_eq!(offset.to_ours(offset.to_theirs(ours)), ours);
+        }
+        assert_eq!(ClockOffset::from_nanos(-900).to_theirs(ours).as_nanos(), 100);
+        assert_eq!(ClockOffset::from_nanos(i64::MIN).to_theirs(ours).as_nanos(), 0);
+        assert_eq!(ClockOffset::from_nanos(i64::MIN).to_ours(MonotonicInstant::LAST), MonotonicInstant::LAST);
     }
 
     proptest! {

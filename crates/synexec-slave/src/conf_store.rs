@@ -10,7 +10,7 @@ use synexec_host::process::TaskCommand;
 use synexec_proto::conf::{CommandLine, ConfSplitter};
 use synexec_proto::message::{ConfBegin, Reason};
 
-use crate::work_dir::{Payload, PayloadPath, WorkDir};
+use crate::work_dir::{Output, Payload, PayloadPath, WorkDir};
 
 /// Receives one conf. What goes wrong on the way is kept until the conf is whole, and told then.
 pub struct ConfStore {
@@ -21,7 +21,18 @@ pub struct ConfStore {
     failure: Option<Reason>,
 }
 
-/// A command that can be started, as often as it is wanted.
+/// What a task is told of its session.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The session's id.
+    pub session: u32,
+    /// What this slave is called.
+    pub name: &'a str,
+    /// Which round it is, where the master tells it.
+    pub round: Option<u32>,
+}
+
+/// A command that can be held and started, as often as it is wanted.
 pub struct Prepared {
     work_dir: Rc<WorkDir>,
     place: Option<ConfBegin>,
@@ -55,7 +66,6 @@ impl ConfStore {
         let Self { work_dir, place, .. } = self;
         let prepared = Prepared { work_dir, place, command_line, payload };
         prepared.check_program()?;
-        prepared.work_dir.check_output().map_err(not_written)?;
         Ok(prepared)
     }
 
@@ -73,27 +83,35 @@ impl ConfStore {
 }
 
 impl Prepared {
-    /// The command, ready to be started, with its output file opened and emptied.
+    /// Whether the master tells this slave its place in the slaveset.
+    pub fn has_place(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// The command, ready to be held, and the file that it will write to.
     ///
     /// # Errors
     /// The reason for which it cannot be started.
-    pub fn command(&self, session: u32, name: &str) -> Result<TaskCommand, Reason> {
-        let output = self.work_dir.open_output();
+    pub fn command(&self, surroundings: Surroundings<'_>) -> Result<(TaskCommand, Output), Reason> {
+        let output = self.work_dir.open_output().map_err(not_written)?;
         let payload = self.work_dir.payload_path();
-        Ok(TaskCommand {
+        let command = TaskCommand {
             program: self.command_line.program(&payload),
             arguments: self.command_line.arguments(&payload),
-            environment: self.environment(session, name),
-            output: output.map_err(not_written)?,
-        })
+            environment: self.environment(surroundings),
+            output: output.file().map_err(not_written)?,
+        };
+        Ok((command, output))
     }
 
-    fn environment(&self, session: u32, name: &str) -> Vec<(&'static str, OsString)> {
+    fn environment(&self, surroundings: Surroundings<'_>) -> Vec<(&'static str, OsString)> {
+        let Surroundings { session, name, round } = surroundings;
         let mut environment = vec![("SYNEXEC_SESSION", session.to_string().into()), ("SYNEXEC_NAME", name.into())];
         if let Some(place) = self.place {
             environment.push(("SYNEXEC_RANK", place.rank.to_string().into()));
             environment.push(("SYNEXEC_SLAVES", place.slaves.to_string().into()));
         }
+        environment.extend(round.map(|round| ("SYNEXEC_ROUND", round.to_string().into())));
         environment.extend(self.payload.as_ref().map(|payload| ("SYNEXEC_CONF", payload.as_ref().to_owned())));
         environment
     }
@@ -126,6 +144,8 @@ fn not_stored(error: impl Display) -> Reason {
 mod tests {
     use super::*;
 
+    const SURROUNDINGS: Surroundings<'_> = Surroundings { session: 9, name: "vm7", round: Some(3) };
+
     fn store(conf: &[u8], chunk: usize) -> (Result<Prepared, Reason>, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let work_dir = Rc::new(WorkDir::open(dir.path()).unwrap());
@@ -141,10 +161,11 @@ mod tests {
             let prepared = prepared.unwrap();
             let payload = dir.path().join(format!("synexec_slave_conf.{}", std::process::id()));
             assert_eq!(std::fs::read(&payload).unwrap(), b"echo one\n");
-            let command = prepared.command(9, "vm7").unwrap();
+            let command = prepared.command(SURROUNDINGS).unwrap().0;
             assert_eq!(command.arguments, ["sh".into(), payload.clone().into_os_string(), "a".into()]);
-            let environment = prepared.environment(9, "vm7");
+            let environment = prepared.environment(SURROUNDINGS);
             assert!(environment.contains(&("SYNEXEC_RANK", "2".into())));
+            assert!(environment.contains(&("SYNEXEC_ROUND", "3".into())));
             assert!(environment.contains(&("SYNEXEC_CONF", payload.into_os_string())));
         }
     }
@@ -152,7 +173,7 @@ mod tests {
     #[test]
     fn one_line_has_no_payload_file() {
         let (prepared, dir) = store(b"/bin/true\n", 100);
-        assert!(prepared.unwrap().environment(0, "x").iter().all(|(name, _)| *name != "SYNEXEC_CONF"));
+        assert!(prepared.unwrap().environment(SURROUNDINGS).iter().all(|(name, _)| *name != "SYNEXEC_CONF"));
         assert!(!dir.path().join(format!("synexec_slave_conf.{}", std::process::id())).exists());
     }
 
@@ -175,7 +196,8 @@ mod tests {
     fn a_payload_that_is_the_program_is_executable() {
         let (prepared, _dir) = store(b":CONF: x\n#!/bin/sh\nexit 7\n", 4);
         let prepared = prepared.unwrap();
-        let task = prepared.command(0, "x").unwrap().spawn().unwrap();
+        let (command, _output) = prepared.command(SURROUNDINGS).unwrap();
+        let (task, _) = command.hold().unwrap().release().unwrap();
         assert_eq!(task.reap().unwrap(), synexec_proto::outcome::TaskEnd::Exited(7));
     }
 }

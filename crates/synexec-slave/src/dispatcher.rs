@@ -10,19 +10,19 @@ use nix::sys::signal::Signal;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::{next_event, tell};
 use synexec_host::exit::ExitStatus;
-use synexec_host::process::ProcessGroup;
 use synexec_host::signals::BlockedSignals;
 use synexec_proto::message::{ConfBegin, Message, Reason};
 use synexec_proto::slave::{self, Action, ExitCause, Slave, StopSignal};
+use synexec_proto::time::MonotonicInstant;
 use synexec_proto::transport::{Outbox, Progress};
 use synexec_proto::wire::SessionId;
 
-use crate::conf_store::{ConfStore, Prepared};
+use crate::conf_store::{ConfStore, Prepared, Surroundings};
 use crate::network::Network;
 use crate::options::Options;
 use crate::slave_log::SlaveLog;
-use crate::task::{self, EndedTask};
-use crate::work_dir::WorkDir;
+use crate::task::{TaskEvent, TaskId, TaskThread};
+use crate::work_dir::{Output, WorkDir};
 
 /// Events that may wait. A reader that is faster than the disk waits, and so does its sender.
 const EVENTS_MAX: usize = 16;
@@ -40,10 +40,8 @@ pub enum Event {
     Linked { link: LinkId, stream: Arc<TcpStream>, master: SocketAddr },
     /// Something that happened on a connection.
     Link { link: LinkId, event: slave::Event },
-    /// The task runs, or could not be started.
-    TaskStarted(Result<ProcessGroup, Reason>),
-    /// The task's first process has ended.
-    TaskEnded(EndedTask),
+    /// Something that happened to a task.
+    Task { task: TaskId, event: TaskEvent },
 }
 
 pub struct Dispatcher {
@@ -58,7 +56,10 @@ pub struct Dispatcher {
     outbox: Option<Outbox>,
     storing: Option<ConfStore>,
     prepared: Option<Prepared>,
-    group: Option<ProcessGroup>,
+    tasks: u64,
+    task: Option<TaskThread>,
+    /// Of a task that is held and not yet released.
+    output: Option<Output>,
     log: SlaveLog,
 }
 
@@ -82,7 +83,9 @@ impl Dispatcher {
             outbox: None,
             storing: None,
             prepared: None,
-            group: None,
+            tasks: 0,
+            task: None,
+            output: None,
             log: SlaveLog::default(),
         })
     }
@@ -115,13 +118,29 @@ impl Dispatcher {
             }
             Event::Link { link, event } if link == self.link => event,
             Event::Linked { .. } | Event::Link { .. } => return,
-            Event::TaskStarted(result) => slave::Event::Started(result.map(|group| self.group = Some(group))),
-            Event::TaskEnded(ended) => {
+            Event::Task { task, event } => match self.task_event(task, event) {
+                Some(event) => event,
+                None => return,
+            },
+        };
+        self.slave.handle(monotonic_now(), event);
+    }
+
+    /// What is told of a task that is not wanted any more is of no interest.
+    fn task_event(&mut self, id: TaskId, event: TaskEvent) -> Option<slave::Event> {
+        let task = self.task.as_mut().filter(|task| task.id() == id)?;
+        Some(match event {
+            TaskEvent::Held(Ok((held, group))) => {
+                task.is_held_as(group);
+                slave::Event::Prepared(Ok(held))
+            }
+            TaskEvent::Held(Err(reason)) => slave::Event::Prepared(Err(reason)),
+            TaskEvent::Started(result) => slave::Event::Started(result),
+            TaskEvent::Ended(ended) => {
                 let (ended, stragglers) = ended.reap();
                 slave::Event::TaskEnded { ended, stragglers }
             }
-        };
-        self.slave.handle(monotonic_now(), event);
+        })
     }
 
     fn outbox_for(&self, stream: Arc<TcpStream>) -> Outbox {
@@ -145,8 +164,9 @@ impl Dispatcher {
                 Action::BeginConf(place) => self.begin_conf(place),
                 Action::StoreConf(bytes) => self.storing.iter_mut().for_each(|store| store.store(&bytes)),
                 Action::EndConf => self.end_conf(),
-                Action::Discard => (self.storing, self.prepared) = (None, None),
-                Action::Start => self.start(),
+                Action::Hold { round } => self.hold(round),
+                Action::Discard => self.discard(),
+                Action::Release { at } => self.release(at),
                 Action::Signal(signal) => self.signal(signal),
                 Action::CheckStragglers => self.check_stragglers(),
                 Action::Tell(notice) => self.log.tell(notice),
@@ -188,21 +208,55 @@ impl Dispatcher {
     }
 
     fn begin_conf(&mut self, place: Option<ConfBegin>) {
-        self.prepared = None;
+        self.discard();
         self.storing = Some(ConfStore::new(Rc::clone(&self.work_dir), place));
     }
 
     fn end_conf(&mut self) {
         let Some(store) = self.storing.take() else { return };
-        let result = store.finish().map(|prepared| self.prepared = Some(prepared));
-        self.slave.handle(monotonic_now(), slave::Event::Prepared(result));
+        match store.finish() {
+            Ok(prepared) => {
+                let round = prepared.has_place().then_some(1);
+                self.prepared = Some(prepared);
+                self.hold(round);
+            }
+            Err(reason) => self.cannot_hold(reason),
+        }
     }
 
-    fn start(&mut self) {
-        let Some(prepared) = &self.prepared else { return };
-        let command = prepared.command(self.session.0, &self.name);
-        if let Err(reason) = command.and_then(|command| task::launch(command, self.sender.clone())) {
-            self.slave.handle(monotonic_now(), slave::Event::Started(Err(reason)));
+    fn hold(&mut self, round: Option<u32>) {
+        if let Err(reason) = self.try_hold(round) {
+            self.cannot_hold(reason);
+        }
+    }
+
+    fn try_hold(&mut self, round: Option<u32>) -> Result<(), Reason> {
+        // The task before, if it is still held, has to be gone before its output is opened again.
+        (self.task, self.output) = (None, None);
+        let Some(prepared) = &self.prepared else { return Ok(()) };
+        let surroundings = Surroundings { session: self.session.0, name: &self.name, round };
+        let (command, output) = prepared.command(surroundings)?;
+        self.tasks += 1;
+        self.task = Some(TaskThread::start(TaskId(self.tasks), command, self.sender.clone())?);
+        self.output = Some(output);
+        Ok(())
+    }
+
+    fn cannot_hold(&mut self, reason: Reason) {
+        self.slave.handle(monotonic_now(), slave::Event::Prepared(Err(reason)));
+    }
+
+    fn discard(&mut self) {
+        (self.task, self.output) = (None, None);
+        (self.storing, self.prepared) = (None, None);
+    }
+
+    fn release(&mut self, at: Option<MonotonicInstant>) {
+        if let Some(Err(error)) = self.output.take().map(Output::begin) {
+            log::error!("cannot empty the task's output: {error}");
+        }
+        if let Some(task) = &self.task {
+            task.release(at);
         }
     }
 
@@ -211,13 +265,13 @@ impl Dispatcher {
             StopSignal::Terminate => Signal::SIGTERM,
             StopSignal::Kill => Signal::SIGKILL,
         };
-        if let Some(Err(error)) = self.group.map(|group| group.signal(signal)) {
-            log::error!("cannot send the task {signal}: {error}");
+        if let Some(task) = &self.task {
+            task.signal(signal);
         }
     }
 
     fn check_stragglers(&mut self) {
-        if self.group.is_none_or(ProcessGroup::is_empty) {
+        if self.task.as_ref().is_none_or(TaskThread::is_empty) {
             self.slave.handle(monotonic_now(), slave::Event::StragglersGone);
         }
     }

@@ -7,10 +7,11 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use synexec_host::clock::monotonic_now;
 use synexec_host::events::tell;
 use synexec_host::interfaces;
 use synexec_proto::slave;
-use synexec_proto::transport::{self, LinkReader, Messages, ProbeListener};
+use synexec_proto::transport::{self, Arrived, LinkReader, Messages, ProbeListener};
 use synexec_proto::wire::SessionId;
 
 use crate::dispatcher::{Event, LinkId};
@@ -123,10 +124,12 @@ impl Settings {
     }
 
     fn read(&self, stream: Arc<TcpStream>, link: LinkId, events: &SyncSender<Event>) {
-        let mut reader = LinkReader::new(stream, self.session, Messages::AnySize);
+        let mut reader = LinkReader::new(stream, self.session, Messages::AnySize, monotonic_now);
         loop {
             match reader.next_frame() {
-                Ok(frame) => tell(events, Event::Link { link, event: slave::Event::Received(frame) }),
+                Ok(Arrived { frame, at }) => {
+                    tell(events, Event::Link { link, event: slave::Event::Received { frame, at } });
+                }
                 Err(why) => {
                     tell(events, Event::Link { link, event: slave::Event::Disconnected(why) });
                     return;

@@ -1,29 +1,111 @@
-//! The thread that starts a task and waits for its end.
+//! The thread that holds a task, starts it and waits for its end. All of a task's life is on one thread, since only that
+//! which traces it may let it go.
 
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
+use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use synexec_host::clock::{monotonic_now, wall_clock_now};
 use synexec_host::events::tell;
-use synexec_host::process::{Task, TaskCommand};
-use synexec_proto::message::{Reason, TaskEnded};
+use synexec_host::process::{ProcessGroup, Release, Start, Task, TaskCommand};
+use synexec_host::timer::{make_precise, sleep_until};
+use synexec_proto::message::{Held, Reason, TaskEnded};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 
 use crate::dispatcher::Event;
 
-/// An instant on both clocks.
-#[derive(Debug, Clone, Copy)]
-struct Moment {
-    wall_clock: WallClockTime,
-    monotonic: MonotonicInstant,
+/// This long before its instant a task is only waited for by the clock; until then it can still be told otherwise.
+const LAST_SLEEP: Duration = Duration::from_millis(2);
+
+/// One task, so that what is left of an old one is not taken for the new one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskId(pub u64);
+
+/// What the thread tells.
+#[derive(Debug)]
+pub enum TaskEvent {
+    /// The task is held, or cannot be run.
+    Held(Result<(Held, ProcessGroup), Reason>),
+    /// The task runs, or could not be started.
+    Started(Result<(), Reason>),
+    /// The task's first process has ended.
+    Ended(EndedTask),
+}
+
+/// What the thread is told.
+#[derive(Debug)]
+enum Order {
+    /// Let the task go, at an instant or at once.
+    Release(Option<MonotonicInstant>),
+    /// Do not wait for the instant: the task has been sent a signal that ends it before its first instruction.
+    Hurry,
+}
+
+/// A task on its thread. Dropping it while the task is held ends it.
+#[derive(Debug)]
+pub struct TaskThread {
+    id: TaskId,
+    orders: Sender<Order>,
+    group: Option<ProcessGroup>,
 }
 
 /// A task whose first process has ended and still has to be reaped.
 #[derive(Debug)]
 pub struct EndedTask {
     task: Task,
-    started: Moment,
-    finished: Moment,
+    start: Start,
+    lateness: Option<Duration>,
+    started: WallClockTime,
+    finished: WallClockTime,
+    finished_at: MonotonicInstant,
+}
+
+impl TaskThread {
+    /// Starts a thread that holds the task; [`TaskEvent::Held`] follows.
+    ///
+    /// # Errors
+    /// When no thread is to be had.
+    pub fn start(id: TaskId, command: TaskCommand, events: SyncSender<Event>) -> Result<Self, Reason> {
+        let (orders, inbox) = channel();
+        let run = move || run(command, &inbox, |event| tell(&events, Event::Task { task: id, event }));
+        let thread = std::thread::Builder::new().name("task".into()).spawn(run);
+        thread.map_err(|error| Reason::new(&format!("cannot start a thread for the task: {error}")))?;
+        Ok(Self { id, orders, group: None })
+    }
+
+    /// Which task it is.
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// The task is held, as this process group.
+    pub fn is_held_as(&mut self, group: ProcessGroup) {
+        self.group = Some(group);
+    }
+
+    /// Lets the task go, at an instant or at once. Only a start at once is told.
+    pub fn release(&self, at: Option<MonotonicInstant>) {
+        self.order(Order::Release(at));
+    }
+
+    /// Sends the task's process group a signal, also while it waits for its start.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(Err(error)) = self.group.map(|group| group.signal(signal)) {
+            log::error!("cannot send the task {signal}: {error}");
+        }
+        self.order(Order::Hurry);
+    }
+
+    /// Whether nobody of the task's process group is left.
+    pub fn is_empty(&self) -> bool {
+        self.group.is_none_or(ProcessGroup::is_empty)
+    }
+
+    fn order(&self, order: Order) {
+        // A task that has ended needs no orders any more.
+        let _ = self.orders.send(order);
+    }
 }
 
 impl EndedTask {
@@ -35,44 +117,71 @@ impl EndedTask {
             TaskEnd::Exited(u8::MAX)
         });
         let ended = TaskEnded {
-            started: self.started.wall_clock,
-            finished: self.finished.wall_clock,
-            started_at: self.started.monotonic,
-            finished_at: self.finished.monotonic,
+            started: self.started,
+            finished: self.finished,
+            started_at: self.start.at,
+            finished_at: self.finished_at,
             end,
+            start_uncertainty: self.start.uncertainty,
+            lateness: self.lateness,
         };
         (ended, !group.is_empty())
     }
 }
 
-/// Starts the task in a thread of its own, which tells its start and its end.
-pub fn launch(command: TaskCommand, events: SyncSender<Event>) -> Result<(), Reason> {
-    let run = move || run(command, &events);
-    let thread = std::thread::Builder::new().name("task".into()).spawn(run);
-    thread.map(|_| ()).map_err(|error| Reason::new(&format!("cannot start a thread for the task: {error}")))
+fn run(command: TaskCommand, orders: &Receiver<Order>, tell: impl Fn(TaskEvent)) {
+    let program = command.program.display().to_string();
+    let cannot_run = |error| Reason::new(&format!("cannot run {program}: {error}"));
+    let held = match command.hold() {
+        Ok(held) => held,
+        Err(error) => return tell(TaskEvent::Held(Err(cannot_run(error)))),
+    };
+    // From here on, since children inherit it.
+    make_precise();
+    tell(TaskEvent::Held(Ok((held.held(), held.group()))));
+    let Some(instant) = await_release(orders) else { return };
+    if !await_instant(instant, orders) {
+        return;
+    }
+    match held.release() {
+        Ok((task, release)) => see_to_its_end(task, release, instant, tell),
+        Err(error) => tell(TaskEvent::Started(Err(cannot_run(error)))),
+    }
 }
 
-fn run(command: TaskCommand, events: &SyncSender<Event>) {
-    let program = command.program.clone();
-    let started = Moment::now();
-    let task = match command.spawn() {
-        Ok(task) => task,
-        Err(error) => {
-            let reason = Reason::new(&format!("cannot run {}: {error}", program.display()));
-            tell(events, Event::TaskStarted(Err(reason)));
-            return;
+/// The instant to start at, if there is one; none at all when the task is not wanted any more.
+fn await_release(orders: &Receiver<Order>) -> Option<Option<MonotonicInstant>> {
+    loop {
+        if let Order::Release(instant) = orders.recv().ok()? {
+            return Some(instant);
         }
-    };
-    tell(events, Event::TaskStarted(Ok(task.group())));
+    }
+}
+
+/// Waits until the task is to be let go; tells whether it still is.
+fn await_instant(instant: Option<MonotonicInstant>, orders: &Receiver<Order>) -> bool {
+    let Some(instant) = instant else { return true };
+    match orders.recv_timeout(instant.minus(LAST_SLEEP).since(monotonic_now())) {
+        Ok(_) => true,
+        Err(RecvTimeoutError::Disconnected) => false,
+        Err(RecvTimeoutError::Timeout) => {
+            sleep_until(instant);
+            true
+        }
+    }
+}
+
+fn see_to_its_end(task: Task, release: Release, instant: Option<MonotonicInstant>, tell: impl Fn(TaskEvent)) {
+    if instant.is_none() {
+        tell(TaskEvent::Started(Ok(())));
+    }
+    let start = release.observe(&task);
+    let (now, now_at) = (wall_clock_now(), monotonic_now());
+    let started = now.minus(now_at.since(start.at));
     if let Err(error) = task.wait() {
         log::error!("cannot wait for the task: {error}");
     }
-    let finished = Moment::now();
-    tell(events, Event::TaskEnded(EndedTask { task, started, finished }));
-}
-
-impl Moment {
-    fn now() -> Self {
-        Self { wall_clock: wall_clock_now(), monotonic: monotonic_now() }
-    }
+    let (finished, finished_at) = (wall_clock_now(), monotonic_now());
+    let lateness = instant.map(|instant| start.released.since(instant));
+    tell(TaskEvent::Ended(EndedTask { task, start, lateness, started, finished, finished_at }));
 }

@@ -71,24 +71,14 @@ impl WorkDir {
         Ok(Self { path, _lock: lock })
     }
 
-    /// An empty file for the task's output.
+    /// A file for the task's output. What an earlier task has written stays in it until this one starts.
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn open_output(&self) -> Result<File, FileError> {
-        files::open_emptied(&self.output_path())
-    }
-
-    /// Whether [`Self::open_output`] can be expected to work; touches nothing.
-    ///
-    /// # Errors
-    /// [`FileError`].
-    pub fn check_output(&self) -> Result<(), FileError> {
-        files::check_emptiable(&self.output_path())
-    }
-
-    fn output_path(&self) -> PathBuf {
-        self.path.join("synexec.out")
+    pub fn open_output(&self) -> Result<Output, FileError> {
+        let path = self.path.join("synexec.out");
+        let (file, is_new) = files::open_own_or_create(&path)?;
+        Ok(Output { path, file, is_new })
     }
 
     /// Where the payload is, when there is one.
@@ -106,6 +96,42 @@ impl WorkDir {
         let _ = std::fs::remove_file(&path);
         let file = files::create_exclusive(&path, if executable { 0o700 } else { 0o600 })?;
         Ok(Payload { path: PayloadPath(path), file })
+    }
+}
+
+/// The file that a held task will write to. When the task is never started, a file that is only there for it goes.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    file: File,
+    is_new: bool,
+}
+
+impl Output {
+    /// The file for the task.
+    ///
+    /// # Errors
+    /// When no descriptor is left.
+    pub fn file(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// Empties the file, for a task that starts now.
+    ///
+    /// # Errors
+    /// That of the system call.
+    pub fn begin(mut self) -> io::Result<()> {
+        self.is_new = false;
+        self.file.set_len(0)
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.is_new {
+            // Where this fails, an empty file stays.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -174,6 +200,21 @@ mod tests {
         std::fs::write(&dead, "").unwrap();
         let _work_dir = WorkDir::open(dir.path()).unwrap();
         assert!(living.exists() && !dead.exists());
+    }
+
+    #[test]
+    fn output_that_nobody_wrote_leaves_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let work_dir = WorkDir::open(dir.path()).unwrap();
+        let path = dir.path().join("synexec.out");
+        drop(work_dir.open_output().unwrap());
+        assert!(!path.exists());
+        work_dir.open_output().unwrap().begin().unwrap();
+        std::fs::write(&path, "of the last task").unwrap();
+        drop(work_dir.open_output().unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "of the last task");
+        work_dir.open_output().unwrap().begin().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
     }
 
     #[test]

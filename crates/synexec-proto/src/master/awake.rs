@@ -13,6 +13,41 @@ const TICK: Duration = Duration::from_secs(1);
 /// A look that comes this much late is still counted whole: the machine is busy, not away.
 const SLACK: Duration = Duration::from_millis(250);
 
+/// An instant of an [`AwakeClock`]; not one of any clock that other programs or hosts have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct AwakeInstant(MonotonicInstant);
+
+impl AwakeInstant {
+    pub(super) fn plus(self, later: Duration) -> Self {
+        Self(self.0.plus(later))
+    }
+
+    pub(super) fn since(self, earlier: Self) -> Duration {
+        self.0.since(earlier.0)
+    }
+
+    #[cfg(test)]
+    pub(super) fn from_millis(millis: u64) -> Self {
+        Self(MonotonicInstant::from_nanos(millis * 1_000_000))
+    }
+}
+
+/// Now, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// For limits.
+    pub(super) awake: AwakeInstant,
+    /// For what is to happen at an instant, and for measuring.
+    pub(super) monotonic: MonotonicInstant,
+}
+
+/// When something has to be looked at, on either clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Deadline {
+    pub(super) awake: Option<AwakeInstant>,
+    pub(super) monotonic: Option<MonotonicInstant>,
+}
+
 #[derive(Debug)]
 pub(super) struct AwakeClock {
     last_look: MonotonicInstant,
@@ -25,18 +60,19 @@ impl AwakeClock {
     }
 
     /// Looks at the clock, and gives its time.
-    pub(super) fn look(&mut self, now: MonotonicInstant) -> MonotonicInstant {
+    pub(super) fn look(&mut self, now: MonotonicInstant) -> Now {
         let step = now.since(self.last_look);
         if step > TICK + SLACK {
             self.away += step.saturating_sub(TICK);
         }
         self.last_look = self.last_look.max(now);
-        self.last_look.minus(self.away)
+        Now { awake: AwakeInstant(self.last_look.minus(self.away)), monotonic: self.last_look }
     }
 
-    /// When a time of this clock will come, or the clock has to be looked at before.
-    pub(super) fn next_look(&self, awaited: MonotonicInstant) -> MonotonicInstant {
-        awaited.plus(self.away).min(self.last_look.plus(TICK))
+    /// When a deadline will come, or the clock has to be looked at before.
+    pub(super) fn next_look(&self, awaited: Deadline) -> MonotonicInstant {
+        let awake = awaited.awake.map(|instant| instant.0.plus(self.away));
+        awake.into_iter().chain(awaited.monotonic).fold(self.last_look.plus(TICK), MonotonicInstant::min)
     }
 }
 
@@ -48,21 +84,35 @@ mod tests {
         MonotonicInstant::from_nanos(millis * 1_000_000)
     }
 
+    fn awaited(millis: u64) -> Deadline {
+        Deadline { awake: Some(AwakeInstant::from_millis(millis)), monotonic: None }
+    }
+
     #[test]
     fn the_clock_goes_with_time_while_it_is_looked_at() {
         let mut clock = AwakeClock::new(at(500));
         for now in [700, 1700, 2900] {
-            assert_eq!(clock.look(at(now)), at(now));
+            let look = clock.look(at(now));
+            assert_eq!((look.awake, look.monotonic), (AwakeInstant::from_millis(now), at(now)));
         }
-        assert_eq!(clock.next_look(at(3000)), at(3000));
-        assert_eq!(clock.next_look(at(9000)), at(3900));
+        assert_eq!(clock.next_look(awaited(3000)), at(3000));
+        assert_eq!(clock.next_look(awaited(9000)), at(3900));
     }
 
     #[test]
     fn of_a_time_away_only_a_tick_is_counted() {
         let mut clock = AwakeClock::new(at(1000));
-        assert_eq!(clock.look(at(61_000)), at(2000));
-        assert_eq!(clock.look(at(61_500)), at(2500));
-        assert_eq!(clock.next_look(at(2600)), at(61_600));
+        assert_eq!(clock.look(at(61_000)).awake, AwakeInstant::from_millis(2000));
+        assert_eq!(clock.look(at(61_500)).awake, AwakeInstant::from_millis(2500));
+        assert_eq!(clock.next_look(awaited(2600)), at(61_600));
+    }
+
+    #[test]
+    fn an_instant_of_the_monotonic_clock_comes_also_when_nobody_was_there() {
+        let mut clock = AwakeClock::new(at(1000));
+        let now = clock.look(at(61_000));
+        assert_eq!(now.monotonic, at(61_000));
+        let due = Deadline { awake: None, monotonic: Some(at(61_010)) };
+        assert_eq!(clock.next_look(due), at(61_010));
     }
 }

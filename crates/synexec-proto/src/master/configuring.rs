@@ -1,11 +1,15 @@
-//! Configuring: the conf goes to every slave at once, and every slave has to accept it.
+//! Configuring: every slave makes its task ready and has to accept it. Before the first round the conf goes to all at
+//! once; before each further one those that have a start in common are told to hold the task again.
 
 use std::time::Duration;
 
 use super::actions::Actions;
+use super::awake::{AwakeInstant, Deadline, Now};
 use super::member::{Member, PhaseStart, Unanswered};
-use super::{Action, Loss, Notice, Outcome, PeerId, PhaseName, Report, Settings, Verdict};
-use crate::message::{ConfBegin, Feature, Features, Message, Reason};
+use super::peer_clock::{Inquiry, QUESTIONS};
+use super::roster::{Awaited, Roster};
+use super::{Action, Loss, Notice, Outcome, PeerId, PhaseName, Row, Settings, SlaveLabel};
+use crate::message::{ConfBegin, Feature, Features, Held, Hold, Message, Reason};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 use crate::wire::DATA_MAX;
@@ -15,16 +19,11 @@ const GATHER_TIME: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Configuring {
-    settings: Settings,
+    lost_after: Duration,
     start: PhaseStart,
-    slaves: Vec<Candidate>,
-    call_off_at: Option<MonotonicInstant>,
-}
-
-#[derive(Debug)]
-struct Candidate {
-    member: Member,
-    answer: Answer,
+    slaves: Roster<Answer>,
+    inquiry: Inquiry,
+    call_off_at: Option<AwakeInstant>,
 }
 
 #[derive(Debug)]
@@ -35,173 +34,196 @@ enum Answer {
     Failed(Outcome),
 }
 
+impl Awaited for Answer {
+    fn is_settled(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+
+    fn unanswered(&self) -> Option<Unanswered> {
+        if let Self::Pending(pending) = self { Some(*pending) } else { None }
+    }
+}
+
 impl Configuring {
-    pub(super) fn begin(
-        settings: Settings,
-        members: Vec<Member>,
-        now: MonotonicInstant,
-        actions: &mut Actions,
-    ) -> Self {
-        let slaves = members.into_iter().map(|member| Candidate { member, answer: Answer::Sending }).collect();
-        let start = PhaseStart { phase: PhaseName::Configuring, at: now };
-        let mut phase = Self { settings, start, slaves, call_off_at: None };
+    /// Hands out the conf.
+    pub(super) fn begin(settings: &Settings, members: Vec<Member>, now: Now, actions: &mut Actions) -> Self {
+        let mut phase = Self::new(settings, Roster::new(members, |_| Answer::Sending), now);
         actions.tell(Notice::Configuring { slaves: phase.slaves.len() });
-        phase.refuse_for_originals(now, actions);
+        phase.refuse_for_originals(settings, now, actions);
         if phase.call_off_at.is_none() {
-            phase.send_conf(actions);
+            phase.send_conf(settings, actions);
         }
         phase
     }
 
-    /// What is agreed with a peer.
-    pub(super) fn features(&self, peer: PeerId) -> Features {
-        let slave = self.slaves.iter().find(|slave| slave.member.peer == peer);
-        slave.map_or(Features::NONE, |slave| slave.member.features)
+    /// Has the task of the conf held once more; who cannot do that runs it again when it is told to.
+    pub(super) fn begin_again(
+        settings: &Settings,
+        round: u32,
+        members: Vec<Member>,
+        now: Now,
+        actions: &mut Actions,
+    ) -> Self {
+        let pending = Unanswered::new(now.awake, settings.lost_after);
+        let answer =
+            |member: &Member| if member.has(Feature::Start) { Answer::Pending(pending) } else { Answer::Accepted };
+        let phase = Self::new(settings, Roster::new(members, answer), now);
+        actions.tell(Notice::NextRound { round, rounds: settings.rounds.get() });
+        for slave in phase.slaves.iter().filter(|slave| slave.member.has(Feature::Start)) {
+            actions.send(slave.member.peer, Message::Hold(Hold { round }));
+        }
+        phase
     }
 
-    pub(super) fn received(&mut self, now: MonotonicInstant, peer: PeerId, message: Message, actions: &mut Actions) {
-        let Some(slave) = self.find(peer) else { return };
-        slave.member.liveness.heard(now);
-        if !matches!(slave.answer, Answer::Sending | Answer::Pending(_)) {
-            return;
-        }
+    fn new(settings: &Settings, slaves: Roster<Answer>, now: Now) -> Self {
+        let start = PhaseStart { phase: PhaseName::Configuring, at: now.awake };
+        Self { lost_after: settings.lost_after, start, slaves, inquiry: Inquiry::new(now), call_off_at: None }
+    }
+
+    /// What is agreed with a peer.
+    pub(super) fn features(&self, peer: PeerId) -> Features {
+        self.slaves.features(peer)
+    }
+
+    pub(super) fn received(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        message: Message,
+        at: MonotonicInstant,
+        actions: &mut Actions,
+    ) {
+        let Some(slave) = self.slaves.get_mut(peer) else { return };
+        slave.member.liveness.heard(now.awake);
+        let undecided = matches!(slave.state, Answer::Sending | Answer::Pending(_));
         match message {
-            Message::ConfOk => {
-                slave.member.liveness.resume(now);
-                slave.answer = Answer::Accepted;
-                actions.tell(Notice::Accepted { slave: slave.member.label.clone() });
-            }
-            Message::ConfNo(reason) => self.decline(now, peer, reason, actions),
+            Message::ClockReply(reply) => slave.member.clock.hear(reply, at),
+            Message::ConfOk(held) if undecided => self.accept(now, peer, held, actions),
+            Message::ConfNo(reason) if undecided => self.decline(now, peer, reason, actions),
             _ => {}
         }
     }
 
-    pub(super) fn conf_sent(&mut self, now: MonotonicInstant, peer: PeerId) {
-        let limit = self.settings.lost_after;
-        if let Some(slave) = self.find(peer)
-            && matches!(slave.answer, Answer::Sending)
+    pub(super) fn conf_sent(&mut self, now: Now, peer: PeerId) {
+        let limit = self.lost_after;
+        if let Some(slave) = self.slaves.get_mut(peer)
+            && matches!(slave.state, Answer::Sending)
         {
-            slave.member.liveness.resume(now);
-            slave.answer = Answer::Pending(Unanswered::new(now, limit));
+            slave.member.liveness.resume(now.awake);
+            slave.state = Answer::Pending(Unanswered::new(now.awake, limit));
         }
     }
 
-    pub(super) fn disconnected(&mut self, now: MonotonicInstant, peer: PeerId, why: Disconnect, actions: &mut Actions) {
+    pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
         self.lose(now, peer, Loss::Disconnected(why), actions);
     }
 
-    pub(super) fn advance(&mut self, now: MonotonicInstant, actions: &mut Actions) {
-        let mut lost = Vec::new();
-        for slave in self.slaves.iter_mut().filter(|slave| !matches!(slave.answer, Answer::Failed(_))) {
-            let silent = slave.member.check(now, actions);
-            let unanswered = slave.pending().and_then(|pending| pending.check(now));
-            lost.extend(silent.or(unanswered).map(|why| (slave.member.peer, why)));
-        }
-        for (peer, why) in lost {
+    pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
+        for (peer, why) in self.slaves.check(now, actions) {
             self.lose(now, peer, why, actions);
         }
+        self.inquiry.advance(now, &mut self.slaves, actions);
     }
 
-    pub(super) fn deadline(&self) -> Option<MonotonicInstant> {
-        let waiting = self.slaves.iter().filter(|slave| !matches!(slave.answer, Answer::Failed(_)));
-        let deadlines = waiting.flat_map(|slave| {
-            [slave.member.liveness.deadline(), slave.pending().map(Unanswered::deadline)].into_iter().flatten()
-        });
-        deadlines.chain(self.call_off_at).min()
+    pub(super) fn deadline(&self) -> Deadline {
+        let awake = self.slaves.deadline().into_iter().chain(self.call_off_at).min();
+        Deadline { awake, monotonic: self.inquiry.deadline(&self.slaves) }
     }
 
     /// Whether every slave has accepted.
     pub(super) fn all_accepted(&self) -> bool {
-        self.slaves.iter().all(|slave| matches!(slave.answer, Answer::Accepted))
+        self.slaves.iter().all(|slave| matches!(slave.state, Answer::Accepted))
     }
 
     /// Whether the session cannot go on, and nobody more is waited for.
-    pub(super) fn is_called_off(&self, now: MonotonicInstant) -> bool {
-        let settled = || self.slaves.iter().all(|slave| matches!(slave.answer, Answer::Accepted | Answer::Failed(_)));
-        self.call_off_at.is_some_and(|at| now >= at || settled())
+    pub(super) fn is_called_off(&self, now: Now) -> bool {
+        let settled = || self.slaves.iter().all(|slave| matches!(slave.state, Answer::Accepted | Answer::Failed(_)));
+        self.call_off_at.is_some_and(|at| now.awake >= at || settled())
     }
 
     /// Ends the phase with slaves that have all accepted.
-    pub(super) fn into_members(self) -> (Settings, Vec<Member>) {
-        (self.settings, self.slaves.into_iter().map(|slave| slave.member).collect())
+    pub(super) fn into_members(self) -> Vec<Member> {
+        self.slaves.into_members()
     }
 
     /// Ends the session before anything was started.
-    pub(super) fn into_report(self, ended_by: Option<Verdict>, actions: &mut Actions) -> Report {
+    pub(super) fn into_rows(self, now: Now, actions: &mut Actions) -> Vec<Row> {
         actions.tell(Notice::CalledOff);
-        let rows = self.slaves.into_iter().map(|slave| {
+        let row = |slave: &super::roster::Slave<Answer>| {
             actions.close(slave.member.peer);
-            let outcome = if let Answer::Failed(outcome) = slave.answer { outcome } else { Outcome::Cancelled };
-            slave.member.row(outcome, None)
-        });
-        Report::new(rows.collect(), ended_by)
+            let outcome = if let Answer::Failed(outcome) = &slave.state { outcome.clone() } else { Outcome::Cancelled };
+            slave.member.row(outcome, now.monotonic)
+        };
+        self.slaves.iter().map(row).collect()
     }
 
-    fn find(&mut self, peer: PeerId) -> Option<&mut Candidate> {
-        self.slaves.iter_mut().find(|slave| slave.member.peer == peer)
+    fn accept(&mut self, now: Now, peer: PeerId, held: Option<Held>, actions: &mut Actions) {
+        let Some(slave) = self.slaves.get_mut(peer) else { return };
+        slave.state = Answer::Accepted;
+        slave.member.held = held;
+        slave.member.liveness.resume(now.awake);
+        if slave.member.has(Feature::Start) {
+            slave.member.clock.question(QUESTIONS);
+        }
+        actions.tell(Notice::Accepted { slave: slave.member.label.clone() });
     }
 
     /// What an original slave cannot do is refused before anything is sent to anybody.
-    fn refuse_for_originals(&mut self, now: MonotonicInstant, actions: &mut Actions) {
-        let Some(reason) = self.beyond_version_one() else {
+    fn refuse_for_originals(&mut self, settings: &Settings, now: Now, actions: &mut Actions) {
+        let Some(reason) = beyond_version_one(settings) else {
             return;
         };
         let originals = self.slaves.iter().filter(|slave| !slave.member.has(Feature::ConfParts));
         let peers: Vec<_> = originals.map(|slave| slave.member.peer).collect();
         for peer in peers {
             self.decline(now, peer, Some(reason.clone()), actions);
-            self.call_off_at = Some(now);
+            self.call_off_at = Some(now.awake);
         }
     }
 
-    fn beyond_version_one(&self) -> Option<Reason> {
-        let length = self.settings.conf_length;
-        if usize::try_from(length).is_ok_and(|length| length <= DATA_MAX) {
-            let program = "an original slave cannot run the payload as the program; name an interpreter before :CONF:";
-            return self.settings.runs_payload.then(|| Reason::new(program));
-        }
-        let size = format!("the conf has {length} bytes, and an original slave takes at most {DATA_MAX}");
-        Some(Reason::new(&size))
-    }
-
-    fn send_conf(&mut self, actions: &mut Actions) {
-        let (slaves, length) = (self.settings.slaves.get(), self.settings.conf_length);
-        for Candidate { member, .. } in &mut self.slaves {
+    fn send_conf(&mut self, settings: &Settings, actions: &mut Actions) {
+        let (slaves, length) = (settings.slaves.get(), settings.conf_length);
+        for slave in self.slaves.iter_mut() {
+            let member = &mut slave.member;
             let begin = member.has(Feature::ConfParts).then_some(ConfBegin { rank: member.rank, slaves, length });
             member.liveness.pause();
             actions.push(Action::SendConf { peer: member.peer, begin });
         }
     }
 
-    fn decline(&mut self, now: MonotonicInstant, peer: PeerId, reason: Option<Reason>, actions: &mut Actions) {
+    fn decline(&mut self, now: Now, peer: PeerId, reason: Option<Reason>, actions: &mut Actions) {
         self.fail(now, peer, Outcome::Declined(reason.clone()), actions, |slave| Notice::Declined { slave, reason });
     }
 
-    fn lose(&mut self, now: MonotonicInstant, peer: PeerId, why: Loss, actions: &mut Actions) {
-        let outcome = self.start.lost(now, why.clone());
+    fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
+        let outcome = self.start.lost(now.awake, why.clone());
         self.fail(now, peer, outcome, actions, |slave| Notice::Lost { slave, why });
     }
 
     fn fail(
         &mut self,
-        now: MonotonicInstant,
+        now: Now,
         peer: PeerId,
         outcome: Outcome,
         actions: &mut Actions,
-        notice: impl FnOnce(super::SlaveLabel) -> Notice,
+        notice: impl FnOnce(SlaveLabel) -> Notice,
     ) {
-        let Some(slave) = self.find(peer).filter(|slave| !matches!(slave.answer, Answer::Failed(_))) else {
+        let Some(slave) = self.slaves.get_mut(peer).filter(|slave| !slave.state.is_settled()) else {
             return;
         };
-        slave.answer = Answer::Failed(outcome);
+        slave.state = Answer::Failed(outcome);
         actions.tell(notice(slave.member.label.clone()));
         actions.close(peer);
-        self.call_off_at.get_or_insert(now.plus(GATHER_TIME));
+        self.call_off_at.get_or_insert(now.awake.plus(GATHER_TIME));
     }
 }
 
-impl Candidate {
-    fn pending(&self) -> Option<Unanswered> {
-        if let Answer::Pending(pending) = self.answer { Some(pending) } else { None }
+fn beyond_version_one(settings: &Settings) -> Option<Reason> {
+    let length = settings.conf_length;
+    if usize::try_from(length).is_ok_and(|length| length <= DATA_MAX) {
+        let program = "an original slave cannot run the payload as the program; name an interpreter before :CONF:";
+        return settings.runs_payload.then(|| Reason::new(program));
     }
+    let size = format!("the conf has {length} bytes, and an original slave takes at most {DATA_MAX}");
+    Some(Reason::new(&size))
 }

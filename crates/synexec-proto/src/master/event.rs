@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Notice;
 use crate::message::{ConfBegin, Message};
 use crate::session::Disconnect;
+use crate::time::MonotonicInstant;
 use crate::wire::Frame;
 
 /// One connection, for as long as the program runs; never used twice.
@@ -28,6 +29,12 @@ pub struct Settings {
     pub conf_length: u64,
     /// Whether the conf's payload is its program, which original slaves do not know.
     pub runs_payload: bool,
+    /// How far ahead the start is ordered; without it, as far as the measured round trips ask for.
+    pub lead: Option<Duration>,
+    /// How often the task is run.
+    pub rounds: NonZeroU32,
+    /// Skew above which a session has failed.
+    pub max_skew: Option<Duration>,
 }
 
 /// How the user ended the session early.
@@ -55,6 +62,8 @@ pub enum Event {
         peer: PeerId,
         /// What it says; how it is to be read depends on what the peer has announced.
         frame: Frame,
+        /// When it came out of the socket.
+        at: MonotonicInstant,
     },
     /// The last byte of the conf was handed to the network.
     ConfSent {

@@ -1,10 +1,12 @@
-//! Executing: every slave is told to start, and every task is awaited to its end.
+//! Executing: the tasks run, and each is awaited to its end.
 
 use std::time::Duration;
 
 use super::actions::Actions;
+use super::awake::{AwakeInstant, Deadline, Now};
 use super::member::{Member, PhaseStart, Unanswered};
-use super::{Interrupt, Loss, Notice, Outcome, PeerId, PhaseName, Report, Row, RunTimes, Settings, Verdict};
+use super::roster::{Awaited, Roster, Slave};
+use super::{Interrupt, Loss, MeasuredStart, Notice, Outcome, PeerId, PhaseName, Row, RunTimes, Settings, SlaveLabel};
 use crate::message::{Feature, Features, FinishedRecord, Message, Reason, TaskEnded};
 use crate::session::{Disconnect, STOP_GRACE};
 use crate::time::MonotonicInstant;
@@ -14,184 +16,205 @@ const STOP_REPORT_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Executing {
+    lost_after: Duration,
     start: PhaseStart,
-    slaves: Vec<Runner>,
+    /// The instant of the start, by which clocks are read.
+    instant: MonotonicInstant,
+    slaves: Roster<Run>,
     stopping: Option<Stopping>,
 }
 
 #[derive(Debug)]
-struct Runner {
-    member: Member,
-    run: Run,
-}
-
-#[derive(Debug)]
 enum Run {
+    /// To be told to start at this instant, since it cannot be told to start at one.
+    Due(MonotonicInstant),
     Ordered(Unanswered),
     Running,
-    Done { outcome: Outcome, times: Option<RunTimes> },
+    Done(Row),
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Stopping {
     interrupt: Interrupt,
-    deadline: MonotonicInstant,
+    deadline: AwakeInstant,
+}
+
+impl Awaited for Run {
+    fn is_settled(&self) -> bool {
+        matches!(self, Self::Done(_))
+    }
+
+    fn unanswered(&self) -> Option<Unanswered> {
+        if let Self::Ordered(ordered) = self { Some(*ordered) } else { None }
+    }
 }
 
 impl Executing {
+    /// Slaves that can have a start in common were told to go; the others are told early by the time that it takes.
     pub(super) fn begin(
         settings: &Settings,
         members: Vec<Member>,
-        now: MonotonicInstant,
+        instant: MonotonicInstant,
+        now: Now,
         actions: &mut Actions,
     ) -> Self {
-        let ordered = Unanswered::new(now, settings.lost_after);
-        let slaves: Vec<_> = members.into_iter().map(|member| Runner { member, run: Run::Ordered(ordered) }).collect();
-        for slave in &slaves {
-            actions.send(slave.member.peer, Message::Exec);
-        }
-        actions.tell(Notice::Starting { slaves: slaves.len() });
-        let start = PhaseStart { phase: PhaseName::Executing, at: now };
-        Self { start, slaves, stopping: None }
+        let run = |member: &Member| {
+            if member.has(Feature::Start) { Run::Running } else { Run::Due(instant.minus(member.clock.one_way())) }
+        };
+        let start = PhaseStart { phase: PhaseName::Executing, at: now.awake };
+        let slaves = Roster::new(members, run);
+        let mut phase = Self { lost_after: settings.lost_after, start, instant, slaves, stopping: None };
+        phase.start_due(now, actions);
+        phase
     }
 
     /// What is agreed with a peer.
     pub(super) fn features(&self, peer: PeerId) -> Features {
-        let slave = self.slaves.iter().find(|slave| slave.member.peer == peer);
-        slave.map_or(Features::NONE, |slave| slave.member.features)
+        self.slaves.features(peer)
     }
 
-    pub(super) fn received(&mut self, now: MonotonicInstant, peer: PeerId, message: Message, actions: &mut Actions) {
-        let Some(slave) = self.find(peer) else { return };
-        slave.member.liveness.heard(now);
-        if slave.is_done() {
-            return;
-        }
-        match message {
-            Message::ExecOk if slave.ordered().is_some() => {
-                slave.run = Run::Running;
+    pub(super) fn received(&mut self, now: Now, peer: PeerId, message: Message, actions: &mut Actions) {
+        let Some(slave) = self.slaves.get_mut(peer) else { return };
+        slave.member.liveness.heard(now.awake);
+        match (message, &slave.state) {
+            (_, Run::Done(_) | Run::Due(_)) => {}
+            (Message::ExecOk(_), Run::Ordered(_)) => {
+                slave.state = Run::Running;
                 actions.tell(Notice::Started { slave: slave.member.label.clone() });
             }
-            Message::ExecNo(reason) if slave.ordered().is_some() => self.decline(peer, reason, actions),
-            Message::Finished(record) => self.end(peer, Outcome::Finished, record.into(), actions),
-            Message::TaskEnded(ended) => self.end(peer, Outcome::Ended(ended.end), ended.into(), actions),
+            (Message::ExecNo(reason), _) => self.decline(peer, reason, actions),
+            (Message::Finished(record), _) => {
+                let row = Row { times: Some(record.into()), ..slave.member.row(Outcome::Finished, self.instant) };
+                self.end(peer, row, actions);
+            }
+            (Message::TaskEnded(ended), _) => {
+                let row = ended_row(slave, ended, self.instant);
+                self.end(peer, row, actions);
+            }
             _ => {}
         }
     }
 
-    pub(super) fn disconnected(&mut self, now: MonotonicInstant, peer: PeerId, why: Disconnect, actions: &mut Actions) {
+    pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
         self.lose(now, peer, Loss::Disconnected(why), actions);
     }
 
-    pub(super) fn advance(&mut self, now: MonotonicInstant, actions: &mut Actions) {
-        let mut lost = Vec::new();
-        let overdue = self.stopping.is_some_and(|stopping| now >= stopping.deadline);
-        for slave in self.slaves.iter_mut().filter(|slave| !slave.is_done()) {
-            let silent = slave.member.check(now, actions);
-            let unanswered = slave.ordered().and_then(|ordered| ordered.check(now));
-            let why = silent.or(unanswered).or(overdue.then_some(Loss::DidNotStop));
-            lost.extend(why.map(|why| (slave.member.peer, why)));
+    pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
+        self.start_due(now, actions);
+        let mut lost = self.slaves.check(now, actions);
+        if self.stopping.is_some_and(|stopping| now.awake >= stopping.deadline) {
+            let overdue = self.slaves.iter().filter(|slave| !slave.state.is_settled());
+            lost.extend(overdue.map(|slave| (slave.member.peer, Loss::DidNotStop)));
         }
         for (peer, why) in lost {
             self.lose(now, peer, why, actions);
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<MonotonicInstant> {
-        let running = self.slaves.iter().filter(|slave| !slave.is_done());
-        let deadlines = running.flat_map(|slave| {
-            [slave.member.liveness.deadline(), slave.ordered().map(Unanswered::deadline)].into_iter().flatten()
-        });
-        deadlines.chain(self.stopping.map(|stopping| stopping.deadline)).min()
+    pub(super) fn deadline(&self) -> Deadline {
+        let awake = self.slaves.deadline().into_iter().chain(self.stopping.map(|stopping| stopping.deadline)).min();
+        let due = self.slaves.iter().filter_map(|slave| if let Run::Due(at) = slave.state { Some(at) } else { None });
+        Deadline { awake, monotonic: due.min() }
     }
 
     /// The user wants an end: the tasks are told to stop; said again, nothing more is waited for.
-    pub(super) fn interrupt(&mut self, now: MonotonicInstant, interrupt: Interrupt, actions: &mut Actions) {
+    pub(super) fn interrupt(&mut self, now: Now, interrupt: Interrupt, actions: &mut Actions) {
         if let Some(stopping) = &mut self.stopping {
-            stopping.deadline = now;
+            stopping.deadline = now.awake;
             return;
         }
-        self.stopping = Some(Stopping { interrupt, deadline: now.plus(STOP_GRACE).plus(STOP_REPORT_TIME) });
-        let running: Vec<_> = self.slaves.iter().filter(|slave| !slave.is_done()).collect();
-        actions.tell(Notice::Stopping { interrupt, running: running.len() });
-        let (able, unable): (Vec<_>, Vec<_>) = running.into_iter().partition(|slave| slave.member.has(Feature::Stop));
-        for slave in able {
-            actions.send(slave.member.peer, Message::Stop);
+        self.stopping = Some(Stopping { interrupt, deadline: now.awake.plus(STOP_GRACE).plus(STOP_REPORT_TIME) });
+        let running = self.slaves.iter().filter(|slave| !slave.state.is_settled()).count();
+        actions.tell(Notice::Stopping { interrupt, running });
+        let peers: Vec<_> = self.slaves.iter().map(|slave| slave.member.peer).collect();
+        for peer in peers {
+            self.stop(now, peer, actions);
         }
-        let unable: Vec<_> = unable.into_iter().map(|slave| slave.member.peer).collect();
-        for peer in unable {
-            self.lose(now, peer, Loss::CannotStop, actions);
-        }
+    }
+
+    /// How the user ended the session early, if so.
+    pub(super) fn interrupted(&self) -> Option<Interrupt> {
+        self.stopping.map(|stopping| stopping.interrupt)
     }
 
     /// Whether every slave's outcome is known.
     pub(super) fn is_over(&self) -> bool {
-        self.slaves.iter().all(Runner::is_done)
+        self.slaves.iter().all(|slave| slave.state.is_settled())
     }
 
-    pub(super) fn into_report(self, actions: &mut Actions) -> Report {
-        let rows: Vec<Row> = self
-            .slaves
-            .into_iter()
-            .filter_map(|slave| {
-                actions.close(slave.member.peer);
-                slave.into_row()
-            })
-            .collect();
-        Report::new(rows, self.stopping.map(|stopping| Verdict::Interrupted(stopping.interrupt)))
+    /// The rows of the round, and the slaves for another one.
+    pub(super) fn into_rows(self) -> (Vec<Row>, Vec<Member>) {
+        let row = |slave: &Slave<Run>| if let Run::Done(row) = &slave.state { Some(row.clone()) } else { None };
+        (self.slaves.iter().filter_map(row).collect(), self.slaves.into_members())
     }
 
-    fn find(&mut self, peer: PeerId) -> Option<&mut Runner> {
-        self.slaves.iter_mut().find(|slave| slave.member.peer == peer)
+    fn start_due(&mut self, now: Now, actions: &mut Actions) {
+        let ordered = Unanswered::new(now.awake, self.lost_after);
+        for slave in self.slaves.iter_mut() {
+            if matches!(slave.state, Run::Due(at) if now.monotonic >= at) {
+                actions.send(slave.member.peer, Message::Exec(None));
+                slave.state = Run::Ordered(ordered);
+            }
+        }
     }
 
-    fn end(&mut self, peer: PeerId, outcome: Outcome, times: RunTimes, actions: &mut Actions) {
-        let done = Run::Done { outcome: outcome.clone(), times: Some(times) };
-        let Some(slave) = self.settle(peer, done) else {
-            return;
-        };
-        let (done, slaves) = (self.slaves.iter().filter(|slave| slave.is_done()).count(), self.slaves.len());
-        actions.tell(Notice::Ended { slave, outcome, times, done, slaves });
+    fn stop(&mut self, now: Now, peer: PeerId, actions: &mut Actions) {
+        let Some(slave) = self.slaves.get_mut(peer) else { return };
+        match slave.state {
+            Run::Done(_) => {}
+            Run::Due(_) => {
+                slave.state = Run::Done(slave.member.row(Outcome::Cancelled, self.instant));
+                actions.close(peer);
+            }
+            _ if slave.member.has(Feature::Stop) => actions.send(peer, Message::Stop),
+            _ => self.lose(now, peer, Loss::CannotStop, actions),
+        }
+    }
+
+    fn end(&mut self, peer: PeerId, row: Row, actions: &mut Actions) {
+        let (outcome, times, start) = (row.outcome.clone(), row.times, row.start);
+        let Some(slave) = self.settle(peer, row) else { return };
+        let done = self.slaves.iter().filter(|slave| slave.state.is_settled()).count();
+        actions.tell(Notice::Ended { slave, outcome, times, start, done, slaves: self.slaves.len() });
     }
 
     fn decline(&mut self, peer: PeerId, reason: Option<Reason>, actions: &mut Actions) {
-        let done = Run::Done { outcome: Outcome::Declined(reason.clone()), times: None };
-        if let Some(slave) = self.settle(peer, done) {
+        let Some(row) = self.row(peer, Outcome::Declined(reason.clone())) else { return };
+        if let Some(slave) = self.settle(peer, row) {
             actions.tell(Notice::Declined { slave, reason });
         }
     }
 
-    fn lose(&mut self, now: MonotonicInstant, peer: PeerId, why: Loss, actions: &mut Actions) {
-        let done = Run::Done { outcome: self.start.lost(now, why.clone()), times: None };
-        if let Some(slave) = self.settle(peer, done) {
+    fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
+        let Some(row) = self.row(peer, self.start.lost(now.awake, why.clone())) else { return };
+        if let Some(slave) = self.settle(peer, row) {
             actions.close(peer);
             actions.tell(Notice::Lost { slave, why });
         }
     }
 
+    fn row(&self, peer: PeerId, outcome: Outcome) -> Option<Row> {
+        Some(self.slaves.get(peer)?.member.row(outcome, self.instant))
+    }
+
     /// Notes the end of a slave's part, unless it has ended before.
-    fn settle(&mut self, peer: PeerId, done: Run) -> Option<super::SlaveLabel> {
-        let slave = self.find(peer).filter(|slave| !slave.is_done())?;
-        slave.run = done;
+    fn settle(&mut self, peer: PeerId, row: Row) -> Option<SlaveLabel> {
+        let slave = self.slaves.get_mut(peer).filter(|slave| !slave.state.is_settled())?;
+        slave.state = Run::Done(row);
         Some(slave.member.label.clone())
     }
 }
 
-impl Runner {
-    fn is_done(&self) -> bool {
-        matches!(self.run, Run::Done { .. })
-    }
-
-    fn ordered(&self) -> Option<Unanswered> {
-        if let Run::Ordered(ordered) = self.run { Some(ordered) } else { None }
-    }
-
-    fn into_row(self) -> Option<Row> {
-        let Run::Done { outcome, times } = self.run else {
-            return None;
-        };
-        Some(self.member.row(outcome, times))
-    }
+/// The row of a task that has ended, with its start on the master's clock.
+fn ended_row(slave: &Slave<Run>, ended: TaskEnded, instant: MonotonicInstant) -> Row {
+    let row = slave.member.row(Outcome::Ended(ended.end), instant);
+    let start = row.clock.map(|clock| MeasuredStart {
+        at: clock.offset.to_ours(ended.started_at),
+        ended_at: clock.offset.to_ours(ended.finished_at),
+        uncertainty: clock.uncertainty.saturating_add(ended.start_uncertainty),
+        lateness: ended.lateness.unwrap_or_default(),
+    });
+    Row { times: Some(ended.into()), start, ..row }
 }
 
 impl From<FinishedRecord> for RunTimes {

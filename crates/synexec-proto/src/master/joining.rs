@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::actions::Actions;
+use super::awake::{AwakeInstant, Deadline, Now};
+use super::liveness::{Liveness, Pulse};
 use super::member::Member;
-use super::{Action, Interrupt, Loss, Notice, Outcome, PeerId, Report, Settings, SlaveLabel, Verdict};
-use crate::liveness::{Liveness, Pulse};
+use super::peer_clock::PeerClock;
+use super::{Action, Loss, Notice, Outcome, PeerId, Row, Settings, SlaveLabel};
 use crate::message::{Capabilities, Features, Message};
 use crate::session::{DISCOVERY_INTERVAL, Disconnect};
 use crate::time::MonotonicInstant;
@@ -24,9 +26,9 @@ const ROLL_CALL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Joining {
     settings: Settings,
-    next_probe: MonotonicInstant,
-    give_up: Option<MonotonicInstant>,
-    roll_call: Option<MonotonicInstant>,
+    next_probe: AwakeInstant,
+    give_up: Option<AwakeInstant>,
+    roll_call: Option<AwakeInstant>,
     strangers: BTreeMap<PeerId, Stranger>,
     joined: BTreeMap<PeerId, Joined>,
 }
@@ -35,7 +37,7 @@ pub(super) struct Joining {
 #[derive(Debug)]
 struct Stranger {
     address: SocketAddr,
-    until: MonotonicInstant,
+    until: AwakeInstant,
     /// From its hello on; it is then probed.
     greeting: Option<Greeting>,
 }
@@ -45,6 +47,7 @@ struct Greeting {
     label: SlaveLabel,
     features: Features,
     original: bool,
+    probed: MonotonicInstant,
 }
 
 #[derive(Debug)]
@@ -52,11 +55,13 @@ struct Joined {
     label: SlaveLabel,
     features: Features,
     liveness: Liveness,
+    /// Time that it took to answer its probe.
+    round_trip: Duration,
     called: bool,
 }
 
 impl Joining {
-    pub(super) fn new(settings: Settings, now: MonotonicInstant) -> Self {
+    pub(super) fn new(settings: Settings, now: AwakeInstant) -> Self {
         let give_up = settings.wait.map(|wait| now.plus(wait));
         Self {
             settings,
@@ -75,22 +80,23 @@ impl Joining {
         joined.or(greeting.map(|greeting| greeting.features)).unwrap_or(Features::NONE)
     }
 
-    pub(super) fn connected(
-        &mut self,
-        now: MonotonicInstant,
-        peer: PeerId,
-        address: SocketAddr,
-        actions: &mut Actions,
-    ) {
+    pub(super) fn connected(&mut self, now: Now, peer: PeerId, address: SocketAddr, actions: &mut Actions) {
         if self.strangers.len() >= STRANGERS_MAX {
             self.make_room(actions);
         }
-        self.strangers.insert(peer, Stranger { address, until: now.plus(HELLO_TIME), greeting: None });
+        self.strangers.insert(peer, Stranger { address, until: now.awake.plus(HELLO_TIME), greeting: None });
     }
 
-    pub(super) fn received(&mut self, now: MonotonicInstant, peer: PeerId, message: &Message, actions: &mut Actions) {
+    pub(super) fn received(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        message: &Message,
+        at: MonotonicInstant,
+        actions: &mut Actions,
+    ) {
         if let Some(slave) = self.joined.get_mut(&peer) {
-            slave.liveness.heard(now);
+            slave.liveness.heard(now.awake);
             slave.called = false;
             return;
         }
@@ -98,13 +104,13 @@ impl Joining {
             return;
         };
         if stranger.greeting.is_none() {
-            let greeting = Greeting::new(stranger.address, capabilities.as_ref());
+            let greeting = Greeting::new(stranger.address, capabilities.as_ref(), now.monotonic);
             let ours = (!greeting.original).then(|| Capabilities::ours(&self.settings.name));
             actions.send(peer, Message::Probe(ours));
             stranger.greeting = Some(greeting);
-            stranger.until = now.plus(HELLO_TIME);
+            stranger.until = now.awake.plus(HELLO_TIME);
         } else {
-            self.join(now, peer, actions);
+            self.join(now.awake, peer, at, actions);
         }
     }
 
@@ -116,7 +122,8 @@ impl Joining {
         }
     }
 
-    pub(super) fn advance(&mut self, now: MonotonicInstant, actions: &mut Actions) {
+    pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
+        let now = now.awake;
         self.turn_away_silent(now, actions);
         self.check_joined(now, actions);
         self.end_roll_call(now, actions);
@@ -126,11 +133,12 @@ impl Joining {
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<MonotonicInstant> {
+    pub(super) fn deadline(&self) -> Deadline {
         let strangers = self.strangers.values().map(|stranger| stranger.until);
         let joined = self.joined.values().filter_map(|slave| slave.liveness.deadline());
         let probe = self.awaits_more().then_some(self.next_probe);
-        strangers.chain(joined).chain(probe).chain(self.give_up).chain(self.roll_call).min()
+        let awake = strangers.chain(joined).chain(probe).chain(self.give_up).chain(self.roll_call).min();
+        Deadline { awake, monotonic: None }
     }
 
     /// Whether the set is complete and enough of it have answered lately.
@@ -139,7 +147,8 @@ impl Joining {
     }
 
     /// When as many have joined as are wanted, asks those that were not heard lately, once.
-    pub(super) fn call_roll(&mut self, now: MonotonicInstant, actions: &mut Actions) {
+    pub(super) fn call_roll(&mut self, now: Now, actions: &mut Actions) {
+        let now = now.awake;
         if self.awaits_more() {
             self.roll_call = None;
         } else if self.roll_call.is_none() {
@@ -151,12 +160,12 @@ impl Joining {
         }
     }
 
-    pub(super) fn has_given_up(&self, now: MonotonicInstant) -> bool {
-        self.give_up.is_some_and(|give_up| now >= give_up)
+    pub(super) fn has_given_up(&self, now: Now) -> bool {
+        self.give_up.is_some_and(|give_up| now.awake >= give_up)
     }
 
     /// Ends the phase with the slaves that take part; all other connections are closed.
-    pub(super) fn into_members(self, actions: &mut Actions) -> (Settings, Vec<Member>) {
+    pub(super) fn into_members(self, actions: &mut Actions) -> Vec<Member> {
         let wanted = self.wanted();
         let (answering, silent): (Vec<_>, Vec<_>) = self.joined.into_iter().partition(|(_, slave)| !slave.called);
         let mut answering = answering.into_iter();
@@ -166,6 +175,8 @@ impl Joining {
             label: slave.label,
             features: slave.features,
             liveness: slave.liveness,
+            clock: PeerClock::with_round_trip(slave.round_trip),
+            held: None,
         });
         let members: Vec<_> = members.collect();
         let surplus = answering.chain(silent).map(|(peer, slave)| (peer, slave.label.address));
@@ -174,21 +185,20 @@ impl Joining {
             actions.close(peer);
             actions.tell(Notice::Released { address });
         }
-        (self.settings, members)
+        members
     }
 
     /// Ends the phase without a slaveset.
-    pub(super) fn into_report(mut self, interrupt: Option<Interrupt>, actions: &mut Actions) -> Report {
+    pub(super) fn into_rows(mut self, now: Now, interrupted: bool, actions: &mut Actions) -> Vec<Row> {
         self.drop_silent(actions);
-        if let (None, Some(wait)) = (interrupt, self.settings.wait) {
+        if let (false, Some(wait)) = (interrupted, self.settings.wait) {
             actions.tell(Notice::GaveUp { joined: self.joined.len(), slaves: self.wanted(), wait });
         }
-        let (_, members) = self.into_members(actions);
+        let members = self.into_members(actions);
         for member in &members {
             actions.close(member.peer);
         }
-        let rows = members.into_iter().map(|member| member.row(Outcome::Cancelled, None)).collect();
-        Report::new(rows, Some(interrupt.map_or(Verdict::NotEnoughSlaves, Verdict::Interrupted)))
+        members.iter().map(|member| member.row(Outcome::Cancelled, now.monotonic)).collect()
     }
 
     fn wanted(&self) -> usize {
@@ -199,13 +209,14 @@ impl Joining {
         self.joined.len() < self.wanted()
     }
 
-    fn join(&mut self, now: MonotonicInstant, peer: PeerId, actions: &mut Actions) {
+    fn join(&mut self, now: AwakeInstant, peer: PeerId, at: MonotonicInstant, actions: &mut Actions) {
         let Some(greeting) = self.strangers.remove(&peer).and_then(|stranger| stranger.greeting) else {
             return;
         };
         let liveness = Liveness::new(self.settings.lost_after, now);
-        let Greeting { label, features, original } = greeting;
-        self.joined.insert(peer, Joined { label: label.clone(), features, liveness, called: false });
+        let Greeting { label, features, original, probed } = greeting;
+        let round_trip = at.since(probed);
+        self.joined.insert(peer, Joined { label: label.clone(), features, liveness, round_trip, called: false });
         actions.tell(Notice::Joined { slave: label, original, joined: self.joined.len(), slaves: self.wanted() });
     }
 
@@ -226,7 +237,7 @@ impl Joining {
         }
     }
 
-    fn turn_away_silent(&mut self, now: MonotonicInstant, actions: &mut Actions) {
+    fn turn_away_silent(&mut self, now: AwakeInstant, actions: &mut Actions) {
         self.strangers.retain(|peer, stranger| {
             let in_time = now < stranger.until;
             if !in_time {
@@ -236,7 +247,7 @@ impl Joining {
         });
     }
 
-    fn check_joined(&mut self, now: MonotonicInstant, actions: &mut Actions) {
+    fn check_joined(&mut self, now: AwakeInstant, actions: &mut Actions) {
         let mut lost = Vec::new();
         for (peer, slave) in &mut self.joined {
             match slave.liveness.check(now) {
@@ -250,7 +261,7 @@ impl Joining {
         }
     }
 
-    fn end_roll_call(&mut self, now: MonotonicInstant, actions: &mut Actions) {
+    fn end_roll_call(&mut self, now: AwakeInstant, actions: &mut Actions) {
         if self.roll_call.is_none_or(|end| now < end) {
             return;
         }
@@ -267,13 +278,14 @@ impl Joining {
 }
 
 impl Greeting {
-    fn new(address: SocketAddr, capabilities: Option<&Capabilities>) -> Self {
+    fn new(address: SocketAddr, capabilities: Option<&Capabilities>, probed: MonotonicInstant) -> Self {
         let name = capabilities.map_or_else(|| address.ip().to_string(), |block| block.name.clone());
         let theirs = capabilities.map_or(Features::NONE, |block| block.features);
         Self {
             label: SlaveLabel { name, address },
             features: Features::ours().agreed_with(theirs),
             original: capabilities.is_none(),
+            probed,
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::actions::Actions;
-use super::{Loss, Outcome, PeerId, PhaseName, Row, RunTimes, SlaveLabel};
-use crate::liveness::{Liveness, Pulse};
-use crate::message::{Feature, Features, Message};
+use super::awake::{AwakeInstant, Now};
+use super::liveness::{Liveness, Pulse};
+use super::peer_clock::PeerClock;
+use super::{Loss, Outcome, PeerId, PhaseName, Row, SlaveLabel};
+use crate::message::{Feature, Features, Held, Message};
 use crate::time::MonotonicInstant;
 
 #[derive(Debug)]
@@ -15,6 +17,9 @@ pub(super) struct Member {
     pub(super) label: SlaveLabel,
     pub(super) features: Features,
     pub(super) liveness: Liveness,
+    pub(super) clock: PeerClock,
+    /// How its task is held, where it tells.
+    pub(super) held: Option<Held>,
 }
 
 impl Member {
@@ -22,19 +27,28 @@ impl Member {
         self.features.has(feature)
     }
 
-    pub(super) fn row(self, outcome: Outcome, times: Option<RunTimes>) -> Row {
-        Row { rank: self.rank, slave: self.label, times, outcome }
+    /// The slave's line in a report, with the estimate of its clock that holds at an instant.
+    pub(super) fn row(&self, outcome: Outcome, at: MonotonicInstant) -> Row {
+        Row {
+            rank: self.rank,
+            slave: self.label.clone(),
+            held: self.held,
+            clock: self.clock.estimate(at),
+            times: None,
+            start: None,
+            outcome,
+        }
     }
 
     /// Asks the slave whether it is there when that is due; tells when it has not answered.
-    pub(super) fn check(&mut self, now: MonotonicInstant, actions: &mut Actions) -> Option<Loss> {
-        match self.liveness.check(now) {
+    pub(super) fn check(&mut self, now: Now, actions: &mut Actions) -> Option<Loss> {
+        match self.liveness.check(now.awake) {
             Pulse::Fine => None,
             Pulse::Probe => {
                 actions.send(self.peer, Message::Probe(None));
                 None
             }
-            Pulse::Lost => Some(Loss::Silent(self.liveness.silence(now))),
+            Pulse::Lost => Some(Loss::Silent(self.liveness.silence(now.awake))),
         }
     }
 }
@@ -42,20 +56,20 @@ impl Member {
 /// An order that a slave has to answer, and until when.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unanswered {
-    since: MonotonicInstant,
+    since: AwakeInstant,
     limit: Duration,
 }
 
 impl Unanswered {
-    pub(super) fn new(since: MonotonicInstant, limit: Duration) -> Self {
+    pub(super) fn new(since: AwakeInstant, limit: Duration) -> Self {
         Self { since, limit }
     }
 
-    pub(super) fn deadline(self) -> MonotonicInstant {
+    pub(super) fn deadline(self) -> AwakeInstant {
         self.since.plus(self.limit)
     }
 
-    pub(super) fn check(self, now: MonotonicInstant) -> Option<Loss> {
+    pub(super) fn check(self, now: AwakeInstant) -> Option<Loss> {
         (now >= self.deadline()).then_some(Loss::NoAnswer(self.limit))
     }
 }
@@ -64,11 +78,11 @@ impl Unanswered {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PhaseStart {
     pub(super) phase: PhaseName,
-    pub(super) at: MonotonicInstant,
+    pub(super) at: AwakeInstant,
 }
 
 impl PhaseStart {
-    pub(super) fn lost(self, now: MonotonicInstant, why: Loss) -> Outcome {
+    pub(super) fn lost(self, now: AwakeInstant, why: Loss) -> Outcome {
         Outcome::Lost { phase: self.phase, after: now.since(self.at), why }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! [`Session`] takes an [`Event`] and the instant at which it is handled, and queues [`Action`]s for its caller to
 //! carry out. Phases follow one another by consuming the one before, so that no order can be given too early:
-//! joining ([`Session::new`]) until the slaveset is complete, configuring until every slave has accepted, executing
-//! until every task has ended; then a [`Report`] is all that is left.
+//! joining ([`Session::new`]) until the slaveset is complete, configuring until every slave has accepted and holds its
+//! task, starting until all were told to go, executing until every task has ended. Configuring to executing make a
+//! round; after the last one a [`Report`] is all that is left.
 
 mod actions;
 mod awake;
@@ -11,12 +12,19 @@ mod configuring;
 mod event;
 mod executing;
 mod joining;
+mod liveness;
 mod member;
 mod notice;
+mod peer_clock;
 mod report;
+mod roster;
+mod schedule;
 mod session;
+mod skew;
+mod starting;
 
 pub use event::{Action, Event, Interrupt, PeerId, Settings};
 pub use notice::{Notice, SlaveLabel};
-pub use report::{Loss, Outcome, PhaseName, Report, Row, RunTimes, Verdict};
+pub use report::{Loss, MeasuredStart, Outcome, PhaseName, Report, Round, Row, RunTimes, Verdict};
 pub use session::Session;
+pub use skew::Skew;

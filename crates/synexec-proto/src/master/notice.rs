@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Interrupt, Loss, Outcome, RunTimes};
+use super::{Interrupt, Loss, MeasuredStart, Outcome, RunTimes};
 use crate::message::Reason;
 use crate::session::Disconnect;
 
@@ -84,12 +84,33 @@ pub enum Notice {
         /// Why, where it says so.
         reason: Option<Reason>,
     },
+    /// Another round begins: the task is made ready once more.
+    NextRound {
+        /// Its number, from 1.
+        round: u32,
+        /// Of how many.
+        rounds: u32,
+    },
     /// The order to start goes out.
     Starting {
         /// To how many.
         slaves: usize,
+        /// How far ahead the start is.
+        ahead: Duration,
     },
-    /// A slave has started its task.
+    /// A slave has confirmed the start.
+    Ready {
+        /// Who.
+        slave: SlaveLabel,
+    },
+    /// The start was not confirmed by all in time, and is ordered anew.
+    Postponed,
+    /// All have confirmed and were told to go: the start happens.
+    Gone {
+        /// How many start.
+        slaves: usize,
+    },
+    /// A slave of version 1 has started its task.
     Started {
         /// Who.
         slave: SlaveLabel,
@@ -100,8 +121,10 @@ pub enum Notice {
         slave: SlaveLabel,
         /// How.
         outcome: Outcome,
-        /// When.
-        times: RunTimes,
+        /// When, by the slave's own clocks.
+        times: Option<RunTimes>,
+        /// When it started, where that was measured.
+        start: Option<MeasuredStart>,
         /// How many slaves are done with it, one way or another.
         done: usize,
         /// How many take part.

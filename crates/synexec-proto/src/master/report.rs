@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Interrupt, SlaveLabel};
-use crate::message::Reason;
+use super::{Interrupt, Skew, SlaveLabel};
+use crate::clock::ClockEstimate;
+use crate::message::{Held, Reason};
 use crate::outcome::TaskEnd;
 use crate::session::Disconnect;
-use crate::time::WallClockTime;
+use crate::time::{MonotonicInstant, WallClockTime};
 
 /// A phase, as people call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +17,9 @@ pub enum PhaseName {
     Joining,
     /// The conf goes out and is answered.
     Configuring,
-    /// Tasks are started and run.
+    /// The start is ordered and confirmed.
+    Starting,
+    /// Tasks run.
     Executing,
 }
 
@@ -25,6 +28,7 @@ impl fmt::Display for PhaseName {
         f.write_str(match self {
             Self::Joining => "joining",
             Self::Configuring => "configuring",
+            Self::Starting => "starting",
             Self::Executing => "executing",
         })
     }
@@ -37,6 +41,8 @@ pub enum Loss {
     Disconnected(Disconnect),
     /// It is connected, and did not answer for this long.
     Silent(Duration),
+    /// What it says of its clock cannot be.
+    NoClock,
     /// It answers probes, but did not answer an order in this time.
     NoAnswer(Duration),
     /// The session was interrupted, and version 1 has no way to stop its task.
@@ -50,6 +56,7 @@ impl fmt::Display for Loss {
         match self {
             Self::Disconnected(why) => why.fmt(f),
             Self::Silent(time) => write!(f, "silent for {} s", time.as_secs()),
+            Self::NoClock => f.write_str("what it says of its clock cannot be, so no start can be ordered"),
             Self::NoAnswer(time) => write!(f, "no answer to an order for {} s", time.as_secs()),
             Self::CannotStop => f.write_str("an original slave cannot be told to stop, its task may run on"),
             Self::DidNotStop => f.write_str("told to stop, it did not report the end in time"),
@@ -103,6 +110,19 @@ pub struct RunTimes {
     pub elapsed: Duration,
 }
 
+/// When a task started, on the master's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MeasuredStart {
+    /// Its start.
+    pub at: MonotonicInstant,
+    /// Its end.
+    pub ended_at: MonotonicInstant,
+    /// How far the true start can be from it, either way.
+    pub uncertainty: Duration,
+    /// How long after the ordered instant the slave let it go.
+    pub lateness: Duration,
+}
+
 /// One slave's line in the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -110,8 +130,14 @@ pub struct Row {
     pub rank: u32,
     /// Who.
     pub slave: SlaveLabel,
-    /// When its task ran, where that is known.
+    /// How its task was held before the start, where it tells.
+    pub held: Option<Held>,
+    /// What was known of its clock at the start, where it was measured.
+    pub clock: Option<ClockEstimate>,
+    /// When its task ran by its own clocks, where that is known.
     pub times: Option<RunTimes>,
+    /// When its task started, where that was measured.
+    pub start: Option<MeasuredStart>,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -123,6 +149,8 @@ pub enum Verdict {
     Succeeded,
     /// A task failed, and nothing worse happened.
     TaskFailed,
+    /// All went well but for a skew above what the user allows, or not known for all slaves.
+    SkewExceeded,
     /// Too few slaves joined in time.
     NotEnoughSlaves,
     /// A slave declined.
@@ -135,31 +163,60 @@ pub enum Verdict {
     Interrupted(Interrupt),
 }
 
+/// One round: every slave's task run once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// One row a slave, by rank.
+    pub rows: Vec<Row>,
+    /// How far apart the starts were; none where not one is known.
+    pub skew: Option<Skew>,
+}
+
+impl Round {
+    pub(super) fn new(rows: Vec<Row>) -> Self {
+        Self { skew: Skew::of(&rows), rows }
+    }
+
+    /// Whether every slave is there for another round.
+    pub(super) fn is_whole(&self) -> bool {
+        self.rows.iter().all(|row| matches!(row.outcome, Outcome::Ended(_) | Outcome::Finished))
+    }
+}
+
 /// All that is known of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// One row a slave, by rank.
-    pub rows: Vec<Row>,
+    /// What happened, round by round; one at least.
+    pub rounds: Vec<Round>,
     /// The session in one word.
     pub verdict: Verdict,
 }
 
 impl Report {
     /// A report whose verdict follows from its rows, unless something else ended the session.
-    pub(super) fn new(rows: Vec<Row>, ended_by: Option<Verdict>) -> Self {
-        let verdict = ended_by.unwrap_or_else(|| judge(&rows));
-        Self { rows, verdict }
+    pub(super) fn new(rounds: Vec<Round>, max_skew: Option<Duration>, ended_by: Option<Verdict>) -> Self {
+        let verdict = ended_by.unwrap_or_else(|| judge(&rounds, max_skew));
+        Self { rounds, verdict }
+    }
+
+    /// The rows of the last round, in which alone slaves can be lost, decline or be cancelled.
+    pub fn rows(&self) -> &[Row] {
+        self.rounds.last().map_or(&[], |round| &round.rows)
     }
 }
 
-fn judge(rows: &[Row]) -> Verdict {
-    let any = |wanted: fn(&Outcome) -> bool| rows.iter().any(|row| wanted(&row.outcome));
+fn judge(rounds: &[Round], max_skew: Option<Duration>) -> Verdict {
+    let any =
+        |wanted: fn(&Outcome) -> bool| rounds.iter().flat_map(|round| &round.rows).any(|row| wanted(&row.outcome));
+    let above = |most| rounds.iter().any(|round| !round.skew.is_some_and(|skew| skew.is_within(most)));
     if any(|outcome| matches!(outcome, Outcome::Declined(_))) {
         Verdict::Declined
     } else if any(|outcome| matches!(outcome, Outcome::Lost { .. } | Outcome::Cancelled)) {
         Verdict::Lost
     } else if any(|outcome| matches!(outcome, Outcome::Ended(end) if *end != TaskEnd::Exited(0))) {
         Verdict::TaskFailed
+    } else if max_skew.is_some_and(above) {
+        Verdict::SkewExceeded
     } else {
         Verdict::Succeeded
     }

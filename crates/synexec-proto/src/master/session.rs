@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 
 use super::actions::Actions;
-use super::awake::AwakeClock;
+use super::awake::{AwakeClock, Deadline, Now};
 use super::configuring::Configuring;
 use super::executing::Executing;
 use super::joining::Joining;
-use super::{Action, Event, Interrupt, Notice, PeerId, Report, Settings, Verdict};
+use super::member::Member;
+use super::starting::Starting;
+use super::{Action, Event, Interrupt, Notice, PeerId, Report, Round, Row, Settings, Verdict};
 use crate::message::{Features, Message};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
@@ -15,8 +17,11 @@ use crate::time::MonotonicInstant;
 /// One session, from the first probe to the report.
 #[derive(Debug)]
 pub struct Session {
+    settings: Settings,
     /// None only while one phase is made into the next.
     phase: Option<Phase>,
+    /// The rounds that are over.
+    rounds: Vec<Round>,
     actions: Actions,
     clock: AwakeClock,
 }
@@ -25,6 +30,7 @@ pub struct Session {
 enum Phase {
     Joining(Joining),
     Configuring(Configuring),
+    Starting(Starting),
     Executing(Executing),
     Over(Report),
 }
@@ -32,11 +38,10 @@ enum Phase {
 impl Session {
     /// A session in which no slave has joined yet. The first [`Self::advance`] invites them.
     pub fn new(settings: Settings, now: MonotonicInstant) -> Self {
-        Self {
-            phase: Some(Phase::Joining(Joining::new(settings, now))),
-            actions: Actions::default(),
-            clock: AwakeClock::new(now),
-        }
+        let mut clock = AwakeClock::new(now);
+        let joining = Joining::new(settings.clone(), clock.look(now).awake);
+        let phase = Some(Phase::Joining(joining));
+        Self { settings, phase, rounds: Vec::new(), actions: Actions::default(), clock }
     }
 
     /// Takes what happened.
@@ -53,6 +58,7 @@ impl Session {
         match &mut self.phase {
             Some(Phase::Joining(phase)) => phase.advance(now, actions),
             Some(Phase::Configuring(phase)) => phase.advance(now, actions),
+            Some(Phase::Starting(phase)) => phase.advance(now, actions),
             Some(Phase::Executing(phase)) => phase.advance(now, actions),
             Some(Phase::Over(_)) | None => {}
         }
@@ -61,13 +67,14 @@ impl Session {
 
     /// When to call [`Self::advance`] next; none when the session is over.
     pub fn deadline(&self) -> Option<MonotonicInstant> {
-        let due = match self.phase.as_ref()? {
+        let due: Deadline = match self.phase.as_ref()? {
             Phase::Joining(phase) => phase.deadline(),
             Phase::Configuring(phase) => phase.deadline(),
+            Phase::Starting(phase) => phase.deadline(),
             Phase::Executing(phase) => phase.deadline(),
             Phase::Over(_) => return None,
         };
-        Some(self.clock.next_look(due.unwrap_or(MonotonicInstant::LAST)))
+        Some(self.clock.next_look(due))
     }
 
     /// The next thing to do.
@@ -80,11 +87,11 @@ impl Session {
         if let Some(Phase::Over(report)) = &self.phase { Some(report) } else { None }
     }
 
-    fn deliver(&mut self, now: MonotonicInstant, event: Event) {
+    fn deliver(&mut self, now: Now, event: Event) {
         match event {
             Event::Connected { peer, address } => self.connected(now, peer, address),
-            Event::Received { peer, frame } => match Message::decode(frame, self.features(peer)) {
-                Ok(message) => self.received(now, peer, message),
+            Event::Received { peer, frame, at } => match Message::decode(frame, self.features(peer)) {
+                Ok(message) => self.received(now, peer, message, at),
                 Err(malformed) => self.disconnected(now, peer, malformed.into()),
             },
             Event::Disconnected { peer, why } => self.disconnected(now, peer, why),
@@ -93,7 +100,7 @@ impl Session {
                     phase.conf_sent(now, peer);
                 }
             }
-            Event::ConfFailed { why } => self.conf_failed(why),
+            Event::ConfFailed { why } => self.conf_failed(now, why),
             Event::Interrupted(interrupt) => self.interrupt(now, interrupt),
         }
     }
@@ -102,83 +109,160 @@ impl Session {
         match &self.phase {
             Some(Phase::Joining(phase)) => phase.features(peer),
             Some(Phase::Configuring(phase)) => phase.features(peer),
+            Some(Phase::Starting(phase)) => phase.features(peer),
             Some(Phase::Executing(phase)) => phase.features(peer),
             Some(Phase::Over(_)) | None => Features::NONE,
         }
     }
 
-    fn connected(&mut self, now: MonotonicInstant, peer: PeerId, address: SocketAddr) {
+    fn connected(&mut self, now: Now, peer: PeerId, address: SocketAddr) {
         match &mut self.phase {
             Some(Phase::Joining(phase)) => phase.connected(now, peer, address, &mut self.actions),
             _ => self.actions.close(peer),
         }
     }
 
-    fn received(&mut self, now: MonotonicInstant, peer: PeerId, message: Message) {
+    fn received(&mut self, now: Now, peer: PeerId, message: Message, at: MonotonicInstant) {
         let actions = &mut self.actions;
         match &mut self.phase {
-            Some(Phase::Joining(phase)) => phase.received(now, peer, &message, actions),
-            Some(Phase::Configuring(phase)) => phase.received(now, peer, message, actions),
+            Some(Phase::Joining(phase)) => phase.received(now, peer, &message, at, actions),
+            Some(Phase::Configuring(phase)) => phase.received(now, peer, message, at, actions),
+            Some(Phase::Starting(phase)) => phase.received(now, peer, message, at, actions),
             Some(Phase::Executing(phase)) => phase.received(now, peer, message, actions),
             Some(Phase::Over(_)) | None => {}
         }
     }
 
-    fn disconnected(&mut self, now: MonotonicInstant, peer: PeerId, why: Disconnect) {
+    fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect) {
         let actions = &mut self.actions;
         match &mut self.phase {
             Some(Phase::Joining(phase)) => phase.disconnected(peer, why, actions),
             Some(Phase::Configuring(phase)) => phase.disconnected(now, peer, why, actions),
+            Some(Phase::Starting(phase)) => phase.disconnected(now, peer, why, actions),
             Some(Phase::Executing(phase)) => phase.disconnected(now, peer, why, actions),
             Some(Phase::Over(_)) | None => {}
         }
     }
 
-    fn interrupt(&mut self, now: MonotonicInstant, interrupt: Interrupt) {
-        let actions = &mut self.actions;
-        self.phase = self.phase.take().map(|phase| match phase {
-            Phase::Joining(phase) => Phase::Over(phase.into_report(Some(interrupt), actions)),
-            Phase::Configuring(phase) => Phase::Over(phase.into_report(Some(Verdict::Interrupted(interrupt)), actions)),
-            Phase::Executing(mut phase) => {
-                phase.interrupt(now, interrupt, actions);
-                phase.advance(now, actions);
-                Phase::Executing(phase)
+    fn interrupt(&mut self, now: Now, interrupt: Interrupt) {
+        let ended_by = Some(Verdict::Interrupted(interrupt));
+        let rows = match self.phase.take() {
+            Some(Phase::Joining(phase)) => phase.into_rows(now, true, &mut self.actions),
+            Some(Phase::Configuring(phase)) => phase.into_rows(now, &mut self.actions),
+            Some(Phase::Starting(phase)) => phase.into_rows(now, &mut self.actions),
+            Some(Phase::Executing(mut phase)) => {
+                phase.interrupt(now, interrupt, &mut self.actions);
+                phase.advance(now, &mut self.actions);
+                self.phase = Some(Phase::Executing(phase));
+                return;
             }
-            over @ Phase::Over(_) => over,
-        });
+            over => {
+                self.phase = over;
+                return;
+            }
+        };
+        self.phase = Some(self.over(rows, ended_by));
     }
 
     /// The conf is sent in the configuring phase alone, and nothing is started without it.
-    fn conf_failed(&mut self, why: String) {
-        let actions = &mut self.actions;
-        self.phase = self.phase.take().map(|phase| match phase {
-            Phase::Configuring(phase) => {
-                actions.tell(Notice::ConfFailed { why });
-                Phase::Over(phase.into_report(Some(Verdict::MasterFailed), actions))
+    fn conf_failed(&mut self, now: Now, why: String) {
+        match self.phase.take() {
+            Some(Phase::Configuring(phase)) => {
+                self.actions.tell(Notice::ConfFailed { why });
+                let rows = phase.into_rows(now, &mut self.actions);
+                self.phase = Some(self.over(rows, Some(Verdict::MasterFailed)));
             }
-            other => other,
-        });
+            other => self.phase = other,
+        }
     }
 
-    /// Goes on to the next phase when this one has done its work.
-    fn proceed(&mut self, now: MonotonicInstant) {
-        let actions = &mut self.actions;
-        if let Some(Phase::Joining(phase)) = &mut self.phase {
-            phase.call_roll(now, actions);
+    /// Goes on to the next phase when this one has done its work, and from there if that has nothing to wait for.
+    fn proceed(&mut self, now: Now) {
+        loop {
+            let before = self.phase.as_ref().map(std::mem::discriminant);
+            self.step(now);
+            if self.phase.as_ref().map(std::mem::discriminant) == before {
+                return;
+            }
         }
-        self.phase = self.phase.take().map(|phase| match phase {
-            Phase::Joining(phase) if phase.is_complete() => {
-                let (settings, members) = phase.into_members(actions);
-                Phase::Configuring(Configuring::begin(settings, members, now, actions))
-            }
-            Phase::Joining(phase) if phase.has_given_up(now) => Phase::Over(phase.into_report(None, actions)),
-            Phase::Configuring(phase) if phase.all_accepted() => {
-                let (settings, members) = phase.into_members();
-                Phase::Executing(Executing::begin(&settings, members, now, actions))
-            }
-            Phase::Configuring(phase) if phase.is_called_off(now) => Phase::Over(phase.into_report(None, actions)),
-            Phase::Executing(phase) if phase.is_over() => Phase::Over(phase.into_report(actions)),
-            other => other,
-        });
+    }
+
+    fn step(&mut self, now: Now) {
+        match &mut self.phase {
+            Some(Phase::Joining(phase)) => phase.call_roll(now, &mut self.actions),
+            Some(Phase::Starting(phase)) => phase.proceed(now, &mut self.actions),
+            _ => {}
+        }
+        self.phase = match self.phase.take() {
+            Some(Phase::Joining(phase)) => Some(self.after_joining(now, phase)),
+            Some(Phase::Configuring(phase)) => Some(self.after_configuring(now, phase)),
+            Some(Phase::Starting(phase)) => Some(self.after_starting(now, phase)),
+            Some(Phase::Executing(phase)) => Some(self.after_executing(now, phase)),
+            over => over,
+        };
+    }
+
+    fn after_joining(&mut self, now: Now, phase: Joining) -> Phase {
+        if phase.is_complete() {
+            let members = phase.into_members(&mut self.actions);
+            Phase::Configuring(Configuring::begin(&self.settings, members, now, &mut self.actions))
+        } else if phase.has_given_up(now) {
+            let rows = phase.into_rows(now, false, &mut self.actions);
+            self.over(rows, Some(Verdict::NotEnoughSlaves))
+        } else {
+            Phase::Joining(phase)
+        }
+    }
+
+    fn after_configuring(&mut self, now: Now, phase: Configuring) -> Phase {
+        if phase.all_accepted() {
+            Phase::Starting(Starting::begin(&self.settings, phase.into_members(), now, &mut self.actions))
+        } else if phase.is_called_off(now) {
+            let rows = phase.into_rows(now, &mut self.actions);
+            self.over(rows, None)
+        } else {
+            Phase::Configuring(phase)
+        }
+    }
+
+    fn after_starting(&mut self, now: Now, phase: Starting) -> Phase {
+        if let Some(instant) = phase.gone() {
+            let members = phase.into_members();
+            Phase::Executing(Executing::begin(&self.settings, members, instant, now, &mut self.actions))
+        } else if phase.is_called_off() {
+            let rows = phase.into_rows(now, &mut self.actions);
+            self.over(rows, None)
+        } else {
+            Phase::Starting(phase)
+        }
+    }
+
+    fn after_executing(&mut self, now: Now, phase: Executing) -> Phase {
+        if !phase.is_over() {
+            return Phase::Executing(phase);
+        }
+        let ended_by = phase.interrupted().map(Verdict::Interrupted);
+        let (rows, members) = phase.into_rows();
+        let round = self.rounds.len() + 1;
+        let is_last = u32::try_from(round).is_ok_and(|round| round >= self.settings.rounds.get());
+        let this = Round::new(rows);
+        if ended_by.is_some() || is_last || !this.is_whole() {
+            members.iter().for_each(|member| self.actions.close(member.peer));
+            return self.over(this.rows, ended_by);
+        }
+        self.rounds.push(this);
+        self.next_round(now, members)
+    }
+
+    fn next_round(&mut self, now: Now, members: Vec<Member>) -> Phase {
+        let round = u32::try_from(self.rounds.len() + 1).unwrap_or(u32::MAX);
+        Phase::Configuring(Configuring::begin_again(&self.settings, round, members, now, &mut self.actions))
+    }
+
+    /// The end, with the rows of the last round.
+    fn over(&mut self, rows: Vec<Row>, ended_by: Option<Verdict>) -> Phase {
+        let mut rounds = std::mem::take(&mut self.rounds);
+        rounds.push(Round::new(rows));
+        Phase::Over(Report::new(rounds, self.settings.max_skew, ended_by))
     }
 }

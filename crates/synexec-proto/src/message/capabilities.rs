@@ -22,10 +22,13 @@ pub enum Feature {
     TaskEnded,
     /// STOP: the master can have the task stopped.
     Stop,
+    /// A start at one instant: the clock is measured, EXEC carries the instant, GO confirms it, and HOLD makes the task
+    /// ready for another one.
+    Start,
 }
 
 impl Feature {
-    const ALL: [Self; 4] = [Self::ConfParts, Self::Reasons, Self::TaskEnded, Self::Stop];
+    const ALL: [Self; 5] = [Self::ConfParts, Self::Reasons, Self::TaskEnded, Self::Stop, Self::Start];
 
     /// The feature that a command belongs to; none where it is of version 1.
     pub(super) fn of(command: Command) -> Option<Self> {
@@ -33,6 +36,7 @@ impl Feature {
             Command::ConfBegin | Command::ConfPart => Some(Self::ConfParts),
             Command::TaskEnded => Some(Self::TaskEnded),
             Command::Stop => Some(Self::Stop),
+            Command::ClockProbe | Command::ClockReply | Command::Go | Command::Hold => Some(Self::Start),
             _ => None,
         }
     }
@@ -43,6 +47,7 @@ impl Feature {
             Self::Reasons => 1 << 1,
             Self::TaskEnded => 1 << 2,
             Self::Stop => 1 << 3,
+            Self::Start => 1 << 4,
         }
     }
 }
@@ -125,7 +130,7 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let block = Capabilities::ours("vm7");
-        let bytes = [b"SYNX".as_slice(), &[0, 1], &[0, 0, 0, 0, 0, 0, 0, 0x0f], &[0, 1, 0, 3], b"vm7"].concat();
+        let bytes = [b"SYNX".as_slice(), &[0, 1], &[0, 0, 0, 0, 0, 0, 0, 0x1f], &[0, 1, 0, 3], b"vm7"].concat();
         assert_eq!(Capabilities::encode(Some(&block)), bytes);
         assert_eq!(Capabilities::decode(&bytes), Ok(Some(block)));
     }

@@ -1,19 +1,29 @@
 //! The messages of a session, one file for each that has data of its own.
 
 mod capabilities;
+mod clock_probe;
+mod clock_reply;
 mod conf_begin;
 mod finished;
+mod held;
+mod hold;
 mod reason;
+mod start_order;
 mod task_ended;
 
 use thiserror::Error;
 
 pub use capabilities::{Capabilities, Feature, Features};
+pub use clock_probe::ClockProbe;
+pub use clock_reply::ClockReply;
 pub use conf_begin::{CONF_MAX, ConfBegin};
 pub use finished::{FINISHED_LEN, FinishedRecord};
+pub use held::Held;
+pub use hold::Hold;
 pub use reason::Reason;
 pub use task_ended::TaskEnded;
 
+use crate::time::MonotonicInstant;
 use crate::wire::{Command, FieldError, Frame, FrameTooLong};
 
 /// A message, decoded. Data on messages that need none are read past, as the original peers do.
@@ -25,14 +35,14 @@ pub enum Message {
     Probe(Option<Capabilities>),
     /// The conf, whole.
     Conf(Vec<u8>),
-    /// The conf is accepted.
-    ConfOk,
+    /// The conf is accepted, and the task held; an original slave does not say how.
+    ConfOk(Option<Held>),
     /// The conf is declined; an original slave does not say why.
     ConfNo(Option<Reason>),
-    /// Start the command.
-    Exec,
-    /// It is started.
-    ExecOk,
+    /// Start the command: at this instant of the slave's clock once [`Message::Go`] has come, or at once.
+    Exec(Option<MonotonicInstant>),
+    /// It will start at this instant if told to go, or it is started.
+    ExecOk(Option<MonotonicInstant>),
     /// It is not started; an original slave does not say why.
     ExecNo(Option<Reason>),
     /// The command has ended, to or from an original peer.
@@ -45,6 +55,14 @@ pub enum Message {
     TaskEnded(TaskEnded),
     /// Stop the task.
     Stop,
+    /// What does your clock show?
+    ClockProbe(ClockProbe),
+    /// What it showed.
+    ClockReply(ClockReply),
+    /// The ordered start happens.
+    Go,
+    /// Make the task ready once more.
+    Hold(Hold),
     /// A message that is read past.
     Ignored(Command),
 }
@@ -77,20 +95,26 @@ impl Message {
         }
         let reason = |data| if agreed.has(Feature::Reasons) { Reason::decode(data) } else { None };
         let fields = |why| MessageError::Fields { command, why };
+        let instant = |data| if agreed.has(Feature::Start) { start_order::decode(data) } else { Ok(None) };
+        let held = |data| if agreed.has(Feature::Start) { Held::decode(data) } else { Ok(None) };
         Ok(match command {
             Command::Reply => Self::Reply(Capabilities::decode(frame.data()).map_err(fields)?),
             Command::Probe => Self::Probe(Capabilities::decode(frame.data()).map_err(fields)?),
             Command::Conf => Self::Conf(frame.into_data()),
-            Command::ConfOk => Self::ConfOk,
+            Command::ConfOk => Self::ConfOk(held(frame.data()).map_err(fields)?),
             Command::ConfNo => Self::ConfNo(reason(frame.data())),
-            Command::Exec => Self::Exec,
-            Command::ExecOk => Self::ExecOk,
+            Command::Exec => Self::Exec(instant(frame.data()).map_err(fields)?),
+            Command::ExecOk => Self::ExecOk(instant(frame.data()).map_err(fields)?),
             Command::ExecNo => Self::ExecNo(reason(frame.data())),
             Command::Finished => Self::Finished(FinishedRecord::decode(frame.data())?),
             Command::ConfBegin => Self::ConfBegin(ConfBegin::decode(frame.data()).map_err(fields)?),
             Command::ConfPart => Self::ConfPart(frame.into_data()),
             Command::TaskEnded => Self::TaskEnded(TaskEnded::decode(frame.data()).map_err(fields)?),
             Command::Stop => Self::Stop,
+            Command::ClockProbe => Self::ClockProbe(ClockProbe::decode(frame.data()).map_err(fields)?),
+            Command::ClockReply => Self::ClockReply(ClockReply::decode(frame.data()).map_err(fields)?),
+            Command::Go => Self::Go,
+            Command::Hold => Self::Hold(Hold::decode(frame.data()).map_err(fields)?),
             Command::Running | Command::Stopped | Command::Unknown(_) => Self::Ignored(command),
         })
     }
@@ -104,16 +128,20 @@ impl Message {
             Self::Reply(capabilities) => Frame::new(Command::Reply, Capabilities::encode(capabilities.as_ref()))?,
             Self::Probe(capabilities) => Frame::new(Command::Probe, Capabilities::encode(capabilities.as_ref()))?,
             Self::Conf(conf) => Frame::new(Command::Conf, conf.clone())?,
-            Self::ConfOk => Frame::bare(Command::ConfOk),
+            Self::ConfOk(held) => Frame::new(Command::ConfOk, Held::encode(*held))?,
             Self::ConfNo(reason) => Frame::new(Command::ConfNo, Reason::encode(reason.as_ref()))?,
-            Self::Exec => Frame::bare(Command::Exec),
-            Self::ExecOk => Frame::bare(Command::ExecOk),
+            Self::Exec(at) => Frame::new(Command::Exec, start_order::encode(*at))?,
+            Self::ExecOk(at) => Frame::new(Command::ExecOk, start_order::encode(*at))?,
             Self::ExecNo(reason) => Frame::new(Command::ExecNo, Reason::encode(reason.as_ref()))?,
             Self::Finished(record) => Frame::new(Command::Finished, record.encode().to_vec())?,
             Self::ConfBegin(begin) => Frame::new(Command::ConfBegin, begin.encode())?,
             Self::ConfPart(bytes) => Frame::new(Command::ConfPart, bytes.clone())?,
             Self::TaskEnded(ended) => Frame::new(Command::TaskEnded, ended.encode())?,
             Self::Stop => Frame::bare(Command::Stop),
+            Self::ClockProbe(probe) => Frame::new(Command::ClockProbe, probe.encode())?,
+            Self::ClockReply(reply) => Frame::new(Command::ClockReply, reply.encode())?,
+            Self::Go => Frame::bare(Command::Go),
+            Self::Hold(hold) => Frame::new(Command::Hold, hold.encode())?,
             Self::Ignored(command) => Frame::bare(*command),
         })
     }
@@ -133,7 +161,7 @@ mod tests {
 
         #[test]
         fn what_was_decoded_encodes_to_something_that_decodes_the_same(
-            code in 0u8..20,
+            code in 0u8..30,
             data in prop::collection::vec(any::<u8>(), 0..60),
         ) {
             let decode = |frame| Message::decode(frame, Features::ours());
@@ -145,7 +173,8 @@ mod tests {
 
     #[test]
     fn what_was_not_agreed_is_read_past() {
-        for command in [Command::ConfBegin, Command::ConfPart, Command::TaskEnded, Command::Stop] {
+        for code in 16..28 {
+            let command = Command::from(code);
             let frame = Frame::new(command, b"whatever".to_vec()).unwrap();
             assert_eq!(Message::decode(frame, Features::NONE), Ok(Message::Ignored(command)));
         }
@@ -156,10 +185,13 @@ mod tests {
     #[test]
     fn data_that_are_not_needed_are_read_past() {
         let decode = |frame| Message::decode(frame, Features::ours());
-        for (command, message) in
-            [(Command::ConfOk, Message::ConfOk), (Command::Exec, Message::Exec), (Command::ExecOk, Message::ExecOk)]
-        {
-            assert_eq!(decode(Frame::new(command, b"later".to_vec()).unwrap()), Ok(message));
+        for (command, message) in [
+            (Command::ConfOk, Message::ConfOk(None)),
+            (Command::Exec, Message::Exec(None)),
+            (Command::ExecOk, Message::ExecOk(None)),
+        ] {
+            let frame = Frame::new(command, b"later".to_vec()).unwrap();
+            assert_eq!(Message::decode(frame, Features::NONE), Ok(message));
         }
         assert_eq!(decode(Frame::new(Command::Probe, b"stray".to_vec()).unwrap()), Ok(Message::Probe(None)));
         let running = Frame::new(Command::Running, vec![1; 9]).unwrap();

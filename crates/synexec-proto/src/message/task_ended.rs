@@ -1,6 +1,10 @@
 //! `TASK_ENDED`: how and when the task ended, on both clocks of the slave. Fields: 1 and 2 start and finish in
 //! wall-clock time (i64 nanoseconds since 1970), 3 and 4 start and finish as monotonic instants (u64 nanoseconds),
-//! 5 how it ended (u8: 0 exited, 1 killed; u8: status or signal).
+//! 5 how it ended (u8: 0 exited, 1 killed; u8: status or signal), 6 how far the start can be from what 1 and 3 say,
+//! either way, 7 how long after the ordered instant the task was released (u64 nanoseconds both; 7 only where there was
+//! one).
+
+use std::time::Duration;
 
 use crate::outcome::TaskEnd;
 use crate::time::{MonotonicInstant, WallClockTime};
@@ -11,6 +15,8 @@ const FINISHED: u16 = 2;
 const STARTED_MONOTONIC: u16 = 3;
 const FINISHED_MONOTONIC: u16 = 4;
 const END: u16 = 5;
+const START_UNCERTAINTY: u16 = 6;
+const LATENESS: u16 = 7;
 
 const EXITED: u8 = 0;
 const KILLED: u8 = 1;
@@ -28,6 +34,10 @@ pub struct TaskEnded {
     pub finished_at: MonotonicInstant,
     /// How it ended.
     pub end: TaskEnd,
+    /// How far the true start can be from the one told, either way.
+    pub start_uncertainty: Duration,
+    /// How long after the ordered instant it was released; none where it was ordered to start at once.
+    pub lateness: Option<Duration>,
 }
 
 impl TaskEnded {
@@ -37,13 +47,14 @@ impl TaskEnded {
             TaskEnd::Exited(status) => [EXITED, status],
             TaskEnd::Killed(signal) => [KILLED, signal],
         };
-        FieldWriter::default()
+        let writer = FieldWriter::default()
             .put(STARTED, &self.started.as_nanos().to_be_bytes())
             .put(FINISHED, &self.finished.as_nanos().to_be_bytes())
             .put(STARTED_MONOTONIC, &self.started_at.as_nanos().to_be_bytes())
             .put(FINISHED_MONOTONIC, &self.finished_at.as_nanos().to_be_bytes())
             .put(END, &end)
-            .finish()
+            .put(START_UNCERTAINTY, &nanos(self.start_uncertainty));
+        self.lateness.into_iter().fold(writer, |writer, lateness| writer.put(LATENESS, &nanos(lateness))).finish()
     }
 
     /// Reads the message's data.
@@ -54,6 +65,9 @@ impl TaskEnded {
         let fields = FieldReader(data);
         let wall_clock = |tag| fields.array(tag).map(i64::from_be_bytes).map(WallClockTime::from_nanos);
         let monotonic = |tag| fields.array(tag).map(u64::from_be_bytes).map(MonotonicInstant::from_nanos);
+        let duration = |tag| -> Result<Option<Duration>, FieldError> {
+            Ok(fields.optional_array(tag)?.map(u64::from_be_bytes).map(Duration::from_nanos))
+        };
         Ok(Self {
             started: wall_clock(STARTED)?,
             finished: wall_clock(FINISHED)?,
@@ -66,8 +80,14 @@ impl TaskEnded {
                     return Err(FieldError::Value { tag: END, value: kind });
                 }
             },
+            start_uncertainty: duration(START_UNCERTAINTY)?.unwrap_or_default(),
+            lateness: duration(LATENESS)?,
         })
     }
+}
+
+fn nanos(duration: Duration) -> [u8; 8] {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).to_be_bytes()
 }
 
 #[cfg(test)]
@@ -82,6 +102,8 @@ mod tests {
             started_at: MonotonicInstant::from_nanos(3),
             finished_at: MonotonicInstant::from_nanos(4),
             end: TaskEnd::Killed(9),
+            start_uncertainty: Duration::from_nanos(5),
+            lateness: Some(Duration::from_nanos(6)),
         };
         let bytes = [
             &[0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1][..],
@@ -89,6 +111,8 @@ mod tests {
             &[0, 3, 0, 8, 0, 0, 0, 0, 0, 0, 0, 3],
             &[0, 4, 0, 8, 0, 0, 0, 0, 0, 0, 0, 4],
             &[0, 5, 0, 2, 1, 9],
+            &[0, 6, 0, 8, 0, 0, 0, 0, 0, 0, 0, 5],
+            &[0, 7, 0, 8, 0, 0, 0, 0, 0, 0, 0, 6],
         ]
         .concat();
         assert_eq!(ended.encode(), bytes);
@@ -103,9 +127,11 @@ mod tests {
             started_at: MonotonicInstant::from_nanos(0),
             finished_at: MonotonicInstant::from_nanos(0),
             end: TaskEnd::Exited(0),
+            start_uncertainty: Duration::ZERO,
+            lateness: None,
         };
         let mut bytes = ended.encode();
-        let kind = bytes.len() - 2;
+        let kind = 4 * 12 + 4;
         bytes[kind] = 7;
         assert_eq!(TaskEnded::decode(&bytes), Err(FieldError::Value { tag: END, value: 7 }));
     }

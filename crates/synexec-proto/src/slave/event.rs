@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use super::Notice;
 use crate::master::Interrupt;
-use crate::message::{ConfBegin, Message, Reason, TaskEnded};
+use crate::message::{ConfBegin, Held, Message, Reason, TaskEnded};
 use crate::outcome::TaskEnd;
 use crate::session::Disconnect;
+use crate::time::MonotonicInstant;
 use crate::wire::Frame;
 
 /// A slave as its user asked for it.
@@ -44,12 +45,18 @@ pub enum Event {
         why: String,
     },
     /// A frame arrived.
-    Received(Frame),
+    Received {
+        /// What it says.
+        frame: Frame,
+        /// When it came out of the socket.
+        at: MonotonicInstant,
+    },
     /// The connection ended by itself.
     Disconnected(Disconnect),
-    /// The conf is stored and its command can be run, or not.
-    Prepared(Result<(), Reason>),
-    /// The task runs, or could not be started.
+    /// The command is held and waits for its start, or cannot be run.
+    Prepared(Result<Held, Reason>),
+    /// The task runs, or could not be started. A start at a given instant is not told, so as not to disturb it; only that
+    /// it failed.
     Started(Result<(), Reason>),
     /// The task's first process has ended.
     TaskEnded {
@@ -101,13 +108,21 @@ pub enum Action {
     BeginConf(Option<ConfBegin>),
     /// Store the next bytes of the conf.
     StoreConf(Vec<u8>),
-    /// The conf is whole: prepare its command, then [`Event::Prepared`].
+    /// The conf is whole: hold its command, then [`Event::Prepared`].
     EndConf,
-    /// Remove what was stored and prepared.
+    /// Hold the conf's command once more, for the round that the master has told, then [`Event::Prepared`].
+    Hold {
+        /// Its number, from 1.
+        round: Option<u32>,
+    },
+    /// Remove what was stored, and end what is held.
     Discard,
-    /// Start the command, then [`Event::Started`], later [`Event::TaskEnded`].
-    Start,
-    /// Send the task's process group a signal.
+    /// Let the held command go: at this instant, or at once and then [`Event::Started`]. Later [`Event::TaskEnded`].
+    Release {
+        /// On this host's clock.
+        at: Option<MonotonicInstant>,
+    },
+    /// Send the task's process group a signal; one that still waits for its instant is not to wait any longer for this.
     Signal(StopSignal),
     /// See whether the task's process group is empty; [`Event::StragglersGone`] if so.
     CheckStragglers,

@@ -7,7 +7,8 @@ use super::task::{Due, Task};
 use super::{Action, Event, ExitCause, Notice, Settings, StopSignal};
 use crate::master::Interrupt;
 use crate::message::{
-    CONF_MAX, Capabilities, ConfBegin, Feature, Features, FinishedRecord, Message, Reason, TaskEnded,
+    CONF_MAX, Capabilities, ClockProbe, ClockReply, ConfBegin, Feature, Features, FinishedRecord, Held, Hold, Message,
+    Reason, TaskEnded,
 };
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
@@ -15,6 +16,9 @@ use crate::wire::Frame;
 
 /// Time between two attempts to reach a given master, or to listen; short enough to be back within a second.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Furthest that a start may be ahead, so that no master can make a slave wait for ever.
+pub const LEAD_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// One slave, for as long as its program runs.
 #[derive(Debug)]
@@ -44,9 +48,16 @@ enum Link {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Conf {
     None,
-    Receiving { left: u64 },
+    Receiving {
+        left: u64,
+    },
     Preparing,
-    Ready,
+    /// Its task is held, and was ordered to start at this instant if told to go.
+    Held {
+        ordered: Option<MonotonicInstant>,
+    },
+    /// Its task was released, and can be held again.
+    Spent,
 }
 
 impl Slave {
@@ -88,9 +99,9 @@ impl Slave {
                 self.tell(Notice::ListenFailed(why));
                 self.link = Link::RetryAt(now.plus(RETRY_INTERVAL));
             }
-            Event::Received(frame) => self.received(now, frame),
+            Event::Received { frame, at } => self.received(now, frame, at),
             Event::Disconnected(why) => self.disconnected(now, why),
-            Event::Prepared(result) => self.prepared(result),
+            Event::Prepared(result) => self.prepared(now, result),
             Event::Started(result) => self.started(now, result),
             Event::TaskEnded { ended, stragglers } => self.ended(now, &ended, stragglers),
             Event::StragglersGone => {
@@ -128,9 +139,12 @@ impl Slave {
         self.actions.pop_front()
     }
 
-    fn received(&mut self, now: MonotonicInstant, frame: Frame) {
+    fn received(&mut self, now: MonotonicInstant, frame: Frame, at: MonotonicInstant) {
         let Link::Connected(features) = self.link else { return };
         match Message::decode(frame, features) {
+            Ok(Message::ClockProbe(ClockProbe { sent })) => {
+                self.send(Message::ClockReply(ClockReply { sent, received: at, replied: now }));
+            }
             Ok(message) => self.obey(now, message),
             Err(malformed) => self.disconnected(now, malformed.into()),
         }
@@ -142,7 +156,9 @@ impl Slave {
             Message::Conf(bytes) => self.conf(bytes),
             Message::ConfBegin(begin) => self.conf_begin(begin),
             Message::ConfPart(bytes) => self.conf_part(bytes),
-            Message::Exec => self.exec(),
+            Message::Hold(hold) => self.hold(hold),
+            Message::Exec(at) => self.exec(now, at),
+            Message::Go => self.go(now),
             Message::Stop => self.stop(now),
             _ => {}
         }
@@ -210,17 +226,29 @@ impl Slave {
         self.conf = Conf::Preparing;
     }
 
-    fn prepared(&mut self, result: Result<(), Reason>) {
-        if self.conf != Conf::Preparing {
-            return;
+    fn hold(&mut self, Hold { round }: Hold) {
+        if !self.task.is_idle() {
+            self.send_reason(Reason::new("a task is running"), Message::ConfNo);
+        } else if matches!(self.conf, Conf::Held { .. } | Conf::Spent) {
+            self.conf = Conf::Preparing;
+            self.push(Action::Hold { round: Some(round) });
+        } else {
+            self.send_reason(Reason::new("there is no conf to run"), Message::ConfNo);
         }
-        match result {
-            Ok(()) => {
-                self.conf = Conf::Ready;
-                self.tell(Notice::Accepted);
-                self.send(Message::ConfOk);
+    }
+
+    fn prepared(&mut self, now: MonotonicInstant, result: Result<Held, Reason>) {
+        match (self.conf, self.task, result) {
+            (Conf::Preparing, _, Ok(held)) => {
+                self.conf = Conf::Held { ordered: None };
+                self.tell(Notice::Accepted(held));
+                let held = self.agreed(Feature::Start).then_some(held);
+                self.send(Message::ConfOk(held));
             }
-            Err(reason) => self.decline(reason),
+            (Conf::Preparing, _, Err(reason)) => self.decline(reason),
+            (_, Task::Spawning { .. }, Ok(_)) => self.release(now, None),
+            (_, Task::Spawning { .. }, Err(reason)) => self.not_started(now, reason),
+            _ => {}
         }
     }
 
@@ -231,15 +259,43 @@ impl Slave {
         self.send_reason(reason, Message::ConfNo);
     }
 
-    fn exec(&mut self) {
-        if !self.task.is_idle() {
-            self.refuse(Reason::new("a task is running"));
-        } else if self.conf == Conf::Ready {
-            self.task = Task::Starting { stop: None };
-            self.push(Action::Start);
-        } else {
-            self.refuse(Reason::new("there is no conf to run"));
+    fn exec(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) {
+        match (self.conf, at) {
+            _ if !self.task.is_idle() => self.refuse(Reason::new("a task is running")),
+            (Conf::Held { .. }, Some(at)) => self.order(now, at),
+            (Conf::Held { .. }, None) => self.release(now, None),
+            (Conf::Spent, None) => {
+                self.task = Task::Spawning { stop: None };
+                self.push(Action::Hold { round: None });
+            }
+            (Conf::Spent, Some(_)) => self.refuse(Reason::new("the task is not held")),
+            _ => self.refuse(Reason::new("there is no conf to run")),
         }
+    }
+
+    fn order(&mut self, now: MonotonicInstant, at: MonotonicInstant) {
+        if at.since(now) > LEAD_MAX {
+            self.refuse(Reason::new(&format!("the start is more than {} s ahead", LEAD_MAX.as_secs())));
+        } else {
+            self.conf = Conf::Held { ordered: Some(at) };
+            self.send(Message::ExecOk(Some(at)));
+        }
+    }
+
+    fn go(&mut self, now: MonotonicInstant) {
+        if let Conf::Held { ordered: Some(at) } = self.conf {
+            self.tell(Notice::StartsIn(at.since(now)));
+            self.release(now, Some(at));
+        } else {
+            self.refuse(Reason::new("no start was ordered"));
+        }
+    }
+
+    fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) {
+        self.conf = Conf::Spent;
+        self.push(Action::Release { at });
+        let due = self.task.released(now);
+        self.carry_out(due);
     }
 
     fn refuse(&mut self, reason: Reason) {
@@ -250,24 +306,24 @@ impl Slave {
     fn started(&mut self, now: MonotonicInstant, result: Result<(), Reason>) {
         match result {
             Ok(()) => {
-                let due = self.task.started(now);
-                self.send(Message::ExecOk);
+                self.send(Message::ExecOk(None));
                 self.tell(Notice::Started);
-                self.carry_out(due);
             }
-            Err(reason) => {
-                self.task = Task::Idle;
-                self.session = Some(ExitCause::Declined);
-                self.refuse(reason);
-                self.settle(now);
-            }
+            Err(reason) => self.not_started(now, reason),
         }
+    }
+
+    fn not_started(&mut self, now: MonotonicInstant, reason: Reason) {
+        self.task = Task::Idle;
+        self.session = Some(ExitCause::Declined);
+        self.refuse(reason);
+        self.settle(now);
     }
 
     fn ended(&mut self, now: MonotonicInstant, ended: &TaskEnded, stragglers: bool) {
         self.task.ended(now, stragglers);
         self.session = Some(ExitCause::TaskEnded(ended.end));
-        self.tell(Notice::Ended(ended.end));
+        self.tell(Notice::Ended { end: ended.end, lateness: ended.lateness });
         self.unreported = Some(*ended);
         self.settle(now);
     }

@@ -10,5 +10,5 @@ mod notice;
 mod task;
 
 pub use event::{Action, Event, ExitCause, Settings, StopSignal};
-pub use machine::Slave;
+pub use machine::{LEAD_MAX, Slave};
 pub use notice::Notice;

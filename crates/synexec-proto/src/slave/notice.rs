@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use crate::message::Reason;
+use crate::message::{Held, Reason};
 use crate::outcome::TaskEnd;
 use crate::session::Disconnect;
 
@@ -21,16 +22,23 @@ pub enum Notice {
         /// Its name.
         by: String,
     },
-    /// The conf is accepted.
-    Accepted,
+    /// The conf is accepted, and its task held.
+    Accepted(Held),
     /// The conf is declined.
     Declined(Reason),
     /// The start is refused.
     Refused(Reason),
+    /// The task will start.
+    StartsIn(Duration),
     /// The task runs.
     Started,
     /// The task has ended.
-    Ended(TaskEnd),
+    Ended {
+        /// How.
+        end: TaskEnd,
+        /// How late it was started, where it was to start at an instant.
+        lateness: Option<Duration>,
+    },
     /// The task is told to stop.
     Stopping,
     /// The task has not stopped in time and is killed.
@@ -51,11 +59,15 @@ impl fmt::Display for Notice {
             Self::ListenFailed(why) => write!(f, "cannot listen for probes: {why}; trying again"),
             Self::ConnectFailed(why) => write!(f, "cannot connect to the master: {why}"),
             Self::Commanded { by } => write!(f, "the master is {by}"),
-            Self::Accepted => f.write_str("conf accepted"),
+            Self::Accepted(held) => write!(f, "conf accepted, task held ({held})"),
             Self::Declined(reason) => write!(f, "conf declined: {reason}"),
             Self::Refused(reason) => write!(f, "start refused: {reason}"),
+            Self::StartsIn(time) => write!(f, "the task starts in {:.1} ms", time.as_secs_f64() * 1e3),
             Self::Started => f.write_str("task started"),
-            Self::Ended(end) => write!(f, "task ended: {end}"),
+            Self::Ended { end, lateness: None } => write!(f, "task ended: {end}"),
+            Self::Ended { end, lateness: Some(lateness) } => {
+                write!(f, "task ended: {end}; it was released {} µs after its instant", lateness.as_micros())
+            }
             Self::Stopping => f.write_str("stopping the task"),
             Self::Killing => f.write_str("the task did not stop in time; killing it"),
             Self::Disconnected { why, .. } => write!(f, "session over: {why}"),

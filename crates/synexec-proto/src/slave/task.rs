@@ -13,9 +13,11 @@ const STRAGGLER_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) enum Task {
     #[default]
     Idle,
-    Starting {
+    /// It is to start at once, and is not held yet.
+    Spawning {
         stop: Option<StopSignal>,
     },
+    /// It was released, or waits for its instant; a signal reaches it either way.
     Running,
     Stopping(Stop),
 }
@@ -43,7 +45,7 @@ impl Task {
     /// Begins to stop the task; gives the signal to send now.
     pub(super) fn stop(&mut self, now: MonotonicInstant) -> Due {
         match self {
-            Self::Starting { stop } => *stop = stop.or(Some(StopSignal::Terminate)),
+            Self::Spawning { stop } => *stop = stop.or(Some(StopSignal::Terminate)),
             Self::Running => {
                 *self = Self::Stopping(Stop { kill_at: Some(now.plus(STOP_GRACE)), check_at: None });
                 return Due::Signal(StopSignal::Terminate);
@@ -53,9 +55,9 @@ impl Task {
         Due::Nothing
     }
 
-    /// The task runs; gives the signal to send where it is not wanted any more.
-    pub(super) fn started(&mut self, now: MonotonicInstant) -> Due {
-        let unwanted = if let Self::Starting { stop } = *self { stop } else { None };
+    /// The task is released; gives the signal to send where it is not wanted any more.
+    pub(super) fn released(&mut self, now: MonotonicInstant) -> Due {
+        let unwanted = if let Self::Spawning { stop } = *self { stop } else { None };
         *self = Self::Running;
         match unwanted {
             None => Due::Nothing,
@@ -99,7 +101,7 @@ impl Task {
     pub(super) fn kill(&mut self) -> Due {
         match self {
             Self::Idle => return Due::Nothing,
-            Self::Starting { stop } => {
+            Self::Spawning { stop } => {
                 *stop = Some(StopSignal::Kill);
                 return Due::Nothing;
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::session::Disconnect;
+use crate::time::MonotonicInstant;
 use crate::wire::{DATA_MAX, Frame, FrameDecoder, SessionId};
 
 /// Size of the first read, enough for any message but a conf.
@@ -30,6 +31,18 @@ pub enum Messages {
 /// Most data of a short message that are kept.
 const SHORT_MAX: usize = 2048;
 
+/// A message, and when the last of it came out of the socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// The message.
+    pub frame: Frame,
+    /// When.
+    pub at: MonotonicInstant,
+}
+
+/// What reads this host's monotonic clock.
+pub type Clock = fn() -> MonotonicInstant;
+
 /// Reads whole messages from one connection.
 #[derive(Debug)]
 pub struct LinkReader {
@@ -39,28 +52,39 @@ pub struct LinkReader {
     begun: Option<Instant>,
     timeout: Option<Duration>,
     largest_read: usize,
+    clock: Clock,
+    last_read: MonotonicInstant,
 }
 
 impl LinkReader {
-    /// A reader of messages of `session`.
-    pub fn new(stream: Arc<TcpStream>, session: SessionId, messages: Messages) -> Self {
+    /// A reader of messages of `session`, which are stamped by this clock.
+    pub fn new(stream: Arc<TcpStream>, session: SessionId, messages: Messages, clock: Clock) -> Self {
         let (longest_data, largest_read) = match messages {
             Messages::AnySize => (DATA_MAX, LARGEST_READ),
             Messages::Short => (SHORT_MAX, FIRST_READ),
         };
         let decoder = FrameDecoder::new(session, longest_data);
-        Self { stream, decoder, chunk: vec![0; FIRST_READ], begun: None, timeout: None, largest_read }
+        Self {
+            stream,
+            decoder,
+            chunk: vec![0; FIRST_READ],
+            begun: None,
+            timeout: None,
+            largest_read,
+            clock,
+            last_read: clock(),
+        }
     }
 
     /// Waits for the next message: for ever while none has begun, and only so long once one has.
     ///
     /// # Errors
     /// [`Disconnect`] when the connection has ended or is of no further use.
-    pub fn next_frame(&mut self) -> Result<Frame, Disconnect> {
+    pub fn next_frame(&mut self) -> Result<Arrived, Disconnect> {
         loop {
             if let Some(frame) = self.decoder.next_frame()? {
                 self.begun = None;
-                return Ok(frame);
+                return Ok(Arrived { frame, at: self.last_read });
             }
             let left = self.time_left();
             self.limit_wait(left.map(|left| left.max(SHORTEST_WAIT))).map_err(broken)?;
@@ -90,6 +114,7 @@ impl LinkReader {
         match (&*self.stream).read(&mut self.chunk) {
             Ok(0) => Err(Disconnect::Closed),
             Ok(length) => {
+                self.last_read = (self.clock)();
                 self.decoder.feed(self.chunk.get(..length).unwrap_or_default());
                 if length == self.chunk.len() && length < self.largest_read {
                     self.chunk.resize(length * 4, 0);
@@ -117,11 +142,15 @@ mod tests {
 
     const SESSION: SessionId = SessionId(5);
 
+    fn clock() -> MonotonicInstant {
+        MonotonicInstant::from_nanos(7)
+    }
+
     fn pair() -> (TcpStream, LinkReader) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
-        (client, LinkReader::new(Arc::new(server), SESSION, Messages::AnySize))
+        (client, LinkReader::new(Arc::new(server), SESSION, Messages::AnySize, clock))
     }
 
     #[test]
@@ -130,8 +159,8 @@ mod tests {
         let conf = Frame::new(Command::Conf, vec![b'x'; 60_000]).unwrap();
         let bytes = [conf.encode(SESSION), Frame::bare(Command::Exec).encode(SESSION)].concat();
         let sender = std::thread::spawn(move || client.write_all(&bytes));
-        assert_eq!(reader.next_frame(), Ok(conf));
-        assert_eq!(reader.next_frame(), Ok(Frame::bare(Command::Exec)));
+        assert_eq!(reader.next_frame(), Ok(Arrived { frame: conf, at: clock() }));
+        assert_eq!(reader.next_frame(), Ok(Arrived { frame: Frame::bare(Command::Exec), at: clock() }));
         sender.join().unwrap().unwrap();
         assert_eq!(reader.next_frame(), Err(Disconnect::Closed));
     }

@@ -35,6 +35,14 @@ pub enum Command {
     TaskEnded,
     /// Master: stop the task.
     Stop,
+    /// Master: what does your clock show?
+    ClockProbe,
+    /// Slave: what its clock showed.
+    ClockReply,
+    /// Master: the ordered start happens.
+    Go,
+    /// Master: make the task ready once more.
+    Hold,
     /// A code that this revision does not know; read past.
     Unknown(u8),
 }
@@ -57,6 +65,10 @@ impl From<u8> for Command {
             17 => Self::ConfPart,
             18 => Self::TaskEnded,
             19 => Self::Stop,
+            24 => Self::ClockProbe,
+            25 => Self::ClockReply,
+            26 => Self::Go,
+            27 => Self::Hold,
             other => Self::Unknown(other),
         }
     }
@@ -81,6 +93,10 @@ impl From<Command> for u8 {
             Command::ConfPart => 17,
             Command::TaskEnded => 18,
             Command::Stop => 19,
+            Command::ClockProbe => 24,
+            Command::ClockReply => 25,
+            Command::Go => 26,
+            Command::Hold => 27,
         }
     }
 }

@@ -83,8 +83,16 @@ impl<'a> FieldReader<'a> {
     /// # Errors
     /// [`FieldError`] when it is missing, has another length, or the data are cut short.
     pub fn array<const N: usize>(&self, tag: u16) -> Result<[u8; N], FieldError> {
-        let value = self.find(tag)?.ok_or(FieldError::Missing(tag))?;
-        value.try_into().map_err(|_| FieldError::Length { tag, length: value.len() })
+        self.optional_array(tag)?.ok_or(FieldError::Missing(tag))
+    }
+
+    /// The value of a field that has `N` bytes where it is there.
+    ///
+    /// # Errors
+    /// [`FieldError`] when it has another length, or the data are cut short.
+    pub fn optional_array<const N: usize>(&self, tag: u16) -> Result<Option<[u8; N]>, FieldError> {
+        let Some(value) = self.find(tag)? else { return Ok(None) };
+        value.try_into().map(Some).map_err(|_| FieldError::Length { tag, length: value.len() })
     }
 }
 
@@ -128,6 +136,7 @@ mod tests {
         assert_eq!(FieldReader(&bytes).array::<4>(2), Ok([0, 0, 0, 7]));
         assert_eq!(FieldReader(&bytes).array::<4>(3), Err(FieldError::Missing(3)));
         assert_eq!(FieldReader(&bytes).array::<8>(2), Err(FieldError::Length { tag: 2, length: 4 }));
+        assert_eq!(FieldReader(&bytes).optional_array::<4>(3), Ok(None));
     }
 
     #[test]

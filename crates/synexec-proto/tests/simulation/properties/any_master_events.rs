@@ -48,7 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
         20 => Just(Step::Connects),
         20 => (peer(), draw::capabilities()).prop_map(|(peer, block)| Step::Joins(peer, Message::Reply(block))),
         40 => (peer(), draw::frame()).prop_map(|(peer, frame)| Step::Says(peer, frame)),
-        8 => prop_oneof![Just(Message::ConfOk), Just(Message::ExecOk)].prop_map(Step::AllSay),
+        8 => prop_oneof![Just(Message::ConfOk(None)), Just(Message::ExecOk(None))].prop_map(Step::AllSay),
         15 => peer().prop_map(Step::ConfSent),
         1 => Just(Step::ConfFailed),
         4 => (peer(), draw::disconnect()).prop_map(|(peer, why)| Step::Disconnects(peer, why)),
@@ -112,7 +112,7 @@ impl Trial {
     }
 
     fn hears(&mut self, peer: u64, frame: Frame) {
-        self.handle(Event::Received { peer: PeerId(peer), frame });
+        self.handle(Event::Received { peer: PeerId(peer), frame, at: self.now });
     }
 
     fn handle(&mut self, event: Event) {
@@ -139,8 +139,8 @@ impl Trial {
         let report = self.report.expect("the second interrupt leaves at once");
         let members = self.master.rules.members();
         assert!(members == 0 || members == wanted, "{members}");
-        assert!(members == 0 || report.rows.len() == wanted, "{report:?}");
-        rows_are_complete(&report, report.rows.len());
+        assert!(members == 0 || report.rows().len() == wanted, "{report:?}");
+        rows_are_complete(&report, report.rows().len());
         verdict_follows(&report);
     }
 }

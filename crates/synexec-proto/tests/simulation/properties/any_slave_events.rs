@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use synexec_proto::master::Interrupt;
-use synexec_proto::message::Message;
+use synexec_proto::message::{Held, Message};
 use synexec_proto::session::Disconnect;
 use synexec_proto::slave::{Action, Event, Settings, Slave};
 use synexec_proto::wire::Frame;
@@ -44,7 +44,7 @@ fn take(bench: &mut Bench, step: Step) {
         Step::Connects => bench.connects(),
         Step::Refused => bench.is_refused(),
         Step::Says(frame) => bench.takes(frame),
-        Step::Runs => bench.is_told([Message::Conf(b"/bin/task".to_vec()), Message::Exec]),
+        Step::Runs => bench.is_told([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]),
         Step::Disconnects => bench.loses_master(),
         Step::ShutDown => bench.is_shut_down(),
         Step::Passes(time) => bench.passes(millis(time)),
@@ -70,9 +70,9 @@ fn nonsense() -> impl Strategy<Value = Option<Event>> {
         1 => always(|_| Event::ConnectFailed { why: "refused".into() }),
         1 => always(|_| Event::Disconnected(Disconnect::Closed)),
         1 => always(|_| Event::StragglersGone),
-        12 => draw::frame().prop_map(Event::Received),
-        4 => draw::result().prop_map(Event::Prepared),
-        2 => draw::result().prop_map(Event::Started),
+        12 => draw::frame().prop_map(|frame| Event::Received { frame, at: START }),
+        4 => draw::result(Held::AtFirstInstruction).prop_map(Event::Prepared),
+        2 => draw::result(()).prop_map(Event::Started),
         2 => (draw::task_end(), any::<bool>())
             .prop_map(|(end, stragglers)| Event::TaskEnded { ended: draw::task_ended(end), stragglers }),
     ];
@@ -85,9 +85,9 @@ fn check_actions(slave: &mut Slave, accepted: &mut bool) {
     assert!(actions.len() <= 10, "{actions:?}");
     for action in actions {
         match action {
-            Action::Send(Message::ConfOk) => *accepted = true,
+            Action::Send(Message::ConfOk(_)) => *accepted = true,
             Action::BeginConf(_) | Action::Discard => *accepted = false,
-            Action::Start => assert!(*accepted, "a start without an accepted conf"),
+            Action::Release { .. } => assert!(*accepted, "a start without an accepted conf"),
             _ => {}
         }
     }

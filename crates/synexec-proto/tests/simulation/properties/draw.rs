@@ -1,16 +1,22 @@
 //! Draws of what both machines may be told.
 
+use std::time::Duration;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
-use synexec_proto::message::{Capabilities, ConfBegin, FinishedRecord, Message, Reason, TaskEnded};
+use synexec_proto::message::{
+    Capabilities, ClockProbe, ClockReply, ConfBegin, FinishedRecord, Held, Hold, Message, Reason, TaskEnded,
+};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::Disconnect;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_proto::wire::{Command, Frame};
 
+use crate::world::START;
+
 /// Any frame, well formed more often than not.
 pub fn frame() -> impl Strategy<Value = Frame> {
-    let garbled = (0..22_u8, vec(any::<u8>(), 0..60));
+    let garbled = (0..30_u8, vec(any::<u8>(), 0..60));
     prop_oneof![
         9 => message().prop_map(|message| message.encode().expect("it fits")),
         1 => garbled.prop_map(|(code, data)| Frame::new(Command::from(code), data).expect("it fits")),
@@ -23,10 +29,15 @@ fn message() -> impl Strategy<Value = Message> {
         4 => capabilities().prop_map(Message::Reply),
         2 => capabilities().prop_map(Message::Probe),
         2 => bytes().prop_map(Message::Conf),
-        4 => Just(Message::ConfOk),
+        4 => prop::option::of(Just(Held::BeforeExec)).prop_map(Message::ConfOk),
         1 => reason().prop_map(Message::ConfNo),
-        4 => Just(Message::Exec),
-        4 => Just(Message::ExecOk),
+        4 => prop::option::of(instant()).prop_map(Message::Exec),
+        4 => prop::option::of(instant()).prop_map(Message::ExecOk),
+        3 => Just(Message::Go),
+        2 => any::<u32>().prop_map(|round| Message::Hold(Hold { round })),
+        1 => instant().prop_map(|sent| Message::ClockProbe(ClockProbe { sent })),
+        2 => (instant(), instant(), instant())
+            .prop_map(|(sent, received, replied)| Message::ClockReply(ClockReply { sent, received, replied })),
         1 => reason().prop_map(Message::ExecNo),
         1 => Just(Message::Finished(FinishedRecord { started: wall_clock(-5), finished: wall_clock(5) })),
         2 => conf_begin().prop_map(Message::ConfBegin),
@@ -51,15 +62,29 @@ pub fn task_end() -> impl Strategy<Value = TaskEnd> {
 
 pub fn task_ended(end: TaskEnd) -> TaskEnded {
     let at = MonotonicInstant::from_nanos;
-    TaskEnded { started: wall_clock(1), finished: wall_clock(2), started_at: at(9), finished_at: at(8), end }
+    TaskEnded {
+        started: wall_clock(1),
+        finished: wall_clock(2),
+        started_at: at(9),
+        finished_at: at(8),
+        end,
+        start_uncertainty: Duration::MAX,
+        lateness: Some(Duration::from_secs(u64::MAX)),
+    }
+}
+
+/// Instants near the world's beginning, and from all of time.
+fn instant() -> impl Strategy<Value = MonotonicInstant> {
+    let near = (0..100_000_000_u64).prop_map(|nanos| START.plus(Duration::from_nanos(nanos)));
+    prop_oneof![3 => near, 1 => any::<u64>().prop_map(MonotonicInstant::from_nanos)]
 }
 
 pub fn disconnect() -> impl Strategy<Value = Disconnect> {
     prop_oneof![Just(Disconnect::Closed), Just(Disconnect::Stalled), Just(Disconnect::NotReading)]
 }
 
-pub fn result() -> impl Strategy<Value = Result<(), Reason>> {
-    any::<bool>().prop_map(|ok| if ok { Ok(()) } else { Err(Reason::new("no")) })
+pub fn result<T: Clone + std::fmt::Debug>(good: T) -> impl Strategy<Value = Result<T, Reason>> {
+    any::<bool>().prop_map(move |ok| if ok { Ok(good.clone()) } else { Err(Reason::new("no")) })
 }
 
 /// Steps of time, from none to hours.

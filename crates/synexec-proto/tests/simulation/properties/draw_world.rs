@@ -6,7 +6,7 @@ use synexec_proto::master::Interrupt;
 use synexec_proto::master::Settings;
 
 use super::draw;
-use crate::world::{Answer, Id, Manner, Order, Plan, Refusal, Script, World, millis, secs, settings};
+use crate::world::{Answer, Id, Manner, Order, Plan, Refusal, Script, SimClock, World, millis, secs, settings};
 
 /// All that is to be known of a world before its time begins.
 #[derive(Debug, Clone)]
@@ -127,8 +127,8 @@ pub fn plan() -> impl Strategy<Value = Plan> {
     let time = || prop_oneof![2 => Just(0), 1 => 0..3000_u64].prop_map(millis);
     let times = (time(), time(), prop_oneof![0..10_u64, 0..20_000_u64].prop_map(millis), time());
     let settings = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
-    (refusal, times, draw::task_end(), settings).prop_map(
-        |(refusal, (prepares, spawns, runs, straggles), end, (ignores_sigterm, dials, once))| Plan {
+    (refusal, times, draw::task_end(), settings, clock()).prop_map(
+        |(refusal, (prepares, spawns, runs, straggles), end, (ignores_sigterm, dials, once), clock)| Plan {
             refusal,
             prepares,
             spawns,
@@ -138,8 +138,16 @@ pub fn plan() -> impl Strategy<Value = Plan> {
             straggles,
             dials,
             once,
+            clock,
         },
     )
+}
+
+/// Clocks days apart, and drifting by up to 100 microseconds a second.
+fn clock() -> impl Strategy<Value = SimClock> {
+    let days = 10 * 86_400_000_000_000_i64;
+    let ahead = prop_oneof![Just(0), -900_000_000_000..0_i64, 0..days];
+    (ahead, -100_000..=100_000_i64).prop_map(|(ahead, drift)| SimClock { ahead, drift })
 }
 
 fn guest() -> impl Strategy<Value = Guest> {

@@ -57,7 +57,7 @@ fn all_that_decline_in_time_are_heard() {
         world.slave(Plan { refusal: Some(Refusal::Conf), prepares: millis(prepares), ..Plan::default() });
     }
     let report = called_off(&mut world, 3);
-    assert!(report.rows.iter().all(|row| matches!(row.outcome, Outcome::Declined(Some(_)))), "{report:?}");
+    assert!(report.rows().iter().all(|row| matches!(row.outcome, Outcome::Declined(Some(_)))), "{report:?}");
     assert!(world.over_after() < millis(1000), "nobody is left to wait for");
 }
 

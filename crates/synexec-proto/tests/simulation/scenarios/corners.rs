@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use synexec_proto::master::Interrupt;
-use synexec_proto::message::{CONF_MAX, ConfBegin, Message, Reason};
+use synexec_proto::message::{CONF_MAX, ConfBegin, Held, Message, Reason};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::STOP_GRACE;
 use synexec_proto::slave::{Action, ExitCause, StopSignal};
 use synexec_proto::wire::Command;
 
 use crate::world::{Bench, Plan, Refusal, millis, secs};
+
+const HELD: Message = Message::ConfOk(Some(Held::AtFirstInstruction));
 
 fn conf(text: &str) -> Message {
     Message::Conf(text.into())
@@ -30,9 +32,9 @@ fn long() -> Plan {
 /// A slave whose task runs.
 fn running(plan: Plan) -> Bench {
     let mut bench = Bench::joined(plan);
-    bench.is_told([conf("/bin/task"), Message::Exec]);
+    bench.is_told([conf("/bin/task"), Message::Exec(None)]);
     bench.passes(millis(10));
-    assert_eq!(bench.sent(), [Message::ConfOk, Message::ExecOk]);
+    assert_eq!(bench.sent(), [HELD, Message::ExecOk(None)]);
     bench
 }
 
@@ -60,7 +62,7 @@ fn the_hello_and_the_answer_to_a_probe() {
 #[test]
 fn exec_before_a_conf_is_refused() {
     let mut bench = Bench::joined(Plan::default());
-    bench.is_told([Message::Exec, begin(9), Message::Exec]);
+    bench.is_told([Message::Exec(None), begin(9), Message::Exec(None)]);
     let no = Message::ExecNo(Some(Reason::new("there is no conf to run")));
     assert_eq!(bench.sent(), [no.clone(), no]);
     is_back_in_discovery(&mut bench);
@@ -69,7 +71,7 @@ fn exec_before_a_conf_is_refused() {
 #[test]
 fn exec_while_the_task_runs_is_refused_and_does_not_disturb_it() {
     let mut bench = running(Plan::default());
-    bench.is_told([Message::Exec, Message::Probe(None), conf("/bin/other")]);
+    bench.is_told([Message::Exec(None), Message::Probe(None), conf("/bin/other")]);
     let running = Some(Reason::new("a task is running"));
     let refused = [Message::ExecNo(running.clone()), Message::Reply(None), Message::ConfNo(running)];
     assert_eq!(bench.sent(), refused);
@@ -81,23 +83,23 @@ fn exec_while_the_task_runs_is_refused_and_does_not_disturb_it() {
 fn exec_again_after_the_end_runs_it_again() {
     let mut bench = running(Plan::default());
     bench.passes(secs(2));
-    bench.is_told([Message::Exec]);
+    bench.is_told([Message::Exec(None)]);
     bench.passes(secs(2));
     let sent = bench.sent();
-    assert!(matches!(sent[..], [Message::TaskEnded(_), Message::ExecOk, Message::TaskEnded(_)]), "{sent:?}");
-    assert_eq!((ends(&bench).len(), bench.slave.did(&Action::Start)), (2, 2));
+    assert!(matches!(sent[..], [Message::TaskEnded(_), Message::ExecOk(None), Message::TaskEnded(_)]), "{sent:?}");
+    assert_eq!((ends(&bench).len(), bench.slave.did(&Action::Release { at: None })), (2, 2));
 }
 
 #[test]
 fn exec_after_a_failed_start_tries_again() {
     let mut bench = Bench::joined(Plan { refusal: Some(Refusal::Start), ..Plan::default() });
-    bench.is_told([conf("/bin/task"), Message::Exec]);
+    bench.is_told([conf("/bin/task"), Message::Exec(None)]);
     bench.passes(secs(1));
     bench.slave.host.plan.refusal = None;
-    bench.is_told([Message::Exec]);
+    bench.is_told([Message::Exec(None)]);
     bench.passes(secs(2));
     let sent = bench.sent();
-    let [Message::ConfOk, Message::ExecNo(Some(_)), Message::ExecOk, Message::TaskEnded(_)] = &sent[..] else {
+    let [HELD, Message::ExecNo(Some(_)), Message::ExecOk(None), Message::TaskEnded(_)] = &sent[..] else {
         panic!("{sent:?}");
     };
 }
@@ -106,7 +108,7 @@ fn exec_after_a_failed_start_tries_again() {
 fn another_conf_replaces_the_first_whole_or_not() {
     let mut bench = Bench::joined(Plan::default());
     bench.is_told([conf("/bin/first"), begin(9), part("/bin/"), begin(10), part("/bin/"), part("third"), part("x")]);
-    assert_eq!(bench.sent(), [Message::ConfOk, Message::ConfOk]);
+    assert_eq!(bench.sent(), [HELD, HELD]);
     assert_eq!(bench.slave.host.confs, [b"/bin/first", b"/bin/third"]);
     assert_eq!(bench.slave.did(&Action::Discard), 2);
 }
@@ -120,13 +122,13 @@ fn a_conf_that_replaces_one_in_preparation_has_its_own_answer() {
     bench.passes(millis(900));
     assert_eq!(bench.sent(), []);
     bench.passes(millis(200));
-    assert_eq!(bench.sent(), [Message::ConfOk]);
+    assert_eq!(bench.sent(), [HELD]);
 }
 
 #[test]
 fn a_conf_longer_than_announced_or_allowed_is_declined() {
     let mut bench = Bench::joined(Plan::default());
-    bench.is_told([begin(3), part("/bin/x"), part("y"), begin(CONF_MAX + 1), part("/bin/x"), Message::Exec]);
+    bench.is_told([begin(3), part("/bin/x"), part("y"), begin(CONF_MAX + 1), part("/bin/x"), Message::Exec(None)]);
     let sent = bench.sent();
     let [Message::ConfNo(Some(_)), Message::ConfNo(Some(_)), Message::ExecNo(Some(_))] = &sent[..] else {
         panic!("{sent:?}");
@@ -137,7 +139,7 @@ fn a_conf_longer_than_announced_or_allowed_is_declined() {
 #[test]
 fn what_a_slave_does_not_know_is_read_past() {
     let mut bench = running(Plan::default());
-    bench.is_told([Message::Ignored(Command::Running), Message::Ignored(Command::Unknown(99)), Message::ConfOk]);
+    bench.is_told([Message::Ignored(Command::Running), Message::Ignored(Command::Unknown(99)), HELD]);
     bench.passes(secs(2));
     assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]));
 }
@@ -145,10 +147,10 @@ fn what_a_slave_does_not_know_is_read_past() {
 #[test]
 fn an_original_master_hears_version_one_only() {
     let mut bench = Bench::joined_original(Plan::default());
-    bench.is_told([Message::Exec, conf("/bin/task"), Message::Exec]);
+    bench.is_told([Message::Exec(None), conf("/bin/task"), Message::Exec(None)]);
     bench.passes(secs(2));
     let sent = bench.sent();
-    let [Message::ExecNo(None), Message::ConfOk, Message::ExecOk, Message::Finished(_)] = sent[..] else {
+    let [Message::ExecNo(None), Message::ConfOk(None), Message::ExecOk(None), Message::Finished(_)] = sent[..] else {
         panic!("{sent:?}");
     };
     let mut bench = Bench::joined_original(Plan { refusal: Some(Refusal::Conf), ..Plan::default() });
@@ -159,9 +161,9 @@ fn an_original_master_hears_version_one_only() {
 #[test]
 fn extensions_that_were_not_agreed_are_read_past() {
     let mut bench = Bench::joined_original(long());
-    bench.is_told([begin(9), part("/bin/task"), Message::Exec, conf("/bin/task"), Message::Exec]);
+    bench.is_told([begin(9), part("/bin/task"), Message::Exec(None), conf("/bin/task"), Message::Exec(None)]);
     bench.passes(millis(10));
-    assert_eq!(bench.sent(), [Message::ExecNo(None), Message::ConfOk, Message::ExecOk]);
+    assert_eq!(bench.sent(), [Message::ExecNo(None), Message::ConfOk(None), Message::ExecOk(None)]);
     bench.is_told([Message::Stop]);
     bench.passes(secs(20));
     assert_eq!(bench.sent(), []);
@@ -174,9 +176,9 @@ fn stop_ends_the_task_and_leaves_the_session() {
     bench.passes(millis(100));
     assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]));
     assert_eq!(bench.slave.did(&Action::Signal(StopSignal::Terminate)), 1);
-    bench.is_told([Message::Stop, Message::Exec]);
+    bench.is_told([Message::Stop, Message::Exec(None)]);
     bench.passes(millis(100));
-    assert_eq!(bench.sent(), [Message::ExecOk]);
+    assert_eq!(bench.sent(), [Message::ExecOk(None)]);
 }
 
 #[test]
@@ -184,12 +186,12 @@ fn the_session_goes_on_only_when_what_a_stopped_task_left_is_gone() {
     let mut bench = running(Plan { straggles: secs(2), ..long() });
     bench.is_told([Message::Stop]);
     bench.passes(secs(1));
-    bench.is_told([Message::Exec]);
+    bench.is_told([Message::Exec(None)]);
     bench.passes(millis(1100));
-    bench.is_told([Message::Exec]);
+    bench.is_told([Message::Exec(None)]);
     bench.passes(millis(10));
     let sent = bench.sent();
-    assert!(matches!(sent[..], [Message::ExecNo(_), Message::TaskEnded(_), Message::ExecOk]), "{sent:?}");
+    assert!(matches!(sent[..], [Message::ExecNo(_), Message::TaskEnded(_), Message::ExecOk(None)]), "{sent:?}");
 }
 
 #[test]
@@ -238,7 +240,7 @@ fn what_is_left_of_a_lost_session_does_not_reach_the_next() {
     bench.loses_master();
     bench.connects();
     bench.passes(secs(2));
-    bench.is_told([Message::Exec]);
+    bench.is_told([Message::Exec(None)]);
     let sent = bench.sent();
     assert!(matches!(sent[..], [Message::Reply(Some(_)), Message::ExecNo(None)]), "{sent:?}");
     assert_eq!(bench.slave.host.runs, []);
@@ -263,10 +265,10 @@ fn a_connection_that_ends_before_it_was_told_to_stand_sends_the_slave_back_to_di
 #[test]
 fn a_user_who_says_it_twice_during_a_start_does_not_wait() {
     let mut bench = Bench::joined(Plan { spawns: secs(1), runs: secs(100), ignores_sigterm: true, ..Plan::default() });
-    bench.is_told([Message::Conf(b"/bin/task".to_vec()), Message::Exec]);
+    bench.is_told([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]);
     bench.is_shut_down();
     bench.is_shut_down();
     bench.passes(millis(1100));
-    let end = bench.slave.host.runs[0].ended.map(|(_, end)| end);
-    assert_eq!(end, Some(TaskEnd::Killed(9)));
+    assert_eq!(bench.slave.host.runs, [], "it was killed before its first instruction");
+    assert_eq!(bench.slave.exit(), Some(ExitCause::Interrupted(Interrupt::Terminate)));
 }

@@ -41,7 +41,7 @@ fn every_end_is_told_as_it_was() {
     for (id, end) in slaves.into_iter().zip(ends) {
         assert_eq!(*outcome_of(&report, id), Outcome::Ended(end));
     }
-    assert!(report.rows.iter().all(|row| row.times.is_some_and(|times| times.elapsed == secs(1))));
+    assert!(report.rows().iter().all(|row| row.times.is_some_and(|times| times.elapsed == secs(1))));
 }
 
 #[test]

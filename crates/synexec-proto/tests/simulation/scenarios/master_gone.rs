@@ -34,13 +34,8 @@ fn while_configuring() {
 
 #[test]
 fn while_tasks_are_being_started() {
-    let (world, slaves) = abandoned(2, Plan { spawns: secs(4), runs: secs(1000), ..Plan::default() });
-    for id in slaves {
-        let run = only_run(&world, id);
-        let (ended, end) = run.ended.unwrap();
-        assert_eq!(end, TaskEnd::Killed(15));
-        assert!(ended.since(run.started) < millis(10), "it is stopped as soon as it runs");
-    }
+    let (world, _) = abandoned(2, Plan { spawns: secs(4), runs: secs(1000), ..Plan::default() });
+    assert_eq!(world.tasks_started(), 0, "what was told to go and has not run yet never runs");
 }
 
 #[test]

@@ -31,28 +31,28 @@ fn conf() -> Message {
 fn the_exit_is_the_tasks_own() {
     for end in [TaskEnd::Exited(0), TaskEnd::Exited(3), TaskEnd::Killed(6)] {
         let plan = Plan { end, runs: millis(500), ..once() };
-        assert_eq!(exit_after(plan, [conf(), Message::Exec]), Some(ExitCause::TaskEnded(end)));
+        assert_eq!(exit_after(plan, [conf(), Message::Exec(None)]), Some(ExitCause::TaskEnded(end)));
     }
 }
 
 #[test]
 fn the_last_of_several_runs_counts() {
     let plan = Plan { runs: millis(500), ..once() };
-    let exit = exit_after(plan, [conf(), Message::Exec, Message::Exec]);
+    let exit = exit_after(plan, [conf(), Message::Exec(None), Message::Exec(None)]);
     assert_eq!(exit, Some(ExitCause::TaskEnded(TaskEnd::Exited(0))));
 }
 
 #[test]
 fn a_task_that_was_stopped_for_a_lost_master_counts_as_it_ended() {
     let plan = Plan { runs: secs(100), ..once() };
-    assert_eq!(exit_after(plan, [conf(), Message::Exec]), Some(ExitCause::TaskEnded(TaskEnd::Killed(15))));
+    assert_eq!(exit_after(plan, [conf(), Message::Exec(None)]), Some(ExitCause::TaskEnded(TaskEnd::Killed(15))));
 }
 
 #[test]
 fn one_that_declined_says_so() {
     for refusal in [Refusal::Conf, Refusal::Start] {
         let plan = Plan { refusal: Some(refusal), ..once() };
-        assert_eq!(exit_after(plan, [conf(), Message::Exec]), Some(ExitCause::Declined));
+        assert_eq!(exit_after(plan, [conf(), Message::Exec(None)]), Some(ExitCause::Declined));
     }
 }
 
@@ -66,7 +66,7 @@ fn one_that_was_never_told_to_start_says_so() {
 #[test]
 fn a_master_that_sent_no_conf_was_no_session() {
     assert_eq!(exit_after(once(), []), None);
-    assert_eq!(exit_after(once(), [Message::Exec]), None);
+    assert_eq!(exit_after(once(), [Message::Exec(None)]), None);
 }
 
 #[test]

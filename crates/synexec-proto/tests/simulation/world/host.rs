@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use synexec_proto::message::{Reason, TaskEnded};
+use synexec_proto::message::{Held, Reason, TaskEnded};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::slave::StopSignal;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
@@ -27,6 +27,10 @@ pub struct Host {
     storing: Option<Vec<u8>>,
     /// The last conf that was begun, or the last task.
     number: u32,
+    /// Whether a task is held.
+    held: bool,
+    /// The task that was let go and has not run yet.
+    released: Option<Released>,
     task: Option<Process>,
     group_gone: Option<MonotonicInstant>,
 }
@@ -39,16 +43,27 @@ pub struct Run {
 }
 
 #[derive(Debug, Clone, Copy)]
+struct Released {
+    number: u32,
+    at: Option<MonotonicInstant>,
+    /// A signal that ends it before its first instruction.
+    killed: Option<TaskEnd>,
+}
+
+#[derive(Debug, Clone, Copy)]
 struct Process {
     number: u32,
     started: MonotonicInstant,
+    /// How long after its instant, if it had one.
+    lateness: Option<Duration>,
+    ran: bool,
     end: TaskEnd,
 }
 
 impl Host {
     pub fn new(plan: Plan) -> Self {
         let (confs, runs) = (Vec::new(), Vec::new());
-        Self { plan, confs, runs, storing: None, number: 0, task: None, group_gone: None }
+        Self { plan, confs, runs, storing: None, number: 0, held: false, released: None, task: None, group_gone: None }
     }
 
     pub fn begin_conf(&mut self) {
@@ -60,37 +75,59 @@ impl Host {
     }
 
     pub fn discard_conf(&mut self) {
-        self.storing = None;
+        (self.storing, self.held) = (None, false);
         self.number += 1;
     }
 
     pub fn end_conf(&mut self) -> (Duration, HostEvent) {
         self.confs.push(self.storing.take().expect("a conf has begun"));
-        self.number += 1;
+        self.hold()
+    }
+
+    pub fn hold(&mut self) -> (Duration, HostEvent) {
+        (self.number, self.held) = (self.number + 1, false);
         (self.plan.prepares, HostEvent::Prepared(self.number))
     }
 
     /// The answer to a conf that has not been discarded since.
-    pub fn prepared(&self, number: u32) -> Option<Result<(), Reason>> {
-        let result = if self.plan.refusal == Some(Refusal::Conf) { Err(Reason::new("not here")) } else { Ok(()) };
-        (number == self.number).then_some(result)
+    pub fn prepared(&mut self, number: u32) -> Option<Result<Held, Reason>> {
+        if number != self.number {
+            return None;
+        }
+        self.held = self.plan.refusal != Some(Refusal::Conf);
+        Some(if self.held { Ok(Held::AtFirstInstruction) } else { Err(Reason::new("not here")) })
     }
 
-    pub fn start(&mut self) -> (Duration, HostEvent) {
+    /// Lets the held task go at an instant of the world, or at once.
+    pub fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) -> (Duration, HostEvent) {
+        assert!(std::mem::take(&mut self.held), "released what is not held");
         self.number += 1;
-        (self.plan.spawns, HostEvent::Spawned(self.number))
+        self.released = Some(Released { number: self.number, at, killed: None });
+        let wait = at.map_or(Duration::ZERO, |at| at.since(now));
+        (wait + self.plan.spawns, HostEvent::Spawned(self.number))
     }
 
-    pub fn spawn(&mut self, now: MonotonicInstant, number: u32) -> Result<(Duration, HostEvent), Reason> {
+    /// The instant that this task is to start at, while it is waited for.
+    pub fn waits_for_instant(&self, number: u32) -> bool {
+        self.released.is_some_and(|released| released.number == number && released.at.is_some())
+    }
+
+    /// The task's start, unless it has already been; gives its end that follows.
+    pub fn spawn(&mut self, now: MonotonicInstant, number: u32) -> Option<Result<(Duration, HostEvent), Reason>> {
+        let Released { at, killed, .. } = self.released.take_if(|released| released.number == number)?;
         if self.plan.refusal == Some(Refusal::Start) {
             self.group_gone = Some(now);
-            return Err(Reason::new("no such program"));
+            return Some(Err(Reason::new("no such program")));
         }
         assert!(self.task.is_none(), "two tasks at once");
-        self.task = Some(Process { number, started: now, end: self.plan.end });
+        let (lateness, ran) = (at.map(|at| now.since(at)), killed.is_none());
+        let end = killed.unwrap_or(self.plan.end);
+        self.task = Some(Process { number, started: now, lateness, ran, end });
         self.group_gone = None;
-        self.runs.push(Run { started: now, ended: None });
-        Ok((self.plan.runs, HostEvent::Ended(number)))
+        if ran {
+            self.runs.push(Run { started: now, ended: None });
+        }
+        Some(Ok((if ran { self.plan.runs } else { DEATH }, HostEvent::Ended(number))))
     }
 
     /// Signals the process group; gives the end that follows, if one does.
@@ -98,6 +135,10 @@ impl Host {
         let killed = signal == StopSignal::Kill;
         if killed {
             self.group_gone = Some(self.group_gone.map_or(now, |gone| gone.min(now)));
+        }
+        if let Some(released) = &mut self.released {
+            released.killed = Some(TaskEnd::Killed(if killed { SIGKILL } else { SIGTERM }));
+            return released.at.map(|_| (Duration::ZERO, HostEvent::Spawned(released.number)));
         }
         let task = self.task.as_mut().filter(|_| killed || !self.plan.ignores_sigterm)?;
         task.end = TaskEnd::Killed(if killed { SIGKILL } else { SIGTERM });
@@ -107,21 +148,25 @@ impl Host {
     /// The end of this task, unless it has ended before.
     pub fn end(&mut self, now: MonotonicInstant, number: u32) -> Option<TaskEnded> {
         let task = self.task.take_if(|task| task.number == number)?;
-        self.group_gone.get_or_insert(now.plus(self.plan.straggles));
-        self.runs.last_mut().expect("it ran").ended = Some((now, task.end));
+        self.group_gone.get_or_insert(if task.ran { now.plus(self.plan.straggles) } else { now });
+        if task.ran {
+            self.runs.last_mut().expect("it ran").ended = Some((now, task.end));
+        }
         let wall_clock = |at: MonotonicInstant| WallClockTime::from_nanos(at.as_nanos().cast_signed());
         Some(TaskEnded {
             started: wall_clock(task.started),
             finished: wall_clock(now),
-            started_at: task.started,
-            finished_at: now,
+            started_at: self.plan.clock.show(task.started),
+            finished_at: self.plan.clock.show(now),
             end: task.end,
+            start_uncertainty: Duration::ZERO,
+            lateness: task.lateness,
         })
     }
 
     /// Whether anybody of the task's process group is left.
     pub fn is_busy(&self, now: MonotonicInstant) -> bool {
-        self.task.is_some() || self.group_gone.is_some_and(|gone| now < gone)
+        self.task.is_some() || self.released.is_some() || self.group_gone.is_some_and(|gone| now < gone)
     }
 
     /// When the last of the group was gone, or the start had failed.

@@ -17,20 +17,22 @@ use super::time::{START, secs};
 
 /// Every slave of the session is one row, in the order of ranks.
 pub fn rows_are_complete(report: &Report, slaves: usize) {
-    let addresses: BTreeSet<_> = report.rows.iter().map(|row| row.slave.address).collect();
-    assert_eq!((report.rows.len(), addresses.len()), (slaves, slaves), "{report:?}");
-    assert!((0..).zip(&report.rows).all(|(rank, row)| row.rank == rank), "{report:?}");
+    let addresses: BTreeSet<_> = report.rows().iter().map(|row| row.slave.address).collect();
+    assert_eq!((report.rows().len(), addresses.len()), (slaves, slaves), "{report:?}");
+    assert!((0..).zip(report.rows()).all(|(rank, row)| row.rank == rank), "{report:?}");
 }
 
 /// The verdict is what the rows say.
 pub fn verdict_follows(report: &Report) {
-    let any = |wanted: fn(&Outcome) -> bool| report.rows.iter().any(|row| wanted(&row.outcome));
+    let rows = || report.rounds.iter().flat_map(|round| &round.rows);
+    let any = |wanted: fn(&Outcome) -> bool| rows().any(|row| wanted(&row.outcome));
     let failed = any(|outcome| matches!(outcome, Outcome::Ended(end) if *end != TaskEnd::Exited(0)));
     let declined = any(|outcome| matches!(outcome, Outcome::Declined(_)));
     let lost = any(|outcome| matches!(outcome, Outcome::Lost { .. }));
     let cancelled = any(|outcome| *outcome == Outcome::Cancelled);
     let follows = match report.verdict {
         Verdict::Succeeded => !failed && !declined && !lost && !cancelled,
+        Verdict::SkewExceeded => !failed && !declined && !lost && !cancelled,
         Verdict::TaskFailed => failed && !declined && !lost && !cancelled,
         Verdict::Declined => declined,
         Verdict::Lost => lost && !declined,
@@ -43,7 +45,7 @@ pub fn verdict_follows(report: &Report) {
 
 /// A slave's row, if it took part.
 pub fn row_of(report: &Report, id: Id) -> Option<&Row> {
-    report.rows.iter().find(|row| row.slave.address == address(id))
+    report.rows().iter().find(|row| row.slave.address == address(id))
 }
 
 /// What became of a slave that took part.
@@ -119,9 +121,10 @@ impl World {
         self.master_did(told).first().copied()
     }
 
-    /// When the master told somebody to start.
+    /// When the master told somebody to start: an original, or one of ours by the last word.
     pub fn execs(&self) -> Vec<Duration> {
-        self.master_did(|action| matches!(action, master::Action::Send { message: Message::Exec, .. }))
+        let starts = |message: &Message| matches!(message, Message::Exec(None) | Message::Go);
+        self.master_did(|action| matches!(action, master::Action::Send { message, .. } if starts(message)))
     }
 
     pub fn master_did(&self, wanted: impl Fn(&master::Action) -> bool) -> Vec<Duration> {

@@ -1,9 +1,10 @@
 //! What a master never does, whatever it is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use synexec_proto::master::{Action, Event, PeerId};
+use synexec_proto::master::{Action, Event, Notice, PeerId};
 use synexec_proto::message::{Features, Message};
+use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
 
 /// Follows a session's events and actions.
@@ -11,11 +12,14 @@ use synexec_proto::wire::Frame;
 pub struct MasterRules {
     connected: BTreeSet<PeerId>,
     closed: BTreeSet<PeerId>,
-    /// Those that have announced capabilities.
+    /// Those that have said hello, and of them those that have announced capabilities with it.
+    greeted: BTreeSet<PeerId>,
     extended: BTreeSet<PeerId>,
     /// Those that were sent the conf: the members.
     configured: BTreeSet<PeerId>,
     accepted: BTreeSet<PeerId>,
+    /// The instant that each was ordered to start at, and whether it has confirmed it.
+    ordered: BTreeMap<PeerId, (MonotonicInstant, bool)>,
     started: BTreeSet<PeerId>,
     /// Actions that followed the last event.
     actions: usize,
@@ -28,7 +32,7 @@ impl MasterRules {
             Event::Connected { peer, .. } => {
                 self.connected.insert(*peer);
             }
-            Event::Received { peer, frame } => self.heard(*peer, frame),
+            Event::Received { peer, frame, .. } => self.heard(*peer, frame),
             _ => {}
         }
     }
@@ -50,6 +54,10 @@ impl MasterRules {
             Action::Close { peer } => {
                 self.closed.insert(*peer);
             }
+            Action::Tell(Notice::NextRound { .. }) => {
+                (self.started, self.ordered) = (BTreeSet::new(), BTreeMap::new());
+                self.accepted.retain(|peer| !self.extended.contains(peer));
+            }
             Action::Probe | Action::Tell(_) => {}
         }
     }
@@ -67,20 +75,42 @@ impl MasterRules {
 
     fn heard(&mut self, peer: PeerId, frame: &Frame) {
         match Message::decode(frame.clone(), Features::ours()) {
-            Ok(Message::Reply(Some(_))) => self.extended.insert(peer),
-            Ok(Message::ConfOk) if self.configured.contains(&peer) => self.accepted.insert(peer),
-            _ => false,
-        };
+            Ok(Message::Reply(block)) => {
+                if self.connected.contains(&peer) && self.greeted.insert(peer) && block.is_some() {
+                    self.extended.insert(peer);
+                }
+            }
+            Ok(Message::ConfOk(_)) if self.configured.contains(&peer) => {
+                self.accepted.insert(peer);
+            }
+            Ok(Message::ExecOk(Some(at))) => {
+                self.ordered.entry(peer).and_modify(|(ordered, confirmed)| *confirmed |= at == *ordered);
+            }
+            _ => {}
+        }
     }
 
     fn sends(&mut self, peer: PeerId, message: &Message) {
         self.check_open(peer);
         match message {
-            Message::Exec => {
-                assert!(self.configured.contains(&peer), "EXEC to one without a conf");
-                assert_eq!(self.accepted, self.configured, "EXEC before all had accepted");
+            Message::Exec(None) => {
+                self.check_accepted(peer);
+                assert!(!self.extended.contains(&peer), "a start at once for one of ours");
+                assert!(self.ours_are_started(), "an original is told before ours are");
                 assert!(self.started.insert(peer), "EXEC twice");
             }
+            Message::Exec(Some(at)) => {
+                self.check_accepted(peer);
+                assert!(self.extended.contains(&peer), "an instant to an original");
+                assert!(self.started.is_empty(), "a start is ordered anew after the last word");
+                self.ordered.insert(peer, (*at, false));
+            }
+            Message::Go => {
+                assert!(self.ordered.values().all(|(_, confirmed)| *confirmed), "the last word before all confirmed");
+                assert!(self.started.insert(peer), "the last word twice");
+            }
+            Message::Hold(_) => assert!(self.extended.contains(&peer), "HOLD to an original"),
+            Message::ClockProbe(_) => assert!(self.extended.contains(&peer), "an original has no clock to ask"),
             Message::Stop => {
                 assert!(self.extended.contains(&peer), "STOP to an original");
                 assert!(self.started.contains(&peer), "STOP before EXEC");
@@ -90,6 +120,15 @@ impl MasterRules {
             }
             other => panic!("a master sent {other:?}"),
         }
+    }
+
+    fn check_accepted(&self, peer: PeerId) {
+        assert!(self.configured.contains(&peer), "EXEC to one without a conf");
+        assert_eq!(self.accepted, self.configured, "EXEC before all had accepted");
+    }
+
+    fn ours_are_started(&self) -> bool {
+        self.configured.iter().filter(|peer| self.extended.contains(peer)).all(|peer| self.started.contains(peer))
     }
 
     fn check_open(&self, peer: PeerId) {

@@ -24,7 +24,7 @@ pub use inspect::{outcome_of, row_of, rows_are_complete, verdict_follows};
 pub use master::Master;
 pub use order::Order;
 pub use original::{Answer, Script};
-pub use plan::{Plan, Refusal};
+pub use plan::{Plan, Refusal, SimClock};
 pub use simulation::{Id, World, settings};
 pub use stranger::Manner;
 pub use time::{START, millis, secs};

@@ -99,7 +99,10 @@ impl World {
         let (frames, result) = self.links[link].read(side, bytes);
         for frame in frames {
             match side {
-                Side::Master => self.master_hears(Event::Received { peer: peer_of(link), frame }),
+                Side::Master => {
+                    let at = self.now;
+                    self.master_hears(Event::Received { peer: peer_of(link), frame, at });
+                }
                 Side::Client => self.client_hears(self.links[link].client, Heard::Said(frame)),
             }
         }

@@ -86,12 +86,12 @@ impl Original {
             Message::Conf(bytes) => {
                 self.conf = Some(bytes);
                 let no = vec![Deed::Send(Message::ConfNo(None))];
-                self.react(self.script.conf, vec![Deed::Send(Message::ConfOk)], no)
+                self.react(self.script.conf, vec![Deed::Send(Message::ConfOk(None))], no)
             }
-            Message::Exec => {
+            Message::Exec(None) => {
                 let started = Deed::Later(self.script.runs, HostEvent::Ended(self.runs + 1));
                 let no = vec![Deed::Send(Message::ExecNo(None))];
-                let deeds = self.react(self.script.exec, vec![Deed::Send(Message::ExecOk), started], no);
+                let deeds = self.react(self.script.exec, vec![Deed::Send(Message::ExecOk(None)), started], no);
                 self.runs += u32::from(self.script.exec == Answer::Right);
                 deeds
             }

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use synexec_proto::outcome::TaskEnd;
+use synexec_proto::time::MonotonicInstant;
+
+use super::time::START;
 
 /// The default is a slave that listens, accepts, and whose task succeeds after a second.
 #[derive(Debug, Clone, Copy)]
@@ -10,7 +13,7 @@ pub struct Plan {
     pub refusal: Option<Refusal>,
     /// Time to prepare the conf's command.
     pub prepares: Duration,
-    /// Time to start it.
+    /// Time from its release to its start.
     pub spawns: Duration,
     /// Time that it runs when nobody stops it.
     pub runs: Duration,
@@ -21,6 +24,37 @@ pub struct Plan {
     pub straggles: Duration,
     pub dials: bool,
     pub once: bool,
+    pub clock: SimClock,
+}
+
+/// A host's monotonic clock, against the world's time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SimClock {
+    /// Nanoseconds that it is ahead when the world begins.
+    pub ahead: i64,
+    /// Nanoseconds that it gains in a second.
+    pub drift: i64,
+}
+
+impl SimClock {
+    /// What it shows.
+    pub fn show(self, now: MonotonicInstant) -> MonotonicInstant {
+        let drifted = i128::from(now.since(START).as_nanos().cast_signed()) * i128::from(self.drift) / 1_000_000_000;
+        let shown = i128::from(now.as_nanos()) + i128::from(self.ahead) + drifted;
+        MonotonicInstant::from_nanos(u64::try_from(shown).expect("no clock is set to before its boot"))
+    }
+
+    /// When it shows this, or a later instant.
+    pub fn when(self, shown: MonotonicInstant) -> MonotonicInstant {
+        let passed = i128::from(shown.as_nanos()) - i128::from(START.as_nanos()) - i128::from(self.ahead);
+        let undrifted = passed * 1_000_000_000 / (1_000_000_000 + i128::from(self.drift));
+        let guess = i128::from(START.as_nanos()) + undrifted.max(0);
+        let mut when = MonotonicInstant::from_nanos(u64::try_from(guess).unwrap_or(u64::MAX));
+        while self.show(when) < shown && when < MonotonicInstant::LAST {
+            when = when.plus(Duration::from_nanos(1));
+        }
+        when
+    }
 }
 
 /// What the host does not do.
@@ -42,6 +76,7 @@ impl Default for Plan {
             straggles: Duration::ZERO,
             dials: false,
             once: false,
+            clock: SimClock::default(),
         }
     }
 }

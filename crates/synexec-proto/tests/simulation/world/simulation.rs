@@ -62,6 +62,9 @@ pub fn settings(slaves: u32) -> Settings {
         lost_after: DEFAULT_LOST_AFTER,
         conf_length: 40,
         runs_payload: false,
+        lead: None,
+        rounds: NonZeroU32::MIN,
+        max_skew: None,
     }
 }
 
@@ -124,7 +127,7 @@ impl World {
             assert!(goes_on, "the session does not end within {limit:?}");
         }
         let report = self.master.report().expect("it is over").clone();
-        rows_are_complete(&report, report.rows.len().max(self.master.rules.members()));
+        rows_are_complete(&report, report.rows().len().max(self.master.rules.members()));
         verdict_follows(&report);
         report
     }

@@ -26,7 +26,7 @@ pub struct SimSlave {
 impl SimSlave {
     pub fn new(name: &str, plan: Plan, boots: MonotonicInstant) -> Self {
         let settings = Settings { name: name.into(), dials: plan.dials, once: plan.once };
-        let (slave, rules) = (Slave::new(settings, boots), SlaveRules::default());
+        let (slave, rules) = (Slave::new(settings, plan.clock.show(boots)), SlaveRules::default());
         Self { slave, rules, host: Host::new(plan), log: Vec::new() }
     }
 
@@ -38,7 +38,7 @@ impl SimSlave {
             Heard::Invited => self.handle(now, Event::Invited { master: MASTER }),
             Heard::Connected => self.handle(now, Event::Connected { master: MASTER }),
             Heard::Refused => self.handle(now, Event::ConnectFailed { why: "refused".into() }),
-            Heard::Said(frame) => self.handle(now, Event::Received(frame)),
+            Heard::Said(frame) => self.handle(now, Event::Received { frame, at: self.host.plan.clock.show(now) }),
             Heard::Closed(why) => self.handle(now, Event::Disconnected(why)),
             Heard::Shutdown(interrupt) => self.handle(now, Event::Shutdown(interrupt)),
             Heard::Host(event) => self.host_event(now, event, &mut deeds),
@@ -49,7 +49,7 @@ impl SimSlave {
     }
 
     pub fn deadline(&self) -> Option<MonotonicInstant> {
-        self.slave.deadline()
+        self.slave.deadline().map(|shown| self.host.plan.clock.when(shown))
     }
 
     pub fn exit(&self) -> Option<ExitCause> {
@@ -78,20 +78,21 @@ impl SimSlave {
 
     fn handle(&mut self, now: MonotonicInstant, event: Event) {
         self.rules.event(&event);
-        self.slave.handle(now, event);
+        self.slave.handle(self.host.plan.clock.show(now), event);
     }
 
     fn advance(&mut self, now: MonotonicInstant) {
-        self.slave.advance(now);
+        let shown = self.host.plan.clock.show(now);
+        self.slave.advance(shown);
         if self.is_due(now) {
             // The end of a task may leave it with a master to dial, at once.
-            self.slave.advance(now);
+            self.slave.advance(shown);
         }
         assert!(!self.is_due(now), "its deadline does not go on");
     }
 
     fn is_due(&self, now: MonotonicInstant) -> bool {
-        self.slave.deadline().is_some_and(|deadline| deadline <= now)
+        self.deadline().is_some_and(|deadline| deadline <= now)
     }
 
     fn host_event(&mut self, now: MonotonicInstant, event: HostEvent, deeds: &mut Vec<Deed>) {
@@ -102,9 +103,17 @@ impl SimSlave {
                 }
             }
             HostEvent::Spawned(number) => {
-                let spawned = self.host.spawn(now, number);
-                let result = spawned.map(|(after, end)| deeds.push(Deed::Later(after, end)));
-                self.handle(now, Event::Started(result));
+                let silent = self.host.waits_for_instant(number);
+                match self.host.spawn(now, number) {
+                    None => {}
+                    Some(Ok((after, end))) => {
+                        deeds.push(Deed::Later(after, end));
+                        if !silent {
+                            self.handle(now, Event::Started(Ok(())));
+                        }
+                    }
+                    Some(Err(reason)) => self.handle(now, Event::Started(Err(reason))),
+                }
             }
             HostEvent::Ended(number) => {
                 if let Some(ended) = self.host.end(now, number) {
@@ -133,7 +142,11 @@ impl SimSlave {
             Action::StoreConf(bytes) => self.host.store(bytes),
             Action::EndConf => deeds.push(later(self.host.end_conf())),
             Action::Discard => self.host.discard_conf(),
-            Action::Start => deeds.push(later(self.host.start())),
+            Action::Hold { .. } => deeds.push(later(self.host.hold())),
+            Action::Release { at } => {
+                let at = at.map(|shown| self.host.plan.clock.when(shown));
+                deeds.push(later(self.host.release(now, at)));
+            }
             Action::Signal(signal) => deeds.extend(self.host.signal(now, *signal).map(later)),
             Action::CheckStragglers if !self.host.is_busy(now) => self.handle(now, Event::StragglersGone),
             Action::Exit(_) => deeds.push(Deed::Exit),

@@ -2,6 +2,7 @@
 
 use synexec_proto::message::{Features, Message};
 use synexec_proto::slave::{Action, Event, StopSignal};
+use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
 
 /// Follows one slave's events and actions.
@@ -12,6 +13,10 @@ pub struct SlaveRules {
     /// Whether the master has announced capabilities.
     extended: bool,
     conf_accepted: bool,
+    held: bool,
+    /// The instant that was ordered, and then confirmed by the last word.
+    ordered: Option<MonotonicInstant>,
+    told_to_go: Option<MonotonicInstant>,
     /// From the order to start until its end.
     task: bool,
     to_report: bool,
@@ -27,8 +32,9 @@ impl SlaveRules {
         match event {
             Event::Connected { .. } => (self.connected, self.extended) = (true, false),
             Event::Disconnected(_) => (self.connected, self.to_report) = (false, false),
-            Event::Received(frame) if announces(frame) => self.extended = true,
-            Event::Started(Err(_)) => self.task = false,
+            Event::Received { frame, .. } => self.hears(frame),
+            Event::Started(Err(_)) | Event::Prepared(Err(_)) => self.task = false,
+            Event::Prepared(Ok(_)) => self.held = true,
             Event::TaskEnded { stragglers, .. } => {
                 (self.task, self.to_report) = (false, self.connected);
                 self.may_wait = *stragglers && self.stopping;
@@ -42,11 +48,17 @@ impl SlaveRules {
         assert!(!self.exited, "after its exit: {action:?}");
         match action {
             Action::Send(message) => self.sends(message),
-            Action::BeginConf(_) | Action::Discard => self.conf_accepted = false,
-            Action::Start => {
-                assert!(self.conf_accepted, "a start without an accepted conf");
+            Action::BeginConf(_) | Action::Discard => (self.conf_accepted, self.held) = (false, false),
+            Action::Hold { .. } => {
+                assert!(self.conf_accepted, "a hold without an accepted conf");
+                assert!(!self.task && !self.to_report, "holds a second task");
+                self.held = false;
+            }
+            Action::Release { at } => {
+                assert!(self.conf_accepted && self.held, "a start without an accepted conf, or of what is not held");
                 assert!(!self.task && !self.to_report, "a second task at once");
-                (self.task, self.stopping) = (true, false);
+                assert!(at.is_none() || self.told_to_go == *at, "started without the last word");
+                (self.task, self.stopping, self.held, self.told_to_go) = (true, false, false, None);
             }
             Action::Listen | Action::Connect(_) => {
                 assert!(!self.task, "in discovery while a task runs");
@@ -74,7 +86,10 @@ impl SlaveRules {
     fn sends(&mut self, message: &Message) {
         assert!(self.connected, "sent without a connection: {message:?}");
         match message {
-            Message::ConfOk => self.conf_accepted = true,
+            Message::ConfOk(held) => {
+                assert_eq!(held.is_some(), self.extended, "tells an original how the task is held, or ours not");
+                self.conf_accepted = true;
+            }
             Message::TaskEnded(_) => self.reports(true),
             Message::Finished(_) => self.reports(false),
             Message::ConfNo(Some(_)) | Message::ExecNo(Some(_)) => assert!(self.extended, "a reason to an original"),
@@ -87,8 +102,13 @@ impl SlaveRules {
         assert_eq!(in_our_words, self.extended, "reported in the wrong words");
         self.to_report = false;
     }
-}
 
-fn announces(frame: &Frame) -> bool {
-    matches!(Message::decode(frame.clone(), Features::ours()), Ok(Message::Probe(Some(_))))
+    fn hears(&mut self, frame: &Frame) {
+        match Message::decode(frame.clone(), Features::ours()) {
+            Ok(Message::Probe(Some(_))) => self.extended = true,
+            Ok(Message::Exec(Some(at))) => self.ordered = Some(at),
+            Ok(Message::Go) => self.told_to_go = self.ordered,
+            _ => {}
+        }
+    }
 }

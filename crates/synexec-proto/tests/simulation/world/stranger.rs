@@ -42,7 +42,7 @@ impl Stranger {
             Manner::OtherSession => vec![Deed::Utter(hello(u32::MAX))],
             Manner::HalfHeader => vec![Deed::Utter(hello(0).split_off(6))],
             Manner::HelloOnly => vec![Deed::Send(Message::Reply(None))],
-            Manner::Impostor => vec![Deed::Send(Message::ConfOk), Deed::Send(Message::ExecOk)],
+            Manner::Impostor => vec![Deed::Send(Message::ConfOk(None)), Deed::Send(Message::ExecOk(None))],
         }
     }
 }

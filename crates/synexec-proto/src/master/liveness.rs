@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::time::MonotonicInstant;
+use super::awake::AwakeInstant;
 
 /// Longest silence before a peer is asked whether it is there.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// What to do about a peer now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pulse {
+pub(super) enum Pulse {
     /// Nothing.
     Fine,
     /// Ask it.
@@ -20,43 +20,43 @@ pub enum Pulse {
 
 /// Watches one peer. Every message from it counts as an answer.
 #[derive(Debug, Clone)]
-pub struct Liveness {
+pub(super) struct Liveness {
     lost_after: Duration,
-    last_heard: MonotonicInstant,
-    probed_at: Option<MonotonicInstant>,
+    last_heard: AwakeInstant,
+    probed_at: Option<AwakeInstant>,
     paused: bool,
 }
 
 impl Liveness {
     /// Watches a peer that was heard now, and is lost when it is silent for `lost_after`.
-    pub fn new(lost_after: Duration, now: MonotonicInstant) -> Self {
+    pub(super) fn new(lost_after: Duration, now: AwakeInstant) -> Self {
         Self { lost_after, last_heard: now, probed_at: None, paused: false }
     }
 
     /// The peer said something.
-    pub fn heard(&mut self, now: MonotonicInstant) {
+    pub(super) fn heard(&mut self, now: AwakeInstant) {
         self.last_heard = now;
         self.probed_at = None;
     }
 
     /// How long the peer has been silent.
-    pub fn silence(&self, now: MonotonicInstant) -> Duration {
+    pub(super) fn silence(&self, now: AwakeInstant) -> Duration {
         now.since(self.last_heard)
     }
 
     /// Stops the watch, while it is we who keep the connection busy.
-    pub fn pause(&mut self) {
+    pub(super) fn pause(&mut self) {
         self.paused = true;
     }
 
     /// Starts the watch anew.
-    pub fn resume(&mut self, now: MonotonicInstant) {
+    pub(super) fn resume(&mut self, now: AwakeInstant) {
         self.paused = false;
         self.heard(now);
     }
 
     /// When to check next.
-    pub fn deadline(&self) -> Option<MonotonicInstant> {
+    pub(super) fn deadline(&self) -> Option<AwakeInstant> {
         (!self.paused).then(|| match self.probed_at {
             None => self.last_heard.plus(self.interval()),
             Some(probed_at) => probed_at.plus(self.lost_after.saturating_sub(self.interval())),
@@ -64,7 +64,7 @@ impl Liveness {
     }
 
     /// What is due now. [`Pulse::Probe`] counts as asked.
-    pub fn check(&mut self, now: MonotonicInstant) -> Pulse {
+    pub(super) fn check(&mut self, now: AwakeInstant) -> Pulse {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return Pulse::Fine;
         }
@@ -83,8 +83,8 @@ impl Liveness {
 mod tests {
     use super::*;
 
-    fn at(seconds: u64) -> MonotonicInstant {
-        MonotonicInstant::from_nanos(seconds * 1_000_000_000)
+    fn at(seconds: u64) -> AwakeInstant {
+        AwakeInstant::from_millis(seconds * 1000)
     }
 
     fn watch() -> Liveness {

@@ -1,0 +1,190 @@
+//! A task that is ready and waits for its start.
+//!
+//! A child is forked and waits at a gate, a pipe. Where the kernel lets us trace it, the gate is opened at once and the
+//! child stops at the first instruction of its program: exec can fail no more, and its pages are there. Otherwise it
+//! stays at the gate. Either way it ends when this process does: a tracee by `PTRACE_O_EXITKILL`, which is in force from
+//! before exec on; a child at the gate because its pipe closes.
+
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::marker::PhantomData;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork};
+use synexec_proto::message::Held;
+
+use super::child::{Child, READY};
+use super::privileges::gains_privileges;
+use super::start::{FirstRun, Release};
+use super::{ProcessGroup, Task, TaskCommand};
+use crate::clock::monotonic_now;
+use crate::exec_image::ExecImage;
+
+/// A held task. Dropping it kills it. It stays on the thread that made it, which alone may trace it.
+#[derive(Debug)]
+pub struct HeldTask {
+    pid: Pid,
+    held: Held,
+    gate: PipeWriter,
+    report: PipeReader,
+    reaped: bool,
+    _traced_by_this_thread: PhantomData<*const ()>,
+}
+
+impl TaskCommand {
+    /// Makes the task ready, with stdin from `/dev/null` and no signal blocked or ignored, and holds it.
+    ///
+    /// # Errors
+    /// That of fork, or of exec where the task can be held behind it.
+    pub fn hold(self) -> io::Result<HeldTask> {
+        let traceable = !gains_privileges(&self.program);
+        let held = self.fork()?;
+        if traceable { held.load() } else { Ok(held) }
+    }
+
+    fn fork(self) -> io::Result<HeldTask> {
+        let image = ExecImage::new(&self.program, self.arguments, &self.environment)?;
+        let input = File::open("/dev/null")?;
+        let (their_gate, gate) = io::pipe()?;
+        let (report, their_report) = io::pipe()?;
+        // SAFETY: the child makes only async-signal-safe calls and allocates nothing, see `Child`.
+        match unsafe { fork() }? {
+            ForkResult::Child => {
+                drop((gate, report));
+                let output = &self.output;
+                Child { image: &image, input: &input, output, gate: their_gate, report: their_report }.run()
+            }
+            ForkResult::Parent { child } => {
+                drop((their_gate, their_report));
+                let (held, reaped) = (Held::BeforeExec, false);
+                let task = HeldTask { pid: child, held, gate, report, reaped, _traced_by_this_thread: PhantomData };
+                task.until_ready()
+            }
+        }
+    }
+}
+
+impl HeldTask {
+    /// How it is held.
+    pub fn held(&self) -> Held {
+        self.held
+    }
+
+    /// The process group, to signal it while this thread waits. What has a signal pending that ends it runs no
+    /// instruction of its program when it is released.
+    pub fn group(&self) -> ProcessGroup {
+        ProcessGroup(self.pid)
+    }
+
+    /// Lets the task go.
+    ///
+    /// # Errors
+    /// That of exec, where the task was held before it.
+    pub fn release(mut self) -> io::Result<(Task, Release)> {
+        let first_run = FirstRun::await_of(self.pid);
+        let at = monotonic_now();
+        let release = match self.held {
+            Held::AtFirstInstruction => {
+                self.detach()?;
+                Release::Resumed { at, first_run }
+            }
+            Held::BeforeExec => {
+                self.open_gate()?;
+                self.until_executed()?;
+                Release::Executed { at, executed: monotonic_now() }
+            }
+        };
+        self.reaped = true;
+        Ok((Task::new(self.pid), release))
+    }
+
+    fn until_ready(mut self) -> io::Result<Self> {
+        match self.hear()? {
+            Some(READY) => Ok(self),
+            Some(errno) => Err(io::Error::from_raw_os_error(errno)),
+            None => Err(io::Error::other("the child was killed before it was ready")),
+        }
+    }
+
+    /// Has the child execute the program and stop there; leaves it where it is if it may not be traced.
+    fn load(mut self) -> io::Result<Self> {
+        let options = Options::PTRACE_O_TRACEEXEC.union(Options::PTRACE_O_EXITKILL);
+        if let Err(refusal) = ptrace::seize(self.pid, options) {
+            log::debug!("the task is held before exec: it cannot be traced: {refusal}");
+            return Ok(self);
+        }
+        self.open_gate()?;
+        self.until_loaded()?;
+        self.held = Held::AtFirstInstruction;
+        Ok(self)
+    }
+
+    fn until_loaded(&mut self) -> io::Result<()> {
+        loop {
+            match waitpid(self.pid, Some(WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_EXEC)) => return Ok(()),
+                Ok(WaitStatus::Stopped(_, signal)) => ptrace::cont(self.pid, signal)?,
+                Ok(WaitStatus::PtraceEvent(..)) => ptrace::cont(self.pid, None)?,
+                // nix has no name for a real-time signal, and says EINVAL for a process that one has killed.
+                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::EINVAL) => {
+                    self.reaped = true;
+                    return Err(self.why_not_executed());
+                }
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn why_not_executed(&mut self) -> io::Error {
+        match self.hear() {
+            Ok(Some(errno)) => io::Error::from_raw_os_error(errno),
+            Ok(None) => io::Error::other("it was killed before it could be executed"),
+            Err(error) => error,
+        }
+    }
+
+    fn open_gate(&mut self) -> io::Result<()> {
+        self.gate.write_all(&[0])
+    }
+
+    /// Waits until exec has closed the child's end of the report.
+    fn until_executed(&mut self) -> io::Result<()> {
+        match self.hear()? {
+            None => Ok(()),
+            Some(errno) => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+
+    fn detach(&mut self) -> io::Result<()> {
+        match ptrace::detach(self.pid, None) {
+            // Somebody has killed it meanwhile; that is told as its end.
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the child tells; none when it has closed its end.
+    fn hear(&mut self) -> io::Result<Option<i32>> {
+        let mut news = [0; 4];
+        match self.report.read_exact(&mut news) {
+            Ok(()) => Ok(Some(i32::from_ne_bytes(news))),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for HeldTask {
+    fn drop(&mut self) {
+        if !self.reaped {
+            // Both fail only where the child is gone already.
+            let _ = kill(self.pid, Signal::SIGKILL);
+            while waitpid(self.pid, Some(WaitPidFlag::__WALL)) == Err(Errno::EINTR) {}
+        }
+    }
+}

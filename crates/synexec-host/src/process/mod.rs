@@ -1,0 +1,178 @@
+//! A task: a process with a session and process group of its own, made ready first and started later.
+
+mod child;
+mod group;
+mod hold;
+mod privileges;
+mod raw;
+mod start;
+mod task;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::PathBuf;
+
+pub use group::ProcessGroup;
+pub use hold::HeldTask;
+pub use start::{Release, Start};
+pub use task::Task;
+
+/// What to start.
+#[derive(Debug)]
+pub struct TaskCommand {
+    /// The file to execute.
+    pub program: PathBuf,
+    /// Its arguments, of which the first is its name.
+    pub arguments: Vec<OsString>,
+    /// What its environment has beyond ours.
+    pub environment: Vec<(&'static str, OsString)>,
+    /// Where its stdout and stderr go.
+    pub output: File,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{self, Read, Seek};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use nix::errno::Errno;
+    use nix::sys::signal::Signal;
+    use synexec_proto::message::Held;
+    use synexec_proto::outcome::TaskEnd;
+
+    use super::*;
+    use crate::clock::monotonic_now;
+
+    fn command(program: &Path, arguments: &[&str], output: &File) -> TaskCommand {
+        TaskCommand {
+            program: program.into(),
+            arguments: arguments.iter().map(OsString::from).collect(),
+            environment: vec![("SYNEXEC_RANK", "7".into())],
+            output: output.try_clone().unwrap(),
+        }
+    }
+
+    fn hold_shell(script: &str) -> (HeldTask, File) {
+        let output = tempfile::tempfile().unwrap();
+        (command(Path::new("/bin/sh"), &["shell", "-c", script], &output).hold().unwrap(), output)
+    }
+
+    fn shell(script: &str) -> (Task, File) {
+        let (held, output) = hold_shell(script);
+        (held.release().unwrap().0, output)
+    }
+
+    fn text(mut output: File) -> String {
+        let mut text = String::new();
+        output.rewind().unwrap();
+        output.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// The errno of a program that cannot be held. A child that another test forks meanwhile keeps a file open for
+    /// writing until it executes its program.
+    fn refusal(program: &Path) -> Option<i32> {
+        let hold = || command(program, &["program"], &tempfile::tempfile().unwrap()).hold().unwrap_err().raw_os_error();
+        std::iter::repeat_with(hold).find(|errno| *errno != Some(Errno::ETXTBSY as i32)).unwrap()
+    }
+
+    #[test]
+    fn the_end_is_told_as_status_or_signal() {
+        for (script, end) in [
+            ("exit 3", TaskEnd::Exited(3)),
+            ("kill -USR1 $$", TaskEnd::Killed(10)),
+            ("kill -40 $$", TaskEnd::Killed(40)),
+        ] {
+            let (task, _output) = shell(script);
+            task.wait().unwrap();
+            assert_eq!(task.reap().unwrap(), end);
+        }
+    }
+
+    #[test]
+    fn a_held_task_does_nothing_until_it_is_released() {
+        let (held, output) = hold_shell("echo ran");
+        assert_eq!(held.held(), Held::AtFirstInstruction);
+        assert_eq!(output.metadata().unwrap().len(), 0);
+        let before = monotonic_now();
+        let (task, release) = held.release().unwrap();
+        let start = release.observe(&task);
+        task.wait().unwrap();
+        assert_eq!((task.reap().unwrap(), text(output).as_str()), (TaskEnd::Exited(0), "ran\n"));
+        assert!(before <= start.released && start.released <= start.at && start.at <= monotonic_now(), "{start:?}");
+        assert!(start.uncertainty < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_held_task_that_is_dropped_has_not_run_and_is_gone() {
+        let (held, output) = hold_shell("echo ran");
+        let group = held.group();
+        drop(held);
+        assert!(group.is_empty());
+        assert_eq!(text(output), "");
+    }
+
+    #[test]
+    fn what_is_told_to_end_while_it_is_held_runs_no_instruction() {
+        let (held, output) = hold_shell("echo ran");
+        held.group().signal(Signal::SIGTERM).unwrap();
+        let (task, release) = held.release().unwrap();
+        release.observe(&task);
+        task.wait().unwrap();
+        assert_eq!((task.reap().unwrap(), text(output).as_str()), (TaskEnd::Killed(15), ""));
+    }
+
+    #[test]
+    fn a_task_has_a_session_of_its_own_no_blocked_or_ignored_signal_and_no_input() {
+        crate::signals::block().unwrap();
+        let (task, output) =
+            shell("read x; echo $? $0 $SYNEXEC_RANK $$; cut -d' ' -f5,6 /proc/$$/stat; cat /proc/self/status");
+        task.wait().unwrap();
+        let pid = task.group().0;
+        let told = text(output);
+        assert!(told.starts_with(&format!("1 shell 7 {pid}\n{pid} {pid}\n")), "{told}");
+        assert!(told.contains("\nSigBlk:\t0000000000000000\n"), "{told}");
+        // Signals from 32 on may be the C library's own.
+        let ignored = told.lines().find_map(|line| line.strip_prefix("SigIgn:\t")).unwrap();
+        let ignored = u64::from_str_radix(ignored, 16).unwrap();
+        assert!(ignored & 0x7fff_ffff == 0, "{told}");
+        assert!(told.contains("\nTracerPid:\t0\n"), "{told}");
+        task.reap().unwrap();
+    }
+
+    #[test]
+    fn a_group_is_empty_when_the_last_of_it_is_gone() {
+        let (task, _output) = shell("sleep 1000 & exit 0");
+        task.wait().unwrap();
+        let group = task.group();
+        assert_eq!(task.reap().unwrap(), TaskEnd::Exited(0));
+        assert!(!group.is_empty());
+        group.signal(Signal::SIGKILL).unwrap();
+        while !group.is_empty() {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_executed_cannot_be_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("program");
+        for (content, errno) in [("exit 0\n", Errno::ENOEXEC), ("#!/no/such/interpreter\n", Errno::ENOENT)] {
+            fs::write(&program, content).unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+            assert_eq!(refusal(&program), Some(errno as i32), "{content}");
+        }
+        assert_eq!(refusal(Path::new("/no/such/program")), Some(Errno::ENOENT as i32));
+        assert_eq!(refusal(Path::new("/etc/passwd")), Some(Errno::EACCES as i32));
+    }
+
+    #[test]
+    fn a_name_with_a_nul_byte_is_an_error() {
+        let output = tempfile::tempfile().unwrap();
+        let error = command(Path::new("/bin/\0sh"), &[], &output).hold().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+}

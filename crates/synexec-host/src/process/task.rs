@@ -1,0 +1,77 @@
+//! A task that runs.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+use synexec_proto::outcome::TaskEnd;
+
+use super::{ProcessGroup, raw};
+
+/// A task that was released. Its first process stays a zombie until [`Task::reap`], so that its process group's id
+/// cannot come to mean somebody else.
+#[derive(Debug)]
+pub struct Task {
+    pid: Pid,
+    /// None where the kernel has no such thing.
+    pidfd: Option<OwnedFd>,
+}
+
+impl Task {
+    pub(super) fn new(pid: Pid) -> Self {
+        Self { pid, pidfd: raw::pidfd_open(pid).ok() }
+    }
+
+    /// The process group, to signal it while another thread waits.
+    pub fn group(&self) -> ProcessGroup {
+        ProcessGroup(self.pid)
+    }
+
+    /// Waits until the first process has ended, and leaves it as a zombie.
+    ///
+    /// # Errors
+    /// That of the system call.
+    pub fn wait(&self) -> io::Result<()> {
+        loop {
+            match waitid(Id::Pid(self.pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+                // nix has no name for a real-time signal, and says EINVAL for a process that one has killed.
+                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::EINVAL) => return Ok(()),
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Waits until the first process has ended, but only so long; tells whether it has.
+    pub(super) fn wait_for(&self, time: Duration) -> bool {
+        let Some(pidfd) = &self.pidfd else {
+            std::thread::sleep(time);
+            return false;
+        };
+        let mut ends = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+        ppoll(&mut ends, Some(TimeSpec::from_duration(time)), None).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Lets the zombie go, and tells how it ended; waits where it has not.
+    ///
+    /// # Errors
+    /// That of the system call.
+    pub fn reap(self) -> io::Result<TaskEnd> {
+        let status = raw::wait_status(self.pid)?;
+        Ok(match (status.code(), status.signal()) {
+            (Some(code), _) => TaskEnd::Exited(low_byte(code)),
+            (None, signal) => TaskEnd::Killed(low_byte(signal.unwrap_or_default())),
+        })
+    }
+}
+
+/// Exit statuses have eight bits and signals fewer.
+fn low_byte(number: i32) -> u8 {
+    number.to_le_bytes()[0]
+}

@@ -1,0 +1,233 @@
+//! Starting: the clocks are measured, the instant is chosen and ordered, and when every slave has confirmed it, all are
+//! told to go. Nobody starts without that last word, so until then the start can be called off everywhere.
+//!
+//! A slave that confirms too late for the instant does not end the session: the start is ordered anew, further ahead.
+
+use std::time::Duration;
+
+use super::actions::Actions;
+use super::awake::{Deadline, Now};
+use super::member::{Member, PhaseStart, Unanswered};
+use super::peer_clock::{Inquiry, question_all};
+use super::roster::{Awaited, Roster, Slave};
+use super::schedule::Schedule;
+use super::{Loss, Notice, Outcome, PeerId, PhaseName, Row, Settings};
+use crate::message::{Feature, Features, Message, Reason};
+use crate::session::Disconnect;
+use crate::time::MonotonicInstant;
+
+#[derive(Debug)]
+pub(super) struct Starting {
+    start: PhaseStart,
+    slaves: Roster<Readiness>,
+    inquiry: Inquiry,
+    lost_after: Duration,
+    lead: Option<Duration>,
+    /// From when all clocks are measured.
+    schedule: Option<Schedule>,
+    /// How often the start has been ordered.
+    orders: u32,
+    gone: bool,
+}
+
+/// How far a slave is. Those without a start in common have nothing to confirm.
+#[derive(Debug)]
+enum Readiness {
+    Measuring(Unanswered),
+    /// Ordered to start at this instant of its own clock.
+    Ordered {
+        at: MonotonicInstant,
+        unanswered: Unanswered,
+    },
+    Confirmed,
+    Failed(Outcome),
+}
+
+impl Awaited for Readiness {
+    fn is_settled(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+
+    fn unanswered(&self) -> Option<Unanswered> {
+        match self {
+            Self::Measuring(unanswered) | Self::Ordered { unanswered, .. } => Some(*unanswered),
+            Self::Confirmed | Self::Failed(_) => None,
+        }
+    }
+}
+
+impl Starting {
+    pub(super) fn begin(settings: &Settings, members: Vec<Member>, now: Now, actions: &mut Actions) -> Self {
+        let unanswered = Unanswered::new(now.awake, settings.lost_after);
+        let readiness = |member: &Member| {
+            if member.has(Feature::Start) { Readiness::Measuring(unanswered) } else { Readiness::Confirmed }
+        };
+        let mut slaves = Roster::new(members, readiness);
+        question_all(&mut slaves);
+        let start = PhaseStart { phase: PhaseName::Starting, at: now.awake };
+        let mut inquiry = Inquiry::new(now);
+        inquiry.advance(now, &mut slaves, actions);
+        Self {
+            start,
+            slaves,
+            inquiry,
+            lost_after: settings.lost_after,
+            lead: settings.lead,
+            schedule: None,
+            orders: 0,
+            gone: false,
+        }
+    }
+
+    /// What is agreed with a peer.
+    pub(super) fn features(&self, peer: PeerId) -> Features {
+        self.slaves.features(peer)
+    }
+
+    pub(super) fn received(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        message: Message,
+        arrived: MonotonicInstant,
+        actions: &mut Actions,
+    ) {
+        let Some(slave) = self.slaves.get_mut(peer) else { return };
+        slave.member.liveness.heard(now.awake);
+        match (message, &slave.state) {
+            (Message::ClockReply(reply), _) => slave.member.clock.hear(reply, arrived),
+            (Message::ExecOk(Some(confirmed)), Readiness::Ordered { at, .. }) if confirmed == *at => {
+                slave.state = Readiness::Confirmed;
+                actions.tell(Notice::Ready { slave: slave.member.label.clone() });
+            }
+            (Message::ExecNo(reason), Readiness::Ordered { .. }) => self.decline(peer, reason, actions),
+            _ => {}
+        }
+    }
+
+    pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
+        self.lose(now, peer, Loss::Disconnected(why), actions);
+    }
+
+    pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
+        for (peer, why) in self.slaves.check(now, actions) {
+            self.lose(now, peer, why, actions);
+        }
+        self.inquiry.advance(now, &mut self.slaves, actions);
+    }
+
+    /// Orders the start when all clocks are measured, and tells all to go when it is time.
+    pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
+        if self.schedule.is_none() && self.slaves.iter().all(|slave| slave.member.clock.is_measured()) {
+            self.order(now, actions);
+        }
+        let due = self.schedule.filter(|schedule| now.monotonic >= schedule.go_at && self.all_confirmed());
+        if let Some(schedule) = due.filter(|_| !self.gone) {
+            self.go_or_order_anew(schedule, now, actions);
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Deadline {
+        let go = self.schedule.filter(|_| self.all_confirmed()).map(|schedule| schedule.go_at);
+        let question = self.inquiry.deadline(&self.slaves);
+        Deadline { awake: self.slaves.deadline(), monotonic: go.into_iter().chain(question).min() }
+    }
+
+    /// Whether one has declined or is lost, so that nobody starts.
+    pub(super) fn is_called_off(&self) -> bool {
+        self.slaves.iter().any(|slave| slave.state.is_settled())
+    }
+
+    /// The instant of the start, once all were told to go.
+    pub(super) fn gone(&self) -> Option<MonotonicInstant> {
+        self.schedule.filter(|_| self.gone).map(|schedule| schedule.instant)
+    }
+
+    /// Ends the phase with slaves that were all told to go.
+    pub(super) fn into_members(self) -> Vec<Member> {
+        self.slaves.into_members()
+    }
+
+    /// Ends the session before anything was started.
+    pub(super) fn into_rows(self, now: Now, actions: &mut Actions) -> Vec<Row> {
+        actions.tell(Notice::CalledOff);
+        let row = |slave: &Slave<Readiness>| {
+            actions.close(slave.member.peer);
+            let outcome =
+                if let Readiness::Failed(outcome) = &slave.state { outcome.clone() } else { Outcome::Cancelled };
+            slave.member.row(outcome, now.monotonic)
+        };
+        self.slaves.iter().map(row).collect()
+    }
+
+    fn all_confirmed(&self) -> bool {
+        self.slaves.iter().all(|slave| matches!(slave.state, Readiness::Confirmed))
+    }
+
+    fn order(&mut self, now: Now, actions: &mut Actions) {
+        let clocks = self.slaves.iter().map(|slave| slave.member.clock.slowest_answer());
+        let slowest = clocks.max().unwrap_or_default();
+        let schedule = Schedule::new(now.monotonic, slowest, self.slaves.len(), self.lead, self.orders);
+        self.orders += 1;
+        self.schedule = Some(schedule);
+        let ahead = schedule.instant.since(now.monotonic);
+        actions.tell(Notice::Starting { slaves: self.slaves.len(), ahead });
+        let peers: Vec<_> = self.slaves.iter().map(|slave| slave.member.peer).collect();
+        for peer in peers {
+            self.order_one(now, peer, schedule.instant, actions);
+        }
+    }
+
+    fn order_one(&mut self, now: Now, peer: PeerId, instant: MonotonicInstant, actions: &mut Actions) {
+        let Some(slave) = self.slaves.get_mut(peer).filter(|slave| slave.member.has(Feature::Start)) else { return };
+        let Some(estimate) = slave.member.clock.estimate(instant) else {
+            return self.lose(now, peer, Loss::NoClock, actions);
+        };
+        let at = estimate.offset.to_theirs(instant);
+        let unanswered = match slave.state {
+            Readiness::Measuring(unanswered) | Readiness::Ordered { unanswered, .. } => unanswered,
+            _ => Unanswered::new(now.awake, self.lost_after),
+        };
+        slave.state = Readiness::Ordered { at, unanswered };
+        actions.send(peer, Message::Exec(Some(at)));
+    }
+
+    /// The last word, unless it would come too late: we, or a slave's answer, may have been held up.
+    fn go_or_order_anew(&mut self, schedule: Schedule, now: Now, actions: &mut Actions) {
+        let has_ours = self.slaves.iter().any(|slave| slave.member.has(Feature::Start));
+        if has_ours && now.monotonic > schedule.go_by {
+            actions.tell(Notice::Postponed);
+            return self.order(now, actions);
+        }
+        for slave in self.slaves.iter().filter(|slave| slave.member.has(Feature::Start)) {
+            actions.send(slave.member.peer, Message::Go);
+        }
+        actions.tell(Notice::Gone { slaves: self.slaves.len() });
+        self.gone = true;
+    }
+
+    fn decline(&mut self, peer: PeerId, reason: Option<Reason>, actions: &mut Actions) {
+        let outcome = Outcome::Declined(reason.clone());
+        self.fail(peer, outcome, actions, |slave| Notice::Declined { slave, reason });
+    }
+
+    fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
+        let outcome = self.start.lost(now.awake, why.clone());
+        self.fail(peer, outcome, actions, |slave| Notice::Lost { slave, why });
+    }
+
+    fn fail(
+        &mut self,
+        peer: PeerId,
+        outcome: Outcome,
+        actions: &mut Actions,
+        notice: impl FnOnce(super::SlaveLabel) -> Notice,
+    ) {
+        let Some(slave) = self.slaves.get_mut(peer).filter(|slave| !slave.state.is_settled()) else {
+            return;
+        };
+        slave.state = Readiness::Failed(outcome);
+        actions.tell(notice(slave.member.label.clone()));
+        actions.close(peer);
+    }
+}
