@@ -5,34 +5,32 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Context as _, Error, Result, ensure};
 use tempfile::TempDir;
 
 use super::network::Address;
+use super::port::Port;
+use super::switch::Switch;
+use super::wire::Wire;
 use super::{Namespace, Network, tools};
 
 /// A machine of its own as far as the network goes, with a scratch directory; files, pids and clocks are the machine's.
 #[derive(Debug)]
 pub struct Host {
     namespace: Namespace,
-    switch: Arc<Namespace>,
+    switch: Arc<Switch>,
     ports: Vec<Port>,
+    delayed: AtomicBool,
     scratch: TempDir,
 }
 
-/// Where a host is plugged into the switch. The n-th port is the other end of the host's ethN.
-#[derive(Debug)]
-pub(super) struct Port {
-    pub(super) name: String,
-    pub(super) bridge: String,
-    pub(super) address: Address,
-}
-
 impl Host {
-    pub(super) fn new(switch: Arc<Namespace>, ports: Vec<Port>) -> Result<Self> {
+    pub(super) fn new(switch: Arc<Switch>, ports: Vec<Port>) -> Result<Self> {
         let scratch = TempDir::new().context("no scratch directory")?;
-        Ok(Self { namespace: Namespace::new()?, switch, ports, scratch })
+        Ok(Self { namespace: Namespace::new()?, switch, ports, delayed: AtomicBool::new(false), scratch })
     }
 
     /// The host's address in the first of its networks.
@@ -85,7 +83,7 @@ impl Host {
     ///
     /// Where `bridge` fails.
     pub fn cut(&self) -> Result<()> {
-        self.on_ports("bridge", |port| format!("link set dev {port} state 0\n"))
+        self.set_bridge_state(0)
     }
 
     /// Mends what [`Host::cut`] has cut.
@@ -94,7 +92,7 @@ impl Host {
     ///
     /// Where `bridge` fails.
     pub fn restore(&self) -> Result<()> {
-        self.on_ports("bridge", |port| format!("link set dev {port} state 3\n"))
+        self.set_bridge_state(3)
     }
 
     /// Limits what flows to the host, on each wire, to a rate as `tc` writes it, such as `1mbit`; what would
@@ -105,7 +103,30 @@ impl Host {
     /// Where `tc` fails.
     pub fn limit_rate(&self, rate: &str) -> Result<()> {
         let bucket = format!("root tbf rate {rate} burst 16kb latency 50ms");
-        self.on_ports("tc", |port| format!("qdisc replace dev {port} {bucket}\n"))
+        self.on_ports("tc", |port| format!("qdisc replace dev {} {bucket}\n", port.plug()))
+    }
+
+    /// Makes all its wires longer: what the host sends and what is sent to it takes so long each way, a few tens of
+    /// microseconds more on an idle machine, and stays in order. Zero leaves the wires as they are.
+    ///
+    /// Frames that cross meanwhile are lost, and wires that are cut are mended. A delayed host's wires are cut at the
+    /// far end: what was under way to it still arrives. A limited rate is that of the near end.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`] where there is no `ethtool`. Where the host is delayed already, or the wires cannot be made.
+    ///
+    /// [`Missing`]: super::harness::Missing
+    pub fn delay(&self, each_way: Duration) -> Result<()> {
+        if each_way.is_zero() {
+            return Ok(());
+        }
+        (0..self.ports.len()).try_for_each(|eth| tools::plain_frames(&self.namespace, &format!("eth{eth}")))?;
+        ensure!(!self.delayed.swap(true, Ordering::Relaxed), "this host is delayed already");
+        self.on_ports("ip", Port::relaying)?;
+        self.switch.courier.serve(self.wires(each_way)?)?;
+        let bridged: Vec<_> = self.ports.iter().map(Port::relay_plug).collect();
+        tools::wait_until_forwarding(&self.switch.namespace, &bridged)
     }
 
     pub(super) fn ports(&self) -> &[Port] {
@@ -115,10 +136,11 @@ impl Host {
     /// The lines for `ip` on the switch that connect the host. The far ends appear right inside the host.
     pub(super) fn plugging(&self) -> String {
         let inside = self.namespace.path();
-        self.lines(|number, Port { name, bridge, .. }| {
+        self.lines(|number, port| {
+            let (plug, bridge) = (port.plug(), &port.bridge);
             format!(
-                "link add {name} master {bridge} type veth peer name eth{number} netns {inside}\n\
-                 link set {name} addrgenmode none up\n"
+                "link add {plug} master {bridge} type veth peer name eth{number} netns {inside}\n\
+                 link set {plug} addrgenmode none up\n"
             )
         })
     }
@@ -138,7 +160,21 @@ impl Host {
         self.ports.iter().enumerate().map(|(number, port)| line(number, port)).collect()
     }
 
-    fn on_ports(&self, tool: &str, line: impl Fn(&str) -> String) -> Result<()> {
-        tools::batch(&self.switch, tool, &self.lines(|_, port| line(&port.name)))
+    fn wires(&self, delay: Duration) -> Result<Vec<Wire>> {
+        let switch = &self.switch.namespace;
+        let wire = |port: &Port| {
+            tools::plain_frames(switch, &port.relay_plug())?;
+            Wire::new(switch, [&port.plug(), &port.relay()], delay)
+        };
+        self.ports.iter().map(wire).collect()
+    }
+
+    fn set_bridge_state(&self, state: u8) -> Result<()> {
+        let bridged = if self.delayed.load(Ordering::Relaxed) { Port::relay_plug } else { Port::plug };
+        self.on_ports("bridge", |port| format!("link set dev {} state {state}\n", bridged(port)))
+    }
+
+    fn on_ports(&self, tool: &str, line: impl Fn(&Port) -> String) -> Result<()> {
+        tools::batch(&self.switch.namespace, tool, &self.lines(|_, port| line(port)))
     }
 }

@@ -4,11 +4,16 @@
 //! name or a process of its own: each is held by a file descriptor of the test process alone. However that ends, the
 //! kernel takes the whole lab down. To look inside from a shell: `nsenter --net=/proc/PID/fd/FD`.
 
+mod courier;
 pub mod harness;
 mod host;
 mod namespace;
 mod network;
+mod port;
+mod switch;
+mod tap;
 mod tools;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,13 +24,13 @@ pub use self::host::Host;
 pub use self::namespace::Namespace;
 pub use self::network::Network;
 
-use self::host::Port;
-use crate::process::eventually;
+use self::port::Port;
+use self::switch::Switch;
 
 /// Networks and hosts that only this test sees. It goes when the lab and all its hosts have been dropped.
 #[derive(Debug)]
 pub struct Lab {
-    switch: Arc<Namespace>,
+    switch: Arc<Switch>,
     bridges: AtomicUsize,
     ports: AtomicUsize,
 }
@@ -37,7 +42,7 @@ impl Lab {
     ///
     /// Where this process may not make network namespaces; [`harness::main`] sees to it that it may.
     pub fn new() -> Result<Self> {
-        let switch = Arc::new(Namespace::new()?);
+        let switch = Arc::new(Switch::new()?);
         Ok(Self { switch, bridges: AtomicUsize::new(0), ports: AtomicUsize::new(0) })
     }
 
@@ -53,7 +58,7 @@ impl Lab {
             "link add {bridge} type bridge mcast_snooping 0\n\
              link set {bridge} addrgenmode none up\n"
         );
-        tools::batch(&self.switch, "ip", &script)?;
+        tools::batch(&self.switch.namespace, "ip", &script)?;
         Ok(network)
     }
 
@@ -75,34 +80,25 @@ impl Lab {
         ensure!(!networks.is_empty(), "a host needs a network");
         let hosts = (0..count).map(|_| self.unplugged(networks)).collect::<Result<Vec<_>>>()?;
         let plugging: String = hosts.iter().map(Host::plugging).collect();
-        tools::batch(&self.switch, "ip", &plugging)?;
+        tools::batch(&self.switch.namespace, "ip", &plugging)?;
         hosts.iter().try_for_each(Host::configure)?;
-        self.wait_until_forwarding(&hosts)?;
+        let plugs = hosts.iter().flat_map(Host::ports).map(Port::plug).collect::<Vec<_>>();
+        tools::wait_until_forwarding(&self.switch.namespace, &plugs)?;
         Ok(hosts)
     }
 
     /// The namespace that all traffic crosses: port N is interface `vN`, and the bridges are `br1`, `br2`, ..
+    /// Once a host is delayed its `vN` is not on the bridge, but wired to `wN`, whose other end `xN` is.
     pub fn switch(&self) -> &Namespace {
-        &self.switch
+        &self.switch.namespace
     }
 
     fn unplugged(&self, networks: &[&Network]) -> Result<Host> {
         let port = |network: &&Network| {
-            let name = format!("v{}", next(&self.ports));
-            Ok(Port { name, bridge: network.bridge().to_owned(), address: network.take()? })
+            Ok(Port { number: next(&self.ports), bridge: network.bridge().to_owned(), address: network.take()? })
         };
         let ports = networks.iter().map(port).collect::<Result<_>>()?;
         Host::new(Arc::clone(&self.switch), ports)
-    }
-
-    /// The kernel learns in the background that both ends of a link are up; until then the bridge drops all frames.
-    fn wait_until_forwarding(&self, hosts: &[Host]) -> Result<()> {
-        let ports: Vec<_> = hosts.iter().flat_map(Host::ports).collect();
-        let all_forward = || match tools::forwarding(&self.switch) {
-            Ok(forwarding) => ports.iter().all(|port| forwarding.contains(&port.name)).then_some(Ok(())),
-            Err(error) => Some(Err(error)),
-        };
-        eventually("the switch to forward on all ports", all_forward)?
     }
 }
 

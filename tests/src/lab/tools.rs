@@ -1,11 +1,15 @@
-//! The programs of iproute2, run inside a namespace.
+//! The programs of iproute2, and ethtool, run inside a namespace.
 
-use std::io::{Seek as _, Write as _};
+use std::io::{self, ErrorKind, Seek as _, Write as _};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Error, Result, ensure};
 
 use super::Namespace;
+use super::harness::Missing;
+use crate::process::eventually;
+
+const NO_ETHTOOL: Missing = Missing("ethtool is not installed (Debian: apt-get install ethtool)");
 
 /// Has the tool (`ip`, `bridge` or `tc`) carry out the script, one command a line.
 pub(super) fn batch(inside: &Namespace, tool: &str, script: &str) -> Result<()> {
@@ -18,8 +22,30 @@ pub(super) fn batch(inside: &Namespace, tool: &str, script: &str) -> Result<()> 
     Ok(())
 }
 
+/// The kernel learns in the background that both ends of a link are up; until then the bridge drops all frames.
+pub(super) fn wait_until_forwarding(switch: &Namespace, ports: &[String]) -> Result<()> {
+    let all_forward = || match forwarding(switch) {
+        Ok(forwarding) => ports.iter().all(|port| forwarding.contains(port)).then_some(Ok(())),
+        Err(error) => Some(Err(error)),
+    };
+    eventually("the switch to forward on all ports", all_forward)?
+}
+
+/// Turns off what an interface leaves to hardware, so that it sends frames as they are on a real wire.
+///
+/// Without this a veth passes on packets larger than its MTU, and checksums that nobody has computed.
+pub(super) fn plain_frames(inside: &Namespace, interface: &str) -> Result<()> {
+    let mut command = Command::new("ethtool");
+    command.args(["-K", interface, "tx", "off", "tso", "off", "gso", "off"]);
+    let missing = |error: &Error| error.downcast_ref().is_some_and(|io: &io::Error| io.kind() == ErrorKind::NotFound);
+    match run(inside, command) {
+        Err(error) if missing(&error) => Err(NO_ETHTOOL.into()),
+        outcome => outcome.map(drop),
+    }
+}
+
 /// The names of the switch's ports that forward frames.
-pub(super) fn forwarding(switch: &Namespace) -> Result<Vec<String>> {
+fn forwarding(switch: &Namespace) -> Result<Vec<String>> {
     let mut command = Command::new("bridge");
     command.args(["-json", "link", "show"]).stdin(Stdio::null());
     let listing = run(switch, command)?;

@@ -1,5 +1,7 @@
 //! What the lab promises, shown: hosts that reach each other and nothing else, and that leave nothing behind.
 
+mod delays;
+
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
@@ -12,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
-use synexec_tests::lab::{Host, Lab, Network, harness};
+use synexec_tests::lab::harness::{self, Test};
+use synexec_tests::lab::{Host, Lab, Network};
 use synexec_tests::process::{PATIENCE, Process, eventually};
 
 /// Set in the copy of this test that is there to be killed.
@@ -20,22 +23,24 @@ const VICTIM: &str = "SYNEXEC_LAB_SELFTEST_VICTIM";
 
 const PORT: u16 = 5000;
 
+const TESTS: &[(&str, Test)] = &[
+    ("broadcast_reaches_all_hosts_of_a_network", broadcast_reaches_all_hosts_of_a_network),
+    ("tcp_connects_hosts_of_a_network", tcp_connects_hosts_of_a_network),
+    ("networks_are_apart", networks_are_apart),
+    ("a_host_can_be_in_two_networks", a_host_can_be_in_two_networks),
+    ("cut_makes_silence_and_restore_heals", cut_makes_silence_and_restore_heals),
+    ("a_rate_can_be_limited", a_rate_can_be_limited),
+    ("programs_run_on_hosts", programs_run_on_hosts),
+    ("nothing_shows_in_the_machines_own_namespace", nothing_shows_in_the_machines_own_namespace),
+    ("a_dropped_lab_is_gone", a_dropped_lab_is_gone),
+    ("a_killed_test_leaves_nothing", a_killed_test_leaves_nothing),
+];
+
 fn main() -> ExitCode {
     if env::var_os(VICTIM).is_some() {
         return be_the_victim();
     }
-    harness::main(vec![
-        ("broadcast_reaches_all_hosts_of_a_network", broadcast_reaches_all_hosts_of_a_network),
-        ("tcp_connects_hosts_of_a_network", tcp_connects_hosts_of_a_network),
-        ("networks_are_apart", networks_are_apart),
-        ("a_host_can_be_in_two_networks", a_host_can_be_in_two_networks),
-        ("cut_makes_silence_and_restore_heals", cut_makes_silence_and_restore_heals),
-        ("a_rate_can_be_limited", a_rate_can_be_limited),
-        ("programs_run_on_hosts", programs_run_on_hosts),
-        ("nothing_shows_in_the_machines_own_namespace", nothing_shows_in_the_machines_own_namespace),
-        ("a_dropped_lab_is_gone", a_dropped_lab_is_gone),
-        ("a_killed_test_leaves_nothing", a_killed_test_leaves_nothing),
-    ])
+    harness::main([TESTS, delays::TESTS].concat())
 }
 
 fn broadcast_reaches_all_hosts_of_a_network() -> Result<()> {
@@ -117,8 +122,13 @@ fn cut_makes_silence_and_restore_heals() -> Result<()> {
 }
 
 fn a_rate_can_be_limited() -> Result<()> {
-    const BYTES: usize = 200_000;
     let (_lab, _network, hosts) = one_network(2)?;
+    limit_and_measure(&hosts)
+}
+
+/// Limits the second host's rate, and sends to it.
+fn limit_and_measure(hosts: &[Host]) -> Result<()> {
+    const BYTES: usize = 200_000;
     hosts[1].limit_rate("1mbit")?;
     hosts[1].limit_rate("8mbit").context("to set a new limit")?;
     let (mut near, mut far) = connect(&hosts[0], &hosts[1])?;

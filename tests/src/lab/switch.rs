@@ -1,0 +1,19 @@
+//! What all traffic of a lab crosses.
+
+use anyhow::Result;
+
+use super::Namespace;
+use super::courier::Courier;
+
+/// The namespace of the bridges, and who carries the frames of delayed hosts there.
+#[derive(Debug)]
+pub(super) struct Switch {
+    pub(super) courier: Courier,
+    pub(super) namespace: Namespace,
+}
+
+impl Switch {
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self { courier: Courier::default(), namespace: Namespace::new()? })
+    }
+}
