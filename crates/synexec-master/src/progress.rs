@@ -51,7 +51,7 @@ fn text(notice: &Notice) -> String {
         }
         Notice::Ready { slave } => format!("{} is ready to start", name(slave)),
         Notice::Postponed => "not all confirmed the start in time; it is ordered anew, further ahead".to_owned(),
-        Notice::Gone { slaves } => format!("all {slaves} slaves are ready and start"),
+        Notice::Gone { slaves } => format!("all {slaves} slaves are ready: the task starts"),
         Notice::Started { slave } => format!("{} started", name(slave)),
         Notice::Ended { slave, outcome, times, start, done, slaves } => {
             let elapsed = times.map_or(0.0, |times| times.elapsed.as_secs_f64());

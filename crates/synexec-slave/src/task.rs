@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use synexec_host::clock::{monotonic_now, wall_clock_now};
 use synexec_host::events::tell;
 use synexec_host::process::{ProcessGroup, Release, Start, Task, TaskCommand};
-use synexec_host::timer::{make_precise, sleep_until};
+use synexec_host::timer::{make_precise, wait_until};
 use synexec_proto::message::{Held, Reason, TaskEnded};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
@@ -165,7 +165,7 @@ fn await_instant(instant: Option<MonotonicInstant>, orders: &Receiver<Order>) ->
         Ok(_) => true,
         Err(RecvTimeoutError::Disconnected) => false,
         Err(RecvTimeoutError::Timeout) => {
-            sleep_until(instant);
+            wait_until(instant);
             true
         }
     }

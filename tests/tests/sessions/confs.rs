@@ -52,9 +52,9 @@ fn a_declined_conf_is_told_with_name_and_reason() -> Result<()> {
     let fleet = Fleet::new(3)?;
     let _slaves = fleet.slaves(&[])?;
     let program = fleet.guests[0].dir().join("only-on-vm0");
-    std::fs::copy("/bin/true", &program)?;
+    std::fs::copy("/bin/echo", &program)?;
     // All guests see the same files, so the others are made to differ by what only vm0 has: a relative path.
-    let finished = fleet.master(3, &fleet.conf("./only-on-vm0\n")?, &[])?.wait()?;
+    let finished = fleet.master(3, &fleet.conf("./only-on-vm0 ran\n")?, &[])?.wait()?;
     ensure!(finished.code() == Some(4), "{finished:?}");
     for name in ["vm1", "vm2"] {
         let row = row(&finished, name)?;

@@ -31,7 +31,9 @@ pub struct HeldTask {
     held: Held,
     gate: PipeWriter,
     report: PipeReader,
-    reaped: bool,
+    /// Until it is released or reaped. Made before the release, so that nothing delays that.
+    task: Option<Task>,
+    first_run: FirstRun,
     _traced_by_this_thread: PhantomData<*const ()>,
 }
 
@@ -60,9 +62,7 @@ impl TaskCommand {
             }
             ForkResult::Parent { child } => {
                 drop((their_gate, their_report));
-                let (held, reaped) = (Held::BeforeExec, false);
-                let task = HeldTask { pid: child, held, gate, report, reaped, _traced_by_this_thread: PhantomData };
-                task.until_ready()
+                HeldTask::new(child, gate, report).until_ready()
             }
         }
     }
@@ -85,12 +85,11 @@ impl HeldTask {
     /// # Errors
     /// That of exec, where the task was held before it.
     pub fn release(mut self) -> io::Result<(Task, Release)> {
-        let first_run = FirstRun::await_of(self.pid);
         let at = monotonic_now();
         let release = match self.held {
             Held::AtFirstInstruction => {
                 self.detach()?;
-                Release::Resumed { at, first_run }
+                Release::Resumed { at, first_run: std::mem::take(&mut self.first_run) }
             }
             Held::BeforeExec => {
                 self.open_gate()?;
@@ -98,8 +97,20 @@ impl HeldTask {
                 Release::Executed { at, executed: monotonic_now() }
             }
         };
-        self.reaped = true;
-        Ok((Task::new(self.pid), release))
+        let task = self.task.take().unwrap_or_else(|| Task::new(self.pid));
+        Ok((task, release))
+    }
+
+    fn new(pid: Pid, gate: PipeWriter, report: PipeReader) -> Self {
+        Self {
+            pid,
+            held: Held::BeforeExec,
+            gate,
+            report,
+            task: Some(Task::new(pid)),
+            first_run: FirstRun::default(),
+            _traced_by_this_thread: PhantomData,
+        }
     }
 
     fn until_ready(mut self) -> io::Result<Self> {
@@ -120,6 +131,7 @@ impl HeldTask {
         self.open_gate()?;
         self.until_loaded()?;
         self.held = Held::AtFirstInstruction;
+        self.first_run = FirstRun::of_stopped(self.pid);
         Ok(self)
     }
 
@@ -131,7 +143,7 @@ impl HeldTask {
                 Ok(WaitStatus::PtraceEvent(..)) => ptrace::cont(self.pid, None)?,
                 // nix has no name for a real-time signal, and says EINVAL for a process that one has killed.
                 Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::EINVAL) => {
-                    self.reaped = true;
+                    self.task = None;
                     return Err(self.why_not_executed());
                 }
                 Ok(_) | Err(Errno::EINTR) => {}
@@ -181,7 +193,7 @@ impl HeldTask {
 
 impl Drop for HeldTask {
     fn drop(&mut self) {
-        if !self.reaped {
+        if self.task.is_some() {
             // Both fail only where the child is gone already.
             let _ = kill(self.pid, Signal::SIGKILL);
             while waitpid(self.pid, Some(WaitPidFlag::__WALL)) == Err(Errno::EINTR) {}

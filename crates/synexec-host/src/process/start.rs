@@ -71,7 +71,7 @@ impl Release {
 }
 
 /// Waits for a stopped process to run again.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct FirstRun {
     schedstat: Option<File>,
     before: Option<Schedstat>,
@@ -87,8 +87,8 @@ struct Schedstat {
 }
 
 impl FirstRun {
-    /// To be called while the process is stopped.
-    pub(super) fn await_of(pid: Pid) -> Self {
+    /// Of a process that is stopped now.
+    pub(super) fn of_stopped(pid: Pid) -> Self {
         let schedstat = File::open(format!("/proc/{pid}/schedstat")).ok();
         let before = schedstat.as_ref().and_then(Schedstat::read);
         Self { schedstat, before }

@@ -238,18 +238,34 @@ impl Slave {
     }
 
     fn prepared(&mut self, now: MonotonicInstant, result: Result<Held, Reason>) {
-        match (self.conf, self.task, result) {
-            (Conf::Preparing, _, Ok(held)) => {
-                self.conf = Conf::Held { ordered: None };
-                self.tell(Notice::Accepted(held));
-                let held = self.agreed(Feature::Start).then_some(held);
-                self.send(Message::ConfOk(held));
+        let is_spawning = matches!(self.task, Task::Spawning { .. });
+        match (self.conf, result) {
+            (Conf::Preparing, Ok(held)) => self.accept(held),
+            (Conf::Preparing, Err(reason)) => {
+                self.decline(reason.clone());
+                if is_spawning {
+                    self.not_started(now, reason, ExitCause::Declined);
+                }
+                return;
             }
-            (Conf::Preparing, _, Err(reason)) => self.decline(reason),
-            (_, Task::Spawning { .. }, Ok(_)) => self.release(now, None),
-            (_, Task::Spawning { .. }, Err(reason)) => self.not_started(now, reason),
+            (_, Err(reason)) if is_spawning => return self.not_started(now, reason, ExitCause::Declined),
             _ => {}
         }
+        match self.task {
+            Task::Spawning { stopped: false } => self.release(None),
+            Task::Spawning { stopped: true } => {
+                let reason = Reason::new("it was stopped before it had started");
+                self.not_started(now, reason, ExitCause::NotStarted);
+            }
+            _ => {}
+        }
+    }
+
+    fn accept(&mut self, held: Held) {
+        self.conf = Conf::Held { ordered: None };
+        self.tell(Notice::Accepted(held));
+        let held = self.agreed(Feature::Start).then_some(held);
+        self.send(Message::ConfOk(held));
     }
 
     fn decline(&mut self, reason: Reason) {
@@ -263,12 +279,13 @@ impl Slave {
         match (self.conf, at) {
             _ if !self.task.is_idle() => self.refuse(Reason::new("a task is running")),
             (Conf::Held { .. }, Some(at)) => self.order(now, at),
-            (Conf::Held { .. }, None) => self.release(now, None),
+            (Conf::Held { .. }, None) => self.release(None),
+            (Conf::Preparing, None) => self.task = Task::Spawning { stopped: false },
             (Conf::Spent, None) => {
-                self.task = Task::Spawning { stop: None };
+                self.task = Task::Spawning { stopped: false };
                 self.push(Action::Hold { round: None });
             }
-            (Conf::Spent, Some(_)) => self.refuse(Reason::new("the task is not held")),
+            (Conf::Preparing | Conf::Spent, Some(_)) => self.refuse(Reason::new("the task is not held")),
             _ => self.refuse(Reason::new("there is no conf to run")),
         }
     }
@@ -285,17 +302,16 @@ impl Slave {
     fn go(&mut self, now: MonotonicInstant) {
         if let Conf::Held { ordered: Some(at) } = self.conf {
             self.tell(Notice::StartsIn(at.since(now)));
-            self.release(now, Some(at));
+            self.release(Some(at));
         } else {
             self.refuse(Reason::new("no start was ordered"));
         }
     }
 
-    fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) {
+    fn release(&mut self, at: Option<MonotonicInstant>) {
         self.conf = Conf::Spent;
+        self.task = Task::Running;
         self.push(Action::Release { at });
-        let due = self.task.released(now);
-        self.carry_out(due);
     }
 
     fn refuse(&mut self, reason: Reason) {
@@ -309,13 +325,13 @@ impl Slave {
                 self.send(Message::ExecOk(None));
                 self.tell(Notice::Started);
             }
-            Err(reason) => self.not_started(now, reason),
+            Err(reason) => self.not_started(now, reason, ExitCause::Declined),
         }
     }
 
-    fn not_started(&mut self, now: MonotonicInstant, reason: Reason) {
+    fn not_started(&mut self, now: MonotonicInstant, reason: Reason, cause: ExitCause) {
         self.task = Task::Idle;
-        self.session = Some(ExitCause::Declined);
+        self.session = Some(cause);
         self.refuse(reason);
         self.settle(now);
     }

@@ -15,7 +15,8 @@ pub(super) enum Task {
     Idle,
     /// It is to start at once, and is not held yet.
     Spawning {
-        stop: Option<StopSignal>,
+        /// Whether it is not wanted any more, and so is not to start at all.
+        stopped: bool,
     },
     /// It was released, or waits for its instant; a signal reaches it either way.
     Running,
@@ -45,7 +46,7 @@ impl Task {
     /// Begins to stop the task; gives the signal to send now.
     pub(super) fn stop(&mut self, now: MonotonicInstant) -> Due {
         match self {
-            Self::Spawning { stop } => *stop = stop.or(Some(StopSignal::Terminate)),
+            Self::Spawning { stopped } => *stopped = true,
             Self::Running => {
                 *self = Self::Stopping(Stop { kill_at: Some(now.plus(STOP_GRACE)), check_at: None });
                 return Due::Signal(StopSignal::Terminate);
@@ -53,17 +54,6 @@ impl Task {
             Self::Idle | Self::Stopping(_) => {}
         }
         Due::Nothing
-    }
-
-    /// The task is released; gives the signal to send where it is not wanted any more.
-    pub(super) fn released(&mut self, now: MonotonicInstant) -> Due {
-        let unwanted = if let Self::Spawning { stop } = *self { stop } else { None };
-        *self = Self::Running;
-        match unwanted {
-            None => Due::Nothing,
-            Some(StopSignal::Terminate) => self.stop(now),
-            Some(StopSignal::Kill) => self.kill(),
-        }
     }
 
     /// The first process has ended. Others are waited for only where the task is being stopped.
@@ -101,8 +91,8 @@ impl Task {
     pub(super) fn kill(&mut self) -> Due {
         match self {
             Self::Idle => return Due::Nothing,
-            Self::Spawning { stop } => {
-                *stop = Some(StopSignal::Kill);
+            Self::Spawning { stopped } => {
+                *stopped = true;
                 return Due::Nothing;
             }
             Self::Stopping(Stop { check_at: Some(_), .. }) => *self = Self::Idle,

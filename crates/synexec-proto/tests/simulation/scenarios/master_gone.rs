@@ -2,7 +2,7 @@
 
 use synexec_proto::outcome::TaskEnd;
 
-use crate::world::{Id, Order, Plan, Run, World, millis, secs};
+use crate::world::{Id, Order, Plan, Run, World, secs};
 
 /// A world of slaves with one plan, whose master is killed at two seconds; some may join and more are wanted.
 fn abandoned(wanted: u32, plan: Plan) -> (World, Vec<Id>) {
