@@ -11,6 +11,7 @@ pub mod limits;
 pub mod logging;
 pub mod names;
 pub mod options;
+pub mod precedence;
 pub mod process;
 pub mod signals;
 pub mod timer;

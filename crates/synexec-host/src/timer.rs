@@ -10,7 +10,7 @@ use synexec_proto::time::MonotonicInstant;
 
 use crate::clock::monotonic_now;
 
-/// How much of a wait is spent awake, where a core is free for that.
+/// How much of a wait is spent awake.
 const AWAKE: Duration = Duration::from_micros(400);
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
@@ -35,20 +35,17 @@ pub fn sleep_until(instant: MonotonicInstant) {
     while clock_nanosleep(ClockId::CLOCK_MONOTONIC, absolute, &time) == Err(Errno::EINTR) {}
 }
 
-/// Waits until an instant, as exactly as this host can. A core that has gone to sleep wakes up late, in a virtual machine
-/// by some hundred microseconds, so the last of the wait is spent awake, unless somebody else needs the core.
-pub fn wait_until(instant: MonotonicInstant) {
-    if !is_core_free() {
-        return sleep_until(instant);
-    }
+/// Sleeps until shortly before an instant, and spends the rest awake: a core that has gone to sleep wakes up late, in a
+/// virtual machine by some hundred microseconds. Only where a core is free for that, see [`is_core_free`].
+pub fn stay_awake_until(instant: MonotonicInstant) {
     sleep_until(instant.minus(AWAKE));
     while monotonic_now() < instant {
         std::hint::spin_loop();
     }
 }
 
-/// Whether no more threads want to run, this one included, than there are cores.
-fn is_core_free() -> bool {
+/// Whether no more threads want to run now, this one included, than there are cores.
+pub fn is_core_free() -> bool {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     running_threads(&load).is_some_and(|running| running <= cores)
@@ -71,7 +68,7 @@ mod tests {
         assert!(monotonic_now() >= instant);
         sleep_until(MonotonicInstant::from_nanos(0));
         let instant = monotonic_now().plus(Duration::from_millis(3));
-        wait_until(instant);
+        stay_awake_until(instant);
         assert!(monotonic_now() >= instant);
     }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use synexec_host::clock::{monotonic_now, wall_clock_now};
 use synexec_host::events::tell;
-use synexec_host::process::{ProcessGroup, Release, Start, Task, TaskCommand};
-use synexec_host::timer::{make_precise, wait_until};
+use synexec_host::precedence::Precedence;
+use synexec_host::process::{ProcessGroup, Start, Task, TaskCommand};
+use synexec_host::timer::{is_core_free, make_precise, sleep_until, stay_awake_until};
 use synexec_proto::message::{Held, Reason, TaskEnded};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
@@ -17,6 +18,12 @@ use crate::dispatcher::Event;
 
 /// This long before its instant a task is only waited for by the clock; until then it can still be told otherwise.
 const LAST_SLEEP: Duration = Duration::from_millis(2);
+
+/// How long after the release a task is looked at, to learn when it ran: soon where a core was free for it.
+const CALM_LOOK: Duration = Duration::from_micros(200);
+
+/// The same where others want the cores too: when they all have started, so as not to disturb them.
+const BUSY_LOOK: Duration = Duration::from_millis(30);
 
 /// One task, so that what is left of an old one is not taken for the new one's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,13 +147,23 @@ fn run(command: TaskCommand, orders: &Receiver<Order>, tell: impl Fn(TaskEvent))
     make_precise();
     tell(TaskEvent::Held(Ok((held.held(), held.group()))));
     let Some(instant) = await_release(orders) else { return };
-    if !await_instant(instant, orders) {
+    let is_calm = is_core_free();
+    let precedence = instant.map(|_| Precedence::take());
+    if !await_instant(instant, is_calm, orders) {
         return;
     }
-    match held.release() {
-        Ok((task, release)) => see_to_its_end(task, release, instant, tell),
-        Err(error) => tell(TaskEvent::Started(Err(cannot_run(error)))),
+    let (task, release) = match held.release() {
+        Ok(released) => released,
+        Err(error) => return tell(TaskEvent::Started(Err(cannot_run(error)))),
+    };
+    if instant.is_none() {
+        tell(TaskEvent::Started(Ok(())));
     }
+    let look = if is_calm { CALM_LOOK } else { BUSY_LOOK };
+    task.wait_for(look);
+    drop(precedence);
+    let start = release.observe(&task, look);
+    see_to_its_end(task, start, instant, tell);
 }
 
 /// The instant to start at, if there is one; none at all when the task is not wanted any more.
@@ -159,23 +176,19 @@ fn await_release(orders: &Receiver<Order>) -> Option<Option<MonotonicInstant>> {
 }
 
 /// Waits until the task is to be let go; tells whether it still is.
-fn await_instant(instant: Option<MonotonicInstant>, orders: &Receiver<Order>) -> bool {
+fn await_instant(instant: Option<MonotonicInstant>, is_calm: bool, orders: &Receiver<Order>) -> bool {
     let Some(instant) = instant else { return true };
     match orders.recv_timeout(instant.minus(LAST_SLEEP).since(monotonic_now())) {
         Ok(_) => true,
         Err(RecvTimeoutError::Disconnected) => false,
         Err(RecvTimeoutError::Timeout) => {
-            wait_until(instant);
+            if is_calm { stay_awake_until(instant) } else { sleep_until(instant) }
             true
         }
     }
 }
 
-fn see_to_its_end(task: Task, release: Release, instant: Option<MonotonicInstant>, tell: impl Fn(TaskEvent)) {
-    if instant.is_none() {
-        tell(TaskEvent::Started(Ok(())));
-    }
-    let start = release.observe(&task);
+fn see_to_its_end(task: Task, start: Start, instant: Option<MonotonicInstant>, tell: impl Fn(TaskEvent)) {
     let (now, now_at) = (wall_clock_now(), monotonic_now());
     let started = now.minus(now_at.since(start.at));
     if let Err(error) = task.wait() {

@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(output.metadata().unwrap().len(), 0);
         let before = monotonic_now();
         let (task, release) = held.release().unwrap();
-        let start = release.observe(&task);
+        let start = release.observe(&task, Duration::from_micros(100));
         task.wait().unwrap();
         assert_eq!((task.reap().unwrap(), text(output).as_str()), (TaskEnd::Exited(0), "ran\n"));
         assert!(before <= start.released && start.released <= start.at && start.at <= monotonic_now(), "{start:?}");
@@ -120,7 +120,7 @@ mod tests {
         let (held, output) = hold_shell("echo ran");
         held.group().signal(Signal::SIGTERM).unwrap();
         let (task, release) = held.release().unwrap();
-        release.observe(&task);
+        release.observe(&task, Duration::from_micros(100));
         task.wait().unwrap();
         assert_eq!((task.reap().unwrap(), text(output).as_str()), (TaskEnd::Killed(15), ""));
     }

@@ -13,11 +13,8 @@ use synexec_proto::time::MonotonicInstant;
 
 use super::Task;
 
-/// Time after the release at which a task is looked at first; each further look comes after twice the time.
-const FIRST_LOOK: Duration = Duration::from_micros(200);
-
-/// Looks, of which the last is about a second after the release.
-const LOOKS: u32 = 13;
+/// Longest that a task's first instruction is waited for.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// When a task started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,11 +54,12 @@ impl Release {
         }
     }
 
-    /// Learns when the task started. May take as long as the task has to wait for a core, at most about a second.
-    pub fn observe(self, task: &Task) -> Start {
+    /// Learns when the task started, by looking at it now, and where it has not run yet, again after `pause`, twice that
+    /// time, and so on, for a second or two.
+    pub fn observe(self, task: &Task, pause: Duration) -> Start {
         match self {
             Self::Resumed { at, first_run } => {
-                let [least, most] = first_run.observe(task);
+                let [least, most] = first_run.observe(task, pause);
                 let half = most.saturating_sub(least) / 2;
                 Start { released: at, at: at.plus(least + half), uncertainty: half }
             }
@@ -97,15 +95,12 @@ impl FirstRun {
     /// The least and the most time that may have passed from the release to the first instruction. When the task has
     /// come to run more than once before it was looked at, the first wait is not known from the others. A kernel that
     /// does not count leaves both zero.
-    fn observe(self, task: &Task) -> [Duration; 2] {
+    fn observe(self, task: &Task, mut pause: Duration) -> [Duration; 2] {
         let (Some(file), Some(before)) = (self.schedstat, self.before) else { return [Duration::ZERO; 2] };
-        let mut pause = FIRST_LOOK;
-        for _ in 0..LOOKS {
-            let ended = task.wait_for(pause);
-            let Some(now) = Schedstat::read(&file) else { break };
+        while let Some(now) = Schedstat::read(&file) {
             let waited = now.waited.saturating_sub(before.waited);
             match now.runs.saturating_sub(before.runs) {
-                0 if ended => break,
+                0 if pause > LONGEST || task.wait_for(pause) => break,
                 0 => pause *= 2,
                 1 => return [waited; 2],
                 _ => return [Duration::ZERO, waited],

@@ -49,7 +49,7 @@ impl Task {
     }
 
     /// Waits until the first process has ended, but only so long; tells whether it has.
-    pub(super) fn wait_for(&self, time: Duration) -> bool {
+    pub fn wait_for(&self, time: Duration) -> bool {
         let Some(pidfd) = &self.pidfd else {
             std::thread::sleep(time);
             return false;

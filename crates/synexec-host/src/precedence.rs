@@ -1,0 +1,80 @@
+//! Running before others for a moment.
+
+use std::io;
+
+use nix::libc;
+
+/// The least of the real-time priorities, which is above all that is not real-time.
+const PRIORITY: i32 = 1;
+
+/// While this lives, its thread runs before all that is not real-time (`SCHED_FIFO`, sched(7)), where this user may do
+/// that. With many slaves on few cores it decides how far apart the starts are: all tasks are let go before the first of
+/// them takes a core. What is forked meanwhile would inherit it.
+#[derive(Debug)]
+pub struct Precedence {
+    before: Option<Scheduling>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Scheduling {
+    policy: i32,
+    priority: i32,
+}
+
+impl Precedence {
+    /// Takes it, if possible.
+    pub fn take() -> Self {
+        let taken = Scheduling::current().and_then(|before| {
+            Scheduling { policy: libc::SCHED_FIFO, priority: PRIORITY }.apply()?;
+            Ok(before)
+        });
+        Self { before: taken.inspect_err(|error| log::debug!("no precedence for the start: {error}")).ok() }
+    }
+}
+
+impl Drop for Precedence {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.before.map(Scheduling::apply) {
+            log::warn!("a thread keeps its precedence: {error}");
+        }
+    }
+}
+
+impl Scheduling {
+    /// This thread's.
+    fn current() -> io::Result<Self> {
+        let mut parameters = libc::sched_param { sched_priority: 0 };
+        // SAFETY: the kernel writes one structure to where the pointer points.
+        let got = unsafe { libc::sched_getparam(0, &raw mut parameters) };
+        // SAFETY: an integer goes in and one comes out.
+        let policy = unsafe { libc::sched_getscheduler(0) };
+        if got < 0 || policy < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self { policy, priority: parameters.sched_priority })
+    }
+
+    /// Makes it this thread's.
+    fn apply(self) -> io::Result<()> {
+        let parameters = libc::sched_param { sched_priority: self.priority };
+        // SAFETY: the kernel reads one structure from where the pointer points.
+        let set = unsafe { libc::sched_setscheduler(0, self.policy, &raw const parameters) };
+        if set < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precedence_ends_with_its_owner() {
+        let before = Scheduling::current().unwrap();
+        let precedence = Precedence::take();
+        let during = Scheduling::current().unwrap();
+        assert_eq!(during.policy == libc::SCHED_FIFO, precedence.before.is_some());
+        drop(precedence);
+        let after = Scheduling::current().unwrap();
+        assert_eq!((after.policy, after.priority), (before.policy, before.priority));
+    }
+}

@@ -1,0 +1,34 @@
+//! The floor: one local process that holds N children at their first instruction and releases them all.
+
+use std::fs::File;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::Result;
+use synexec_host::process::{HeldTask, Task, TaskCommand};
+
+use crate::stamp::{self, Stamp};
+
+/// Time for what making the children has stirred up.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// Starts so many, and gives their stamps.
+pub fn run(program: &Path, count: usize) -> Result<Vec<Stamp>> {
+    let dir = tempfile::tempdir()?;
+    let outputs: Vec<_> = (0..count).map(|number| dir.path().join(number.to_string())).collect();
+    let held: Result<Vec<_>> = outputs.iter().map(|output| hold(program, output)).collect();
+    let held = held?;
+    sleep(SETTLE);
+    let released: Result<Vec<Task>, _> = held.into_iter().map(|held| Ok(held.release()?.0)).collect();
+    for task in released.map_err(|error: std::io::Error| error)? {
+        task.reap()?;
+    }
+    outputs.iter().map(|output| stamp::read(output)).collect()
+}
+
+fn hold(program: &Path, output: &Path) -> Result<HeldTask> {
+    let arguments = vec!["stamp".into()];
+    let output = File::create(output)?;
+    Ok(TaskCommand { program: program.into(), arguments, environment: Vec::new(), output }.hold()?)
+}

@@ -1,0 +1,85 @@
+//! Guests in a lab, each with a slave, and what their tasks wrote.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use synexec_tests::lab::{Host, Lab, Network};
+use synexec_tests::process::{Process, eventually};
+use synexec_tests::programs;
+
+use crate::stamp::{self, Stamp};
+
+/// How a guest differs from the control domain.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Guest {
+    /// Delay of its network, each way.
+    pub delay: Duration,
+    /// Seconds that its monotonic clock is ahead.
+    pub ahead: u32,
+}
+
+/// A control domain, and guests whose slaves listen.
+pub struct Guests {
+    pub control: Host,
+    pub network: Network,
+    pub conf: PathBuf,
+    hosts: Vec<Host>,
+    slaves: Vec<Process>,
+    _lab: Lab,
+}
+
+impl Guests {
+    /// Guests that run the program.
+    pub fn new(guests: &[Guest], program: &Path) -> Result<Self> {
+        let lab = Lab::new()?;
+        let network = lab.network("10.77.0.0/16")?;
+        let control = lab.host(&[&network])?;
+        let hosts = lab.hosts(guests.len(), &[&network])?;
+        let conf = control.dir().join("job.conf");
+        fs::write(&conf, format!("{}\n", program.display()))?;
+        for (host, guest) in hosts.iter().zip(guests).filter(|(_, guest)| !guest.delay.is_zero()) {
+            host.delay(guest.delay)?;
+        }
+        let slaves = hosts.iter().zip(guests).map(|(host, guest)| slave_on(host, *guest)).collect::<Result<_>>()?;
+        Ok(Self { control, network, conf, hosts, slaves, _lab: lab })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Waits until all slaves wait for a probe.
+    pub fn wait_until_listening(&self) -> Result<()> {
+        let listening = |slave: &Process| listeners(slave) > 0;
+        eventually("all slaves to listen", || self.slaves.iter().all(listening).then_some(()))
+    }
+
+    /// What the last tasks have written.
+    pub fn stamps(&self) -> Result<Vec<Stamp>> {
+        self.hosts.iter().map(|host| stamp::read(&host.dir().join("synexec.out"))).collect()
+    }
+}
+
+fn slave_on(host: &Host, guest: Guest) -> Result<Process> {
+    let ahead = guest.ahead.to_string();
+    let mut command = host.command("unshare");
+    command.args(["--time", "--monotonic", &ahead, "--boottime", &ahead, "--"]);
+    command.arg(programs::slave()).args(["-q", "--work-dir"]).arg(host.dir());
+    Process::spawn(command)
+}
+
+/// Sockets that wait for probes where the process is.
+pub fn listeners(slave: &Process) -> usize {
+    let sockets = fs::read_to_string(format!("/proc/{}/net/udp", slave.pid())).unwrap_or_default();
+    sockets.lines().filter(|line| line.contains(":142D ")).count()
+}
+
+/// A figure of a process as `/proc/PID/status` has it, in kB.
+pub fn status_kilobytes(slave: &Process, field: &str) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", slave.pid()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
+    Ok(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse()?)
+}

@@ -1,0 +1,48 @@
+//! The table, and the same as JSON.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+/// All figures, in the order in which they were measured.
+#[derive(Default)]
+pub struct Results(Vec<Value>);
+
+impl Results {
+    /// Adds a figure and prints it.
+    #[expect(clippy::too_many_arguments, reason = "a row of the table")]
+    pub fn add(
+        &mut self,
+        work: &str,
+        what: &str,
+        figure: String,
+        must: String,
+        met: bool,
+        compared: &str,
+        samples: Value,
+    ) {
+        let verdict = if met { "met" } else { "MISSED" };
+        println!("{work:55} {what:15} {figure:38} {must:36} {verdict:7} {compared}");
+        self.0.push(json!({
+            "work": work, "what": what, "figure": figure, "must": must, "met": met, "compared": compared,
+            "samples": samples,
+        }));
+    }
+
+    /// Writes all of it beside the build, and tells where.
+    pub fn write(self) -> Result<()> {
+        let target = std::env::current_exe()?;
+        let target = target.ancestors().nth(3).context("the benchmark does not lie in a target directory")?;
+        let path = target.join("bench-start.json");
+        let text = serde_json::to_string_pretty(&self.0)?;
+        std::fs::write(&path, text).with_context(|| path.display().to_string())?;
+        println!("\nall samples are in {}", path.display());
+        Ok(())
+    }
+}
+
+/// The median; the upper one of two.
+pub fn median(samples: &[f64]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
