@@ -1,0 +1,134 @@
+//! Hosts whose clocks have nothing in common, and what is told of their starts.
+
+use std::time::Duration;
+
+use synexec_proto::master::{Loss, Notice, Outcome, PhaseName, Report, Verdict};
+
+use crate::world::Lie::{
+    ClockAtTheEnd, ClockGoesBack, NoClock, NoStart, OtherInstant, OtherQuestion, StartAtTheEnd, ThoughtTooLong,
+};
+use crate::world::{
+    Id, Lie, Order, Plan, SimClock, Ways, World, all_starts, apart, millis, outcome_of, secs, starts_are_true,
+};
+
+const DAY: i64 = 86_400_000_000_000;
+
+/// Clocks days apart, of which each runs nearly as fast or as slow as the master allows for. No host of the world has been up for
+/// longer than the master is behind.
+const CLOCKS: [SimClock; 4] = [
+    SimClock { ahead: 3 * DAY, drift: 99_000 },
+    SimClock { ahead: -900_000_000_000, drift: -99_000 },
+    SimClock { ahead: 30 * DAY, drift: -77_000 },
+    SimClock { ahead: 0, drift: 99_000 },
+];
+
+/// Starts at its instant and not a moment later, by this clock.
+fn exact(clock: SimClock) -> Plan {
+    Plan { clock, spawns: Duration::ZERO, ..Plan::default() }
+}
+
+/// A world of slaves with those clocks, at these distances.
+fn far_apart(ways: [Ways; 4]) -> World {
+    let mut world = World::of(4);
+    for (clock, ways) in CLOCKS.into_iter().zip(ways) {
+        let id = world.slave(exact(clock));
+        world.set_ways(id, ways);
+    }
+    world
+}
+
+/// Runs a session to its good end, with a report that is true.
+fn true_report(world: &mut World) -> Report {
+    let report = world.run(secs(2000));
+    assert_eq!(report.verdict, Verdict::Succeeded);
+    starts_are_true(world, &report);
+    report
+}
+
+/// The furthest that a task started from the instant that was meant.
+fn furthest(world: &World) -> Duration {
+    all_starts(world, 0).into_iter().map(|start| apart(start, world.instant())).max().expect("tasks have started")
+}
+
+fn uneven(out: u64, back: u64) -> Ways {
+    Ways { out: millis(out), back: millis(back), jitter: Duration::ZERO }
+}
+
+#[test]
+fn tasks_start_together_whatever_the_clocks_show() {
+    let mut world = far_apart([0, 1, 40, 300].map(millis).map(Ways::even));
+    let report = true_report(&mut world);
+    assert!(furthest(&world) < millis(1), "{:?}", furthest(&world));
+    assert!(report.rounds[0].skew.unwrap().skew < millis(1), "{report:?}");
+}
+
+#[test]
+fn a_way_that_is_longer_in_one_direction_is_within_the_uncertainty() {
+    let mut world = far_apart([uneven(0, 300), uneven(300, 0), uneven(1, 20), uneven(90, 30)]);
+    let report = true_report(&mut world);
+    assert!(all_starts(&world, 0).len() == 4 && furthest(&world) > millis(149), "nobody can know better");
+    assert!(report.rounds[0].skew.unwrap().uncertainty > millis(150));
+}
+
+#[test]
+fn the_luckiest_of_several_questions_counts() {
+    let ways = Ways { out: millis(1), back: millis(1), jitter: millis(20) };
+    let mut world = far_apart([ways; 4]);
+    true_report(&mut world);
+    assert!(furthest(&world) < millis(6), "{:?}", furthest(&world));
+}
+
+#[test]
+fn all_run_together_from_the_last_start_to_the_first_end() {
+    let mut world = World::of(2);
+    world.slave(Plan { runs: secs(3), ..exact(CLOCKS[3]) });
+    world.slave(Plan { spawns: secs(1), ..Plan::default() });
+    let together = true_report(&mut world).rounds[0].skew.unwrap().together.unwrap();
+    assert!(apart_from(together, secs(1)) < millis(2), "{together:?}");
+}
+
+/// What becomes of a slave that lies, and of the two others.
+fn session_with(lie: Lie) -> (World, Report, Id) {
+    let mut world = World::of(3);
+    let liar = world.liar(lie);
+    let others = [world.slave(exact(CLOCKS[0])), world.slave(exact(CLOCKS[1]))];
+    let report = world.run(secs(100));
+    if world.execs().is_empty() {
+        assert_eq!(world.tasks_started(), 0);
+        assert!(others.iter().all(|id| *outcome_of(&report, *id) == Outcome::Cancelled), "{report:?}");
+    }
+    world.settle();
+    world.all_are_back_in_time();
+    (world, report, liar)
+}
+
+#[test]
+fn one_whose_clock_cannot_be_is_lost_before_anybody_starts() {
+    for lie in [ClockGoesBack, ThoughtTooLong, ClockAtTheEnd] {
+        let (world, report, liar) = session_with(lie);
+        assert_eq!((report.verdict, world.execs().len()), (Verdict::Lost, 0));
+        let lost = outcome_of(&report, liar);
+        assert!(
+            matches!(lost, Outcome::Lost { phase: PhaseName::Starting, why: Loss::NoClock, .. }),
+            "{lie:?}: {lost:?}"
+        );
+    }
+}
+
+#[test]
+fn one_that_refuses_the_start_has_declined_and_nobody_starts() {
+    let (world, report, liar) = session_with(NoStart);
+    assert_eq!((report.verdict, world.execs().len()), (Verdict::Declined, 0));
+    assert_eq!(*outcome_of(&report, liar), Outcome::Declined(None));
+}
+
+#[test]
+fn a_start_that_cannot_have_been_makes_the_skew_unsure_and_nothing_worse() {
+    let (_, report, _) = session_with(StartAtTheEnd);
+    assert_eq!(report.verdict, Verdict::Succeeded);
+    assert!(report.rounds[0].skew.unwrap().uncertainty > secs(1_000_000_000), "{report:?}");
+}
+
+fn apart_from(one: Duration, other: Duration) -> Duration {
+    one.max(other).saturating_sub(one.min(other))
+}
