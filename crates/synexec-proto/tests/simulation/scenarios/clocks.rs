@@ -116,6 +116,20 @@ fn one_whose_clock_cannot_be_is_lost_before_anybody_starts() {
 }
 
 #[test]
+fn one_that_does_not_answer_what_it_was_asked_is_lost_in_time() {
+    for lie in [NoClock, OtherInstant] {
+        let (world, report, liar) = session_with(lie);
+        assert_eq!((report.verdict, world.execs().len()), (Verdict::Lost, 0), "{lie:?}");
+        let lost = outcome_of(&report, liar);
+        let why = Loss::NoAnswer(secs(30));
+        assert!(
+            matches!(lost, Outcome::Lost { phase: PhaseName::Starting, why: told, .. } if *told == why),
+            "{lost:?}"
+        );
+    }
+}
+
+#[test]
 fn one_that_refuses_the_start_has_declined_and_nobody_starts() {
     let (world, report, liar) = session_with(NoStart);
     assert_eq!((report.verdict, world.execs().len()), (Verdict::Declined, 0));
