@@ -97,7 +97,7 @@ impl Starting {
         slave.member.liveness.heard(now.awake);
         match (message, &slave.state) {
             (Message::ClockReply(reply), Readiness::Measuring(_)) => {
-                slave.member.clock.hear(reply, arrived);
+                slave.member.clock.hear(now, reply, arrived);
                 if slave.member.clock.is_measured() {
                     slave.state = Readiness::Measured;
                 }

@@ -8,7 +8,7 @@ use crate::world::Lie::{
     ClockAtTheEnd, ClockGoesBack, NoClock, NoStart, OtherInstant, OtherQuestion, StartAtTheEnd, ThoughtTooLong,
 };
 use crate::world::{
-    Id, Lie, Order, Plan, SimClock, Ways, World, all_starts, apart, millis, outcome_of, secs, starts_are_true,
+    Id, Lie, Order, Plan, START, SimClock, Ways, World, all_starts, apart, millis, outcome_of, secs, starts_are_true,
 };
 
 const DAY: i64 = 86_400_000_000_000;
@@ -87,6 +87,27 @@ fn all_run_together_from_the_last_start_to_the_first_end() {
     assert!(apart_from(together, secs(1)) < millis(2), "{together:?}");
 }
 
+/// A session whose master was away for ten minutes, and orders the start for soon all the same.
+fn soon_in_spite_of_an_absence(mut world: World) {
+    true_report(&mut world);
+    let ordered = world.told(|notice| matches!(notice, Notice::Starting { .. })).unwrap();
+    let ahead = world.instant().since(START).saturating_sub(ordered);
+    assert!(ordered > secs(600) && ahead < secs(5), "{ahead:?}");
+}
+
+#[test]
+fn a_master_that_was_stopped_between_a_question_and_its_answer_has_not_measured_its_absence() {
+    let mut world = far_apart([Ways::even(millis(1)); 4]);
+    world.at(millis(5), Order::FreezeMaster(secs(600)));
+    soon_in_spite_of_an_absence(world);
+    for after in [0, 1, 2] {
+        let mut world = far_apart([Ways::even(millis(1)); 4]);
+        let accepted = |notice: &Notice| matches!(notice, Notice::Accepted { .. });
+        world.when(accepted, millis(after), Order::FreezeMaster(secs(600)));
+        soon_in_spite_of_an_absence(world);
+    }
+}
+
 /// What becomes of a slave that lies, and of the two others.
 fn session_with(lie: Lie) -> (World, Report, Id) {
     let mut world = World::of(3);
@@ -117,7 +138,7 @@ fn one_whose_clock_cannot_be_is_lost_before_anybody_starts() {
 
 #[test]
 fn one_that_does_not_answer_what_it_was_asked_is_lost_in_time() {
-    for lie in [NoClock, OtherInstant] {
+    for lie in [NoClock, OtherQuestion, OtherInstant] {
         let (world, report, liar) = session_with(lie);
         assert_eq!((report.verdict, world.execs().len()), (Verdict::Lost, 0), "{lie:?}");
         let lost = outcome_of(&report, liar);
