@@ -79,6 +79,18 @@ fn the_luckiest_of_several_questions_counts() {
 }
 
 #[test]
+fn tasks_that_start_late_are_told_as_late_as_they_were() {
+    let mut world = World::of(3);
+    for (spawns, clock) in [0, 7, 20_000].map(millis).into_iter().zip(CLOCKS) {
+        world.slave(Plan { clock, spawns, runs: secs(30), ..Plan::default() });
+    }
+    let report = true_report(&mut world);
+    let late = [0, 7, 20_000].map(millis);
+    assert_eq!(report.rows().iter().map(|row| row.start.unwrap().lateness).collect::<Vec<_>>(), late);
+    assert!(apart_from(report.rounds[0].skew.unwrap().skew, secs(20)) < millis(5));
+}
+
+#[test]
 fn all_run_together_from_the_last_start_to_the_first_end() {
     let mut world = World::of(2);
     world.slave(Plan { runs: secs(3), ..exact(CLOCKS[3]) });
