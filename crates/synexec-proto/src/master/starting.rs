@@ -1,7 +1,8 @@
 //! Starting: the clocks are measured, the instant is chosen and ordered, and when every slave has confirmed it, all are
 //! told to go. Nobody starts without that last word, so until then the start can be called off everywhere.
 //!
-//! A slave that confirms too late for the instant does not end the session: the start is ordered anew, further ahead.
+//! A slave that confirms too late for the instant does not end the session: the clocks are measured anew, and the start
+//! is ordered further ahead.
 
 use std::time::Duration;
 
@@ -204,13 +205,24 @@ impl Starting {
         let has_ours = self.slaves.iter().any(|slave| slave.member.has(Feature::Start));
         if has_ours && now.monotonic > schedule.go_by {
             actions.tell(Notice::Postponed);
-            return self.order(now, actions);
+            return self.measure_anew(now, actions);
         }
         for slave in self.slaves.iter().filter(|slave| slave.member.has(Feature::Start)) {
             actions.send(slave.member.peer, Message::Go);
         }
         actions.tell(Notice::Gone { slaves: self.slaves.len() });
         self.gone = true;
+    }
+
+    /// Has the start ordered anew: clocks have run on, and a way may have become longer.
+    fn measure_anew(&mut self, now: Now, actions: &mut Actions) {
+        self.schedule = None;
+        let unanswered = Unanswered::new(now.awake, self.lost_after);
+        for slave in self.slaves.iter_mut().filter(|slave| slave.member.has(Feature::Start)) {
+            slave.state = Readiness::Measuring(unanswered);
+        }
+        question_all(&mut self.slaves);
+        self.inquiry.advance(now, &mut self.slaves, actions);
     }
 
     fn decline(&mut self, peer: PeerId, reason: Option<Reason>, actions: &mut Actions) {

@@ -102,7 +102,7 @@ fn all_run_together_from_the_last_start_to_the_first_end() {
 /// A session whose master was away for ten minutes, and orders the start for soon all the same.
 fn soon_in_spite_of_an_absence(mut world: World) {
     true_report(&mut world);
-    let ordered = world.told(|notice| matches!(notice, Notice::Starting { .. })).unwrap();
+    let ordered = world.told(|notice| matches!(notice, Notice::Starting { .. })).expect("a start was ordered");
     let ahead = world.instant().since(START).saturating_sub(ordered);
     assert!(ordered > secs(600) && ahead < secs(5), "{ahead:?}");
 }
@@ -118,6 +118,24 @@ fn a_master_that_was_stopped_between_a_question_and_its_answer_has_not_measured_
         world.when(accepted, millis(after), Order::FreezeMaster(secs(600)));
         soon_in_spite_of_an_absence(world);
     }
+}
+
+#[test]
+fn a_master_that_was_stopped_before_the_last_word_measures_again() {
+    let mut world = far_apart([0, 1, 40, 300].map(millis).map(Ways::even));
+    world.when(|notice| matches!(notice, Notice::Starting { .. }), millis(1), Order::FreezeMaster(secs(600)));
+    true_report(&mut world);
+    assert!(world.told(|notice| *notice == Notice::Postponed).is_some());
+    assert!(furthest(&world) < millis(1), "{:?}", furthest(&world));
+}
+
+#[test]
+fn a_way_that_became_longer_after_it_was_measured_makes_nobody_late() {
+    let mut world = far_apart([1, 1, 1, 2].map(millis).map(Ways::even));
+    let longer = Order::Reroute(Id(2), Ways::even(millis(300)));
+    world.when(|notice| matches!(notice, Notice::Starting { .. }), Duration::ZERO, longer);
+    let report = true_report(&mut world);
+    assert!(report.rows().iter().all(|row| row.start.unwrap().lateness.is_zero()), "{report:?}");
 }
 
 /// What becomes of a slave that lies, and of the two others.

@@ -16,7 +16,7 @@ const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
 /// A world that wants so many slaves and rounds.
 fn wanted(slaves: u32, rounds: u32) -> World {
-    World::new(Settings { rounds: rounds.try_into().unwrap(), ..settings(slaves) })
+    World::new(Settings { rounds: rounds.try_into().expect("one at least"), ..settings(slaves) })
 }
 
 /// Two slaves and five rounds.
@@ -179,7 +179,7 @@ fn originals_alone_go_from_round_to_round() {
 
 /// The verdict of two rounds of slaves with these plans, and of an original if there is one.
 fn verdict_within(max_skew: Duration, plans: [Plan; 2], original: bool) -> Verdict {
-    let rounds = 2.try_into().unwrap();
+    let rounds = 2.try_into().expect("it is not zero");
     let mut world = World::new(Settings { rounds, max_skew: Some(max_skew), ..settings(2 + u32::from(original)) });
     for plan in plans {
         world.slave(plan);

@@ -60,7 +60,7 @@ fn started_together(world: &mut World) -> Report {
     assert_eq!(report.verdict, Verdict::Succeeded);
     starts_are_true(world, &report);
     assert!(all_starts(world, 0).into_iter().all(|start| apart(start, world.instant()) < millis(1)));
-    assert!(report.rows().iter().all(|row| row.start.unwrap().lateness.is_zero()), "{report:?}");
+    assert!(report.rows().iter().all(|row| row.start.is_some_and(|start| start.lateness.is_zero())), "{report:?}");
     report
 }
 
@@ -73,7 +73,7 @@ fn lost_while_starting(outcome: &Outcome) -> Option<&Loss> {
 
 /// How far ahead of the order that was given first the last start was.
 fn ahead(world: &World) -> Duration {
-    world.instant().since(START).saturating_sub(world.told(starting).unwrap())
+    world.instant().since(START).saturating_sub(world.told(starting).expect("a start was ordered"))
 }
 
 #[test]
