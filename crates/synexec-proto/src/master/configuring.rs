@@ -97,7 +97,7 @@ impl Configuring {
         slave.member.liveness.heard(now.awake);
         let undecided = matches!(slave.state, Answer::Sending | Answer::Pending(_));
         match message {
-            Message::ClockReply(reply) => slave.member.clock.hear(reply, at),
+            Message::ClockReply(reply) => slave.member.clock.hear(now, reply, at),
             Message::ConfOk(held) if undecided => self.accept(now, peer, held, actions),
             Message::ConfNo(reason) if undecided => self.decline(now, peer, reason, actions),
             _ => {}

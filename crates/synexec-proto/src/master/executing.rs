@@ -7,6 +7,7 @@ use super::awake::{AwakeInstant, Deadline, Now};
 use super::member::{Member, PhaseStart, Unanswered};
 use super::roster::{Awaited, Roster, Slave};
 use super::{Interrupt, Loss, MeasuredStart, Notice, Outcome, PeerId, PhaseName, Row, RunTimes, Settings, SlaveLabel};
+use crate::clock::ClockEstimate;
 use crate::message::{Feature, Features, FinishedRecord, Message, Reason, TaskEnded};
 use crate::session::{Disconnect, STOP_GRACE};
 use crate::time::MonotonicInstant;
@@ -208,13 +209,20 @@ impl Executing {
 /// The row of a task that has ended, with its start on the master's clock.
 fn ended_row(slave: &Slave<Run>, ended: TaskEnded, instant: MonotonicInstant) -> Row {
     let row = slave.member.row(Outcome::Ended(ended.end), instant);
-    let start = row.clock.map(|clock| MeasuredStart {
+    let start = row.clock.and_then(|clock| measured_start(slave, ended, clock));
+    Row { times: Some(ended.into()), start, ..row }
+}
+
+/// The start as the clock tells it that was read at the instant. One that was late is the less sure for it, since the
+/// clocks have run apart meanwhile.
+fn measured_start(slave: &Slave<Run>, ended: TaskEnded, at_instant: ClockEstimate) -> Option<MeasuredStart> {
+    let clock = slave.member.clock.estimate(at_instant.offset.to_ours(ended.started_at))?;
+    Some(MeasuredStart {
         at: clock.offset.to_ours(ended.started_at),
         ended_at: clock.offset.to_ours(ended.finished_at),
         uncertainty: clock.uncertainty.saturating_add(ended.start_uncertainty),
         lateness: ended.lateness.unwrap_or_default(),
-    });
-    Row { times: Some(ended.into()), start, ..row }
+    })
 }
 
 impl From<FinishedRecord> for RunTimes {

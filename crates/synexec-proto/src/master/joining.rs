@@ -47,7 +47,7 @@ struct Greeting {
     label: SlaveLabel,
     features: Features,
     original: bool,
-    probed: MonotonicInstant,
+    probed: Now,
 }
 
 #[derive(Debug)]
@@ -104,13 +104,13 @@ impl Joining {
             return;
         };
         if stranger.greeting.is_none() {
-            let greeting = Greeting::new(stranger.address, capabilities.as_ref(), now.monotonic);
+            let greeting = Greeting::new(stranger.address, capabilities.as_ref(), now);
             let ours = (!greeting.original).then(|| Capabilities::ours(&self.settings.name));
             actions.send(peer, Message::Probe(ours));
             stranger.greeting = Some(greeting);
             stranger.until = now.awake.plus(HELLO_TIME);
         } else {
-            self.join(now.awake, peer, at, actions);
+            self.join(now, peer, at, actions);
         }
     }
 
@@ -209,13 +209,14 @@ impl Joining {
         self.joined.len() < self.wanted()
     }
 
-    fn join(&mut self, now: AwakeInstant, peer: PeerId, at: MonotonicInstant, actions: &mut Actions) {
+    fn join(&mut self, now: Now, peer: PeerId, at: MonotonicInstant, actions: &mut Actions) {
         let Some(greeting) = self.strangers.remove(&peer).and_then(|stranger| stranger.greeting) else {
             return;
         };
-        let liveness = Liveness::new(self.settings.lost_after, now);
+        let liveness = Liveness::new(self.settings.lost_after, now.awake);
         let Greeting { label, features, original, probed } = greeting;
-        let round_trip = at.since(probed);
+        // An absence of the master itself says nothing of the slave.
+        let round_trip = at.since(probed.monotonic).min(now.awake.since(probed.awake));
         self.joined.insert(peer, Joined { label: label.clone(), features, liveness, round_trip, called: false });
         actions.tell(Notice::Joined { slave: label, original, joined: self.joined.len(), slaves: self.wanted() });
     }
@@ -278,7 +279,7 @@ impl Joining {
 }
 
 impl Greeting {
-    fn new(address: SocketAddr, capabilities: Option<&Capabilities>, probed: MonotonicInstant) -> Self {
+    fn new(address: SocketAddr, capabilities: Option<&Capabilities>, probed: Now) -> Self {
         let name = capabilities.map_or_else(|| address.ip().to_string(), |block| block.name.clone());
         let theirs = capabilities.map_or(Features::NONE, |block| block.features);
         Self {

@@ -22,7 +22,8 @@ pub(super) const QUESTIONS: u32 = 4;
 pub(super) struct PeerClock {
     filter: ClockFilter,
     questions_left: u32,
-    awaiting: bool,
+    /// When the question was asked that is to be answered next.
+    asked: Option<Now>,
     round_trip: Option<Duration>,
     slowest: Duration,
 }
@@ -44,13 +45,11 @@ impl PeerClock {
         self.questions_left == 0
     }
 
-    /// Takes an answer that arrived at an instant.
-    pub(super) fn hear(&mut self, reply: ClockReply, at: MonotonicInstant) {
-        if !std::mem::take(&mut self.awaiting) {
-            return;
-        }
+    /// Takes an answer that arrived at an instant, if it is to what was asked.
+    pub(super) fn hear(&mut self, now: Now, reply: ClockReply, at: MonotonicInstant) {
+        let Some(asked) = self.asked.take_if(|asked| asked.monotonic == reply.sent) else { return };
         self.questions_left = self.questions_left.saturating_sub(1);
-        self.slowest = self.slowest.max(at.since(reply.sent));
+        self.slowest = self.slowest.max(now.awake.since(asked.awake));
         let ClockReply { sent, received, replied } = reply;
         if let Some(sample) = (Exchange { sent, received, replied, arrived: at }).sample() {
             self.filter.add(sample);
@@ -62,7 +61,8 @@ impl PeerClock {
         self.filter.estimate(at)
     }
 
-    /// Longest time that an answer took lately, from question to hearing it.
+    /// Longest time that an answer took lately, from question to hearing it, as the master lives it: its own absence
+    /// says nothing of the slave.
     pub(super) fn slowest_answer(&self) -> Duration {
         self.slowest.max(self.round_trip.unwrap_or_default())
     }
@@ -73,12 +73,12 @@ impl PeerClock {
     }
 
     fn is_due(&self) -> bool {
-        self.questions_left > 0 && !self.awaiting
+        self.questions_left > 0 && self.asked.is_none()
     }
 
-    fn ask(&mut self, peer: PeerId, now: MonotonicInstant, actions: &mut Actions) {
-        self.awaiting = true;
-        actions.send(peer, Message::ClockProbe(ClockProbe { sent: now }));
+    fn ask(&mut self, peer: PeerId, now: Now, actions: &mut Actions) {
+        self.asked = Some(now);
+        actions.send(peer, Message::ClockProbe(ClockProbe { sent: now.monotonic }));
     }
 }
 
@@ -108,7 +108,7 @@ impl Inquiry {
         for step in 0..roster.len() {
             let index = (self.next + step) % roster.len();
             if let Some(slave) = roster.at_mut(index).filter(|slave| is_due(slave)) {
-                slave.member.clock.ask(slave.member.peer, now.monotonic, actions);
+                slave.member.clock.ask(slave.member.peer, now, actions);
                 self.next = index + 1;
                 self.next_at = now.monotonic.plus(PACE);
                 return;

@@ -30,7 +30,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// A schedule for slaves of which the slowest took this long to answer. The lead is the user's, or follows from
-    /// that; it doubles with each attempt before.
+    /// that; when the user's has turned out too short, both count. It doubles with each attempt before.
     pub(super) fn new(
         now: MonotonicInstant,
         slowest: Duration,
@@ -39,9 +39,10 @@ impl Schedule {
         attempts: u32,
     ) -> Self {
         let volley = slowest + PER_SLAVE.saturating_mul(u32::try_from(slaves).unwrap_or(u32::MAX)) + SLACK;
-        let first = lead.unwrap_or(volley * VOLLEYS);
-        let repeated = first.saturating_mul(1 << attempts.min(16)).min(REPEATED_MAX);
-        let instant = now.plus(first.max(repeated));
+        let measured = volley * VOLLEYS;
+        let first = lead.unwrap_or(measured);
+        let repeated = first.max(measured).saturating_mul(1 << attempts.min(16)).min(REPEATED_MAX);
+        let instant = now.plus(if attempts == 0 { first } else { first.max(repeated) });
         Self { instant, go_at: instant.minus(volley), go_by: instant.minus(volley / 2) }
     }
 }
@@ -82,5 +83,7 @@ mod tests {
     fn a_lead_that_is_too_short_leaves_no_time_to_go() {
         let hopeless = Schedule::new(NOW, Duration::from_millis(40), 2, Some(Duration::from_millis(1)), 0);
         assert!(hopeless.go_at < NOW && hopeless.go_by < NOW);
+        let second = Schedule::new(NOW, Duration::from_millis(40), 2, Some(Duration::from_millis(1)), 1);
+        assert!(second.go_at > NOW.plus(Duration::from_millis(40)), "{second:?}");
     }
 }

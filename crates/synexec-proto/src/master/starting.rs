@@ -1,7 +1,8 @@
 //! Starting: the clocks are measured, the instant is chosen and ordered, and when every slave has confirmed it, all are
 //! told to go. Nobody starts without that last word, so until then the start can be called off everywhere.
 //!
-//! A slave that confirms too late for the instant does not end the session: the start is ordered anew, further ahead.
+//! A slave that confirms too late for the instant does not end the session: the clocks are measured anew, and the start
+//! is ordered further ahead.
 
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub(super) struct Starting {
 #[derive(Debug)]
 enum Readiness {
     Measuring(Unanswered),
+    Measured,
     /// Ordered to start at this instant of its own clock.
     Ordered {
         at: MonotonicInstant,
@@ -51,7 +53,7 @@ impl Awaited for Readiness {
     fn unanswered(&self) -> Option<Unanswered> {
         match self {
             Self::Measuring(unanswered) | Self::Ordered { unanswered, .. } => Some(*unanswered),
-            Self::Confirmed | Self::Failed(_) => None,
+            Self::Measured | Self::Confirmed | Self::Failed(_) => None,
         }
     }
 }
@@ -95,7 +97,12 @@ impl Starting {
         let Some(slave) = self.slaves.get_mut(peer) else { return };
         slave.member.liveness.heard(now.awake);
         match (message, &slave.state) {
-            (Message::ClockReply(reply), _) => slave.member.clock.hear(reply, arrived),
+            (Message::ClockReply(reply), Readiness::Measuring(_)) => {
+                slave.member.clock.hear(now, reply, arrived);
+                if slave.member.clock.is_measured() {
+                    slave.state = Readiness::Measured;
+                }
+            }
             (Message::ExecOk(Some(confirmed)), Readiness::Ordered { at, .. }) if confirmed == *at => {
                 slave.state = Readiness::Confirmed;
                 actions.tell(Notice::Ready { slave: slave.member.label.clone() });
@@ -118,7 +125,7 @@ impl Starting {
 
     /// Orders the start when all clocks are measured, and tells all to go when it is time.
     pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
-        if self.schedule.is_none() && self.slaves.iter().all(|slave| slave.member.clock.is_measured()) {
+        if self.schedule.is_none() && self.all_measured() {
             self.order(now, actions);
         }
         let due = self.schedule.filter(|schedule| now.monotonic >= schedule.go_at && self.all_confirmed());
@@ -160,6 +167,10 @@ impl Starting {
         self.slaves.iter().map(row).collect()
     }
 
+    fn all_measured(&self) -> bool {
+        self.slaves.iter().all(|slave| matches!(slave.state, Readiness::Measured | Readiness::Confirmed))
+    }
+
     fn all_confirmed(&self) -> bool {
         self.slaves.iter().all(|slave| matches!(slave.state, Readiness::Confirmed))
     }
@@ -184,10 +195,7 @@ impl Starting {
             return self.lose(now, peer, Loss::NoClock, actions);
         };
         let at = estimate.offset.to_theirs(instant);
-        let unanswered = match slave.state {
-            Readiness::Measuring(unanswered) | Readiness::Ordered { unanswered, .. } => unanswered,
-            _ => Unanswered::new(now.awake, self.lost_after),
-        };
+        let unanswered = Unanswered::new(now.awake, self.lost_after);
         slave.state = Readiness::Ordered { at, unanswered };
         actions.send(peer, Message::Exec(Some(at)));
     }
@@ -197,13 +205,24 @@ impl Starting {
         let has_ours = self.slaves.iter().any(|slave| slave.member.has(Feature::Start));
         if has_ours && now.monotonic > schedule.go_by {
             actions.tell(Notice::Postponed);
-            return self.order(now, actions);
+            return self.measure_anew(now, actions);
         }
         for slave in self.slaves.iter().filter(|slave| slave.member.has(Feature::Start)) {
             actions.send(slave.member.peer, Message::Go);
         }
         actions.tell(Notice::Gone { slaves: self.slaves.len() });
         self.gone = true;
+    }
+
+    /// Has the start ordered anew: clocks have run on, and a way may have become longer.
+    fn measure_anew(&mut self, now: Now, actions: &mut Actions) {
+        self.schedule = None;
+        let unanswered = Unanswered::new(now.awake, self.lost_after);
+        for slave in self.slaves.iter_mut().filter(|slave| slave.member.has(Feature::Start)) {
+            slave.state = Readiness::Measuring(unanswered);
+        }
+        question_all(&mut self.slaves);
+        self.inquiry.advance(now, &mut self.slaves, actions);
     }
 
     fn decline(&mut self, peer: PeerId, reason: Option<Reason>, actions: &mut Actions) {

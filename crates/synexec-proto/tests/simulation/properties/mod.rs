@@ -2,6 +2,7 @@
 
 mod any_master_events;
 mod any_slave_events;
+mod any_starts;
 mod any_world;
 mod draw;
 mod draw_world;

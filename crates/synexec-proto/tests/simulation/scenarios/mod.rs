@@ -1,5 +1,6 @@
 //! Sessions that go as someone wrote them down.
 
+mod clocks;
 mod configuring;
 mod corners;
 mod executing;
@@ -9,3 +10,5 @@ mod master_away;
 mod master_gone;
 mod once;
 mod originals;
+mod rounds;
+mod starting;

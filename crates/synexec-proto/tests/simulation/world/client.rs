@@ -8,6 +8,7 @@ use synexec_proto::session::Disconnect;
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
 
+use super::liar::Liar;
 use super::original::Original;
 use super::slave::SimSlave;
 use super::stranger::Stranger;
@@ -16,6 +17,7 @@ use super::stranger::Stranger;
 pub enum Client {
     Ours(Box<SimSlave>),
     Original(Original),
+    Liar(Liar),
     Stranger(Stranger),
 }
 
@@ -59,7 +61,8 @@ impl Client {
     pub fn hear(&mut self, now: MonotonicInstant, heard: Heard) -> Vec<Deed> {
         match self {
             Self::Ours(slave) => slave.hear(now, heard),
-            Self::Original(original) => original.hear(heard),
+            Self::Original(original) => original.hear(now, heard),
+            Self::Liar(liar) => liar.hear(heard),
             Self::Stranger(stranger) => stranger.hear(&heard),
         }
     }

@@ -61,6 +61,13 @@ impl World {
         }
     }
 
+    pub(super) fn sim_mut(&mut self, id: Id) -> &mut SimSlave {
+        match &mut self.seat(id).client {
+            Client::Ours(slave) => slave,
+            other => panic!("{other:?} is not ours"),
+        }
+    }
+
     pub fn v1(&self, id: Id) -> &Original {
         match &self.seats[usize::from(id.0)].client {
             Client::Original(original) => original,
@@ -85,7 +92,7 @@ impl World {
         let count = |seat: &super::simulation::Seat| match &seat.client {
             Client::Ours(slave) => slave.host.runs.len(),
             Client::Original(original) => usize::try_from(original.runs).expect("few"),
-            Client::Stranger(_) => 0,
+            Client::Stranger(_) | Client::Liar(_) => 0,
         };
         self.seats.iter().map(count).sum()
     }
@@ -117,8 +124,21 @@ impl World {
 
     /// When the master first told this.
     pub fn told(&self, wanted: impl Fn(&Notice) -> bool) -> Option<Duration> {
-        let told = |action: &master::Action| matches!(action, master::Action::Tell(notice) if wanted(notice));
-        self.master_did(told).first().copied()
+        self.all_told(wanted).first().copied()
+    }
+
+    /// Whenever the master told this.
+    pub fn all_told(&self, wanted: impl Fn(&Notice) -> bool) -> Vec<Duration> {
+        self.master_did(|action| matches!(action, master::Action::Tell(notice) if wanted(notice)))
+    }
+
+    /// The instant that the start was last ordered for.
+    pub fn instant(&self) -> MonotonicInstant {
+        let ordered = |(at, action): &(MonotonicInstant, master::Action)| match action {
+            master::Action::Tell(Notice::Starting { ahead, .. }) => Some(at.plus(*ahead)),
+            _ => None,
+        };
+        self.master.log.iter().rev().find_map(ordered).expect("a start was ordered")
     }
 
     /// When the master told somebody to start: an original, or one of ours by the last word.

@@ -1,4 +1,4 @@
-//! A connection between a client and the master: two streams of bytes, each with the same delay.
+//! A connection between a client and the master: two streams of bytes, each with its delay.
 
 use std::time::Duration;
 
@@ -21,10 +21,21 @@ pub enum Side {
     Client,
 }
 
+/// How long a message is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ways {
+    /// From the master.
+    pub out: Duration,
+    /// To the master.
+    pub back: Duration,
+    /// The most that chance adds, either way.
+    pub jitter: Duration,
+}
+
 #[derive(Debug)]
 pub struct Link {
     pub client: Id,
-    pub delay: Duration,
+    pub ways: Ways,
     /// Nothing crosses any more, and nobody is told.
     pub cut: bool,
     /// Until when it is full of conf; what comes after that has to wait.
@@ -37,12 +48,34 @@ pub struct Link {
 #[derive(Debug)]
 struct End {
     open: bool,
+    /// When the last of what is on its way arrives; nothing overtakes it.
+    last_arrival: MonotonicInstant,
     decoder: FrameDecoder,
 }
 
+impl Ways {
+    pub fn even(delay: Duration) -> Self {
+        Self { out: delay, back: delay, jitter: Duration::ZERO }
+    }
+
+    pub fn from(self, side: Side) -> Duration {
+        match side {
+            Side::Master => self.out,
+            Side::Client => self.back,
+        }
+    }
+}
+
 impl Link {
-    pub fn new(client: Id, delay: Duration) -> Self {
-        Self { client, delay, cut: false, busy_until: START, master_end: End::new(), client_end: End::new() }
+    pub fn new(client: Id, ways: Ways) -> Self {
+        Self { client, ways, cut: false, busy_until: START, master_end: End::new(), client_end: End::new() }
+    }
+
+    /// When what would arrive at one end at an instant does, after all that is on its way there.
+    pub fn in_turn(&mut self, side: Side, at: MonotonicInstant) -> MonotonicInstant {
+        let end = self.end(side);
+        end.last_arrival = end.last_arrival.max(at);
+        end.last_arrival
     }
 
     pub fn is_open(&self, side: Side) -> bool {
@@ -84,7 +117,7 @@ impl Side {
 
 impl End {
     fn new() -> Self {
-        Self { open: true, decoder: FrameDecoder::new(SESSION, synexec_proto::wire::DATA_MAX) }
+        Self { open: true, last_arrival: START, decoder: FrameDecoder::new(SESSION, synexec_proto::wire::DATA_MAX) }
     }
 
     fn read(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), Disconnect> {

@@ -1,6 +1,7 @@
 //! How bytes, connections and invitations cross the world.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use synexec_proto::master::{Event, Interrupt, PeerId};
 use synexec_proto::session::Disconnect;
@@ -68,6 +69,7 @@ impl World {
                 MasterDeed::Close(peer) => self.close(link_of(peer), Side::Master),
             }
         }
+        self.play_cues();
         if self.master.report().is_some() {
             self.over_at.get_or_insert(self.now);
             self.master_exits();
@@ -76,15 +78,16 @@ impl World {
 
     /// A client's knock at the master's port, which the kernel answers, also for a program that hangs.
     pub(super) fn knock(&mut self, id: Id) {
-        let delay = self.seat(id).delay;
+        let ways = self.seat(id).ways;
+        let heard = self.now.plus(ways.out);
         if self.seat(id).cut || !self.master_power.is_alive() {
-            self.agenda.add(self.now.plus(delay), (Node::Client(id), News::Heard(Heard::Refused)));
+            self.agenda.add(heard, (Node::Client(id), News::Heard(Heard::Refused)));
             return;
         }
         let link = self.links.len();
-        self.links.push(Link::new(id, delay));
+        self.links.push(Link::new(id, ways));
         self.agenda.add(self.now, (Node::Master, News::Accepted(link)));
-        self.agenda.add(self.now.plus(delay), (Node::Client(id), News::Connected(link)));
+        self.agenda.add(heard, (Node::Client(id), News::Connected(link)));
     }
 
     pub(super) fn accepted(&mut self, link: usize) {
@@ -131,7 +134,7 @@ impl World {
     fn client_does(&mut self, id: Id, deed: Deed) {
         match deed {
             Deed::Connect => {
-                let arrives = self.now.plus(self.seat(id).delay);
+                let arrives = self.now.plus(self.seat(id).ways.back);
                 self.agenda.add(arrives, (Node::Fate, News::Knock(id)));
             }
             Deed::Send(message) => self.client_sends(id, encode(&message)),
@@ -158,20 +161,29 @@ impl World {
     }
 
     fn send(&mut self, link: usize, from: Side, news: News) {
-        let Link { client, delay, cut, busy_until, .. } = self.links[link];
+        let Link { client, ways, cut, busy_until, .. } = self.links[link];
         let leaves = if from == Side::Master { self.now.max(busy_until) } else { self.now };
         let to = if from.other() == Side::Master { Node::Master } else { Node::Client(client) };
         if !cut {
-            self.agenda.add(leaves.plus(delay), (to, news));
+            let arrives = leaves.plus(ways.from(from)).plus(self.chance(ways.jitter));
+            let arrives = self.links[link].in_turn(from.other(), arrives);
+            self.agenda.add(arrives, (to, news));
         }
+    }
+
+    /// Some time up to the most, the same in each run of a scenario.
+    fn chance(&mut self, most: Duration) -> Duration {
+        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let most = u64::try_from(most.as_nanos()).expect("it is short");
+        Duration::from_nanos((self.dice >> 32) % (most + 1))
     }
 
     fn invite_all(&mut self) {
         for id in self.ids() {
             let seat = self.seat(id);
-            let (delay, cut) = (seat.delay, seat.cut);
+            let (out, cut) = (seat.ways.out, seat.cut);
             if !cut {
-                self.agenda.add(self.now.plus(delay), (Node::Client(id), News::Heard(Heard::Invited)));
+                self.agenda.add(self.now.plus(out), (Node::Client(id), News::Heard(Heard::Invited)));
             }
         }
     }

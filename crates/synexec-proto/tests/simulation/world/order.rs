@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use synexec_proto::master::Interrupt;
+use synexec_proto::master::{Action, Interrupt, Notice};
 use synexec_proto::session::{DEFAULT_LOST_AFTER, Disconnect};
 
 use super::client::Heard;
-use super::link::Side;
+use super::link::{Side, Ways};
 use super::network::{News, Node};
+use super::plan::Refusal;
 use super::simulation::{Id, Power, World};
 
 #[derive(Debug, Clone, Copy)]
@@ -24,12 +25,40 @@ pub enum Order {
     FreezeMaster(Duration),
     /// The master cannot read its conf any more.
     ConfFails,
+    /// A slave's host will not do this any more.
+    Refuse(Id, Refusal),
+    /// The client's way to the master becomes another one.
+    Reroute(Id, Ways),
+}
+
+/// Something that happens once the master has told a notice.
+#[derive(Debug, Clone, Copy)]
+pub struct Cue {
+    told: fn(&Notice) -> bool,
+    after: Duration,
+    order: Order,
 }
 
 impl World {
     /// Has something happen this long after the start.
     pub fn at(&mut self, after: Duration, order: Order) {
         self.agenda.add(super::START.plus(after), (Node::Fate, News::Order(order)));
+    }
+
+    /// Has something happen this long after the master first tells such a notice.
+    pub fn when(&mut self, told: fn(&Notice) -> bool, after: Duration, order: Order) {
+        self.cues.push(Cue { told, after, order });
+    }
+
+    /// Orders what the master's latest notices are the cue for.
+    pub(super) fn play_cues(&mut self) {
+        for (_, action) in &self.master.log[self.cued..] {
+            let Action::Tell(notice) = action else { continue };
+            for cue in self.cues.extract_if(.., |cue| (cue.told)(notice)) {
+                self.agenda.add(self.now.plus(cue.after), (Node::Fate, News::Order(cue.order)));
+            }
+        }
+        self.cued = self.master.log.len();
     }
 
     pub(super) fn obey(&mut self, order: Order) {
@@ -46,6 +75,8 @@ impl World {
             Order::Interrupt(interrupt) => self.agenda.add(self.now, (Node::Master, News::Interrupted(interrupt))),
             Order::ConfFails => self.agenda.add(self.now, (Node::Master, News::ConfFailed)),
             Order::KillMaster => self.master_exits(),
+            Order::Refuse(id, refusal) => self.sim_mut(id).host.plan.refusal = Some(refusal),
+            Order::Reroute(id, ways) => self.reroute(id, ways),
             Order::FreezeMaster(time) => self.master_power.freeze(self.now.plus(time)),
         }
     }
@@ -70,6 +101,13 @@ impl World {
             self.links[link].cut = true;
             let why = Disconnect::Broken("timed out".into());
             self.agenda.add(self.now.plus(DEFAULT_LOST_AFTER), (Node::Client(id), News::Closed(link, why)));
+        }
+    }
+
+    fn reroute(&mut self, id: Id, ways: Ways) {
+        self.set_ways(id, ways);
+        for link in self.links_of(id) {
+            self.links[link].ways = ways;
         }
     }
 

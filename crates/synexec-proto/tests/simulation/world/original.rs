@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synexec_proto::message::{Features, FinishedRecord, Message};
-use synexec_proto::time::WallClockTime;
+use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_proto::wire::{Command, Frame};
 
 use super::client::{Deed, Heard, HostEvent};
@@ -40,6 +40,8 @@ pub struct Original {
     pub script: Script,
     pub conf: Option<Vec<u8>>,
     pub runs: u32,
+    /// When each run began.
+    pub started: Vec<MonotonicInstant>,
     /// Or about to be.
     connected: bool,
     silent: bool,
@@ -54,10 +56,10 @@ impl Default for Script {
 
 impl Original {
     pub fn new(script: Script) -> Self {
-        Self { script, conf: None, runs: 0, connected: false, silent: false }
+        Self { script, conf: None, runs: 0, started: Vec::new(), connected: false, silent: false }
     }
 
-    pub fn hear(&mut self, heard: Heard) -> Vec<Deed> {
+    pub fn hear(&mut self, now: MonotonicInstant, heard: Heard) -> Vec<Deed> {
         match heard {
             Heard::Invited if !self.connected => {
                 self.connected = true;
@@ -72,7 +74,7 @@ impl Original {
                 (self.connected, self.conf) = (false, None);
                 vec![Deed::Close]
             }
-            Heard::Said(frame) if !self.silent => self.answer(read(frame)),
+            Heard::Said(frame) if !self.silent => self.answer(now, read(frame)),
             Heard::Host(HostEvent::Ended(number)) if number == self.runs && self.connected && !self.silent => {
                 self.react(self.script.finish, vec![Deed::Send(finished())], Vec::new())
             }
@@ -80,7 +82,7 @@ impl Original {
         }
     }
 
-    fn answer(&mut self, message: Message) -> Vec<Deed> {
+    fn answer(&mut self, now: MonotonicInstant, message: Message) -> Vec<Deed> {
         match message {
             Message::Probe(_) => self.react(self.script.probe, vec![Deed::Send(Message::Reply(None))], Vec::new()),
             Message::Conf(bytes) => {
@@ -92,7 +94,10 @@ impl Original {
                 let started = Deed::Later(self.script.runs, HostEvent::Ended(self.runs + 1));
                 let no = vec![Deed::Send(Message::ExecNo(None))];
                 let deeds = self.react(self.script.exec, vec![Deed::Send(Message::ExecOk(None)), started], no);
-                self.runs += u32::from(self.script.exec == Answer::Right);
+                if self.script.exec == Answer::Right {
+                    self.runs += 1;
+                    self.started.push(now);
+                }
                 deeds
             }
             other => panic!("an original was sent {other:?}"),

@@ -10,9 +10,11 @@ use synexec_proto::time::MonotonicInstant;
 use super::agenda::Agenda;
 use super::client::{Client, Heard};
 use super::inspect::{rows_are_complete, verdict_follows};
-use super::link::{Link, Side};
+use super::liar::{Liar, Lie};
+use super::link::{Link, Side, Ways};
 use super::master::Master;
 use super::network::{News, Node, peer_of};
+use super::order::Cue;
 use super::original::{Original, Script};
 use super::plan::Plan;
 use super::slave::SimSlave;
@@ -35,13 +37,18 @@ pub struct World {
     pub(super) master: Master,
     pub(super) master_power: Power,
     pub(super) over_at: Option<MonotonicInstant>,
+    pub(super) cues: Vec<Cue>,
+    /// How much of the master's log was looked through for cues.
+    pub(super) cued: usize,
+    /// What the next chance follows from.
+    pub(super) dice: u64,
 }
 
 #[derive(Debug)]
 pub struct Seat {
     pub client: Client,
     pub power: Power,
-    pub delay: Duration,
+    pub ways: Ways,
     pub cut: bool,
 }
 
@@ -78,6 +85,9 @@ impl World {
             master: Master::new(settings, START),
             master_power: Power::On,
             over_at: None,
+            cues: Vec::new(),
+            cued: 0,
+            dice: 0,
         }
     }
 
@@ -110,9 +120,19 @@ impl World {
         self.settle_in(boots, Client::Stranger(Stranger(manner)))
     }
 
+    /// Adds a slave that does not tell the truth.
+    pub fn liar(&mut self, lie: Lie) -> Id {
+        self.settle_in(Duration::ZERO, Client::Liar(Liar::new(lie)))
+    }
+
     /// Makes a client's way to the master longer or shorter.
     pub fn set_delay(&mut self, id: Id, delay: Duration) {
-        self.seat(id).delay = delay;
+        self.set_ways(id, Ways::even(delay));
+    }
+
+    /// Gives a client's way to the master a length each way.
+    pub fn set_ways(&mut self, id: Id, ways: Ways) {
+        self.seat(id).ways = ways;
     }
 
     /// Makes the network slow to take the conf.
@@ -150,7 +170,7 @@ impl World {
 
     fn settle_in(&mut self, boots: Duration, client: Client) -> Id {
         let id = Id(u8::try_from(self.seats.len()).expect("clients are few"));
-        self.seats.push(Seat { client, power: Power::Off, delay: DELAY, cut: false });
+        self.seats.push(Seat { client, power: Power::Off, ways: Ways::even(DELAY), cut: false });
         self.agenda.add(START.plus(boots), (Node::Client(id), News::Heard(Heard::Booted)));
         id
     }
