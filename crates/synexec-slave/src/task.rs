@@ -182,7 +182,11 @@ fn await_instant(instant: Option<MonotonicInstant>, is_calm: bool, orders: &Rece
         Ok(_) => true,
         Err(RecvTimeoutError::Disconnected) => false,
         Err(RecvTimeoutError::Timeout) => {
-            if is_calm { stay_awake_until(instant) } else { sleep_until(instant) }
+            if is_calm {
+                stay_awake_until(instant)
+            } else {
+                sleep_until(instant)
+            }
             true
         }
     }

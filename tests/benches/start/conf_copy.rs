@@ -30,7 +30,15 @@ pub fn run(results: &mut Results) -> Result<()> {
     let figure = format!("{ratio:.2} × plain");
     let compared = format!("plain {:.2} s, ours {:.2} s", median(&plain), median(&ours));
     let samples = json!({"plain": plain, "ours": ours});
-    results.add("conf of 256 MiB to 4 slaves", "rate", figure, "≥ 0.5 × plain".into(), ratio >= 0.5, &compared, samples);
+    results.add(
+        "conf of 256 MiB to 4 slaves",
+        "rate",
+        figure,
+        "≥ 0.5 × plain".into(),
+        ratio >= 0.5,
+        &compared,
+        samples,
+    );
     Ok(())
 }
 
@@ -49,7 +57,9 @@ fn copy_to_all(source: &Path, dir: &Path) -> Result<f64> {
     let since = Instant::now();
     thread::scope(|scope| {
         let receivers: Vec<_> = (0..SLAVES)
-            .map(|number| scope.spawn(move || receive(TcpStream::connect(address)?, &dir.join(format!("copy{number}")))))
+            .map(|number| {
+                scope.spawn(move || receive(TcpStream::connect(address)?, &dir.join(format!("copy{number}"))))
+            })
             .collect();
         for _ in 0..SLAVES {
             let (stream, _) = listener.accept()?;

@@ -12,10 +12,10 @@ use crate::time::MonotonicInstant;
 
 /// Pause between two questions, whomever they are for: side by side, but not so close that they wait for one another and
 /// measure their own queue.
-const PACE: Duration = Duration::from_micros(100);
+const PACE: Duration = Duration::from_micros(60);
 
 /// Questions to a slave before each start.
-pub(super) const QUESTIONS: u32 = 4;
+pub(super) const QUESTIONS: u32 = 3;
 
 /// One slave's clock.
 #[derive(Debug, Default)]

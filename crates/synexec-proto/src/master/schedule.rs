@@ -13,9 +13,12 @@ const SLACK: Duration = Duration::from_millis(2);
 /// Longest lead that repeated attempts lead to.
 const REPEATED_MAX: Duration = Duration::from_secs(60);
 
-/// Volleys that have to pass before the start: the orders and their answers, as much again for what is slower than it
-/// was measured to be, and the last word.
-const VOLLEYS: u32 = 3;
+/// Clocks are measured again when this is left of a long lead, beyond the volleys: they run apart by some microseconds a
+/// second.
+const REFINED: Duration = Duration::from_secs(1);
+
+/// Volleys that have to pass before the start: the orders and their answers, and the last word.
+const VOLLEYS: u32 = 2;
 
 /// One start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub(super) struct Schedule {
     pub(super) go_at: MonotonicInstant,
     /// After this, not all would hear it in time.
     pub(super) go_by: MonotonicInstant,
+    /// When the clocks are to be measured once more for the same instant, which is far ahead.
+    pub(super) refine_at: Option<MonotonicInstant>,
 }
 
 impl Schedule {
@@ -38,13 +43,26 @@ impl Schedule {
         lead: Option<Duration>,
         attempts: u32,
     ) -> Self {
-        let volley = slowest + PER_SLAVE.saturating_mul(u32::try_from(slaves).unwrap_or(u32::MAX)) + SLACK;
-        let measured = volley * VOLLEYS;
+        let measured = volley(slowest, slaves) * VOLLEYS;
         let first = lead.unwrap_or(measured);
         let repeated = first.max(measured).saturating_mul(1 << attempts.min(16)).min(REPEATED_MAX);
-        let instant = now.plus(if attempts == 0 { first } else { first.max(repeated) });
-        Self { instant, go_at: instant.minus(volley), go_by: instant.minus(volley / 2) }
+        let ahead = if attempts == 0 { first } else { first.max(repeated) };
+        let instant = now.plus(ahead);
+        let is_long = ahead > measured + REFINED * 2;
+        let refine_at = is_long.then(|| instant.minus(measured + REFINED));
+        Self { refine_at, ..Self::at(instant, slowest, slaves) }
     }
+
+    /// The schedule of a start at this instant.
+    pub(super) fn at(instant: MonotonicInstant, slowest: Duration, slaves: usize) -> Self {
+        let volley = volley(slowest, slaves);
+        Self { instant, go_at: instant.minus(volley), go_by: instant.minus(volley / 2), refine_at: None }
+    }
+}
+
+/// What messages to all slaves and their answers take, when the slowest answers in this time.
+fn volley(slowest: Duration, slaves: usize) -> Duration {
+    slowest + PER_SLAVE.saturating_mul(u32::try_from(slaves).unwrap_or(u32::MAX)) + SLACK
 }
 
 #[cfg(test)]
@@ -60,9 +78,9 @@ mod tests {
     #[test]
     fn the_lead_follows_from_the_slowest_answer_and_the_number() {
         let near = Schedule::new(NOW, Duration::from_micros(100), 2, None, 0);
-        assert!((6..8).contains(&lead(near).as_millis()), "{near:?}");
+        assert!((4..6).contains(&lead(near).as_millis()), "{near:?}");
         let far = Schedule::new(NOW, Duration::from_millis(40), 2, None, 0);
-        assert!((120..130).contains(&lead(far).as_millis()), "{far:?}");
+        assert!((80..90).contains(&lead(far).as_millis()), "{far:?}");
         assert!(far.instant.since(far.go_at) >= Duration::from_millis(42), "{far:?}");
         let many = Schedule::new(NOW, Duration::from_micros(100), 1000, None, 0);
         assert!(lead(many) > lead(near) * 10, "{many:?}");
@@ -77,6 +95,16 @@ mod tests {
         assert_eq!(lead_of(60), REPEATED_MAX);
         let long = Duration::from_secs(600);
         assert_eq!(lead(Schedule::new(NOW, Duration::ZERO, 2, Some(long), 3)), long);
+    }
+
+    #[test]
+    fn for_a_start_far_ahead_clocks_are_measured_again_shortly_before() {
+        let refined = |seconds| {
+            let schedule = Schedule::new(NOW, Duration::ZERO, 2, Some(Duration::from_secs(seconds)), 0);
+            schedule.refine_at.map(|at| schedule.instant.since(at))
+        };
+        assert_eq!(refined(1), None);
+        assert!(refined(60).is_some_and(|left| left > REFINED && left < REFINED * 2), "{:?}", refined(60));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) struct Starting {
     lead: Option<Duration>,
     /// From when all clocks are measured.
     schedule: Option<Schedule>,
+    /// The instant that stays when they are measured once more.
+    kept_instant: Option<MonotonicInstant>,
     /// How often the start has been ordered.
     orders: u32,
     gone: bool,
@@ -76,6 +78,7 @@ impl Starting {
             lost_after: settings.lost_after,
             lead: settings.lead,
             schedule: None,
+            kept_instant: None,
             orders: 0,
             gone: false,
         }
@@ -128,6 +131,10 @@ impl Starting {
         if self.schedule.is_none() && self.all_measured() {
             self.order(now, actions);
         }
+        if let Some(schedule) = self.schedule.filter(|schedule| is_past(schedule.refine_at, now)) {
+            self.kept_instant = Some(schedule.instant);
+            self.measure_anew(now, actions);
+        }
         let due = self.schedule.filter(|schedule| now.monotonic >= schedule.go_at && self.all_confirmed());
         if let Some(schedule) = due.filter(|_| !self.gone) {
             self.go_or_order_anew(schedule, now, actions);
@@ -136,8 +143,10 @@ impl Starting {
 
     pub(super) fn deadline(&self) -> Deadline {
         let go = self.schedule.filter(|_| self.all_confirmed()).map(|schedule| schedule.go_at);
+        let refine = self.schedule.and_then(|schedule| schedule.refine_at);
         let question = self.inquiry.deadline(&self.slaves);
-        Deadline { awake: self.slaves.deadline(), monotonic: go.into_iter().chain(question).min() }
+        let monotonic = go.into_iter().chain(refine).chain(question).min();
+        Deadline { awake: self.slaves.deadline(), monotonic }
     }
 
     /// Whether one has declined or is lost, so that nobody starts.
@@ -178,15 +187,23 @@ impl Starting {
     fn order(&mut self, now: Now, actions: &mut Actions) {
         let clocks = self.slaves.iter().map(|slave| slave.member.clock.slowest_answer());
         let slowest = clocks.max().unwrap_or_default();
-        let schedule = Schedule::new(now.monotonic, slowest, self.slaves.len(), self.lead, self.orders);
-        self.orders += 1;
+        let schedule = match self.kept_instant.take() {
+            Some(instant) => Schedule::at(instant, slowest, self.slaves.len()),
+            None => self.new_schedule(slowest, now, actions),
+        };
         self.schedule = Some(schedule);
-        let ahead = schedule.instant.since(now.monotonic);
-        actions.tell(Notice::Starting { slaves: self.slaves.len(), ahead });
         let peers: Vec<_> = self.slaves.iter().map(|slave| slave.member.peer).collect();
         for peer in peers {
             self.order_one(now, peer, schedule.instant, actions);
         }
+    }
+
+    fn new_schedule(&mut self, slowest: Duration, now: Now, actions: &mut Actions) -> Schedule {
+        let schedule = Schedule::new(now.monotonic, slowest, self.slaves.len(), self.lead, self.orders);
+        self.orders += 1;
+        let ahead = schedule.instant.since(now.monotonic);
+        actions.tell(Notice::Starting { slaves: self.slaves.len(), ahead });
+        schedule
     }
 
     fn order_one(&mut self, now: Now, peer: PeerId, instant: MonotonicInstant, actions: &mut Actions) {
@@ -214,7 +231,7 @@ impl Starting {
         self.gone = true;
     }
 
-    /// Has the start ordered anew: clocks have run on, and a way may have become longer.
+    /// Has the clocks measured and the start ordered anew: they have run on, and a way may have become longer.
     fn measure_anew(&mut self, now: Now, actions: &mut Actions) {
         self.schedule = None;
         let unanswered = Unanswered::new(now.awake, self.lost_after);
@@ -249,4 +266,8 @@ impl Starting {
         actions.tell(notice(slave.member.label.clone()));
         actions.close(peer);
     }
+}
+
+fn is_past(instant: Option<MonotonicInstant>, now: Now) -> bool {
+    instant.is_some_and(|instant| now.monotonic >= instant)
 }

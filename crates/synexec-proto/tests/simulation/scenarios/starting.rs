@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use synexec_proto::master::Interrupt::Terminate;
-use synexec_proto::master::{Loss, Notice, Outcome, PhaseName, Report, Settings, Verdict};
+use synexec_proto::master::{Loss, MeasuredStart, Notice, Outcome, PhaseName, Report, Settings, Verdict};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::Disconnect;
 
 use crate::world::{
-    Id, Order, Plan, START, Script, Ways, World, all_starts, apart, millis, outcome_of, row_of, rows_are_complete,
-    secs, settings, starts_are_true,
+    Id, Order, Plan, START, Script, SimClock, Ways, World, all_starts, apart, millis, outcome_of, row_of,
+    rows_are_complete, secs, settings, starts_are_true,
 };
 
 const FIRST: Id = Id(0);
@@ -237,6 +237,18 @@ fn a_long_lead_is_honoured() {
     assert_eq!((ahead(&world), world.told(postponed)), (secs(5), None));
     let before = world.instant().since(START).saturating_sub(world.told(gone).unwrap());
     assert!(before < millis(10), "the last word is as late as it can be: {before:?}");
+}
+
+#[test]
+fn for_a_start_far_ahead_clocks_are_measured_again_shortly_before() {
+    let mut world = World::new(Settings { lead: Some(secs(100)), ..settings(2) });
+    for drift in [99_000, -99_000] {
+        world.slave(Plan { spawns: Duration::ZERO, clock: SimClock { ahead: 0, drift }, ..Plan::default() });
+    }
+    let report = started_together(&mut world);
+    assert_eq!(ahead(&world), secs(100));
+    let sure = |start: MeasuredStart| start.uncertainty < millis(2);
+    assert!(report.rows().iter().all(|row| row.start.is_some_and(sure)), "{report:?}");
 }
 
 #[test]
