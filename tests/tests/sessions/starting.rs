@@ -71,7 +71,7 @@ fn none_has_run(fleet: &Fleet) -> Result<()> {
 /// The slave has let go of the session, and has left nothing.
 fn is_clean(slave: &Process, dir: &Path) -> Result<()> {
     slave.wait_for("session over")?;
-    ensure!(slave.children()?.is_empty(), "a task is left");
+    none_is_left(&slave.children()?)?;
     ensure!(left_in(dir)? == ["synexec_slave.lock"], "{:?}", left_in(dir)?);
     Ok(())
 }
