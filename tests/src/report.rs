@@ -9,7 +9,7 @@ use crate::process::Finished;
 pub struct Round {
     /// What became of each slave.
     pub outcomes: Vec<Outcome>,
-    /// How each slave started; none where nothing was started.
+    /// How each slave started whose start is known.
     pub starts: Vec<Start>,
 }
 
@@ -91,6 +91,7 @@ impl Round {
         let Some(rank) = cells.first().and_then(|cell| cell.parse().ok()) else { return Ok(()) };
         match *cells {
             [_, name, _, _, _, _, end] => self.outcomes.push(Outcome { rank, name: name.into(), end: end.into() }),
+            [_, "-", _, _, _, _, _, _] => {}
             [_, after_first, _, late, offset, offset_error, round_trip, held] => self.starts.push(Start {
                 rank,
                 after_first: seconds(after_first)?,

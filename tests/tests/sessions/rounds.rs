@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
 use synexec_tests::fleet::{Fleet, left_in};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::Finished;
@@ -11,6 +12,7 @@ use synexec_tests::report::{Round, only_round, rounds};
 pub const TESTS: &[(&str, Test)] = &[
     ("rounds::each_round_has_its_tables_and_its_number", each_round_has_its_tables_and_its_number),
     ("rounds::a_task_that_fails_in_one_round_runs_in_the_next", a_task_that_fails_in_one_round_runs_in_the_next),
+    ("rounds::a_slave_lost_in_one_round_is_the_end_of_them", a_slave_lost_in_one_round_is_the_end_of_them),
     ("rounds::two_hundred_sessions_in_a_row", two_hundred_sessions_in_a_row),
 ];
 
@@ -59,6 +61,31 @@ fn a_task_that_fails_in_one_round_runs_in_the_next() -> Result<()> {
         is_whole(round, 2, end)?;
     }
     ensure!(fs::read_to_string(fleet.guests[1].dir().join("rounds"))? == "1\n2\n3\n");
+    Ok(())
+}
+
+fn a_slave_lost_in_one_round_is_the_end_of_them() -> Result<()> {
+    let fleet = Fleet::new(3)?;
+    let slaves = fleet.slaves(&[])?;
+    // The payload's end is the end of what a killed slave leaves, should this test fail.
+    let wait = "while [ $SYNEXEC_ROUND = 2 ] && [ ! -e go ] && [ -e $SYNEXEC_CONF ]; do sleep 0.05; done";
+    let conf = fleet.conf(format!("/bin/sh :CONF:\necho round $SYNEXEC_ROUND\n{wait}\n"))?;
+    let master = fleet.master(3, &conf, &["--rounds", "3"])?;
+    for guest in 0..3 {
+        fleet.wait_for_output(guest, "round 2")?;
+    }
+    slaves[1].signal(Signal::SIGKILL)?;
+    master.wait_for("vm1 (10.77.0.3) is lost")?;
+    fleet.guests.iter().try_for_each(|host| fs::write(host.dir().join("go"), ""))?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(5), "{finished:?}");
+    let rounds = rounds(&finished)?;
+    ensure!(rounds.len() == 2 && rounds[1].outcomes.len() == 3 && rounds[1].starts.len() == 2, "{finished:?}");
+    is_whole(&rounds[0], 3, "exited 0")?;
+    for outcome in &rounds[1].outcomes {
+        let expected = if outcome.name == "vm1" { "lost after" } else { "exited 0" };
+        ensure!(outcome.end.starts_with(expected), "{outcome:?}");
+    }
     Ok(())
 }
 
