@@ -1,7 +1,9 @@
 //! A control domain and its guests in a lab: what nearly every session test begins with.
 
-use std::fs;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fs, io};
 
 use anyhow::{Context as _, Result};
 
@@ -54,6 +56,18 @@ impl Fleet {
     /// Where no process can be made.
     pub fn slave(&self, guest: usize, options: &[&str]) -> Result<Process> {
         slave_on(&self.guests[guest], &format!("vm{guest}"), options)
+    }
+
+    /// Starts a slave on a guest through another program, which executes the words after its own in its place.
+    ///
+    /// # Errors
+    ///
+    /// Where no process can be made.
+    pub fn slave_through(&self, guest: usize, wrapper: &[&str], options: &[&str]) -> Result<Process> {
+        let host = &self.guests[guest];
+        let mut command = host.command("env");
+        command.args(wrapper).arg(programs::slave());
+        Process::spawn(as_slave(&mut command, host, &format!("vm{guest}"), options))
     }
 
     /// Starts a slave on every guest.
@@ -119,9 +133,12 @@ impl Fleet {
 ///
 /// Where no process can be made.
 pub fn slave_on(host: &Host, name: &str, options: &[&str]) -> Result<Process> {
-    let mut command = host.command(programs::slave());
-    command.args(["-v", "--name", name, "--work-dir"]).arg(host.dir()).args(options);
-    Process::spawn(command)
+    Process::spawn(as_slave(&mut host.command(programs::slave()), host, name, options))
+}
+
+/// The arguments of a slave, for a command that runs one in some other way.
+pub fn as_slave<'a>(command: &'a mut Command, host: &Host, name: &str, options: &[&str]) -> &'a mut Command {
+    command.args(["-v", "--name", name, "--work-dir"]).arg(host.dir()).args(options)
 }
 
 /// Starts a master on a host.
@@ -149,6 +166,18 @@ pub fn row<'a>(finished: &'a Finished, name: &str) -> Result<&'a str> {
     let rows = rows(finished, name);
     anyhow::ensure!(rows.len() == 1, "{} rows of {name} in {finished:?}", rows.len());
     Ok(rows[0])
+}
+
+/// What is in a directory, by name.
+///
+/// # Errors
+///
+/// Where it cannot be read.
+pub fn left_in(dir: &Path) -> Result<Vec<OsString>> {
+    let entries: io::Result<Vec<_>> = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect();
+    let mut left = entries?;
+    left.sort();
+    Ok(left)
 }
 
 /// Whether a process is there that is not a zombie.

@@ -4,4 +4,5 @@ pub mod fleet;
 pub mod lab;
 pub mod process;
 pub mod programs;
+pub mod report;
 pub mod v1;

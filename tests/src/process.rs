@@ -6,6 +6,7 @@ mod spawner;
 mod tests;
 
 use std::borrow::Borrow;
+use std::fs;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -82,6 +83,16 @@ impl Process {
         self.pid
     }
 
+    /// The pids of its children, zombies too.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no `/proc`.
+    pub fn children(&self) -> Result<Vec<String>> {
+        let pids = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        Ok(pids.filter(|pid| parent(pid) == Some(self.pid)).collect())
+    }
+
     /// Sends the process a signal.
     ///
     /// # Errors
@@ -156,6 +167,12 @@ impl Drop for Process {
         let _ = child.kill();
         let _ = child.wait();
     }
+}
+
+fn parent(pid: &str) -> Option<Pid> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(1)?.parse().ok().map(Pid::from_raw)
 }
 
 /// Polls for something that cannot be waited for, such as a file that will appear.

@@ -4,21 +4,27 @@ mod confs;
 mod daemons;
 mod ends;
 mod fio;
+mod instant;
 mod interfaces;
 mod joining;
 mod lost;
 mod once;
 mod plain;
+mod rounds;
+mod starting;
 
 use std::process::ExitCode;
 
 use synexec_tests::lab::harness::{self, Test};
 
 fn main() -> ExitCode {
-    let modules: [&[(&'static str, Test)]; 9] = [
+    let modules: [&[(&'static str, Test)]; 12] = [
         plain::TESTS,
         joining::TESTS,
         confs::TESTS,
+        starting::TESTS,
+        instant::TESTS,
+        rounds::TESTS,
         lost::TESTS,
         ends::TESTS,
         interfaces::TESTS,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
+use synexec_tests::fleet::{is_alive, left_in};
 use synexec_tests::process::eventually;
 use synexec_tests::v1::{Command, Master, OurSlave, Recording, mode, play_master};
 
@@ -172,6 +173,53 @@ fn the_command_has_no_signals_blocked_or_ignored() -> Result<()> {
         ensure!(signals == 0, "{set} the command inherits {signals:#x}");
     }
     Ok(())
+}
+
+/// The task of a conf is there before it is ordered to start; here it never is.
+fn never_start(master: &Master, slave: &OurSlave) -> Result<()> {
+    let peer = master.configure(b"/bin/sh :CONF:\necho ran\n")?;
+    let held = slave.process().children()?;
+    ensure!(held.len() == 1, "no task is held: {held:?}");
+    peer.close();
+    is_back(master)?;
+    none_is_left(&held)
+}
+
+fn none_is_left(tasks: &[String]) -> Result<()> {
+    eventually("the end of what was held", || tasks.iter().all(|task| !is_alive(task)).then_some(()))
+}
+
+#[test]
+fn a_conf_that_is_never_started_leaves_nothing() -> Result<()> {
+    let (master, slave) = pair()?;
+    never_start(&master, &slave)?;
+    let left = left_in(slave.work_dir())?;
+    ensure!(left == ["synexec_slave.lock"], "left behind: {left:?}");
+    Ok(())
+}
+
+#[test]
+fn a_conf_that_is_never_started_leaves_the_last_output() -> Result<()> {
+    let (master, slave) = pair()?;
+    master.run(b"/bin/echo from the start before\n")?;
+    is_back(&master)?;
+    never_start(&master, &slave)?;
+    slave.expect_output("from the start before\n")
+}
+
+#[test]
+fn a_replaced_conf_takes_its_held_task_along() -> Result<()> {
+    let (master, slave) = pair()?;
+    let mut peer = master.configure(b"/bin/echo first\n")?;
+    let first = slave.process().children()?;
+    peer.send(Command::Conf, b"/bin/echo second\n")?;
+    peer.expect(Command::ConfOk)?;
+    none_is_left(&first)?;
+    let second = slave.process().children()?;
+    ensure!(second.iter().filter(|task| is_alive(task)).count() == 1, "not one task is held: {second:?}");
+    peer.send(Command::Conf, b"/no/such/program\n")?;
+    peer.expect(Command::ConfNo)?;
+    none_is_left(&second)
 }
 
 fn pid_in(file: &Path) -> Option<Pid> {

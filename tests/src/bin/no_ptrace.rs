@@ -1,0 +1,26 @@
+//! Runs a program that may not trace another, nor may anything that it starts: `no_ptrace PROGRAM [ARGUMENTS]`.
+//!
+//! `ptrace` fails with EPERM, as it does in containers. The program is executed in its place, so the pid is the same.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use nix::libc;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+
+fn main() -> Result<()> {
+    let mut words = env::args_os().skip(1);
+    let mut command = Command::new(words.next().context("no program is given")?);
+    apply_filter(&filter()?)?;
+    Err(command.args(words).exec()).with_context(|| format!("{command:?}"))
+}
+
+fn filter() -> Result<BpfProgram> {
+    let refused = BTreeMap::from([(libc::SYS_ptrace, Vec::new())]);
+    let refusal = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let filter = SeccompFilter::new(refused, SeccompAction::Allow, refusal, env::consts::ARCH.try_into()?)?;
+    Ok(filter.try_into()?)
+}

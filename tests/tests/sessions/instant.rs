@@ -1,0 +1,120 @@
+//! The instant of the start, on clocks that differ, and what the report tells of it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+use synexec_tests::fleet::Fleet;
+use synexec_tests::lab::harness::{Missing, Test};
+use synexec_tests::process::{Finished, Process};
+use synexec_tests::report::{Start, only_round};
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("instant::clocks_that_are_hours_apart_start_together", clocks_that_are_hours_apart_start_together),
+    ("instant::a_slave_stopped_across_the_instant_starts_late_and_says_so", a_slave_stopped_across_the_instant),
+    ("instant::a_host_that_is_far_away_takes_part", a_host_that_is_far_away_takes_part),
+    ("instant::a_skew_over_the_limit_has_a_status_of_its_own", a_skew_over_the_limit_has_a_status_of_its_own),
+];
+
+const HOUR: u32 = 3600;
+
+/// Printed times are rounded; in seconds.
+const ROUNDING: f64 = 2e-6;
+
+/// How far apart starts are called together here, where nothing is alone on its machine; a benchmark knows better.
+const TOGETHER: Duration = Duration::from_millis(100);
+
+/// Each slave's clock as many hours ahead as it has its number and one more.
+fn slaves_of_other_times(fleet: &Fleet) -> Result<Vec<Process>> {
+    let slave = |guest| {
+        let ahead = (u32::try_from(guest)? * HOUR + HOUR).to_string();
+        fleet.slave_through(guest, &["unshare", "--time", "--monotonic", &ahead, "--boottime", &ahead, "--"], &[])
+    };
+    (0..fleet.guests.len()).map(slave).collect()
+}
+
+/// The offset is what it should be, within what the report itself says, and that is not much.
+fn is_ahead(start: &Start, expected: f64) -> Result<()> {
+    let wrong = (start.offset - expected).abs();
+    ensure!(wrong <= start.offset_error + ROUNDING && wrong < 1.0, "{expected} s expected: {start:?}");
+    Ok(())
+}
+
+fn clocks_that_are_hours_apart_start_together() -> Result<()> {
+    if !Path::new("/proc/self/ns/time").exists() {
+        return Err(Missing("this kernel has no time namespaces").into());
+    }
+    let fleet = Fleet::new(4)?;
+    let _slaves = slaves_of_other_times(&fleet)?;
+    let finished = fleet.master(4, &fleet.conf("/bin/date +%s%N\n")?, &[])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    let starts: Vec<Duration> = (0..4).map(|guest| wall_clock(&fleet, guest)).collect::<Result<_>>()?;
+    let first = *starts.iter().min().context("nobody started")?;
+    ensure!(starts.iter().all(|start| start.saturating_sub(first) < TOGETHER), "{starts:?} with {finished:?}");
+    let round = only_round(&finished)?;
+    for guest in 0..4_u32 {
+        is_ahead(round.start(&format!("vm{guest}"))?, f64::from((guest + 1) * HOUR))?;
+    }
+    Ok(())
+}
+
+/// What the task on a guest has read from the clock that all of the machine share.
+fn wall_clock(fleet: &Fleet, guest: usize) -> Result<Duration> {
+    Ok(Duration::from_nanos(fleet.output(guest)?.trim().parse()?))
+}
+
+fn a_slave_stopped_across_the_instant() -> Result<()> {
+    const LEAD: Duration = Duration::from_secs(2);
+    const NAP: f64 = 1.0;
+    let fleet = Fleet::new(3)?;
+    let slaves = fleet.slaves(&[])?;
+    let ordered_after = Instant::now();
+    let master = fleet.master(3, &fleet.conf("/bin/sh :CONF:\nsleep 1\necho done\n")?, &["--lead", "2000"])?;
+    master.wait_for_count(") is ready to start", 3)?;
+    slaves[0].signal(Signal::SIGSTOP)?;
+    ensure!(ordered_after.elapsed() < LEAD, "this machine is too slow for this test");
+    fleet.wait_for_output(1, "done")?;
+    fleet.wait_for_output(2, "done")?;
+    // The others' naps lie between the instant and this.
+    slaves[0].signal(Signal::SIGCONT)?;
+    let finished = master.wait()?;
+    let since_instant = ordered_after.elapsed().saturating_sub(LEAD).as_secs_f64();
+    ensure!(finished.code() == Some(0) && fleet.has_run(0), "{finished:?}");
+    let round = only_round(&finished)?;
+    let late = round.start("vm0")?.late;
+    ensure!((NAP..since_instant - NAP).contains(&late), "at most {since_instant} s: {round:?}");
+    for punctual in ["vm1", "vm2"] {
+        ensure!(round.start(punctual)?.late < late / 4.0, "{round:?}");
+    }
+    Ok(())
+}
+
+fn a_host_that_is_far_away_takes_part() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    fleet.guests[0].delay(Duration::from_millis(20))?;
+    let _slaves = fleet.slaves(&[])?;
+    let finished = fleet.master(2, &fleet.conf("/bin/true\n")?, &[])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    let round = only_round(&finished)?;
+    ensure!(round.start("vm0")?.round_trip >= 0.040, "{round:?}");
+    for name in ["vm0", "vm1"] {
+        is_ahead(round.start(name)?, 0.0)?;
+    }
+    Ok(())
+}
+
+fn a_skew_over_the_limit_has_a_status_of_its_own() -> Result<()> {
+    let fleet = Fleet::new(4)?;
+    let _slaves = fleet.slaves(&[])?;
+    let conf = fleet.conf("/bin/true\n")?;
+    let with_limit = |limit: &str| -> Result<Finished> { fleet.master(4, &conf, &["--max-skew", limit])?.wait() };
+    for (limit, status) in [("100000000", 0), ("0", 6)] {
+        let finished = with_limit(limit)?;
+        ensure!(finished.code() == Some(status), "{finished:?}");
+        let round = only_round(&finished)?;
+        ensure!(round.outcomes.len() == 4 && round.starts.len() == 4, "{finished:?}");
+        ensure!(finished.stdout.contains("Skew: ") && finished.stdout.contains("between 4 starts"), "{finished:?}");
+    }
+    Ok(())
+}

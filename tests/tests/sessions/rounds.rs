@@ -1,0 +1,100 @@
+//! One session that starts its task many times, and many sessions in a row.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+use synexec_tests::fleet::{Fleet, left_in};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::process::Finished;
+use synexec_tests::report::{Round, only_round, rounds};
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("rounds::each_round_has_its_tables_and_its_number", each_round_has_its_tables_and_its_number),
+    ("rounds::a_task_that_fails_in_one_round_runs_in_the_next", a_task_that_fails_in_one_round_runs_in_the_next),
+    ("rounds::a_slave_lost_in_one_round_is_the_end_of_them", a_slave_lost_in_one_round_is_the_end_of_them),
+    ("rounds::two_hundred_sessions_in_a_row", two_hundred_sessions_in_a_row),
+];
+
+/// All slaves are there with both rows, and all tasks ended so.
+fn is_whole(round: &Round, slaves: usize, end: &str) -> Result<()> {
+    ensure!(round.outcomes.len() == slaves && round.starts.len() == slaves, "rows are missing: {round:?}");
+    ensure!(round.outcomes.iter().all(|outcome| outcome.end == end), "{round:?}");
+    Ok(())
+}
+
+fn headings(finished: &Finished) -> Vec<&str> {
+    finished.stdout.lines().filter(|line| line.starts_with("Round ")).collect()
+}
+
+fn each_round_has_its_tables_and_its_number() -> Result<()> {
+    let fleet = Fleet::new(8)?;
+    let _slaves = fleet.slaves(&[])?;
+    let conf = fleet.conf("/bin/sh :CONF:\necho $SYNEXEC_ROUND >>rounds\necho round $SYNEXEC_ROUND\n")?;
+    let finished = fleet.master(8, &conf, &["--rounds", "20"])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    let numbers: Vec<_> = (1..=20).map(|round| format!("{round}\n")).collect();
+    let expected: Vec<_> = (1..=20).map(|round| format!("Round {round}")).collect();
+    ensure!(headings(&finished) == expected, "{finished:?}");
+    let rounds = rounds(&finished)?;
+    ensure!(rounds.len() == 20, "{finished:?}");
+    rounds.iter().try_for_each(|round| is_whole(round, 8, "exited 0"))?;
+    let last = finished.stdout.lines().last().context("no report")?;
+    ensure!(last.starts_with("Skew over 20 rounds: "), "{last}");
+    for (guest, host) in fleet.guests.iter().enumerate() {
+        ensure!(fs::read_to_string(host.dir().join("rounds"))? == numbers.concat(), "on vm{guest}");
+        ensure!(fleet.output(guest)? == "round 20\n", "{}", fleet.output(guest)?);
+        ensure!(left_in(host.dir())?.len() == 3, "besides the lock, {:?} is left", left_in(host.dir())?);
+    }
+    Ok(())
+}
+
+fn a_task_that_fails_in_one_round_runs_in_the_next() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    let conf = fleet.conf("/bin/sh :CONF:\necho $SYNEXEC_ROUND >>rounds\n[ $SYNEXEC_ROUND != 2 ]\n")?;
+    let finished = fleet.master(2, &conf, &["--rounds", "3"])?.wait()?;
+    ensure!(finished.code() == Some(1), "{finished:?}");
+    let rounds = rounds(&finished)?;
+    ensure!(rounds.len() == 3, "{finished:?}");
+    for (round, end) in rounds.iter().zip(["exited 0", "exited 1", "exited 0"]) {
+        is_whole(round, 2, end)?;
+    }
+    ensure!(fs::read_to_string(fleet.guests[1].dir().join("rounds"))? == "1\n2\n3\n");
+    Ok(())
+}
+
+fn a_slave_lost_in_one_round_is_the_end_of_them() -> Result<()> {
+    let fleet = Fleet::new(3)?;
+    let slaves = fleet.slaves(&[])?;
+    // The payload's end is the end of what a killed slave leaves, should this test fail.
+    let wait = "while [ $SYNEXEC_ROUND = 2 ] && [ ! -e go ] && [ -e $SYNEXEC_CONF ]; do sleep 0.05; done";
+    let conf = fleet.conf(format!("/bin/sh :CONF:\necho round $SYNEXEC_ROUND\n{wait}\n"))?;
+    let master = fleet.master(3, &conf, &["--rounds", "3"])?;
+    for guest in 0..3 {
+        fleet.wait_for_output(guest, "round 2")?;
+    }
+    slaves[1].signal(Signal::SIGKILL)?;
+    master.wait_for("vm1 (10.77.0.3) is lost")?;
+    fleet.guests.iter().try_for_each(|host| fs::write(host.dir().join("go"), ""))?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(5), "{finished:?}");
+    let rounds = rounds(&finished)?;
+    ensure!(rounds.len() == 2 && rounds[1].outcomes.len() == 3 && rounds[1].starts.len() == 2, "{finished:?}");
+    is_whole(&rounds[0], 3, "exited 0")?;
+    for outcome in &rounds[1].outcomes {
+        let expected = if outcome.name == "vm1" { "lost after" } else { "exited 0" };
+        ensure!(outcome.end.starts_with(expected), "{outcome:?}");
+    }
+    Ok(())
+}
+
+fn two_hundred_sessions_in_a_row() -> Result<()> {
+    let fleet = Fleet::new(8)?;
+    let _slaves = fleet.slaves(&[])?;
+    for session in 1..=200 {
+        let finished = fleet.serves_a_session().with_context(|| format!("session {session}"))?;
+        is_whole(&only_round(&finished)?, 8, "exited 0").with_context(|| format!("session {session}"))?;
+    }
+    Ok(())
+}
