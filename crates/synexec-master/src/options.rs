@@ -46,13 +46,13 @@ pub struct Options {
     #[arg(long, value_name = "SECS")]
     wait: Option<NonZeroU64>,
 
-    /// How far ahead the start is ordered [default: as the measured round trips ask for]
+    /// How far ahead the start is ordered, at most ten minutes [default: as the measured round trips ask for]
     #[arg(long, value_name = "MS", value_parser = RangedU64ValueParser::<u64>::new().range(1..=LEAD_MAX_MILLIS))]
     lead: Option<u64>,
 
     /// Run the task so many times, each with a start of its own
-    #[arg(long, value_name = "K", default_value = "1")]
-    rounds: NonZeroU32,
+    #[arg(long, value_name = "K", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
 
     /// Exit with status 6 when the starts were further apart, or are not known for all slaves
     #[arg(long, value_name = "USEC")]
@@ -70,7 +70,7 @@ impl Options {
             conf_length: conf.length(),
             runs_payload: conf.runs_payload(),
             lead: self.lead.map(Duration::from_millis),
-            rounds: self.rounds,
+            rounds: NonZeroU32::new(self.rounds).unwrap_or(NonZeroU32::MIN),
             max_skew: self.max_skew.map(Duration::from_micros),
         }
     }

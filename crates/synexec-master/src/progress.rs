@@ -17,7 +17,12 @@ pub fn show(notice: &Notice) {
         | Notice::Ready { .. }
         | Notice::Started { .. } => Level::Debug,
         Notice::ConfFailed { .. } => Level::Error,
-        Notice::Dropped { .. } | Notice::GaveUp { .. } | Notice::Declined { .. } | Notice::Lost { .. } => Level::Warn,
+        Notice::Dropped { .. }
+        | Notice::GaveUp { .. }
+        | Notice::Declined { .. }
+        | Notice::Lost { .. }
+        | Notice::RoundsLeftOut { .. }
+        | Notice::SkewExceeded { .. } => Level::Warn,
         _ => Level::Info,
     };
     log::log!(level, "{}", text(notice));
@@ -46,6 +51,11 @@ fn text(notice: &Notice) -> String {
             format!("{} declined; an original slave gives no reason", name(slave))
         }
         Notice::NextRound { round, rounds } => format!("round {round} of {rounds}"),
+        Notice::RoundsLeftOut { rounds: 1 } => "the round that was left is not run".to_owned(),
+        Notice::RoundsLeftOut { rounds } => format!("the {rounds} rounds that were left are not run"),
+        Notice::SkewExceeded { most } => {
+            format!("the starts were more than {} µs apart, or are not known for all slaves", most.as_micros())
+        }
         Notice::Starting { slaves, ahead } => {
             format!("starting the task on {slaves} slaves in {:.1} ms", ahead.as_secs_f64() * 1e3)
         }

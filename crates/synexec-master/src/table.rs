@@ -68,7 +68,7 @@ fn outcome_cells(row: &Row, zone: &TimeZone) -> [String; 7] {
 }
 
 fn starts(round: &Round) -> Table {
-    let header = ["Rank", "After the first", "±", "Late", "Clock offset", "±", "Round trip", "Held"];
+    let header = ["Rank", "After the first", "±", "Released late", "Clock offset", "±", "Round trip", "Held"];
     let mut table = plain(header, &[0, 1, 2, 3, 4, 5, 6]);
     for row in &round.rows {
         table.add_row(start_cells(row, round.skew.as_ref()));
@@ -97,7 +97,7 @@ fn start_cells(row: &Row, skew: Option<&Skew>) -> [String; 8] {
 fn sentence(skew: &Skew) -> String {
     let figure = format!("{} ± {}", micros(skew.skew), micros(skew.uncertainty));
     if skew.known < skew.slaves {
-        return format!("Skew: {figure} between {} starts; {} are not known.", skew.known, skew.slaves - skew.known);
+        return format!("Skew: {figure} between {} starts; {} not known.", skew.known, skew.slaves - skew.known);
     }
     let together = match skew.together {
         Some(time) if time > Duration::ZERO => format!("all were running together for {:.6} s", time.as_secs_f64()),
@@ -108,14 +108,14 @@ fn sentence(skew: &Skew) -> String {
 
 /// The spread of skews over several rounds.
 fn spread(rounds: &[Round]) -> Option<String> {
-    let mut skews: Vec<_> = rounds.iter().filter_map(|round| round.skew).map(|skew| skew.skew).collect();
+    let known = rounds.iter().filter_map(|round| round.skew).filter(|skew| skew.known == skew.slaves);
+    let mut skews: Vec<_> = known.map(|skew| skew.skew).collect();
     skews.sort();
-    let (least, most, median) = (skews.first()?, skews.last()?, skews.get(skews.len() / 2)?);
-    let of = |skew: &Duration| micros(*skew);
-    (rounds.len() > 1).then(|| {
-        let known = skews.len();
-        format!("Skew over {known} rounds: {} at least, {} median, {} at most.", of(least), of(median), of(most))
-    })
+    let (least, most) = (skews.first()?, skews.last()?);
+    let middle = (*skews.get((skews.len() - 1) / 2)? + *skews.get(skews.len() / 2)?) / 2;
+    let [least, middle, most] = [*least, middle, *most].map(micros);
+    let count = skews.len();
+    (rounds.len() > 1).then(|| format!("Skew over {count} rounds: {least} at least, {middle} median, {most} at most."))
 }
 
 fn plain<const N: usize>(header: [&str; N], right: &[usize]) -> Table {
@@ -135,4 +135,81 @@ fn micros(time: Duration) -> String {
 fn local(time: WallClockTime, zone: &TimeZone, format: &str) -> String {
     Timestamp::from_nanosecond(time.as_nanos().into())
         .map_or_else(|_| "out of range".to_owned(), |time| time.to_zoned(zone.clone()).strftime(format).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use synexec_proto::clock::ClockEstimate;
+    use synexec_proto::master::{MeasuredStart, Outcome, RunTimes, SlaveLabel, Verdict};
+    use synexec_proto::message::Held;
+    use synexec_proto::outcome::TaskEnd;
+    use synexec_proto::time::{ClockOffset, MonotonicInstant};
+
+    use super::*;
+
+    fn label() -> SlaveLabel {
+        SlaveLabel { name: "vm7".into(), address: "10.0.0.7:999".parse().unwrap() }
+    }
+
+    fn nothing_known() -> Row {
+        let outcome = Outcome::Cancelled;
+        Row { rank: 4, slave: label(), held: None, clock: None, times: None, start: None, outcome }
+    }
+
+    fn all_known() -> Row {
+        let started = WallClockTime::from_seconds_and_micros(1_700_000_000, 250_000);
+        let finished = WallClockTime::from_seconds_and_micros(1_700_000_001, 500_000);
+        let at = |nanos| MonotonicInstant::from_nanos(nanos);
+        let micros = Duration::from_micros;
+        Row {
+            rank: 3,
+            times: Some(RunTimes { started, finished, elapsed: Duration::from_millis(1250) }),
+            held: Some(Held::AtFirstInstruction),
+            clock: Some(ClockEstimate {
+                offset: ClockOffset::from_nanos(-3_600_000_012_345),
+                uncertainty: micros(26),
+                round_trip: micros(52),
+            }),
+            start: Some(MeasuredStart { at: at(5), ended_at: at(90), uncertainty: micros(31), lateness: micros(17) }),
+            outcome: Outcome::Ended(TaskEnd::Exited(4)),
+            ..nothing_known()
+        }
+    }
+
+    fn skew(micros: u64, known: usize) -> Skew {
+        let [skew, uncertainty] = [micros, 40].map(Duration::from_micros);
+        let together = Some(Duration::from_millis(900));
+        Skew { first: MonotonicInstant::from_nanos(5), skew, uncertainty, known, slaves: 2, together }
+    }
+
+    fn shown(rounds: Vec<Round>) -> String {
+        text(&Report { rounds, verdict: Verdict::Succeeded }, &TimeZone::UTC)
+    }
+
+    #[test]
+    fn a_row_has_all_that_is_known() {
+        let shown = shown(vec![Round { rows: vec![all_known(), nothing_known()], skew: Some(skew(120, 1)) }]);
+        let outcome = ["2023-11-14 22:13:20.250000", "22:13:21.500000", "vm7", "10.0.0.7", "1.250 s", "exited 4"];
+        let start = ["0.0 µs", "31.0 µs", "17.0 µs", "-3600.000012 s", "26.0 µs", "52.0 µs", "loaded"];
+        for text in
+            outcome.iter().chain(&start).chain(&["cancelled", "120.0 µs ± 40.0 µs between 1 starts; 1 not known"])
+        {
+            assert!(shown.contains(text), "{text} in\n{shown}");
+        }
+        assert!(!shown.contains("Round 1"));
+    }
+
+    #[test]
+    fn several_rounds_are_told_one_by_one_and_their_spread() {
+        let round = |micros, known| Round { rows: vec![all_known(); 2], skew: Some(skew(micros, known)) };
+        let shown = shown(vec![round(10, 2), round(40, 2), round(9999, 1)]);
+        assert!(shown.contains("Round 3") && shown.contains("all were running together for 0.900000 s"), "{shown}");
+        let spread = "Skew over 2 rounds: 10.0 µs at least, 25.0 µs median, 40.0 µs at most.";
+        assert!(shown.contains(spread), "{shown}");
+    }
+
+    #[test]
+    fn without_slaves_there_is_nothing_to_tell() {
+        assert_eq!(shown(vec![Round { rows: Vec::new(), skew: None }]), "");
+    }
 }

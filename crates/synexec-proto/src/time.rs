@@ -64,7 +64,9 @@ impl ClockOffset {
 
     /// What our clock shows when the other one shows `instant`; the nearest instant there is when that is out of range.
     pub fn to_ours(self, instant: MonotonicInstant) -> MonotonicInstant {
-        MonotonicInstant(instant.0.saturating_sub_signed(self.0))
+        let distance = self.0.unsigned_abs();
+        let ours = if self.0 < 0 { instant.0.saturating_add(distance) } else { instant.0.saturating_sub(distance) };
+        MonotonicInstant(ours)
     }
 }
 

@@ -231,7 +231,7 @@ impl Dispatcher {
     }
 
     fn try_hold(&mut self, round: Option<u32>) -> Result<(), Reason> {
-        // The task before, if it is still held, has to be gone before its output is opened again.
+        // What is left of the task before goes first, since it has its output file with it.
         (self.task, self.output) = (None, None);
         let Some(prepared) = &self.prepared else { return Ok(()) };
         let surroundings = Surroundings { session: self.session.0, name: &self.name, round };
@@ -255,7 +255,7 @@ impl Dispatcher {
         if let Some(Err(error)) = self.output.take().map(Output::begin) {
             log::error!("cannot empty the task's output: {error}");
         }
-        if let Some(task) = &self.task {
+        if let Some(task) = &mut self.task {
             task.release(at);
         }
     }

@@ -42,7 +42,7 @@ mod tests {
         log.tell(failure.clone());
         assert_eq!(log.level(&failure), Level::Debug);
         assert_eq!(log.level(&Notice::ConnectFailed("another reason".into())), Level::Info);
-        log.tell(Notice::Accepted);
+        log.tell(Notice::Started);
         assert_eq!(log.level(&failure), Level::Info);
     }
 

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use crate::one_host::OneHost;
-use crate::results::{Results, median};
+use crate::results::{Line, Results, median};
 
 const SLAVES: usize = 4;
 const LENGTH: usize = 256 << 20;

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use synexec_tests::process::Process;
 
 use crate::guests::status_kilobytes;
 use crate::one_host::OneHost;
-use crate::results::{Results, median};
+use crate::results::{Line, Results, median};
 use crate::stamp;
 
 const SESSIONS: usize = 7;
@@ -37,8 +37,8 @@ fn sessions(host: &OneHost, most: f64, results: &mut Results) -> Result<()> {
     let seconds = (0..SESSIONS).map(|_| session(host, &conf)).collect::<Result<Vec<_>>>()?;
     let taken = median(&seconds);
     let work = format!("/bin/true on {} slaves that listen", host.slaves.len());
-    let (figure, must) = (format!("{taken:.3} s"), format!("≤ {most} s"));
-    results.add(&work, "session", figure, must, taken <= most, "", json!(seconds));
+    let (figure, limit) = (format!("{taken:.3} s"), format!("≤ {most} s"));
+    results.add(line(work, "session", figure, limit, taken <= most, json!(seconds)));
     Ok(())
 }
 
@@ -58,7 +58,7 @@ fn ends(host: &OneHost, program: &Path, results: &mut Results) -> Result<()> {
     let millis = (0..SESSIONS).map(|_| end_to_line(host, &conf)).collect::<Result<Vec<_>>>()?;
     let taken = median(&millis);
     let figure = format!("{taken:.2} ms");
-    results.add("8 slaves", "end to its line", figure, "≤ 5 ms".into(), taken <= 5.0, "", json!(millis));
+    results.add(line("8 slaves".into(), "end to its line", figure, "≤ 5 ms".into(), taken <= 5.0, json!(millis)));
     Ok(())
 }
 
@@ -86,8 +86,12 @@ fn memory(host: &OneHost, results: &mut Results) -> Result<()> {
     let largest = of_slaves.iter().copied().max().unwrap_or_default();
     for (what, peak, most) in [("master", of_master, MEMORY[0]), ("largest slave", largest, MEMORY[1])] {
         let figure = format!("{:.1} MB", f64::from(u32::try_from(peak)?) / 1e3);
-        let must = format!("≤ {} MB", most / 1000);
-        results.add("peak memory, 1000 slaves on one host", what, figure, must, peak <= most, "", json!(peak));
+        let (work, limit) = ("peak memory, 1000 slaves on one host".to_owned(), format!("≤ {} MB", most / 1000));
+        results.add(line(work, what, figure, limit, peak <= most, json!(peak)));
     }
     Ok(())
+}
+
+fn line(work: String, what: &'static str, figure: String, must: String, met: bool, samples: Value) -> Line {
+    Line { work, what, figure, must, met, compared: String::new(), samples }
 }

@@ -3,23 +3,28 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+/// A figure, and what it is held against.
+pub struct Line {
+    /// What was done.
+    pub work: String,
+    /// What was measured of it.
+    pub what: &'static str,
+    pub figure: String,
+    pub must: String,
+    pub met: bool,
+    /// What else was measured in the same run.
+    pub compared: String,
+    pub samples: Value,
+}
+
 /// All figures, in the order in which they were measured.
 #[derive(Default)]
 pub struct Results(Vec<Value>);
 
 impl Results {
     /// Adds a figure and prints it.
-    #[expect(clippy::too_many_arguments, reason = "a row of the table")]
-    pub fn add(
-        &mut self,
-        work: &str,
-        what: &str,
-        figure: String,
-        must: String,
-        met: bool,
-        compared: &str,
-        samples: Value,
-    ) {
+    pub fn add(&mut self, line: Line) {
+        let Line { work, what, figure, must, met, compared, samples } = line;
         let verdict = if met { "met" } else { "MISSED" };
         println!("{work:55} {what:15} {figure:38} {must:36} {verdict:7} {compared}");
         self.0.push(json!({

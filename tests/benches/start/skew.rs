@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::floor;
 use crate::guests::{Guest, Guests};
-use crate::results::{Results, median};
+use crate::results::{Line, Results, median};
 use crate::{naive, ours, stamp};
 
 /// Sessions of each way.
@@ -97,11 +97,13 @@ impl Skews {
         let figure = format!("{ours:.0} µs ({:.2} × floor)", ours / floor);
         let compared = format!("floor {floor:.0} µs, naive {naive:.0} µs");
         let samples = json!({"floor": self.floor, "naive": self.naive, "ours": self.ours});
-        results.add(work.name, "skew", figure, must, met, &compared, samples);
+        let name = || work.name.to_owned();
+        results.add(Line { work: name(), what: "skew", figure, must, met, compared, samples });
         let outside = self.errors.iter().filter(|(error, most)| error > most).count();
         let worst = self.errors.iter().map(|(error, _)| *error).fold(0.0, f64::max);
         let figure = format!("{worst:.0} µs off at most, {outside} of {} outside", self.errors.len());
-        let must = "within uncertainty + 200 µs, always".to_owned();
-        results.add(work.name, "reported skew", figure, must, outside == 0, "", json!(self.errors));
+        let (must, met) = ("within uncertainty + 200 µs, always".to_owned(), outside == 0);
+        let (compared, samples) = (String::new(), json!(self.errors));
+        results.add(Line { work: name(), what: "reported skew", figure, must, met, compared, samples });
     }
 }

@@ -26,8 +26,7 @@ pub const TESTS: &[(&str, Test)] = &[
 ];
 
 /// Tells its pid and that of a child, and runs until a file appears in its guest's directory.
-const UNTIL_GO: &str =
-    "/bin/sh :CONF:\nsleep 1000 & echo pids $$ $! pids; while [ ! -e go ]; do sleep 0.05; done\nkill $!\n";
+const UNTIL_GO: &str = "/bin/sh :CONF:\nsleep 1000 & echo pids $$ $! pids; while [ ! -e go ] && [ -d \"$PWD\" ]; do sleep 0.05; done\nkill $!\n";
 
 fn let_go(fleet: &Fleet) -> Result<()> {
     for guest in &fleet.guests {

@@ -23,6 +23,10 @@ pub const TESTS: &[(&str, Test)] = &[
     ("starting::what_cannot_be_executed_is_declined_and_runs_nowhere", what_cannot_be_executed_is_declined),
     ("starting::a_payload_without_its_interpreter_is_declined", a_payload_without_its_interpreter_is_declined),
     ("starting::what_is_held_before_exec_may_be_declined_at_the_start", declined_at_the_start),
+    (
+        "starting::a_script_held_before_exec_without_its_interpreter_is_declined",
+        a_script_held_before_exec_without_its_interpreter_is_declined,
+    ),
     ("starting::an_interrupt_calls_the_start_off", an_interrupt_calls_the_start_off),
     ("starting::an_interrupt_calls_off_a_start_before_exec", an_interrupt_calls_off_a_start_before_exec),
     ("starting::a_killed_master_calls_the_start_off", a_killed_master_calls_the_start_off),
@@ -191,16 +195,28 @@ fn what_cannot_be_executed_is_declined() -> Result<()> {
 fn declined_at_the_start() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let _slaves = through(&fleet, NO_PTRACE)?;
-    for (guest, content) in fleet.guests.iter().zip([RUNS, NO_INTERPRETER]) {
+    for (guest, content) in fleet.guests.iter().zip([RUNS, "of no known format\n"]) {
         write_program(&guest.dir().join("program"), content, 0o755)?;
     }
     let finished = fleet.master(2, &fleet.conf("./program\n")?, &[])?.wait()?;
     ensure!(finished.code() == Some(4), "{finished:?}");
     ensure!(row(&finished, "vm0")?.contains("exited 0") && fleet.has_run(0), "{finished:?}");
     let declined = row(&finished, "vm1")?;
-    ensure!(declined.contains("declined: cannot run ./program: No such file or directory"), "{declined}");
+    ensure!(declined.contains("declined: cannot run ./program: Exec format error"), "{declined}");
     fleet.serves_a_session()?;
     Ok(())
+}
+
+fn a_script_held_before_exec_without_its_interpreter_is_declined() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = through(&fleet, NO_PTRACE)?;
+    for (guest, content) in fleet.guests.iter().zip([RUNS, NO_INTERPRETER]) {
+        write_program(&guest.dir().join("program"), content, 0o755)?;
+    }
+    let finished = fleet.master(2, &fleet.conf("./program\n")?, &[])?.wait()?;
+    ensure!(finished.code() == Some(4) && row(&finished, "vm0")?.contains("cancelled"), "{finished:?}");
+    ensure!(row(&finished, "vm1")?.contains("No such file or directory: the interpreter"), "{finished:?}");
+    none_has_run(&fleet)
 }
 
 fn a_payload_without_its_interpreter_is_declined() -> Result<()> {

@@ -18,6 +18,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 use synexec_proto::message::Held;
 
 use super::child::{Child, READY};
+use super::interpreter;
 use super::privileges::gains_privileges;
 use super::start::{FirstRun, Release};
 use super::{ProcessGroup, Task, TaskCommand};
@@ -43,9 +44,13 @@ impl TaskCommand {
     /// # Errors
     /// That of fork, or of exec where the task can be held behind it.
     pub fn hold(self) -> io::Result<HeldTask> {
-        let traceable = !gains_privileges(&self.program);
+        let program = self.program.clone();
         let held = self.fork()?;
-        if traceable { held.load() } else { Ok(held) }
+        let held = if gains_privileges(&program) { held } else { held.load()? };
+        if held.held == Held::BeforeExec {
+            interpreter::check(&program)?;
+        }
+        Ok(held)
     }
 
     fn fork(self) -> io::Result<HeldTask> {

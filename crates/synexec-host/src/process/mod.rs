@@ -3,6 +3,7 @@
 mod child;
 mod group;
 mod hold;
+mod interpreter;
 mod privileges;
 mod raw;
 mod start;

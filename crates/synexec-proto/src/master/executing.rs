@@ -31,7 +31,7 @@ enum Run {
     Due(MonotonicInstant),
     Ordered(Unanswered),
     Running,
-    Done(Row),
+    Done(Box<Row>),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -145,7 +145,7 @@ impl Executing {
 
     /// The rows of the round, and the slaves for another one.
     pub(super) fn into_rows(self) -> (Vec<Row>, Vec<Member>) {
-        let row = |slave: &Slave<Run>| if let Run::Done(row) = &slave.state { Some(row.clone()) } else { None };
+        let row = |slave: &Slave<Run>| if let Run::Done(row) = &slave.state { Some(Row::clone(row)) } else { None };
         (self.slaves.iter().filter_map(row).collect(), self.slaves.into_members())
     }
 
@@ -164,7 +164,7 @@ impl Executing {
         match slave.state {
             Run::Done(_) => {}
             Run::Due(_) => {
-                slave.state = Run::Done(slave.member.row(Outcome::Cancelled, self.instant));
+                slave.state = Run::Done(Box::new(slave.member.row(Outcome::Cancelled, self.instant)));
                 actions.close(peer);
             }
             _ if slave.member.has(Feature::Stop) => actions.send(peer, Message::Stop),
@@ -201,7 +201,7 @@ impl Executing {
     /// Notes the end of a slave's part, unless it has ended before.
     fn settle(&mut self, peer: PeerId, row: Row) -> Option<SlaveLabel> {
         let slave = self.slaves.get_mut(peer).filter(|slave| !slave.state.is_settled())?;
-        slave.state = Run::Done(row);
+        slave.state = Run::Done(Box::new(row));
         Some(slave.member.label.clone())
     }
 }

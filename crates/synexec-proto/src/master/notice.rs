@@ -91,6 +91,16 @@ pub enum Notice {
         /// Of how many.
         rounds: u32,
     },
+    /// A round has not been got through by all, and so was the last one.
+    RoundsLeftOut {
+        /// How many there were to be beyond it.
+        rounds: u32,
+    },
+    /// The starts were further apart than the user allows, or are not known for all.
+    SkewExceeded {
+        /// Most that is allowed.
+        most: Duration,
+    },
     /// The order to start goes out.
     Starting {
         /// To how many.

@@ -243,15 +243,25 @@ impl Session {
         }
         let ended_by = phase.interrupted().map(Verdict::Interrupted);
         let (rows, members) = phase.into_rows();
-        let round = self.rounds.len() + 1;
-        let is_last = u32::try_from(round).is_ok_and(|round| round >= self.settings.rounds.get());
+        let is_last = self.rounds_left() == 0;
         let this = Round::new(rows);
         if ended_by.is_some() || is_last || !this.is_whole() {
-            members.iter().for_each(|member| self.actions.close(member.peer));
+            for member in &members {
+                self.actions.close(member.peer);
+            }
+            if !is_last {
+                self.actions.tell(Notice::RoundsLeftOut { rounds: self.rounds_left() });
+            }
             return self.over(this.rows, ended_by);
         }
         self.rounds.push(this);
         self.next_round(now, members)
+    }
+
+    /// Rounds that were to come after the one that is just over.
+    fn rounds_left(&self) -> u32 {
+        let begun = u32::try_from(self.rounds.len() + 1).unwrap_or(u32::MAX);
+        self.settings.rounds.get().saturating_sub(begun)
     }
 
     fn next_round(&mut self, now: Now, members: Vec<Member>) -> Phase {
@@ -263,6 +273,10 @@ impl Session {
     fn over(&mut self, rows: Vec<Row>, ended_by: Option<Verdict>) -> Phase {
         let mut rounds = std::mem::take(&mut self.rounds);
         rounds.push(Round::new(rows));
-        Phase::Over(Report::new(rounds, self.settings.max_skew, ended_by))
+        let report = Report::new(rounds, self.settings.max_skew, ended_by);
+        if let (Verdict::SkewExceeded, Some(most)) = (report.verdict, self.settings.max_skew) {
+            self.actions.tell(Notice::SkewExceeded { most });
+        }
+        Phase::Over(report)
     }
 }

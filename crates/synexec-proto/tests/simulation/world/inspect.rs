@@ -31,8 +31,7 @@ pub fn verdict_follows(report: &Report) {
     let lost = any(|outcome| matches!(outcome, Outcome::Lost { .. }));
     let cancelled = any(|outcome| *outcome == Outcome::Cancelled);
     let follows = match report.verdict {
-        Verdict::Succeeded => !failed && !declined && !lost && !cancelled,
-        Verdict::SkewExceeded => !failed && !declined && !lost && !cancelled,
+        Verdict::Succeeded | Verdict::SkewExceeded => !failed && !declined && !lost && !cancelled,
         Verdict::TaskFailed => failed && !declined && !lost && !cancelled,
         Verdict::Declined => declined,
         Verdict::Lost => lost && !declined,

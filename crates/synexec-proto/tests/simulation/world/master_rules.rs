@@ -75,10 +75,8 @@ impl MasterRules {
 
     fn heard(&mut self, peer: PeerId, frame: &Frame) {
         match Message::decode(frame.clone(), Features::ours()) {
-            Ok(Message::Reply(block)) => {
-                if self.connected.contains(&peer) && self.greeted.insert(peer) && block.is_some() {
-                    self.extended.insert(peer);
-                }
+            Ok(Message::Reply(block)) if self.connected.contains(&peer) && self.greeted.insert(peer) => {
+                self.extended.extend(block.map(|_| peer));
             }
             Ok(Message::ConfOk(_)) if self.configured.contains(&peer) => {
                 self.accepted.insert(peer);

@@ -39,7 +39,7 @@ pub struct SimClock {
 impl SimClock {
     /// What it shows.
     pub fn show(self, now: MonotonicInstant) -> MonotonicInstant {
-        let drifted = i128::from(now.since(START).as_nanos().cast_signed()) * i128::from(self.drift) / 1_000_000_000;
+        let drifted = now.since(START).as_nanos().cast_signed() * i128::from(self.drift) / 1_000_000_000;
         let shown = i128::from(now.as_nanos()) + i128::from(self.ahead) + drifted;
         MonotonicInstant::from_nanos(u64::try_from(shown).expect("no clock is set to before its boot"))
     }

@@ -1,0 +1,57 @@
+//! What a script names as its interpreter. exec finds out by itself that it is not there, but not before the start where
+//! the task is held before exec.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::unistd::{AccessFlags, access};
+
+/// As much of a script's first line as the kernel reads.
+const LINE_MAX: u64 = 256;
+
+/// Whether the interpreter of a script can be executed. All that is no script passes, and so does what cannot be read.
+///
+/// # Errors
+/// Why it cannot be.
+pub(super) fn check(program: &Path) -> io::Result<()> {
+    let mut line = Vec::new();
+    let read = File::open(program).and_then(|file| file.take(LINE_MAX).read_to_end(&mut line));
+    match (read, interpreter(&line)) {
+        (Ok(_), Some(interpreter)) => Ok(access(interpreter, AccessFlags::X_OK)?),
+        _ => Ok(()),
+    }
+}
+
+fn interpreter(line: &[u8]) -> Option<&Path> {
+    let line = line.strip_prefix(b"#!")?;
+    let line = line.split(|byte| *byte == b'\n').next()?;
+    let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+    words.next().map(|word| Path::new(OsStr::from_bytes(word)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_word_after_the_mark_is_the_interpreter() {
+        assert_eq!(interpreter(b"#! /bin/sh -e\necho"), Some(Path::new("/bin/sh")));
+        assert_eq!(interpreter(b"#!/no/such"), Some(Path::new("/no/such")));
+        assert_eq!(interpreter(b"#!\n/bin/sh"), None);
+        assert_eq!(interpreter(b"\x7fELF"), None);
+    }
+
+    #[test]
+    fn a_missing_interpreter_is_an_error_and_all_else_passes() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("program");
+        for (content, found) in [("#!/bin/sh\n", true), ("#!/no/such/interpreter\n", false), ("data", true)] {
+            std::fs::write(&program, content).unwrap();
+            assert_eq!(check(&program).is_ok(), found, "{content}");
+        }
+        check(Path::new("/no/such/program")).unwrap();
+    }
+}

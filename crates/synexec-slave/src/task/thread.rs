@@ -1,0 +1,123 @@
+//! The thread of a task: it holds it, lets it go at its instant, and waits for its end.
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use synexec_host::clock::{monotonic_now, wall_clock_now};
+use synexec_host::precedence::Precedence;
+use synexec_host::process::{HeldTask, Start, Task, TaskCommand};
+use synexec_host::timer::{is_core_free, make_precise, sleep_until, stay_awake_until};
+use synexec_proto::message::Reason;
+use synexec_proto::time::MonotonicInstant;
+
+use super::{EndedTask, Order, TaskEvent, When};
+
+/// This long before its instant a task is only waited for by the clock; until then it can still be told otherwise.
+const LAST_SLEEP: Duration = Duration::from_millis(2);
+
+/// How long after the release a task is looked at, to learn when it ran: soon where a core was free for it.
+const CALM_LOOK: Duration = Duration::from_micros(200);
+
+/// The same where others want the cores too: when they all have started, so as not to disturb them.
+const BUSY_LOOK: Duration = Duration::from_millis(30);
+
+/// The life of a task.
+pub(super) fn run(command: TaskCommand, orders: &Receiver<Order>, tell: impl Fn(TaskEvent)) {
+    let program = command.program.clone();
+    let cannot_run =
+        |error: io::Error| Reason::new(&format!("cannot run {}: {}", program.display(), why(&error, &program)));
+    let held = match command.hold() {
+        Ok(held) => held,
+        Err(error) => return tell(TaskEvent::Held(Err(cannot_run(error)))),
+    };
+    // From here on, since children inherit it.
+    make_precise();
+    tell(TaskEvent::Held(Ok((held.held(), held.group()))));
+    let Some(when) = await_release(orders) else { return };
+    let Some(started) = start(held, when, orders, &tell) else { return };
+    match started {
+        Ok((task, start)) => see_to_its_end(task, start, when, tell),
+        Err(error) => tell(TaskEvent::Started(Err(cannot_run(error)))),
+    }
+}
+
+/// Why exec has failed, in words.
+fn why(error: &io::Error, program: &Path) -> String {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(errno @ Errno::ENOENT) if program.exists() => format!("{}: the interpreter that it names", errno.desc()),
+        Some(errno) => errno.desc().to_owned(),
+        None => error.to_string(),
+    }
+}
+
+/// When to start; none when the task is not wanted any more.
+fn await_release(orders: &Receiver<Order>) -> Option<When> {
+    loop {
+        if let Order::Release(when) = orders.recv().ok()? {
+            return Some(when);
+        }
+    }
+}
+
+/// Lets the task go, and learns when it ran; none when it was not wanted any more.
+fn start(
+    held: HeldTask,
+    when: When,
+    orders: &Receiver<Order>,
+    tell: impl Fn(TaskEvent),
+) -> Option<io::Result<(Task, Start)>> {
+    let is_calm = is_core_free();
+    let precedence = match when {
+        When::AtOnce => None,
+        When::At(_) => Some(Precedence::take()),
+    };
+    if let When::At(instant) = when
+        && !await_instant(instant, is_calm, orders)
+    {
+        return None;
+    }
+    let (task, release) = match held.release() {
+        Ok(released) => released,
+        Err(error) => return Some(Err(error)),
+    };
+    if let When::AtOnce = when {
+        tell(TaskEvent::Started(Ok(())));
+    }
+    let look = if is_calm { CALM_LOOK } else { BUSY_LOOK };
+    task.wait_for(look);
+    drop(precedence);
+    let start = release.observe(&task, look);
+    Some(Ok((task, start)))
+}
+
+/// Waits until the task is to be let go; tells whether it still is.
+fn await_instant(instant: MonotonicInstant, is_calm: bool, orders: &Receiver<Order>) -> bool {
+    match orders.recv_timeout(instant.minus(LAST_SLEEP).since(monotonic_now())) {
+        Ok(_) => return true,
+        Err(RecvTimeoutError::Disconnected) => return false,
+        Err(RecvTimeoutError::Timeout) => {}
+    }
+    if is_calm {
+        stay_awake_until(instant);
+    } else {
+        sleep_until(instant);
+    }
+    true
+}
+
+fn see_to_its_end(task: Task, start: Start, when: When, tell: impl Fn(TaskEvent)) {
+    let (now, now_at) = (wall_clock_now(), monotonic_now());
+    let started = now.minus(now_at.since(start.at));
+    if let Err(error) = task.wait() {
+        log::error!("cannot wait for the task: {error}");
+    }
+    let (finished, finished_at) = (wall_clock_now(), monotonic_now());
+    let lateness = match when {
+        When::AtOnce => None,
+        When::At(instant) => Some(start.released.since(instant)),
+    };
+    tell(TaskEvent::Ended(EndedTask { task, start, lateness, started, finished, finished_at }));
+}
