@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::time::MonotonicInstant;
 
-/// Time that it takes a master to send one order and to hear its answer, when there are many.
-const PER_SLAVE: Duration = Duration::from_micros(50);
+/// Time that one order and its answer take when there are many, of slaves that share their cores with each other and the
+/// master: the worst that can be.
+const PER_SLAVE: Duration = Duration::from_micros(100);
 
 /// What a volley of messages may take beyond that: threads that have to wake up.
 const SLACK: Duration = Duration::from_millis(2);
