@@ -7,6 +7,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::stat::Stat;
+
 /// A task's process group, to signal it while another thread waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessGroup(pub(super) Pid);
@@ -35,13 +37,8 @@ impl ProcessGroup {
     }
 }
 
-/// Reads a line as proc(5) has it: pid, name in parentheses, state, parent, process group.
-fn is_living_member(stat: &str, group: Pid) -> bool {
-    let Some((_, rest)) = stat.rsplit_once(')') else { return false };
-    let mut fields = rest.split_whitespace();
-    let state = fields.next().unwrap_or("X");
-    let member = fields.nth(1).and_then(|group| group.parse().ok()) == Some(group.as_raw());
-    member && !matches!(state, "Z" | "X")
+fn is_living_member(line: &str, group: Pid) -> bool {
+    Stat::parse(line).is_some_and(|stat| stat.group == group && !matches!(stat.state, 'Z' | 'X'))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod interpreter;
 mod privileges;
 mod raw;
 mod start;
+mod stat;
 mod task;
 
 use std::ffi::OsString;

@@ -11,7 +11,10 @@ use std::time::Duration;
 use nix::unistd::Pid;
 use synexec_proto::time::MonotonicInstant;
 
-use super::Task;
+use super::{Task, stat};
+
+/// A task that has run for less, and wants to go on, may have lost its core again before its first instruction.
+const STARTED: Duration = Duration::from_micros(100);
 
 /// Longest that a task's first instruction is waited for.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -78,6 +81,8 @@ pub struct FirstRun {
 /// What the kernel counts of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Schedstat {
+    /// Time that it had a core.
+    ran: Duration,
     /// Time that it was ready and had no core.
     waited: Duration,
     /// How often it came to run.
@@ -98,12 +103,15 @@ impl FirstRun {
     fn observe(self, task: &Task, mut pause: Duration) -> [Duration; 2] {
         let (Some(file), Some(before)) = (self.schedstat, self.before) else { return [Duration::ZERO; 2] };
         while let Some(now) = Schedstat::read(&file) {
-            let waited = now.waited.saturating_sub(before.waited);
-            match now.runs.saturating_sub(before.runs) {
-                0 if pause > LONGEST || task.wait_for(pause) => break,
-                0 => pause *= 2,
-                1 => return [waited; 2],
-                _ => return [Duration::ZERO, waited],
+            let since = now.since(before);
+            match since.runs {
+                0 | 1 if since.may_not_have_started(task) && pause < LONGEST => {
+                    task.wait_for(pause);
+                    pause *= 2;
+                }
+                0 => break,
+                1 => return [since.waited; 2],
+                _ => return [Duration::ZERO, since.waited],
             }
         }
         [Duration::ZERO; 2]
@@ -111,6 +119,19 @@ impl FirstRun {
 }
 
 impl Schedstat {
+    fn since(self, before: Self) -> Self {
+        Self {
+            ran: self.ran.saturating_sub(before.ran),
+            waited: self.waited.saturating_sub(before.waited),
+            runs: self.runs.saturating_sub(before.runs),
+        }
+    }
+
+    /// Whether a task for which this was counted since its release may still be waiting for a core to begin on.
+    fn may_not_have_started(self, task: &Task) -> bool {
+        self.ran < STARTED && stat::state(task.group().0) == Some('R')
+    }
+
     fn read(file: &File) -> Option<Self> {
         let mut text = [0; 128];
         let length = file.read_at(&mut text, 0).ok()?;
@@ -120,8 +141,9 @@ impl Schedstat {
     /// Three numbers: nanoseconds on a core, nanoseconds of waiting for one, and times that it got one.
     fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split_whitespace().map(str::parse);
-        let (_, waited, runs) = (numbers.next()?, numbers.next()?, numbers.next()?);
-        Some(Self { waited: Duration::from_nanos(waited.ok()?), runs: runs.ok()? })
+        let (ran, waited, runs) = (numbers.next()?, numbers.next()?, numbers.next()?);
+        let [ran, waited] = [ran.ok()?, waited.ok()?].map(Duration::from_nanos);
+        Some(Self { ran, waited, runs: runs.ok()? })
     }
 }
 
@@ -131,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_kernels_line_is_read() {
-        let stat = Schedstat { waited: Duration::from_nanos(17), runs: 3 };
+        let stat = Schedstat { ran: Duration::from_nanos(340_545), waited: Duration::from_nanos(17), runs: 3 };
         assert_eq!(Schedstat::parse("340545 17 3\n"), Some(stat));
         assert_eq!(Schedstat::parse("340545"), None);
         assert_eq!(Schedstat::parse("a b c"), None);

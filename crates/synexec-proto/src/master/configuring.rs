@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Deadline, Now};
 use super::member::{Member, PhaseStart, Unanswered};
-use super::peer_clock::{Inquiry, QUESTIONS};
+use super::peer_clock::Inquiry;
 use super::roster::{Awaited, Roster};
 use super::{Action, Loss, Notice, Outcome, PeerId, PhaseName, Row, Settings, SlaveLabel};
 use crate::message::{ConfBegin, Feature, Features, Held, Hold, Message, Reason};
@@ -158,12 +158,13 @@ impl Configuring {
     }
 
     fn accept(&mut self, now: Now, peer: PeerId, held: Option<Held>, actions: &mut Actions) {
+        let slaves = self.slaves.len();
         let Some(slave) = self.slaves.get_mut(peer) else { return };
         slave.state = Answer::Accepted;
         slave.member.held = held;
         slave.member.liveness.resume(now.awake);
         if slave.member.has(Feature::Start) {
-            slave.member.clock.question(QUESTIONS);
+            slave.member.clock.question(slaves);
         }
         actions.tell(Notice::Accepted { slave: slave.member.label.clone() });
     }

@@ -14,16 +14,22 @@ use crate::time::MonotonicInstant;
 /// measure their own queue.
 const PACE: Duration = Duration::from_micros(60);
 
-/// Questions to a slave before each start.
-pub(super) const QUESTIONS: u32 = 3;
+/// Pause between two questions to the same slave while the first is not answered: one that is far is not asked one round
+/// trip after another.
+const UNANSWERED_PACE: Duration = Duration::from_millis(1);
+
+/// Questions to all slaves together, where that gives each a number between these.
+const QUESTIONS: usize = 400;
+const FEWEST: usize = 3;
+const MOST: usize = 8;
 
 /// One slave's clock.
 #[derive(Debug, Default)]
 pub(super) struct PeerClock {
     filter: ClockFilter,
-    questions_left: u32,
-    /// When the question was asked that is to be answered next.
-    asked: Option<Now>,
+    to_ask: usize,
+    /// When the questions were asked that are not answered yet.
+    asked: Vec<Now>,
     round_trip: Option<Duration>,
     slowest: Duration,
 }
@@ -34,21 +40,21 @@ impl PeerClock {
         Self { round_trip: Some(round_trip), ..Self::default() }
     }
 
-    /// Has so many questions asked from now on.
-    pub(super) fn question(&mut self, count: u32) {
-        self.questions_left = count;
+    /// Has questions asked from now on, of one slave among so many.
+    pub(super) fn question(&mut self, slaves: usize) {
+        self.to_ask = (QUESTIONS / slaves.max(1)).clamp(FEWEST, MOST);
         self.slowest = Duration::ZERO;
     }
 
     /// Whether all questions are answered.
     pub(super) fn is_measured(&self) -> bool {
-        self.questions_left == 0
+        self.to_ask == 0 && self.asked.is_empty()
     }
 
     /// Takes an answer that arrived at an instant, if it is to what was asked.
     pub(super) fn hear(&mut self, now: Now, reply: ClockReply, at: MonotonicInstant) {
-        let Some(asked) = self.asked.take_if(|asked| asked.monotonic == reply.sent) else { return };
-        self.questions_left = self.questions_left.saturating_sub(1);
+        let Some(index) = self.asked.iter().position(|asked| asked.monotonic == reply.sent) else { return };
+        let asked = self.asked.remove(index);
         self.slowest = self.slowest.max(now.awake.since(asked.awake));
         let ClockReply { sent, received, replied } = reply;
         if let Some(sample) = (Exchange { sent, received, replied, arrived: at }).sample() {
@@ -72,12 +78,15 @@ impl PeerClock {
         self.round_trip.unwrap_or_default() / 2
     }
 
-    fn is_due(&self) -> bool {
-        self.questions_left > 0 && self.asked.is_none()
+    /// When the next question is due, if there is one; none of the past is any better than another.
+    fn due_at(&self) -> Option<MonotonicInstant> {
+        let after_last = self.asked.last().map(|asked| asked.monotonic.plus(UNANSWERED_PACE));
+        (self.to_ask > 0).then(|| after_last.unwrap_or(MonotonicInstant::from_nanos(0)))
     }
 
     fn ask(&mut self, peer: PeerId, now: Now, actions: &mut Actions) {
-        self.asked = Some(now);
+        self.to_ask = self.to_ask.saturating_sub(1);
+        self.asked.push(now);
         actions.send(peer, Message::ClockProbe(ClockProbe { sent: now.monotonic }));
     }
 }
@@ -97,7 +106,7 @@ impl Inquiry {
 
     /// When there is somebody to ask.
     pub(super) fn deadline<S: Awaited>(&self, roster: &Roster<S>) -> Option<MonotonicInstant> {
-        roster.iter().any(is_due).then_some(self.next_at)
+        roster.iter().filter_map(due_at).min().map(|due| due.max(self.next_at))
     }
 
     /// Asks the next slave, if it is time.
@@ -107,7 +116,9 @@ impl Inquiry {
         }
         for step in 0..roster.len() {
             let index = (self.next + step) % roster.len();
-            if let Some(slave) = roster.at_mut(index).filter(|slave| is_due(slave)) {
+            if let Some(slave) =
+                roster.at_mut(index).filter(|slave| due_at(slave).is_some_and(|due| now.monotonic >= due))
+            {
                 slave.member.clock.ask(slave.member.peer, now, actions);
                 self.next = index + 1;
                 self.next_at = now.monotonic.plus(PACE);
@@ -117,13 +128,14 @@ impl Inquiry {
     }
 }
 
-fn is_due<S: Awaited>(slave: &Slave<S>) -> bool {
-    slave.member.clock.is_due() && !slave.state.is_settled()
+fn due_at<S: Awaited>(slave: &Slave<S>) -> Option<MonotonicInstant> {
+    slave.member.clock.due_at().filter(|_| !slave.state.is_settled())
 }
 
 /// Has the clocks asked of all slaves that can be.
 pub(super) fn question_all<S>(roster: &mut Roster<S>) {
+    let slaves = roster.len();
     for slave in roster.iter_mut().filter(|slave| slave.member.has(Feature::Start)) {
-        slave.member.clock.question(QUESTIONS);
+        slave.member.clock.question(slaves);
     }
 }
