@@ -62,7 +62,7 @@ pub enum Event {
         peer: PeerId,
         /// What it says; how it is to be read depends on what the peer has announced.
         frame: Frame,
-        /// When it came out of the socket.
+        /// When it arrived at this host.
         at: MonotonicInstant,
     },
     /// The last byte of the conf was handed to the network.

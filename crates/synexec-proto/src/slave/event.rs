@@ -48,7 +48,7 @@ pub enum Event {
     Received {
         /// What it says.
         frame: Frame,
-        /// When it came out of the socket.
+        /// When it arrived at this host.
         at: MonotonicInstant,
     },
     /// The connection ended by itself.

@@ -1,5 +1,6 @@
 //! The blocking I/O beneath a session: UDP probes, and TCP links of which one thread reads and the owner writes.
 
+mod arrival;
 mod discovery;
 mod outbox;
 mod reader;

@@ -1,10 +1,11 @@
 //! The reading half of a link, for a thread of its own.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::arrival::{self, Received};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 use crate::wire::{DATA_MAX, Frame, FrameDecoder, SessionId};
@@ -31,7 +32,7 @@ pub enum Messages {
 /// Most data of a short message that are kept.
 const SHORT_MAX: usize = 2048;
 
-/// A message, and when the last of it came out of the socket.
+/// A message, and when the last of it arrived at this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrived {
     /// The message.
@@ -53,7 +54,7 @@ pub struct LinkReader {
     timeout: Option<Duration>,
     largest_read: usize,
     clock: Clock,
-    last_read: MonotonicInstant,
+    last_arrival: MonotonicInstant,
 }
 
 impl LinkReader {
@@ -64,6 +65,7 @@ impl LinkReader {
             Messages::Short => (SHORT_MAX, FIRST_READ),
         };
         let decoder = FrameDecoder::new(session, longest_data);
+        arrival::stamp(&stream);
         Self {
             stream,
             decoder,
@@ -72,7 +74,7 @@ impl LinkReader {
             timeout: None,
             largest_read,
             clock,
-            last_read: clock(),
+            last_arrival: clock(),
         }
     }
 
@@ -84,7 +86,7 @@ impl LinkReader {
         loop {
             if let Some(frame) = self.decoder.next_frame()? {
                 self.begun = None;
-                return Ok(Arrived { frame, at: self.last_read });
+                return Ok(Arrived { frame, at: self.last_arrival });
             }
             let left = self.time_left();
             self.limit_wait(left.map(|left| left.max(SHORTEST_WAIT))).map_err(broken)?;
@@ -111,10 +113,10 @@ impl LinkReader {
 
     /// Reads what is there, and tells whether there was anything.
     fn read_more(&mut self) -> Result<bool, Disconnect> {
-        match (&*self.stream).read(&mut self.chunk) {
-            Ok(0) => Err(Disconnect::Closed),
-            Ok(length) => {
-                self.last_read = (self.clock)();
+        match arrival::receive(&self.stream, &mut self.chunk) {
+            Ok(Received { length: 0, .. }) => Err(Disconnect::Closed),
+            Ok(Received { length, age }) => {
+                self.last_arrival = (self.clock)().minus(age);
                 self.decoder.feed(self.chunk.get(..length).unwrap_or_default());
                 if length == self.chunk.len() && length < self.largest_read {
                     self.chunk.resize(length * 4, 0);
@@ -159,8 +161,8 @@ mod tests {
         let conf = Frame::new(Command::Conf, vec![b'x'; 60_000]).unwrap();
         let bytes = [conf.encode(SESSION), Frame::bare(Command::Exec).encode(SESSION)].concat();
         let sender = std::thread::spawn(move || client.write_all(&bytes));
-        assert_eq!(reader.next_frame(), Ok(Arrived { frame: conf, at: clock() }));
-        assert_eq!(reader.next_frame(), Ok(Arrived { frame: Frame::bare(Command::Exec), at: clock() }));
+        assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(conf));
+        assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(Frame::bare(Command::Exec)));
         sender.join().unwrap().unwrap();
         assert_eq!(reader.next_frame(), Err(Disconnect::Closed));
     }

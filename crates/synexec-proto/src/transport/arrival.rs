@@ -1,0 +1,89 @@
+//! Receiving, with the instant at which the kernel had the data. A thread that waits for them runs later, on an idle host
+//! by some hundred microseconds, which would look like time on the network.
+
+use std::io::{self, IoSliceMut};
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, RecvMsg, cmsg_space, recvmsg, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
+
+/// Beyond this age a stamp is not believed: the wall clock, by which it is made, may have been set meanwhile.
+const OLDEST: Duration = Duration::from_secs(1);
+
+/// Room for a stamp beside the data.
+const CONTROL: usize = cmsg_space::<TimeSpec>();
+
+/// What was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Received {
+    pub(super) length: usize,
+    /// How long ago the last of it arrived; zero where the kernel does not tell.
+    pub(super) age: Duration,
+}
+
+/// Has the kernel stamp what arrives. Where it cannot, data count as arrived when they are read.
+pub(super) fn stamp(stream: &TcpStream) {
+    if let Err(error) = setsockopt(stream, sockopt::ReceiveTimestampns, &true) {
+        log::debug!("the kernel does not tell when data arrive: {error}");
+    }
+}
+
+/// Receives what is there, or waits for it.
+pub(super) fn receive(stream: &TcpStream, into: &mut [u8]) -> io::Result<Received> {
+    let mut control = [0; CONTROL];
+    let mut slices = [IoSliceMut::new(into)];
+    let message = recvmsg::<()>(stream.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty())?;
+    Ok(Received { length: message.bytes, age: stamp_of(&message).map(age).unwrap_or_default() })
+}
+
+/// The stamp, as time since 1970.
+fn stamp_of(message: &RecvMsg<'_, '_, ()>) -> Option<Duration> {
+    let stamp = |control| if let ControlMessageOwned::ScmTimestampns(stamp) = control { Some(stamp) } else { None };
+    message.cmsgs().ok()?.find_map(stamp).map(Duration::from)
+}
+
+fn age(stamp: Duration) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let age = now.checked_sub(stamp).unwrap_or_default();
+    if age > OLDEST { Duration::ZERO } else { age }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn data_are_as_old_as_the_wait_for_their_reader() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        stamp(&server);
+        let before = Instant::now();
+        client.write_all(b"abc").unwrap();
+        let written = Instant::now();
+        while written.elapsed() < Duration::from_millis(20) {
+            std::thread::yield_now();
+        }
+        let mut into = [0; 10];
+        let waited = written.elapsed();
+        let received = receive(&server, &mut into).unwrap();
+        assert_eq!((received.length, &into[..3]), (3, &b"abc"[..]));
+        assert!(received.age >= waited / 2 && received.age <= before.elapsed() * 2, "{received:?} {waited:?}");
+        drop(client);
+        assert_eq!(receive(&server, &mut into).unwrap(), Received { length: 0, age: Duration::ZERO });
+    }
+
+    #[test]
+    fn a_stamp_of_another_time_is_not_believed() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        assert_eq!(age(now + Duration::from_secs(3600)), Duration::ZERO);
+        assert_eq!(age(now.checked_sub(Duration::from_secs(3600)).unwrap()), Duration::ZERO);
+        assert!(age(now.checked_sub(Duration::from_millis(5)).unwrap()) >= Duration::from_millis(5));
+    }
+}
