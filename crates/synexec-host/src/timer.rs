@@ -36,12 +36,15 @@ pub fn sleep_until(instant: MonotonicInstant) {
 }
 
 /// Sleeps until shortly before an instant, and spends the rest awake: a core that has gone to sleep wakes up late, in a
-/// virtual machine by some hundred microseconds. Only where a core is free for that, see [`is_core_free`].
-pub fn stay_awake_until(instant: MonotonicInstant) {
+/// virtual machine by some hundred microseconds. Only where a core is free for that, see [`is_core_free`]; tells whether
+/// one was still free then.
+pub fn stay_awake_until(instant: MonotonicInstant) -> bool {
     sleep_until(instant.minus(AWAKE));
+    let is_awake = monotonic_now() < instant;
     while monotonic_now() < instant {
         std::hint::spin_loop();
     }
+    is_awake
 }
 
 /// Whether no more threads want to run now, this one included, than there are cores.
@@ -70,6 +73,7 @@ mod tests {
         let instant = monotonic_now().plus(Duration::from_millis(3));
         stay_awake_until(instant);
         assert!(monotonic_now() >= instant);
+        assert!(!stay_awake_until(instant), "it has passed");
     }
 
     #[test]

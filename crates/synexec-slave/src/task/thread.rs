@@ -24,6 +24,13 @@ const CALM_LOOK: Duration = Duration::from_micros(200);
 /// The same where others want the cores too: when they all have started, so as not to disturb them.
 const BUSY_LOOK: Duration = Duration::from_millis(30);
 
+/// Whether others want the cores when the task starts.
+#[derive(Debug, Clone, Copy)]
+enum Host {
+    Calm,
+    Busy,
+}
+
 /// The life of a task.
 pub(super) fn run(command: TaskCommand, orders: &Receiver<Order>, tell: impl Fn(TaskEvent)) {
     let program = command.program.clone();
@@ -69,16 +76,10 @@ fn start(
     orders: &Receiver<Order>,
     tell: impl Fn(TaskEvent),
 ) -> Option<io::Result<(Task, Start)>> {
-    let is_calm = is_core_free();
-    let precedence = match when {
-        When::AtOnce => None,
-        When::At(_) => Some(Precedence::take()),
+    let (precedence, host) = match when {
+        When::AtOnce => (None, Host::Calm),
+        When::At(instant) => (Some(Precedence::take()), await_instant(instant, orders)?),
     };
-    if let When::At(instant) = when
-        && !await_instant(instant, is_calm, orders)
-    {
-        return None;
-    }
     let (task, release) = match held.release() {
         Ok(released) => released,
         Err(error) => return Some(Err(error)),
@@ -86,26 +87,34 @@ fn start(
     if let When::AtOnce = when {
         tell(TaskEvent::Started(Ok(())));
     }
-    let look = if is_calm { CALM_LOOK } else { BUSY_LOOK };
-    task.wait_for(look);
-    drop(precedence);
-    let start = release.observe(&task, look);
+    let start = match host {
+        Host::Calm => {
+            drop(precedence);
+            task.wait_for(CALM_LOOK);
+            release.observe(&task, CALM_LOOK)
+        }
+        Host::Busy => {
+            task.wait_for(BUSY_LOOK);
+            drop(precedence);
+            release.observe(&task, BUSY_LOOK)
+        }
+    };
     Some(Ok((task, start)))
 }
 
-/// Waits until the task is to be let go; tells whether it still is.
-fn await_instant(instant: MonotonicInstant, is_calm: bool, orders: &Receiver<Order>) -> bool {
+/// Waits until the task is to be let go; none when it is not wanted any more.
+fn await_instant(instant: MonotonicInstant, orders: &Receiver<Order>) -> Option<Host> {
+    let is_calm = is_core_free();
     match orders.recv_timeout(instant.minus(LAST_SLEEP).since(monotonic_now())) {
-        Ok(_) => return true,
-        Err(RecvTimeoutError::Disconnected) => return false,
+        Ok(_) => return Some(Host::Calm),
+        Err(RecvTimeoutError::Disconnected) => return None,
         Err(RecvTimeoutError::Timeout) => {}
     }
-    if is_calm {
-        stay_awake_until(instant);
-    } else {
-        sleep_until(instant);
+    if is_calm && stay_awake_until(instant) {
+        return Some(Host::Calm);
     }
-    true
+    sleep_until(instant);
+    Some(Host::Busy)
 }
 
 fn see_to_its_end(task: Task, start: Start, when: When, tell: impl Fn(TaskEvent)) {
