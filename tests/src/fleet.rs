@@ -111,6 +111,16 @@ impl Fleet {
         fs::read_to_string(&path).with_context(|| path.display().to_string())
     }
 
+    /// Removes what tasks have written.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be removed.
+    pub fn forget_outputs(&self) -> Result<()> {
+        let outputs = self.guests.iter().map(|guest| guest.dir().join("synexec.out")).filter(|output| output.exists());
+        Ok(outputs.into_iter().try_for_each(fs::remove_file)?)
+    }
+
     /// Whether a task that writes something has run on a guest.
     pub fn has_run(&self, guest: usize) -> bool {
         self.output(guest).is_ok_and(|output| !output.is_empty())

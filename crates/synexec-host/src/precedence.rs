@@ -25,7 +25,9 @@ impl Precedence {
     /// Takes it, if possible.
     pub fn take() -> Self {
         let taken = Scheduling::current().and_then(|before| {
-            Scheduling { policy: libc::SCHED_FIFO, priority: PRIORITY }.apply()?;
+            if !before.is_real_time() {
+                Scheduling { policy: libc::SCHED_FIFO, priority: PRIORITY }.apply()?;
+            }
             Ok(before)
         });
         Self { before: taken.inspect_err(|error| log::debug!("no precedence for the start: {error}")).ok() }
@@ -34,7 +36,7 @@ impl Precedence {
 
 impl Drop for Precedence {
     fn drop(&mut self) {
-        if let Some(Err(error)) = self.before.map(Scheduling::apply) {
+        if let Some(Err(error)) = self.before.filter(|before| !before.is_real_time()).map(Scheduling::apply) {
             log::warn!("a thread keeps its precedence: {error}");
         }
     }
@@ -52,6 +54,11 @@ impl Scheduling {
             return Err(io::Error::last_os_error());
         }
         Ok(Self { policy, priority: parameters.sched_priority })
+    }
+
+    /// Whether it has precedence already, which is not to be lowered.
+    fn is_real_time(self) -> bool {
+        matches!(self.policy, libc::SCHED_FIFO | libc::SCHED_RR | libc::SCHED_DEADLINE)
     }
 
     /// Makes it this thread's.

@@ -108,14 +108,19 @@ fn sentence(skew: &Skew) -> String {
 
 /// The spread of skews over several rounds.
 fn spread(rounds: &[Round]) -> Option<String> {
-    let known = rounds.iter().filter_map(|round| round.skew).filter(|skew| skew.known == skew.slaves);
-    let mut skews: Vec<_> = known.map(|skew| skew.skew).collect();
+    let known: Vec<_> = rounds.iter().filter_map(|round| round.skew).collect();
+    let mut skews: Vec<_> = known.iter().map(|skew| skew.skew).collect();
     skews.sort();
     let (least, most) = (skews.first()?, skews.last()?);
     let middle = (*skews.get((skews.len() - 1) / 2)? + *skews.get(skews.len() / 2)?) / 2;
     let [least, middle, most] = [*least, middle, *most].map(micros);
     let count = skews.len();
-    (rounds.len() > 1).then(|| format!("Skew over {count} rounds: {least} at least, {middle} median, {most} at most."))
+    let partly = match known.iter().filter(|skew| skew.known < skew.slaves).count() {
+        0 => String::new(),
+        partly => format!(" (in {partly} of them not all starts are known)"),
+    };
+    let spread = format!("Skew over {count} rounds{partly}: {least} at least, {middle} median, {most} at most.");
+    (rounds.len() > 1).then_some(spread)
 }
 
 fn plain<const N: usize>(header: [&str; N], right: &[usize]) -> Table {
@@ -202,10 +207,12 @@ mod tests {
     #[test]
     fn several_rounds_are_told_one_by_one_and_their_spread() {
         let round = |micros, known| Round { rows: vec![all_known(); 2], skew: Some(skew(micros, known)) };
-        let shown = shown(vec![round(10, 2), round(40, 2), round(9999, 1)]);
-        assert!(shown.contains("Round 3") && shown.contains("all were running together for 0.900000 s"), "{shown}");
-        let spread = "Skew over 2 rounds: 10.0 µs at least, 25.0 µs median, 40.0 µs at most.";
-        assert!(shown.contains(spread), "{shown}");
+        let shown = |last| shown(vec![round(10, 2), round(40, 2), round(20, 2), round(70, last)]);
+        let all = shown(2);
+        assert!(all.contains("Round 4") && all.contains("all were running together for 0.900000 s"), "{all}");
+        let spread = "Skew over 4 rounds: 10.0 µs at least, 30.0 µs median, 70.0 µs at most.";
+        assert!(all.contains(spread), "{all}");
+        assert!(shown(1).contains("Skew over 4 rounds (in 1 of them not all starts are known): "));
     }
 
     #[test]

@@ -135,6 +135,7 @@ impl Dispatcher {
                 slave::Event::Prepared(Ok(held))
             }
             TaskEvent::Held(Err(reason)) => slave::Event::Prepared(Err(reason)),
+            TaskEvent::Died(reason) => slave::Event::HeldTaskDied(reason),
             TaskEvent::Started(result) => slave::Event::Started(result),
             TaskEvent::Ended(ended) => {
                 let (ended, stragglers) = ended.reap();

@@ -36,9 +36,9 @@ pub fn run(results: &mut Results) -> Result<()> {
 }
 
 fn session(host: &OneHost, conf: &Path) -> Result<f64> {
-    let master = host.master(conf, "-q")?;
+    host.wait_until_listening()?;
     let since = Instant::now();
-    let finished = master.wait()?;
+    let finished = host.master(conf, "-q")?.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
     Ok(since.elapsed().as_secs_f64())
 }

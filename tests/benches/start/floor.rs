@@ -1,4 +1,5 @@
-//! The floor: one local process that holds N children at their first instruction and releases them all.
+//! The floor: one local process that holds N children at their first instruction and releases them all in turn; as any
+//! process does it, or with the precedence that our slaves take.
 
 use std::fs::File;
 use std::path::Path;
@@ -6,6 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Result;
+use synexec_host::precedence::Precedence;
 use synexec_host::process::{HeldTask, Task, TaskCommand};
 
 use crate::stamp::{self, Stamp};
@@ -14,14 +16,16 @@ use crate::stamp::{self, Stamp};
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// Starts so many, and gives their stamps.
-pub fn run(program: &Path, count: usize) -> Result<Vec<Stamp>> {
+pub fn run(program: &Path, count: usize, with_precedence: bool) -> Result<Vec<Stamp>> {
     let dir = tempfile::tempdir()?;
     let outputs: Vec<_> = (0..count).map(|number| dir.path().join(number.to_string())).collect();
     let held: Result<Vec<_>> = outputs.iter().map(|output| hold(program, output)).collect();
     let held = held?;
     sleep(SETTLE);
-    let released: Result<Vec<Task>, _> = held.into_iter().map(|held| Ok(held.release()?.0)).collect();
-    for task in released.map_err(|error: std::io::Error| error)? {
+    let precedence = with_precedence.then(Precedence::take);
+    let released: std::io::Result<Vec<Task>> = held.into_iter().map(|held| Ok(held.release()?.0)).collect();
+    drop(precedence);
+    for task in released? {
         task.reap()?;
     }
     outputs.iter().map(|output| stamp::read(output)).collect()

@@ -1,4 +1,5 @@
-//! The naive way: a bare EXEC to each slave in turn, as a master of version 1 does.
+//! The naive way: a bare EXEC to each slave in turn, as a master of version 1 does. To its advantage the slaves are ours,
+//! which have the task loaded; an original slave forks and executes it only now.
 
 use std::net::{Ipv4Addr, UdpSocket};
 

@@ -35,9 +35,8 @@ impl OneHost {
         Ok(path)
     }
 
-    /// A master for all slaves, once they listen.
+    /// A master for all slaves.
     pub fn master(&self, conf: &Path, verbosity: &str) -> Result<Process> {
-        self.wait_until_listening()?;
         ours::master(&self.host, self.slaves.len(), conf, &["-i", "lo", verbosity])
     }
 
@@ -46,7 +45,8 @@ impl OneHost {
         self.host.dir().join(slave.to_string())
     }
 
-    fn wait_until_listening(&self) -> Result<()> {
+    /// Waits until all slaves wait for a probe.
+    pub fn wait_until_listening(&self) -> Result<()> {
         let all = || listeners(&self.slaves[0]) >= self.slaves.len();
         eventually("all slaves to listen", || all().then_some(()))
     }

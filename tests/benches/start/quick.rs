@@ -43,9 +43,9 @@ fn sessions(host: &OneHost, most: f64, results: &mut Results) -> Result<()> {
 }
 
 fn session(host: &OneHost, conf: &Path) -> Result<f64> {
-    let master = host.master(conf, "-q")?;
+    host.wait_until_listening()?;
     let since = Instant::now();
-    let finished = master.wait()?;
+    let finished = host.master(conf, "-q")?.wait()?;
     let taken = since.elapsed().as_secs_f64();
     ensure!(finished.code() == Some(0), "{finished:?}");
     Ok(taken)
@@ -63,8 +63,8 @@ fn ends(host: &OneHost, program: &Path, results: &mut Results) -> Result<()> {
 }
 
 fn end_to_line(host: &OneHost, conf: &Path) -> Result<f64> {
+    host.wait_until_listening()?;
     let master = host.master(conf, "-v")?;
-    master.wait_for(": 1 of 8")?;
     master.wait_for("exited 0 after")?;
     let told = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     master.wait()?;
@@ -75,10 +75,11 @@ fn end_to_line(host: &OneHost, conf: &Path) -> Result<f64> {
 }
 
 fn memory(host: &OneHost, results: &mut Results) -> Result<()> {
-    let conf = host.conf("/bin/sleep 2\n")?;
+    // The last one to end keeps the session open while the others are looked at, which have ended by then.
+    let conf = host.conf("/bin/sh :CONF:\nif [ $SYNEXEC_RANK = 0 ]; then sleep 5; fi\n")?;
+    host.wait_until_listening()?;
     let master = host.master(&conf, "-v")?;
-    master.wait_for("the task starts")?;
-    master.wait_for(": 1 of 1000")?;
+    master.wait_for_count("exited 0 after", host.slaves.len() - 1)?;
     let peak = |process: &Process| status_kilobytes(process, "VmHWM");
     let of_master = peak(&master)?;
     let of_slaves = host.slaves.iter().map(peak).collect::<Result<Vec<_>>>()?;

@@ -6,10 +6,13 @@ use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 
 use nix::libc;
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::signal::SigSet;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use crate::exec_image::ExecImage;
+
+/// Real-time signals included, signal(7).
+const LAST_SIGNAL: i32 = 64;
 
 /// What a child tells when it is ready; anything else is the errno of what it could not do.
 pub(super) const READY: i32 = 0;
@@ -40,8 +43,7 @@ impl Child<'_> {
         dup2_stdin(self.input)?;
         dup2_stdout(self.output)?;
         dup2_stderr(self.output)?;
-        // SAFETY: the default action runs no code of ours. std has this signal ignored, and exec would keep it so.
-        unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
+        reset_signals();
         SigSet::empty().thread_set_mask()?;
         self.tell(READY)?;
         self.wait_at_the_gate()?;
@@ -61,5 +63,13 @@ impl Child<'_> {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// Whatever this program or who started it has ignored (as std does SIGPIPE, and nohup SIGHUP), exec would keep so.
+fn reset_signals() {
+    for signal in 1..=LAST_SIGNAL {
+        // SAFETY: the default action runs no code of ours. It fails for signals that have no other.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
 }

@@ -1,26 +1,27 @@
 //! A task that is ready and waits for its start.
 //!
 //! A child is forked and waits at a gate, a pipe. Where the kernel lets us trace it, the gate is opened at once and the
-//! child stops at the first instruction of its program: exec can fail no more, and its pages are there. Otherwise it
+//! child stops at the first instruction of its program: exec can fail no more. Otherwise it
 //! stays at the gate. Either way it ends when this process does: a tracee by `PTRACE_O_EXITKILL`, which is in force from
 //! before exec on; a child at the gate because its pipe closes.
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 use synexec_proto::message::Held;
 
 use super::child::{Child, READY};
 use super::interpreter;
 use super::privileges::gains_privileges;
-use super::start::{FirstRun, Release};
+use super::raw::{self, Change};
+use super::start::{FirstRun, How, Release};
 use super::{ProcessGroup, Task, TaskCommand};
 use crate::clock::monotonic_now;
 use crate::exec_image::ExecImage;
@@ -85,25 +86,24 @@ impl HeldTask {
         ProcessGroup(self.pid)
     }
 
-    /// Lets the task go.
+    /// Whether it is there still. Somebody may have killed it, as the kernel does when memory runs out.
+    pub fn is_alive(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| !task.wait_for(Duration::ZERO))
+    }
+
+    /// Lets the task go. One that was killed meanwhile is told to have ended so.
     ///
     /// # Errors
     /// That of exec, where the task was held before it.
     pub fn release(mut self) -> io::Result<(Task, Release)> {
         let at = monotonic_now();
-        let release = match self.held {
-            Held::AtFirstInstruction => {
-                self.detach()?;
-                Release::Resumed { at, first_run: std::mem::take(&mut self.first_run) }
-            }
-            Held::BeforeExec => {
-                self.open_gate()?;
-                self.until_executed()?;
-                Release::Executed { at, executed: monotonic_now() }
-            }
-        };
-        let task = self.task.take().unwrap_or_else(|| Task::new(self.pid));
-        Ok((task, release))
+        let how = match self.held {
+            Held::AtFirstInstruction => self.detach().map(|()| How::Resumed),
+            Held::BeforeExec => self.execute().map(|()| How::Executed),
+        }?;
+        let until = monotonic_now();
+        let Some(task) = self.task.take() else { return Err(io::Error::other("it has been released before")) };
+        Ok((task, Release { how, at, until, first_run: std::mem::take(&mut self.first_run) }))
     }
 
     fn new(pid: Pid, gate: PipeWriter, report: PipeReader) -> Self {
@@ -120,7 +120,10 @@ impl HeldTask {
 
     fn until_ready(mut self) -> io::Result<Self> {
         match self.hear()? {
-            Some(READY) => Ok(self),
+            Some(READY) => {
+                self.first_run = FirstRun::of_stopped(self.pid);
+                Ok(self)
+            }
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
             None => Err(io::Error::other("the child was killed before it was ready")),
         }
@@ -142,17 +145,14 @@ impl HeldTask {
 
     fn until_loaded(&mut self) -> io::Result<()> {
         loop {
-            match waitpid(self.pid, Some(WaitPidFlag::__WALL)) {
-                Ok(WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_EXEC)) => return Ok(()),
-                Ok(WaitStatus::Stopped(_, signal)) => ptrace::cont(self.pid, signal)?,
-                Ok(WaitStatus::PtraceEvent(..)) => ptrace::cont(self.pid, None)?,
-                // nix has no name for a real-time signal, and says EINVAL for a process that one has killed.
-                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::EINVAL) => {
+            match raw::wait(self.pid)? {
+                Change::Stopped { event: libc::PTRACE_EVENT_EXEC, .. } => return Ok(()),
+                Change::Stopped { signal, event: 0 } => raw::go_on(self.pid, signal)?,
+                Change::Stopped { .. } => raw::go_on(self.pid, 0)?,
+                Change::Ended(_) => {
                     self.task = None;
                     return Err(self.why_not_executed());
                 }
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -169,8 +169,12 @@ impl HeldTask {
         self.gate.write_all(&[0])
     }
 
-    /// Waits until exec has closed the child's end of the report.
-    fn until_executed(&mut self) -> io::Result<()> {
+    /// Has the child execute the program, and waits until exec has closed its end of the report.
+    fn execute(&mut self) -> io::Result<()> {
+        match self.open_gate() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            opened => opened?,
+        }
         match self.hear()? {
             None => Ok(()),
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
@@ -199,9 +203,9 @@ impl HeldTask {
 impl Drop for HeldTask {
     fn drop(&mut self) {
         if self.task.is_some() {
-            // Both fail only where the child is gone already.
+            // This fails only where the child is gone already.
             let _ = kill(self.pid, Signal::SIGKILL);
-            while waitpid(self.pid, Some(WaitPidFlag::__WALL)) == Err(Errno::EINTR) {}
+            while let Ok(Change::Stopped { .. }) = raw::wait(self.pid) {}
         }
     }
 }

@@ -5,24 +5,36 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
 /// As much of a script's first line as the kernel reads.
 const LINE_MAX: u64 = 256;
 
+/// Interpreters that the kernel follows, one naming the next.
+const DEPTH: usize = 4;
+
 /// Whether the interpreter of a script can be executed. All that is no script passes, and so does what cannot be read.
 ///
 /// # Errors
 /// Why it cannot be.
 pub(super) fn check(program: &Path) -> io::Result<()> {
-    let mut line = Vec::new();
-    let read = File::open(program).and_then(|file| file.take(LINE_MAX).read_to_end(&mut line));
-    match (read, interpreter(&line)) {
-        (Ok(_), Some(interpreter)) => Ok(access(interpreter, AccessFlags::X_OK)?),
-        _ => Ok(()),
+    match named_by(program) {
+        Some(interpreter) => Ok(access(&interpreter, AccessFlags::X_OK)?),
+        None => Ok(()),
     }
+}
+
+/// The program, and where it is a script, its interpreter, and so on.
+pub(super) fn executed_files(program: &Path) -> impl Iterator<Item = PathBuf> {
+    std::iter::successors(Some(program.to_owned()), |file| named_by(file)).take(1 + DEPTH)
+}
+
+fn named_by(program: &Path) -> Option<PathBuf> {
+    let mut line = Vec::new();
+    File::open(program).and_then(|file| file.take(LINE_MAX).read_to_end(&mut line)).ok()?;
+    interpreter(&line).map(Path::to_owned)
 }
 
 fn interpreter(line: &[u8]) -> Option<&Path> {
@@ -53,5 +65,8 @@ mod tests {
             assert_eq!(check(&program).is_ok(), found, "{content}");
         }
         check(Path::new("/no/such/program")).unwrap();
+        assert_eq!(executed_files(Path::new("/bin/true")).count(), 1);
+        std::fs::write(&program, format!("#!{}\n", program.display())).unwrap();
+        assert_eq!(executed_files(&program).count(), 1 + DEPTH, "no more than the kernel follows");
     }
 }

@@ -6,6 +6,7 @@ mod hold;
 mod interpreter;
 mod privileges;
 mod raw;
+mod schedstat;
 mod start;
 mod stat;
 mod task;
@@ -101,7 +102,7 @@ mod tests {
         assert_eq!(output.metadata().unwrap().len(), 0);
         let before = monotonic_now();
         let (task, release) = held.release().unwrap();
-        let start = release.observe(&task, Duration::from_micros(100));
+        let start = release.observe(&task, Duration::from_micros(100)).unwrap();
         task.wait().unwrap();
         assert_eq!((task.reap().unwrap(), text(output).as_str()), (TaskEnd::Exited(0), "ran\n"));
         assert!(before <= start.released && start.released <= start.at && start.at <= monotonic_now(), "{start:?}");
@@ -121,10 +122,21 @@ mod tests {
     fn what_is_told_to_end_while_it_is_held_runs_no_instruction() {
         let (held, output) = hold_shell("echo ran");
         held.group().signal(Signal::SIGTERM).unwrap();
-        let (task, release) = held.release().unwrap();
-        release.observe(&task, Duration::from_micros(100));
+        assert!(held.is_alive());
+        let (task, _) = held.release().unwrap();
         task.wait().unwrap();
         assert_eq!((task.reap().unwrap(), text(output).as_str()), (TaskEnd::Killed(15), ""));
+    }
+
+    #[test]
+    fn one_that_was_killed_while_it_was_held_has_ended_so() {
+        let (held, output) = hold_shell("echo ran");
+        held.group().signal(Signal::SIGKILL).unwrap();
+        while held.is_alive() {
+            std::thread::yield_now();
+        }
+        let (task, _) = held.release().unwrap();
+        assert_eq!((task.reap().unwrap(), text(output).as_str()), (TaskEnd::Killed(9), ""));
     }
 
     #[test]

@@ -3,17 +3,21 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::libc;
 use nix::unistd::geteuid;
 
+use super::interpreter;
+
 /// Where the kernel keeps a file's capabilities, capabilities(7).
 const CAPABILITIES: &std::ffi::CStr = c"security.capability";
 
-/// Whether exec gives the program rights that it does not get while one without them traces it. Root has them all.
+/// Whether exec gives the program, or the interpreter of a script, rights that it does not get while one without them
+/// traces it. Root has them all.
 pub(super) fn gains_privileges(program: &Path) -> bool {
-    !geteuid().is_root() && (is_set_id(program) || has_capabilities(program))
+    let is_special = |file: &PathBuf| is_set_id(file) || has_capabilities(file);
+    !geteuid().is_root() && interpreter::executed_files(program).any(|file| is_special(&file))
 }
 
 fn is_set_id(program: &Path) -> bool {

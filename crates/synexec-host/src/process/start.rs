@@ -4,20 +4,26 @@
 //! has waited, and how often it came to run, in `/proc/PID/schedstat` (Documentation/scheduler/sched-stats.rst). A
 //! short look after the release therefore tells the first instruction's time, without touching the task.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use nix::unistd::Pid;
 use synexec_proto::time::MonotonicInstant;
 
+use super::schedstat::{Counts, Schedstat};
 use super::{Task, stat};
+use crate::clock::monotonic_now;
 
 /// A task that has run for less, and wants to go on, may have lost its core again before its first instruction.
-const STARTED: Duration = Duration::from_micros(100);
+const BEGUN: Duration = Duration::from_micros(100);
 
-/// Longest that a task's first instruction is waited for.
-const LONGEST: Duration = Duration::from_secs(1);
+/// The same for one that had to execute its program first.
+const EXECUTED: Duration = Duration::from_millis(2);
+
+/// What is left of exec when it has closed the files that are to be closed.
+const EXEC_REST: Duration = Duration::from_micros(300);
+
+/// Longest pause between two looks.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// When a task started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,118 +38,93 @@ pub struct Start {
 
 /// A release, of which the start is still to be learned.
 #[derive(Debug)]
-pub enum Release {
-    /// It was stopped at its first instruction.
-    Resumed {
-        /// When it was let go.
-        at: MonotonicInstant,
-        /// What tells when it ran.
-        first_run: FirstRun,
-    },
-    /// It has executed its program since.
-    Executed {
-        /// When it was let go.
-        at: MonotonicInstant,
-        /// When exec was over.
-        executed: MonotonicInstant,
-    },
+pub struct Release {
+    pub(super) how: How,
+    /// When the task was let go: not before this.
+    pub(super) at: MonotonicInstant,
+    /// And not after this.
+    pub(super) until: MonotonicInstant,
+    pub(super) first_run: FirstRun,
+}
+
+/// What a task did when it was let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It went on from its first instruction.
+    Resumed,
+    /// It executed its program.
+    Executed,
 }
 
 impl Release {
-    /// When it was let go.
+    /// When the task was let go.
     pub fn at(&self) -> MonotonicInstant {
-        match self {
-            Self::Resumed { at, .. } | Self::Executed { at, .. } => *at,
-        }
+        self.at
     }
 
     /// Learns when the task started, by looking at it now, and where it has not run yet, again after `pause`, twice that
-    /// time, and so on, for a second or two.
-    pub fn observe(self, task: &Task, pause: Duration) -> Start {
-        match self {
-            Self::Resumed { at, first_run } => {
-                let [least, most] = first_run.observe(task, pause);
-                let half = most.saturating_sub(least) / 2;
-                Start { released: at, at: at.plus(least + half), uncertainty: half }
-            }
-            Self::Executed { at, executed } => Start { released: at, at: executed, uncertainty: executed.since(at) },
-        }
+    /// time, and so on. None when it ended without having run.
+    pub fn observe(self, task: &Task, pause: Duration) -> Option<Start> {
+        let [least, most] = self.first_run.observe(task, self.how, self.at, pause)?;
+        let (earliest, latest) = match self.how {
+            How::Resumed => (self.at.plus(least), self.until.plus(most)),
+            How::Executed => (self.at, self.until.plus(most).plus(EXEC_REST)),
+        };
+        let half = latest.since(earliest) / 2;
+        Some(Start { released: self.at, at: earliest.plus(half), uncertainty: half })
     }
 }
 
 /// Waits for a stopped process to run again.
 #[derive(Debug, Default)]
-pub struct FirstRun {
-    schedstat: Option<File>,
-    before: Option<Schedstat>,
+pub(super) struct FirstRun {
+    schedstat: Option<Schedstat>,
+    before: Counts,
 }
 
-/// What the kernel counts of a thread.
+/// What a look at a task has told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Schedstat {
-    /// Time that it had a core.
-    ran: Duration,
-    /// Time that it was ready and had no core.
-    waited: Duration,
-    /// How often it came to run.
-    runs: u64,
+enum Look {
+    /// It started after no less and no more time than this.
+    Started([Duration; 2]),
+    NotYet,
 }
 
 impl FirstRun {
-    /// Of a process that is stopped now.
+    /// Of a process that does not run now.
     pub(super) fn of_stopped(pid: Pid) -> Self {
-        let schedstat = File::open(format!("/proc/{pid}/schedstat")).ok();
-        let before = schedstat.as_ref().and_then(Schedstat::read);
+        let schedstat = Schedstat::open(pid);
+        let before = schedstat.as_ref().and_then(Schedstat::read).unwrap_or_default();
         Self { schedstat, before }
     }
 
-    /// The least and the most time that may have passed from the release to the first instruction. When the task has
-    /// come to run more than once before it was looked at, the first wait is not known from the others. A kernel that
-    /// does not count leaves both zero.
-    fn observe(self, task: &Task, mut pause: Duration) -> [Duration; 2] {
-        let (Some(file), Some(before)) = (self.schedstat, self.before) else { return [Duration::ZERO; 2] };
-        while let Some(now) = Schedstat::read(&file) {
-            let since = now.since(before);
-            match since.runs {
-                0 | 1 if since.may_not_have_started(task) && pause < LONGEST => {
-                    task.wait_for(pause);
-                    pause *= 2;
-                }
-                0 => break,
-                1 => return [since.waited; 2],
-                _ => return [Duration::ZERO, since.waited],
+    fn observe(self, task: &Task, how: How, released: MonotonicInstant, mut pause: Duration) -> Option<[Duration; 2]> {
+        let mut has_ended = task.wait_for(Duration::ZERO);
+        loop {
+            let counts = self.schedstat.as_ref().and_then(Schedstat::read);
+            let since = counts.filter(|counts| counts.runs > 0).map(|counts| counts.since(self.before));
+            let wants_core = stat::state(task.group().0) == Some('R');
+            match judge(since, how, wants_core, monotonic_now().since(released)) {
+                Look::Started(bounds) => return Some(bounds),
+                Look::NotYet if has_ended => return None,
+                Look::NotYet => has_ended = task.wait_for(pause),
             }
+            pause = (pause * 2).min(PAUSE_MAX);
         }
-        [Duration::ZERO; 2]
     }
 }
 
-impl Schedstat {
-    fn since(self, before: Self) -> Self {
-        Self {
-            ran: self.ran.saturating_sub(before.ran),
-            waited: self.waited.saturating_sub(before.waited),
-            runs: self.runs.saturating_sub(before.runs),
-        }
-    }
-
-    /// Whether a task for which this was counted since its release may still be waiting for a core to begin on.
-    fn may_not_have_started(self, task: &Task) -> bool {
-        self.ran < STARTED && stat::state(task.group().0) == Some('R')
-    }
-
-    fn read(file: &File) -> Option<Self> {
-        let mut text = [0; 128];
-        let length = file.read_at(&mut text, 0).ok()?;
-        Self::parse(std::str::from_utf8(text.get(..length)?).ok()?)
-    }
-
-    /// Three numbers: nanoseconds on a core, nanoseconds of waiting for one, and times that it got one.
-    fn parse(text: &str) -> Option<Self> {
-        let mut numbers = text.split_whitespace().map(str::parse);
-        let (ran, waited, runs) = (numbers.next()?, numbers.next()?, numbers.next()?);
-        let [ran, waited] = [ran.ok()?, waited.ok()?].map(Duration::from_nanos);
-        Some(Self { ran, waited, runs: runs.ok()? })
+/// What the counts since the release say of a task that was let go this long ago. Where the kernel does not count, a task
+/// has started by the time at which it is seen to wait for something else than a core.
+fn judge(since: Option<Counts>, how: How, wants_core: bool, ago: Duration) -> Look {
+    let enough = if how == How::Resumed { BEGUN } else { EXECUTED };
+    match since {
+        None if wants_core => Look::NotYet,
+        None => Look::Started([Duration::ZERO, ago]),
+        Some(counts) if counts.runs == 0 || counts.ran < enough && wants_core => Look::NotYet,
+        Some(counts) if counts.runs == 1 => Look::Started([counts.waited; 2]),
+        // The first wait is not known from the later ones.
+        Some(counts) => Look::Started([Duration::ZERO, counts.waited]),
     }
 }
 
@@ -151,11 +132,34 @@ impl Schedstat {
 mod tests {
     use super::*;
 
+    const AGO: Duration = Duration::from_micros(900);
+
+    fn counts(ran: u64, waited: u64, runs: u64) -> Counts {
+        let [ran, waited] = [ran, waited].map(Duration::from_micros);
+        Counts { ran, waited, runs }
+    }
+
+    fn started(least: u64, most: u64) -> Look {
+        Look::Started([least, most].map(Duration::from_micros))
+    }
+
     #[test]
-    fn the_kernels_line_is_read() {
-        let stat = Schedstat { ran: Duration::from_nanos(340_545), waited: Duration::from_nanos(17), runs: 3 };
-        assert_eq!(Schedstat::parse("340545 17 3\n"), Some(stat));
-        assert_eq!(Schedstat::parse("340545"), None);
-        assert_eq!(Schedstat::parse("a b c"), None);
+    fn the_first_wait_is_known_when_there_was_only_one() {
+        assert_eq!(judge(Some(counts(500, 70, 1)), How::Resumed, true, AGO), started(70, 70));
+        assert_eq!(judge(Some(counts(10, 70, 1)), How::Resumed, false, AGO), started(70, 70));
+        assert_eq!(judge(Some(counts(500, 70, 3)), How::Resumed, true, AGO), started(0, 70));
+    }
+
+    #[test]
+    fn one_that_has_not_run_or_hardly_and_wants_to_is_looked_at_again() {
+        assert_eq!(judge(Some(counts(0, 0, 0)), How::Resumed, true, AGO), Look::NotYet);
+        assert_eq!(judge(Some(counts(2, 0, 1)), How::Resumed, true, AGO), Look::NotYet);
+        assert_eq!(judge(Some(counts(500, 0, 1)), How::Executed, true, AGO), Look::NotYet);
+    }
+
+    #[test]
+    fn where_nothing_is_counted_the_look_itself_is_the_bound() {
+        assert_eq!(judge(None, How::Resumed, false, AGO), started(0, 900));
+        assert_eq!(judge(None, How::Resumed, true, AGO), Look::NotYet);
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -12,7 +13,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use synexec_proto::outcome::TaskEnd;
 
-use super::{ProcessGroup, raw};
+use super::ProcessGroup;
+use super::raw::{self, Change};
 
 /// A task that was released. Its first process stays a zombie until [`Task::reap`], so that its process group's id
 /// cannot come to mean somebody else.
@@ -63,11 +65,18 @@ impl Task {
     /// # Errors
     /// That of the system call.
     pub fn reap(self) -> io::Result<TaskEnd> {
-        let status = raw::wait_status(self.pid)?;
-        Ok(match (status.code(), status.signal()) {
-            (Some(code), _) => TaskEnd::Exited(low_byte(code)),
-            (None, signal) => TaskEnd::Killed(low_byte(signal.unwrap_or_default())),
-        })
+        loop {
+            if let Change::Ended(status) = raw::wait(self.pid)? {
+                return Ok(end_of(status));
+            }
+        }
+    }
+}
+
+fn end_of(status: ExitStatus) -> TaskEnd {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => TaskEnd::Exited(low_byte(code)),
+        (None, signal) => TaskEnd::Killed(low_byte(signal.unwrap_or_default())),
     }
 }
 

@@ -41,6 +41,13 @@ pub(super) struct Now {
     pub(super) monotonic: MonotonicInstant,
 }
 
+impl Now {
+    /// Time from now to an arrival, heard later: an absence of the master itself says nothing of its peer.
+    pub(super) fn until(self, heard: Self, arrived: MonotonicInstant) -> Duration {
+        arrived.since(self.monotonic).min(heard.awake.since(self.awake))
+    }
+}
+
 /// When something has to be looked at, on either clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Deadline {

@@ -7,8 +7,8 @@ use super::actions::Actions;
 use super::awake::{AwakeInstant, Deadline, Now};
 use super::member::{Member, PhaseStart, Unanswered};
 use super::peer_clock::Inquiry;
-use super::roster::{Awaited, Roster};
-use super::{Action, Loss, Notice, Outcome, PeerId, PhaseName, Row, Settings, SlaveLabel};
+use super::roster::{Awaited, Fallible, Roster};
+use super::{Action, Loss, Notice, Outcome, PeerId, PhaseName, Row, Settings};
 use crate::message::{ConfBegin, Feature, Features, Held, Hold, Message, Reason};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
@@ -32,6 +32,16 @@ enum Answer {
     Pending(Unanswered),
     Accepted,
     Failed(Outcome),
+}
+
+impl Fallible for Answer {
+    fn failed(outcome: Outcome) -> Self {
+        Self::Failed(outcome)
+    }
+
+    fn failure(&self) -> Option<&Outcome> {
+        if let Self::Failed(outcome) = self { Some(outcome) } else { None }
+    }
 }
 
 impl Awaited for Answer {
@@ -94,12 +104,16 @@ impl Configuring {
         actions: &mut Actions,
     ) {
         let Some(slave) = self.slaves.get_mut(peer) else { return };
-        slave.member.liveness.heard(now.awake);
+        slave.member.heard(now, &message, at);
         let undecided = matches!(slave.state, Answer::Sending | Answer::Pending(_));
         match message {
             Message::ClockReply(reply) => slave.member.clock.hear(now, reply, at),
             Message::ConfOk(held) if undecided => self.accept(now, peer, held, actions),
             Message::ConfNo(reason) if undecided => self.decline(now, peer, reason, actions),
+            // What it held is gone again.
+            Message::ExecNo(reason) if !undecided && slave.member.has(Feature::Start) => {
+                self.decline(now, peer, reason, actions);
+            }
             _ => {}
         }
     }
@@ -122,6 +136,10 @@ impl Configuring {
         for (peer, why) in self.slaves.check(now, actions) {
             self.lose(now, peer, why, actions);
         }
+    }
+
+    /// Asks for the clocks of those that have accepted.
+    pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
         self.inquiry.advance(now, &mut self.slaves, actions);
     }
 
@@ -148,13 +166,7 @@ impl Configuring {
 
     /// Ends the session before anything was started.
     pub(super) fn into_rows(self, now: Now, actions: &mut Actions) -> Vec<Row> {
-        actions.tell(Notice::CalledOff);
-        let row = |slave: &super::roster::Slave<Answer>| {
-            actions.close(slave.member.peer);
-            let outcome = if let Answer::Failed(outcome) = &slave.state { outcome.clone() } else { Outcome::Cancelled };
-            slave.member.row(outcome, now.monotonic)
-        };
-        self.slaves.iter().map(row).collect()
+        self.slaves.into_rows(now, actions)
     }
 
     fn accept(&mut self, now: Now, peer: PeerId, held: Option<Held>, actions: &mut Actions) {
@@ -193,29 +205,16 @@ impl Configuring {
     }
 
     fn decline(&mut self, now: Now, peer: PeerId, reason: Option<Reason>, actions: &mut Actions) {
-        self.fail(now, peer, Outcome::Declined(reason.clone()), actions, |slave| Notice::Declined { slave, reason });
+        if self.slaves.decline(peer, reason, actions) {
+            self.call_off_at.get_or_insert(now.awake.plus(GATHER_TIME));
+        }
     }
 
     fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
         let outcome = self.start.lost(now.awake, why.clone());
-        self.fail(now, peer, outcome, actions, |slave| Notice::Lost { slave, why });
-    }
-
-    fn fail(
-        &mut self,
-        now: Now,
-        peer: PeerId,
-        outcome: Outcome,
-        actions: &mut Actions,
-        notice: impl FnOnce(SlaveLabel) -> Notice,
-    ) {
-        let Some(slave) = self.slaves.get_mut(peer).filter(|slave| !slave.state.is_settled()) else {
-            return;
-        };
-        slave.state = Answer::Failed(outcome);
-        actions.tell(notice(slave.member.label.clone()));
-        actions.close(peer);
-        self.call_off_at.get_or_insert(now.awake.plus(GATHER_TIME));
+        if self.slaves.lose(peer, outcome, why, actions) {
+            self.call_off_at.get_or_insert(now.awake.plus(GATHER_TIME));
+        }
     }
 }
 

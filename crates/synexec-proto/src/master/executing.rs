@@ -52,21 +52,13 @@ impl Awaited for Run {
 
 impl Executing {
     /// Slaves that can have a start in common were told to go; the others are told early by the time that it takes.
-    pub(super) fn begin(
-        settings: &Settings,
-        members: Vec<Member>,
-        instant: MonotonicInstant,
-        now: Now,
-        actions: &mut Actions,
-    ) -> Self {
+    pub(super) fn begin(settings: &Settings, members: Vec<Member>, instant: MonotonicInstant, now: Now) -> Self {
         let run = |member: &Member| {
-            if member.has(Feature::Start) { Run::Running } else { Run::Due(instant.minus(member.clock.one_way())) }
+            if member.has(Feature::Start) { Run::Running } else { Run::Due(instant.minus(member.round_trip / 2)) }
         };
         let start = PhaseStart { phase: PhaseName::Executing, at: now.awake };
         let slaves = Roster::new(members, run);
-        let mut phase = Self { lost_after: settings.lost_after, start, instant, slaves, stopping: None };
-        phase.start_due(now, actions);
-        phase
+        Self { lost_after: settings.lost_after, start, instant, slaves, stopping: None }
     }
 
     /// What is agreed with a peer.
@@ -74,9 +66,16 @@ impl Executing {
         self.slaves.features(peer)
     }
 
-    pub(super) fn received(&mut self, now: Now, peer: PeerId, message: Message, actions: &mut Actions) {
+    pub(super) fn received(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        message: Message,
+        at: MonotonicInstant,
+        actions: &mut Actions,
+    ) {
         let Some(slave) = self.slaves.get_mut(peer) else { return };
-        slave.member.liveness.heard(now.awake);
+        slave.member.heard(now, &message, at);
         match (message, &slave.state) {
             (_, Run::Done(_) | Run::Due(_)) => {}
             (Message::ExecOk(_), Run::Ordered(_)) => {
@@ -101,7 +100,6 @@ impl Executing {
     }
 
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
-        self.start_due(now, actions);
         let mut lost = self.slaves.check(now, actions);
         if self.stopping.is_some_and(|stopping| now.awake >= stopping.deadline) {
             let overdue = self.slaves.iter().filter(|slave| !slave.state.is_settled());
@@ -149,7 +147,8 @@ impl Executing {
         (self.slaves.iter().filter_map(row).collect(), self.slaves.into_members())
     }
 
-    fn start_due(&mut self, now: Now, actions: &mut Actions) {
+    /// Tells those to start for which it is time.
+    pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
         let ordered = Unanswered::new(now.awake, self.lost_after);
         for slave in self.slaves.iter_mut() {
             if matches!(slave.state, Run::Due(at) if now.monotonic >= at) {
@@ -213,14 +212,15 @@ fn ended_row(slave: &Slave<Run>, ended: TaskEnded, instant: MonotonicInstant) ->
     Row { times: Some(ended.into()), start, ..row }
 }
 
-/// The start as the clock tells it that was read at the instant. One that was late is the less sure for it, since the
+/// The start as the clock tells it, if there was one: a task may have ended before its first instruction. One that was late is the less sure for it, since the
 /// clocks have run apart meanwhile.
 fn measured_start(slave: &Slave<Run>, ended: TaskEnded, at_instant: ClockEstimate) -> Option<MeasuredStart> {
+    let start_uncertainty = ended.start_uncertainty?;
     let clock = slave.member.clock.estimate(at_instant.offset.to_ours(ended.started_at))?;
     Some(MeasuredStart {
         at: clock.offset.to_ours(ended.started_at),
         ended_at: clock.offset.to_ours(ended.finished_at),
-        uncertainty: clock.uncertainty.saturating_add(ended.start_uncertainty),
+        uncertainty: clock.uncertainty.saturating_add(start_uncertainty),
         lateness: ended.lateness.unwrap_or_default(),
     })
 }

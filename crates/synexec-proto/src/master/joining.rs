@@ -175,7 +175,9 @@ impl Joining {
             label: slave.label,
             features: slave.features,
             liveness: slave.liveness,
-            clock: PeerClock::with_round_trip(slave.round_trip),
+            clock: PeerClock::default(),
+            round_trip: slave.round_trip,
+            probed_at: None,
             held: None,
         });
         let members: Vec<_> = members.collect();
@@ -215,8 +217,7 @@ impl Joining {
         };
         let liveness = Liveness::new(self.settings.lost_after, now.awake);
         let Greeting { label, features, original, probed } = greeting;
-        // An absence of the master itself says nothing of the slave.
-        let round_trip = at.since(probed.monotonic).min(now.awake.since(probed.awake));
+        let round_trip = probed.until(now, at);
         self.joined.insert(peer, Joined { label: label.clone(), features, liveness, round_trip, called: false });
         actions.tell(Notice::Joined { slave: label, original, joined: self.joined.len(), slaves: self.wanted() });
     }

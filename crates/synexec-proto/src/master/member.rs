@@ -18,6 +18,10 @@ pub(super) struct Member {
     pub(super) features: Features,
     pub(super) liveness: Liveness,
     pub(super) clock: PeerClock,
+    /// The least time that it took to answer a probe.
+    pub(super) round_trip: Duration,
+    /// When it was probed, while it has not answered.
+    pub(super) probed_at: Option<Now>,
     /// How its task is held, where it tells.
     pub(super) held: Option<Held>,
 }
@@ -25,6 +29,22 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn has(&self, feature: Feature) -> bool {
         self.features.has(feature)
+    }
+
+    /// The slave said something, which arrived at an instant.
+    pub(super) fn heard(&mut self, now: Now, message: &Message, at: MonotonicInstant) {
+        self.liveness.heard(now.awake);
+        if let Message::Reply(_) = message
+            && let Some(probed) = self.probed_at.take()
+        {
+            self.round_trip = self.round_trip.min(probed.until(now, at));
+        }
+    }
+
+    /// Longest time that it took lately to answer. One whose clock can be asked is asked often, and what it took to
+    /// answer its first probe, perhaps while it booted, says no more.
+    pub(super) fn slowest_answer(&self) -> Duration {
+        if self.has(Feature::Start) { self.clock.slowest_answer() } else { self.round_trip }
     }
 
     /// The slave's line in a report, with the estimate of its clock that holds at an instant.
@@ -46,6 +66,7 @@ impl Member {
             Pulse::Fine => None,
             Pulse::Probe => {
                 actions.send(self.peer, Message::Probe(None));
+                self.probed_at = Some(now);
                 None
             }
             Pulse::Lost => Some(Loss::Silent(self.liveness.silence(now.awake))),

@@ -30,16 +30,10 @@ pub(super) struct PeerClock {
     to_ask: usize,
     /// When the questions were asked that are not answered yet.
     asked: Vec<Now>,
-    round_trip: Option<Duration>,
     slowest: Duration,
 }
 
 impl PeerClock {
-    /// A clock that cannot be asked, of a slave whose answer to a probe took this long.
-    pub(super) fn with_round_trip(round_trip: Duration) -> Self {
-        Self { round_trip: Some(round_trip), ..Self::default() }
-    }
-
     /// Has questions asked from now on, of one slave among so many.
     pub(super) fn question(&mut self, slaves: usize) {
         self.to_ask = (QUESTIONS / slaves.max(1)).clamp(FEWEST, MOST);
@@ -70,12 +64,7 @@ impl PeerClock {
     /// Longest time that an answer took lately, from question to hearing it, as the master lives it: its own absence
     /// says nothing of the slave.
     pub(super) fn slowest_answer(&self) -> Duration {
-        self.slowest.max(self.round_trip.unwrap_or_default())
-    }
-
-    /// Time that an order is on its way: half the least round trip.
-    pub(super) fn one_way(&self) -> Duration {
-        self.round_trip.unwrap_or_default() / 2
+        self.slowest
     }
 
     /// When the next question is due, if there is one; none of the past is any better than another.

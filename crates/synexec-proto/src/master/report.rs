@@ -41,6 +41,8 @@ pub enum Loss {
     Disconnected(Disconnect),
     /// It is connected, and did not answer for this long.
     Silent(Duration),
+    /// It confirmed the start too late for it, each of so many times.
+    AlwaysLate(u32),
     /// What it says of its clock cannot be.
     NoClock,
     /// It answers probes, but did not answer an order in this time.
@@ -56,6 +58,7 @@ impl fmt::Display for Loss {
         match self {
             Self::Disconnected(why) => why.fmt(f),
             Self::Silent(time) => write!(f, "silent for {} s", time.as_secs()),
+            Self::AlwaysLate(times) => write!(f, "it confirmed the start too late, {times} times"),
             Self::NoClock => f.write_str("what it says of its clock cannot be, so no start can be ordered"),
             Self::NoAnswer(time) => write!(f, "no answer to an order for {} s", time.as_secs()),
             Self::CannotStop => f.write_str("an original slave cannot be told to stop, its task may run on"),

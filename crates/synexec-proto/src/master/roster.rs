@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Now};
 use super::member::{Member, Unanswered};
-use super::{Loss, PeerId};
-use crate::message::Features;
+use super::{Loss, Notice, Outcome, PeerId, Row, SlaveLabel};
+use crate::message::{Features, Reason};
 
 /// All slaves, by rank.
 #[derive(Debug)]
@@ -70,6 +70,53 @@ impl<S> Roster<S> {
     /// What is agreed with a peer.
     pub(super) fn features(&self, peer: PeerId) -> Features {
         self.get(peer).map_or(Features::NONE, |slave| slave.member.features)
+    }
+}
+
+/// A state in which a slave can have failed before anything was started.
+pub(super) trait Fallible {
+    /// The state of a slave with which this is the end of the session.
+    fn failed(outcome: Outcome) -> Self;
+
+    /// With what it has failed, if it has.
+    fn failure(&self) -> Option<&Outcome>;
+}
+
+impl<S: Awaited + Fallible> Roster<S> {
+    /// Notes that a slave has declined; tells whether it had not failed before.
+    pub(super) fn decline(&mut self, peer: PeerId, reason: Option<Reason>, actions: &mut Actions) -> bool {
+        let outcome = Outcome::Declined(reason.clone());
+        self.fail(peer, outcome, actions, |slave| Notice::Declined { slave, reason })
+    }
+
+    /// Notes that a slave is lost; tells whether it had not failed before.
+    pub(super) fn lose(&mut self, peer: PeerId, outcome: Outcome, why: Loss, actions: &mut Actions) -> bool {
+        self.fail(peer, outcome, actions, |slave| Notice::Lost { slave, why })
+    }
+
+    fn fail(
+        &mut self,
+        peer: PeerId,
+        outcome: Outcome,
+        actions: &mut Actions,
+        notice: impl FnOnce(SlaveLabel) -> Notice,
+    ) -> bool {
+        let Some(slave) = self.get_mut(peer).filter(|slave| !slave.state.is_settled()) else { return false };
+        slave.state = S::failed(outcome);
+        actions.tell(notice(slave.member.label.clone()));
+        actions.close(peer);
+        true
+    }
+
+    /// The rows of a session that is called off before anything was started.
+    pub(super) fn into_rows(self, now: Now, actions: &mut Actions) -> Vec<Row> {
+        actions.tell(Notice::CalledOff);
+        let row = |slave: Slave<S>| {
+            actions.close(slave.member.peer);
+            let outcome = slave.state.failure().cloned().unwrap_or(Outcome::Cancelled);
+            slave.member.row(outcome, now.monotonic)
+        };
+        self.slaves.into_iter().map(row).collect()
     }
 }
 

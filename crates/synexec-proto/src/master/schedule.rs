@@ -9,14 +9,17 @@ use crate::time::MonotonicInstant;
 const PER_SLAVE: Duration = Duration::from_micros(100);
 
 /// What a volley of messages may take beyond that: threads that have to wake up.
-const SLACK: Duration = Duration::from_millis(2);
+const SLACK: Duration = Duration::from_millis(4);
 
 /// Longest lead that repeated attempts lead to.
 const REPEATED_MAX: Duration = Duration::from_secs(60);
 
-/// Clocks are measured again when this is left of a long lead, beyond the volleys: they run apart by some microseconds a
-/// second.
-const REFINED: Duration = Duration::from_secs(1);
+/// Clocks are measured again when this is left of a long lead, beyond what that and the volleys take: they run apart by
+/// some microseconds a second.
+const REFINED: Duration = Duration::from_millis(200);
+
+/// Time that measuring takes for each of many slaves.
+const MEASURING_PER_SLAVE: Duration = Duration::from_micros(300);
 
 /// Volleys that have to pass before the start: the orders and their answers, and the last word.
 const VOLLEYS: u32 = 2;
@@ -49,8 +52,8 @@ impl Schedule {
         let repeated = first.max(measured).saturating_mul(1 << attempts.min(16)).min(REPEATED_MAX);
         let ahead = if attempts == 0 { first } else { first.max(repeated) };
         let instant = now.plus(ahead);
-        let is_long = ahead > measured + REFINED * 2;
-        let refine_at = is_long.then(|| instant.minus(measured + REFINED));
+        let refining = measured + slowest + MEASURING_PER_SLAVE.saturating_mul(count(slaves)) + REFINED;
+        let refine_at = (ahead > refining * 2).then(|| instant.minus(refining));
         Self { refine_at, ..Self::at(instant, slowest, slaves) }
     }
 
@@ -63,7 +66,11 @@ impl Schedule {
 
 /// What messages to all slaves and their answers take, when the slowest answers in this time.
 fn volley(slowest: Duration, slaves: usize) -> Duration {
-    slowest + PER_SLAVE.saturating_mul(u32::try_from(slaves).unwrap_or(u32::MAX)) + SLACK
+    slowest + PER_SLAVE.saturating_mul(count(slaves)) + SLACK
+}
+
+fn count(slaves: usize) -> u32 {
+    u32::try_from(slaves).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -79,7 +86,7 @@ mod tests {
     #[test]
     fn the_lead_follows_from_the_slowest_answer_and_the_number() {
         let near = Schedule::new(NOW, Duration::from_micros(100), 2, None, 0);
-        assert!((4..6).contains(&lead(near).as_millis()), "{near:?}");
+        assert!((8..10).contains(&lead(near).as_millis()), "{near:?}");
         let far = Schedule::new(NOW, Duration::from_millis(40), 2, None, 0);
         assert!((80..90).contains(&lead(far).as_millis()), "{far:?}");
         assert!(far.instant.since(far.go_at) >= Duration::from_millis(42), "{far:?}");
@@ -104,7 +111,7 @@ mod tests {
             let schedule = Schedule::new(NOW, Duration::ZERO, 2, Some(Duration::from_secs(seconds)), 0);
             schedule.refine_at.map(|at| schedule.instant.since(at))
         };
-        assert_eq!(refined(1), None);
+        assert_eq!(Schedule::new(NOW, Duration::ZERO, 2, None, 0).refine_at, None);
         assert!(refined(60).is_some_and(|left| left > REFINED && left < REFINED * 2), "{:?}", refined(60));
     }
 

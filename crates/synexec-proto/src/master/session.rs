@@ -128,7 +128,7 @@ impl Session {
             Some(Phase::Joining(phase)) => phase.received(now, peer, &message, at, actions),
             Some(Phase::Configuring(phase)) => phase.received(now, peer, message, at, actions),
             Some(Phase::Starting(phase)) => phase.received(now, peer, message, at, actions),
-            Some(Phase::Executing(phase)) => phase.received(now, peer, message, actions),
+            Some(Phase::Executing(phase)) => phase.received(now, peer, message, at, actions),
             Some(Phase::Over(_)) | None => {}
         }
     }
@@ -190,8 +190,10 @@ impl Session {
     fn step(&mut self, now: Now) {
         match &mut self.phase {
             Some(Phase::Joining(phase)) => phase.call_roll(now, &mut self.actions),
+            Some(Phase::Configuring(phase)) => phase.proceed(now, &mut self.actions),
             Some(Phase::Starting(phase)) => phase.proceed(now, &mut self.actions),
-            _ => {}
+            Some(Phase::Executing(phase)) => phase.proceed(now, &mut self.actions),
+            Some(Phase::Over(_)) | None => {}
         }
         self.phase = match self.phase.take() {
             Some(Phase::Joining(phase)) => Some(self.after_joining(now, phase)),
@@ -216,7 +218,7 @@ impl Session {
 
     fn after_configuring(&mut self, now: Now, phase: Configuring) -> Phase {
         if phase.all_accepted() {
-            Phase::Starting(Starting::begin(&self.settings, phase.into_members(), now, &mut self.actions))
+            Phase::Starting(Starting::begin(&self.settings, phase.into_members(), now))
         } else if phase.is_called_off(now) {
             let rows = phase.into_rows(now, &mut self.actions);
             self.over(rows, None)
@@ -228,7 +230,7 @@ impl Session {
     fn after_starting(&mut self, now: Now, phase: Starting) -> Phase {
         if let Some(instant) = phase.gone() {
             let members = phase.into_members();
-            Phase::Executing(Executing::begin(&self.settings, members, instant, now, &mut self.actions))
+            Phase::Executing(Executing::begin(&self.settings, members, instant, now))
         } else if phase.is_called_off() {
             let rows = phase.into_rows(now, &mut self.actions);
             self.over(rows, None)
@@ -249,16 +251,13 @@ impl Session {
             for member in &members {
                 self.actions.close(member.peer);
             }
-            if !is_last {
-                self.actions.tell(Notice::RoundsLeftOut { rounds: self.rounds_left() });
-            }
             return self.over(this.rows, ended_by);
         }
         self.rounds.push(this);
         self.next_round(now, members)
     }
 
-    /// Rounds that were to come after the one that is just over.
+    /// Rounds that are to come after this one.
     fn rounds_left(&self) -> u32 {
         let begun = u32::try_from(self.rounds.len() + 1).unwrap_or(u32::MAX);
         self.settings.rounds.get().saturating_sub(begun)
@@ -271,6 +270,9 @@ impl Session {
 
     /// The end, with the rows of the last round.
     fn over(&mut self, rows: Vec<Row>, ended_by: Option<Verdict>) -> Phase {
+        if self.rounds_left() > 0 {
+            self.actions.tell(Notice::RoundsLeftOut { rounds: self.rounds_left() });
+        }
         let mut rounds = std::mem::take(&mut self.rounds);
         rounds.push(Round::new(rows));
         let report = Report::new(rounds, self.settings.max_skew, ended_by);

@@ -10,12 +10,15 @@ use super::actions::Actions;
 use super::awake::{Deadline, Now};
 use super::member::{Member, PhaseStart, Unanswered};
 use super::peer_clock::{Inquiry, question_all};
-use super::roster::{Awaited, Roster, Slave};
+use super::roster::{Awaited, Fallible, Roster};
 use super::schedule::Schedule;
 use super::{Loss, Notice, Outcome, PeerId, PhaseName, Row, Settings};
-use crate::message::{Feature, Features, Message, Reason};
+use crate::message::{Feature, Features, Message};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
+
+/// Orders after which the slave that is always the last to confirm is not waited for any longer.
+const ORDERS_MAX: u32 = 12;
 
 #[derive(Debug)]
 pub(super) struct Starting {
@@ -28,8 +31,9 @@ pub(super) struct Starting {
     schedule: Option<Schedule>,
     /// The instant that stays when they are measured once more.
     kept_instant: Option<MonotonicInstant>,
-    /// How often the start has been ordered.
+    /// How often the start has been ordered, each time further ahead.
     orders: u32,
+    last_confirmed: Option<PeerId>,
     gone: bool,
 }
 
@@ -47,6 +51,16 @@ enum Readiness {
     Failed(Outcome),
 }
 
+impl Fallible for Readiness {
+    fn failed(outcome: Outcome) -> Self {
+        Self::Failed(outcome)
+    }
+
+    fn failure(&self) -> Option<&Outcome> {
+        if let Self::Failed(outcome) = self { Some(outcome) } else { None }
+    }
+}
+
 impl Awaited for Readiness {
     fn is_settled(&self) -> bool {
         matches!(self, Self::Failed(_))
@@ -61,7 +75,7 @@ impl Awaited for Readiness {
 }
 
 impl Starting {
-    pub(super) fn begin(settings: &Settings, members: Vec<Member>, now: Now, actions: &mut Actions) -> Self {
+    pub(super) fn begin(settings: &Settings, members: Vec<Member>, now: Now) -> Self {
         let unanswered = Unanswered::new(now.awake, settings.lost_after);
         let readiness = |member: &Member| {
             if member.has(Feature::Start) { Readiness::Measuring(unanswered) } else { Readiness::Confirmed }
@@ -69,17 +83,16 @@ impl Starting {
         let mut slaves = Roster::new(members, readiness);
         question_all(&mut slaves);
         let start = PhaseStart { phase: PhaseName::Starting, at: now.awake };
-        let mut inquiry = Inquiry::new(now);
-        inquiry.advance(now, &mut slaves, actions);
         Self {
             start,
             slaves,
-            inquiry,
+            inquiry: Inquiry::new(now),
             lost_after: settings.lost_after,
             lead: settings.lead,
             schedule: None,
             kept_instant: None,
             orders: 0,
+            last_confirmed: None,
             gone: false,
         }
     }
@@ -94,23 +107,26 @@ impl Starting {
         now: Now,
         peer: PeerId,
         message: Message,
-        arrived: MonotonicInstant,
+        at: MonotonicInstant,
         actions: &mut Actions,
     ) {
         let Some(slave) = self.slaves.get_mut(peer) else { return };
-        slave.member.liveness.heard(now.awake);
+        slave.member.heard(now, &message, at);
         match (message, &slave.state) {
             (Message::ClockReply(reply), Readiness::Measuring(_)) => {
-                slave.member.clock.hear(now, reply, arrived);
+                slave.member.clock.hear(now, reply, at);
                 if slave.member.clock.is_measured() {
                     slave.state = Readiness::Measured;
                 }
             }
             (Message::ExecOk(Some(confirmed)), Readiness::Ordered { at, .. }) if confirmed == *at => {
                 slave.state = Readiness::Confirmed;
+                self.last_confirmed = Some(peer);
                 actions.tell(Notice::Ready { slave: slave.member.label.clone() });
             }
-            (Message::ExecNo(reason), Readiness::Ordered { .. }) => self.decline(peer, reason, actions),
+            (Message::ExecNo(reason), _) if slave.member.has(Feature::Start) => {
+                self.slaves.decline(peer, reason, actions);
+            }
             _ => {}
         }
     }
@@ -119,25 +135,23 @@ impl Starting {
         self.lose(now, peer, Loss::Disconnected(why), actions);
     }
 
+    /// Says the last word when it is time. Only here, where all that has happened was heard: a loss may be among it.
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
         for (peer, why) in self.slaves.check(now, actions) {
             self.lose(now, peer, why, actions);
         }
-        self.inquiry.advance(now, &mut self.slaves, actions);
+        self.go_if_due(now, actions);
     }
 
-    /// Orders the start when all clocks are measured, and tells all to go when it is time.
+    /// Asks for clocks, and orders the start when all are measured.
     pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
+        self.inquiry.advance(now, &mut self.slaves, actions);
         if self.schedule.is_none() && self.all_measured() {
             self.order(now, actions);
         }
         if let Some(schedule) = self.schedule.filter(|schedule| is_past(schedule.refine_at, now)) {
             self.kept_instant = Some(schedule.instant);
             self.measure_anew(now, actions);
-        }
-        let due = self.schedule.filter(|schedule| now.monotonic >= schedule.go_at && self.all_confirmed());
-        if let Some(schedule) = due.filter(|_| !self.gone) {
-            self.go_or_order_anew(schedule, now, actions);
         }
     }
 
@@ -166,14 +180,7 @@ impl Starting {
 
     /// Ends the session before anything was started.
     pub(super) fn into_rows(self, now: Now, actions: &mut Actions) -> Vec<Row> {
-        actions.tell(Notice::CalledOff);
-        let row = |slave: &Slave<Readiness>| {
-            actions.close(slave.member.peer);
-            let outcome =
-                if let Readiness::Failed(outcome) = &slave.state { outcome.clone() } else { Outcome::Cancelled };
-            slave.member.row(outcome, now.monotonic)
-        };
-        self.slaves.iter().map(row).collect()
+        self.slaves.into_rows(now, actions)
     }
 
     fn all_measured(&self) -> bool {
@@ -185,8 +192,7 @@ impl Starting {
     }
 
     fn order(&mut self, now: Now, actions: &mut Actions) {
-        let clocks = self.slaves.iter().map(|slave| slave.member.clock.slowest_answer());
-        let slowest = clocks.max().unwrap_or_default();
+        let slowest = self.slaves.iter().map(|slave| slave.member.slowest_answer()).max().unwrap_or_default();
         let schedule = match self.kept_instant.take() {
             Some(instant) => Schedule::at(instant, slowest, self.slaves.len()),
             None => self.new_schedule(slowest, now, actions),
@@ -195,6 +201,15 @@ impl Starting {
         let peers: Vec<_> = self.slaves.iter().map(|slave| slave.member.peer).collect();
         for peer in peers {
             self.order_one(now, peer, schedule.instant, actions);
+        }
+        // Where nobody has anything to confirm.
+        self.go_if_due(now, actions);
+    }
+
+    fn go_if_due(&mut self, now: Now, actions: &mut Actions) {
+        let due = self.schedule.filter(|schedule| now.monotonic >= schedule.go_at && self.all_confirmed());
+        if let Some(schedule) = due.filter(|_| !self.gone) {
+            self.go_or_order_anew(schedule, now, actions);
         }
     }
 
@@ -221,14 +236,21 @@ impl Starting {
     fn go_or_order_anew(&mut self, schedule: Schedule, now: Now, actions: &mut Actions) {
         let has_ours = self.slaves.iter().any(|slave| slave.member.has(Feature::Start));
         if has_ours && now.monotonic > schedule.go_by {
-            actions.tell(Notice::Postponed);
-            return self.measure_anew(now, actions);
+            return self.postpone(now, actions);
         }
         for slave in self.slaves.iter().filter(|slave| slave.member.has(Feature::Start)) {
             actions.send(slave.member.peer, Message::Go);
         }
         actions.tell(Notice::Gone { slaves: self.slaves.len() });
         self.gone = true;
+    }
+
+    fn postpone(&mut self, now: Now, actions: &mut Actions) {
+        if let Some(peer) = self.last_confirmed.filter(|_| self.orders >= ORDERS_MAX) {
+            return self.lose(now, peer, Loss::AlwaysLate(self.orders), actions);
+        }
+        actions.tell(Notice::Postponed);
+        self.measure_anew(now, actions);
     }
 
     /// Has the clocks measured and the start ordered anew: they have run on, and a way may have become longer.
@@ -242,29 +264,9 @@ impl Starting {
         self.inquiry.advance(now, &mut self.slaves, actions);
     }
 
-    fn decline(&mut self, peer: PeerId, reason: Option<Reason>, actions: &mut Actions) {
-        let outcome = Outcome::Declined(reason.clone());
-        self.fail(peer, outcome, actions, |slave| Notice::Declined { slave, reason });
-    }
-
     fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
         let outcome = self.start.lost(now.awake, why.clone());
-        self.fail(peer, outcome, actions, |slave| Notice::Lost { slave, why });
-    }
-
-    fn fail(
-        &mut self,
-        peer: PeerId,
-        outcome: Outcome,
-        actions: &mut Actions,
-        notice: impl FnOnce(super::SlaveLabel) -> Notice,
-    ) {
-        let Some(slave) = self.slaves.get_mut(peer).filter(|slave| !slave.state.is_settled()) else {
-            return;
-        };
-        slave.state = Readiness::Failed(outcome);
-        actions.tell(notice(slave.member.label.clone()));
-        actions.close(peer);
+        self.slaves.lose(peer, outcome, why, actions);
     }
 }
 

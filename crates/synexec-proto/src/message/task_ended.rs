@@ -1,7 +1,7 @@
 //! `TASK_ENDED`: how and when the task ended, on both clocks of the slave. Fields: 1 and 2 start and finish in
 //! wall-clock time (i64 nanoseconds since 1970), 3 and 4 start and finish as monotonic instants (u64 nanoseconds),
 //! 5 how it ended (u8: 0 exited, 1 killed; u8: status or signal), 6 how far the start can be from what 1 and 3 say,
-//! either way, 7 how long after the ordered instant the task was released (u64 nanoseconds both; 7 only where there was
+//! either way, which is not there for a task that ended before its first instruction, 7 how long after the ordered instant the task was released (u64 nanoseconds both; 7 only where there was
 //! one).
 
 use std::time::Duration;
@@ -34,8 +34,8 @@ pub struct TaskEnded {
     pub finished_at: MonotonicInstant,
     /// How it ended.
     pub end: TaskEnd,
-    /// How far the true start can be from the one told, either way.
-    pub start_uncertainty: Duration,
+    /// How far the true start can be from the one told, either way; none where it ended before its first instruction.
+    pub start_uncertainty: Option<Duration>,
     /// How long after the ordered instant it was released; none where it was ordered to start at once.
     pub lateness: Option<Duration>,
 }
@@ -52,9 +52,10 @@ impl TaskEnded {
             .put(FINISHED, &self.finished.as_nanos().to_be_bytes())
             .put(STARTED_MONOTONIC, &self.started_at.as_nanos().to_be_bytes())
             .put(FINISHED_MONOTONIC, &self.finished_at.as_nanos().to_be_bytes())
-            .put(END, &end)
-            .put(START_UNCERTAINTY, &nanos(self.start_uncertainty));
-        self.lateness.into_iter().fold(writer, |writer, lateness| writer.put(LATENESS, &nanos(lateness))).finish()
+            .put(END, &end);
+        let optional = [(START_UNCERTAINTY, self.start_uncertainty), (LATENESS, self.lateness)];
+        let there = optional.into_iter().filter_map(|(tag, time)| Some((tag, nanos(time?))));
+        there.fold(writer, |writer, (tag, time)| writer.put(tag, &time)).finish()
     }
 
     /// Reads the message's data.
@@ -80,7 +81,7 @@ impl TaskEnded {
                     return Err(FieldError::Value { tag: END, value: kind });
                 }
             },
-            start_uncertainty: duration(START_UNCERTAINTY)?.unwrap_or_default(),
+            start_uncertainty: duration(START_UNCERTAINTY)?,
             lateness: duration(LATENESS)?,
         })
     }
@@ -102,7 +103,7 @@ mod tests {
             started_at: MonotonicInstant::from_nanos(3),
             finished_at: MonotonicInstant::from_nanos(4),
             end: TaskEnd::Killed(9),
-            start_uncertainty: Duration::from_nanos(5),
+            start_uncertainty: Some(Duration::from_nanos(5)),
             lateness: Some(Duration::from_nanos(6)),
         };
         let bytes = [
@@ -127,7 +128,7 @@ mod tests {
             started_at: MonotonicInstant::from_nanos(0),
             finished_at: MonotonicInstant::from_nanos(0),
             end: TaskEnd::Exited(0),
-            start_uncertainty: Duration::ZERO,
+            start_uncertainty: None,
             lateness: None,
         };
         let mut bytes = ended.encode();

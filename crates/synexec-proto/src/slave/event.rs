@@ -55,6 +55,8 @@ pub enum Event {
     Disconnected(Disconnect),
     /// The command is held and waits for its start, or cannot be run.
     Prepared(Result<Held, Reason>),
+    /// The held task is gone, and can be started no more.
+    HeldTaskDied(Reason),
     /// The task runs, or could not be started. A start at a given instant is not told, so as not to disturb it; only that
     /// it failed.
     Started(Result<(), Reason>),

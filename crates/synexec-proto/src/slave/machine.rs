@@ -102,6 +102,7 @@ impl Slave {
             Event::Received { frame, at } => self.received(now, frame, at),
             Event::Disconnected(why) => self.disconnected(now, why),
             Event::Prepared(result) => self.prepared(now, result),
+            Event::HeldTaskDied(reason) => self.held_task_died(reason),
             Event::Started(result) => self.started(now, result),
             Event::TaskEnded { ended, stragglers } => self.ended(now, &ended, stragglers),
             Event::StragglersGone => {
@@ -273,6 +274,14 @@ impl Slave {
         self.session = Some(ExitCause::Declined);
         self.tell(Notice::Declined(reason.clone()));
         self.send_reason(reason, Message::ConfNo);
+    }
+
+    /// Nothing is left to start, and the master is to know that before it says the last word.
+    fn held_task_died(&mut self, reason: Reason) {
+        if matches!(self.conf, Conf::Held { .. }) {
+            self.conf = Conf::Spent;
+            self.refuse(reason);
+        }
     }
 
     fn exec(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) {

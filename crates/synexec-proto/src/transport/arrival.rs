@@ -10,10 +10,11 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, RecvMsg, cmsg_space, recvm
 use nix::sys::time::TimeSpec;
 
 /// Beyond this age a stamp is not believed: the wall clock, by which it is made, may have been set meanwhile.
-const OLDEST: Duration = Duration::from_secs(1);
+const OLDEST: Duration = Duration::from_millis(100);
 
-/// Room for a stamp beside the data.
-const CONTROL: usize = cmsg_space::<TimeSpec>();
+/// Room for a stamp beside the data, aligned as the kernel lays it out.
+#[repr(align(16))]
+struct Control([u8; cmsg_space::<TimeSpec>()]);
 
 /// What was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +33,9 @@ pub(super) fn stamp(stream: &TcpStream) {
 
 /// Receives what is there, or waits for it.
 pub(super) fn receive(stream: &TcpStream, into: &mut [u8]) -> io::Result<Received> {
-    let mut control = [0; CONTROL];
+    let mut control = Control([0; cmsg_space::<TimeSpec>()]);
     let mut slices = [IoSliceMut::new(into)];
-    let message = recvmsg::<()>(stream.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty())?;
+    let message = recvmsg::<()>(stream.as_raw_fd(), &mut slices, Some(&mut control.0), MsgFlags::empty())?;
     Ok(Received { length: message.bytes, age: stamp_of(&message).map(age).unwrap_or_default() })
 }
 

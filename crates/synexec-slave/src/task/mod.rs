@@ -23,6 +23,8 @@ pub struct TaskId(pub u64);
 pub enum TaskEvent {
     /// The task is held, or cannot be run.
     Held(Result<(Held, ProcessGroup), Reason>),
+    /// The task was killed while it was held.
+    Died(Reason),
     /// The task runs, or could not be started.
     Started(Result<(), Reason>),
     /// The task's first process has ended.
@@ -59,7 +61,9 @@ pub struct TaskThread {
 #[derive(Debug)]
 pub struct EndedTask {
     task: Task,
-    start: Start,
+    /// None when it ended before its first instruction.
+    start: Option<Start>,
+    released: MonotonicInstant,
     lateness: Option<Duration>,
     started: WallClockTime,
     finished: WallClockTime,
@@ -137,10 +141,10 @@ impl EndedTask {
         let ended = TaskEnded {
             started: self.started,
             finished: self.finished,
-            started_at: self.start.at,
+            started_at: self.start.map_or(self.released, |start| start.at),
             finished_at: self.finished_at,
             end,
-            start_uncertainty: self.start.uncertainty,
+            start_uncertainty: self.start.map(|start| start.uncertainty),
             lateness: self.lateness,
         };
         (ended, !group.is_empty())

@@ -18,17 +18,23 @@ use super::{EndedTask, Order, TaskEvent, When};
 /// This long before its instant a task is only waited for by the clock; until then it can still be told otherwise.
 const LAST_SLEEP: Duration = Duration::from_millis(2);
 
+/// How often a task that is held is looked at, to learn whether somebody has killed it.
+const PULSE: Duration = Duration::from_millis(100);
+
 /// How long after the release a task is looked at, to learn when it ran: soon where a core was free for it.
 const CALM_LOOK: Duration = Duration::from_micros(200);
 
 /// The same where others want the cores too: when they all have started, so as not to disturb them.
 const BUSY_LOOK: Duration = Duration::from_millis(30);
 
-/// Whether others want the cores when the task starts.
+/// How things are when the task starts.
 #[derive(Debug, Clone, Copy)]
 enum Host {
     Calm,
+    /// Others want the cores too.
     Busy,
+    /// The task was told to end before its instant, and will not run.
+    Stopped,
 }
 
 /// The life of a task.
@@ -43,10 +49,10 @@ pub(super) fn run(command: TaskCommand, orders: &Receiver<Order>, tell: impl Fn(
     // From here on, since children inherit it.
     make_precise();
     tell(TaskEvent::Held(Ok((held.held(), held.group()))));
-    let Some(when) = await_release(orders) else { return };
+    let Some(when) = await_release(&held, orders, &tell) else { return };
     let Some(started) = start(held, when, orders, &tell) else { return };
     match started {
-        Ok((task, start)) => see_to_its_end(task, start, when, tell),
+        Ok(started) => see_to_its_end(started, when, tell),
         Err(error) => tell(TaskEvent::Started(Err(cannot_run(error)))),
     }
 }
@@ -60,13 +66,28 @@ fn why(error: &io::Error, program: &Path) -> String {
     }
 }
 
-/// When to start; none when the task is not wanted any more.
-fn await_release(orders: &Receiver<Order>) -> Option<When> {
+/// When to start; none when the task is not wanted any more. Tells once if it is gone meanwhile.
+fn await_release(held: &HeldTask, orders: &Receiver<Order>, tell: impl Fn(TaskEvent)) -> Option<When> {
+    let mut was_alive = true;
     loop {
-        if let Order::Release(when) = orders.recv().ok()? {
-            return Some(when);
+        match orders.recv_timeout(PULSE) {
+            Ok(Order::Release(when)) => return Some(when),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Ok(Order::Hurry) | Err(RecvTimeoutError::Timeout) => {}
+        }
+        if was_alive && !held.is_alive() {
+            was_alive = false;
+            tell(TaskEvent::Died(Reason::new("the task was killed before its start")));
         }
     }
+}
+
+/// A task that was let go.
+struct Started {
+    task: Task,
+    released: MonotonicInstant,
+    /// None when it ended before its first instruction.
+    start: Option<Start>,
 }
 
 /// Lets the task go, and learns when it ran; none when it was not wanted any more.
@@ -75,7 +96,7 @@ fn start(
     when: When,
     orders: &Receiver<Order>,
     tell: impl Fn(TaskEvent),
-) -> Option<io::Result<(Task, Start)>> {
+) -> Option<io::Result<Started>> {
     let (precedence, host) = match when {
         When::AtOnce => (None, Host::Calm),
         When::At(instant) => (Some(Precedence::take()), await_instant(instant, orders)?),
@@ -87,6 +108,7 @@ fn start(
     if let When::AtOnce = when {
         tell(TaskEvent::Started(Ok(())));
     }
+    let released = release.at();
     let start = match host {
         Host::Calm => {
             drop(precedence);
@@ -98,15 +120,16 @@ fn start(
             drop(precedence);
             release.observe(&task, BUSY_LOOK)
         }
+        Host::Stopped => None,
     };
-    Some(Ok((task, start)))
+    Some(Ok(Started { task, released, start }))
 }
 
 /// Waits until the task is to be let go; none when it is not wanted any more.
 fn await_instant(instant: MonotonicInstant, orders: &Receiver<Order>) -> Option<Host> {
     let is_calm = is_core_free();
     match orders.recv_timeout(instant.minus(LAST_SLEEP).since(monotonic_now())) {
-        Ok(_) => return Some(Host::Calm),
+        Ok(_) => return Some(Host::Stopped),
         Err(RecvTimeoutError::Disconnected) => return None,
         Err(RecvTimeoutError::Timeout) => {}
     }
@@ -117,16 +140,17 @@ fn await_instant(instant: MonotonicInstant, orders: &Receiver<Order>) -> Option<
     Some(Host::Busy)
 }
 
-fn see_to_its_end(task: Task, start: Start, when: When, tell: impl Fn(TaskEvent)) {
+fn see_to_its_end(started: Started, when: When, tell: impl Fn(TaskEvent)) {
+    let Started { task, released, start } = started;
     let (now, now_at) = (wall_clock_now(), monotonic_now());
-    let started = now.minus(now_at.since(start.at));
+    let started = now.minus(now_at.since(start.map_or(released, |start| start.at)));
     if let Err(error) = task.wait() {
         log::error!("cannot wait for the task: {error}");
     }
     let (finished, finished_at) = (wall_clock_now(), monotonic_now());
     let lateness = match when {
         When::AtOnce => None,
-        When::At(instant) => Some(start.released.since(instant)),
+        When::At(instant) => Some(released.since(instant)),
     };
-    tell(TaskEvent::Ended(EndedTask { task, start, lateness, started, finished, finished_at }));
+    tell(TaskEvent::Ended(EndedTask { task, start, released, lateness, started, finished, finished_at }));
 }

@@ -68,7 +68,7 @@ pub fn task_ended(end: TaskEnd) -> TaskEnded {
         started_at: at(9),
         finished_at: at(8),
         end,
-        start_uncertainty: Duration::MAX,
+        start_uncertainty: Some(Duration::MAX),
         lateness: Some(Duration::from_secs(u64::MAX)),
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use synexec_proto::master::Interrupt::Terminate;
 use synexec_proto::master::{Loss, MeasuredStart, Notice, Outcome, PhaseName, Report, Settings, Verdict};
+use synexec_proto::message::Reason;
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::Disconnect;
 
@@ -16,6 +17,10 @@ const FIRST: Id = Id(0);
 
 fn starting(notice: &Notice) -> bool {
     matches!(notice, Notice::Starting { .. })
+}
+
+fn accepted(notice: &Notice) -> bool {
+    matches!(notice, Notice::Accepted { .. })
 }
 
 fn ready(notice: &Notice) -> bool {
@@ -102,13 +107,25 @@ fn one_that_is_cut_off_before_the_last_word_is_lost_if_there_is_time_to_notice()
 
 #[test]
 fn one_that_is_cut_off_just_before_the_last_word_never_runs() {
-    let mut world = three(Some(millis(500)));
+    let mut world = three(Some(millis(400)));
     world.when(ready, millis(100), Order::Cut(FIRST));
     let report = world.run(secs(100));
     let lost = outcome_of(&report, FIRST);
     assert!(matches!(lost, Outcome::Lost { phase: PhaseName::Executing, why: Loss::Silent(_), .. }), "{lost:?}");
     assert!(report.rows()[1..].iter().all(|row| row.outcome == Outcome::Ended(TaskEnd::Exited(0))));
     assert!(world.sim(FIRST).host.runs.is_empty());
+}
+
+#[test]
+fn one_whose_held_task_is_killed_declines_and_calls_the_start_off() {
+    for (cue, lead) in [(accepted as fn(&Notice) -> bool, None), (ready, Some(secs(5)))] {
+        let mut world = three(lead);
+        world.when(cue, Duration::ZERO, Order::KillHeldTask(FIRST));
+        let report = called_off(&mut world);
+        assert_eq!(report.verdict, Verdict::Declined);
+        let declined = Outcome::Declined(Some(Reason::new("it was killed")));
+        assert_eq!(*outcome_of(&report, FIRST), declined);
+    }
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub enum HostEvent {
     Prepared(u32),
     Spawned(u32),
     Ended(u32),
+    HeldTaskDied,
 }
 
 /// What a client does.

@@ -98,6 +98,11 @@ impl Host {
         Some(if self.held { Ok(Held::AtFirstInstruction) } else { Err(Reason::new("not here")) })
     }
 
+    /// Kills what is held; tells whether there was anything.
+    pub fn lose_held_task(&mut self) -> bool {
+        std::mem::take(&mut self.held)
+    }
+
     /// Lets the held task go at an instant of the world, or at once.
     pub fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) -> (Duration, HostEvent) {
         assert!(std::mem::take(&mut self.held), "released what is not held");
@@ -159,7 +164,7 @@ impl Host {
             started_at: self.plan.clock.show(task.started),
             finished_at: self.plan.clock.show(now),
             end: task.end,
-            start_uncertainty: Duration::ZERO,
+            start_uncertainty: task.ran.then_some(Duration::ZERO),
             lateness: task.lateness,
         })
     }

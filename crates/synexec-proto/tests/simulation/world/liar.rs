@@ -101,7 +101,7 @@ fn ended() -> TaskEnded {
         started_at: MonotonicInstant::LAST,
         finished_at: MonotonicInstant::from_nanos(0),
         end: TaskEnd::Exited(0),
-        start_uncertainty: Duration::MAX,
+        start_uncertainty: Some(Duration::MAX),
         lateness: Some(Duration::MAX),
     }
 }

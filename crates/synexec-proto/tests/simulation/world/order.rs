@@ -5,7 +5,7 @@ use std::time::Duration;
 use synexec_proto::master::{Action, Interrupt, Notice};
 use synexec_proto::session::{DEFAULT_LOST_AFTER, Disconnect};
 
-use super::client::Heard;
+use super::client::{Heard, HostEvent};
 use super::link::{Side, Ways};
 use super::network::{News, Node};
 use super::plan::Refusal;
@@ -13,6 +13,8 @@ use super::simulation::{Id, Power, World};
 
 #[derive(Debug, Clone, Copy)]
 pub enum Order {
+    /// The task that the client holds is killed.
+    KillHeldTask(Id),
     /// The client's process is killed.
     Kill(Id),
     /// The client's process is stopped, and goes on after this time.
@@ -64,6 +66,9 @@ impl World {
     pub(super) fn obey(&mut self, order: Order) {
         match order {
             Order::Kill(id) => self.kill(id),
+            Order::KillHeldTask(id) => {
+                self.agenda.add(self.now, (Node::Client(id), News::Heard(Heard::Host(HostEvent::HeldTaskDied))));
+            }
             Order::Freeze(id, time) => {
                 let until = self.now.plus(time);
                 self.seat(id).power.freeze(until);

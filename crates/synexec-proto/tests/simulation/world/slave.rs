@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use synexec_proto::message::Reason;
 use synexec_proto::session::Disconnect;
 use synexec_proto::slave::{Action, Event, ExitCause, Settings, Slave};
 use synexec_proto::time::MonotonicInstant;
@@ -113,6 +114,11 @@ impl SimSlave {
                         }
                     }
                     Some(Err(reason)) => self.handle(now, Event::Started(Err(reason))),
+                }
+            }
+            HostEvent::HeldTaskDied => {
+                if self.host.lose_held_task() {
+                    self.handle(now, Event::HeldTaskDied(Reason::new("it was killed")));
                 }
             }
             HostEvent::Ended(number) => {

@@ -35,6 +35,7 @@ impl SlaveRules {
             Event::Received { frame, .. } => self.hears(frame),
             Event::Started(Err(_)) | Event::Prepared(Err(_)) => self.task = false,
             Event::Prepared(Ok(_)) => self.held = true,
+            Event::HeldTaskDied(_) => self.held = false,
             Event::TaskEnded { stragglers, .. } => {
                 (self.task, self.to_report) = (false, self.connected);
                 self.may_wait = *stragglers && self.stopping;

@@ -1,0 +1,75 @@
+//! What the kernel counts of a process's first thread, in `/proc/PID/schedstat`.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+/// The counts; all zero where the kernel does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Counts {
+    /// Time that it had a core.
+    pub(super) ran: Duration,
+    /// Time that it was ready and had no core.
+    pub(super) waited: Duration,
+    /// How often it came to run.
+    pub(super) runs: u64,
+}
+
+/// The open file, so that reading it takes no more than that.
+#[derive(Debug)]
+pub(super) struct Schedstat(File);
+
+impl Schedstat {
+    /// None where there is no such file.
+    pub(super) fn open(pid: Pid) -> Option<Self> {
+        File::open(format!("/proc/{pid}/schedstat")).ok().map(Self)
+    }
+
+    /// The counts by now; none when the process has been reaped.
+    pub(super) fn read(&self) -> Option<Counts> {
+        let mut text = [0; 128];
+        let length = self.0.read_at(&mut text, 0).ok()?;
+        Counts::parse(std::str::from_utf8(text.get(..length)?).ok()?)
+    }
+}
+
+impl Counts {
+    /// What was counted since an earlier time.
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            ran: self.ran.saturating_sub(before.ran),
+            waited: self.waited.saturating_sub(before.waited),
+            runs: self.runs.saturating_sub(before.runs),
+        }
+    }
+
+    /// Three numbers: nanoseconds on a core, nanoseconds of waiting for one, and times that it got one.
+    fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.split_whitespace().map(str::parse);
+        let (ran, waited, runs) = (numbers.next()?, numbers.next()?, numbers.next()?);
+        let [ran, waited] = [ran.ok()?, waited.ok()?].map(Duration::from_nanos);
+        Some(Self { ran, waited, runs: runs.ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_line_is_read() {
+        let counts = Counts { ran: Duration::from_nanos(340_545), waited: Duration::from_nanos(17), runs: 3 };
+        assert_eq!(Counts::parse("340545 17 3\n"), Some(counts));
+        assert_eq!(Counts::parse("340545"), None);
+        assert_eq!(Counts::parse("a b c"), None);
+        let before = Counts { runs: 2, ..Counts::default() };
+        assert_eq!(counts.since(before), Counts { runs: 1, ..counts });
+    }
+
+    #[test]
+    fn a_process_that_lives_has_run() {
+        assert!(Schedstat::open(nix::unistd::getpid()).unwrap().read().unwrap().runs > 0);
+    }
+}
