@@ -54,7 +54,8 @@ impl TaskCommand {
         Ok(held)
     }
 
-    fn fork(self) -> io::Result<HeldTask> {
+    /// Makes the task ready and holds it before exec.
+    pub(super) fn fork(self) -> io::Result<HeldTask> {
         let image = ExecImage::new(&self.program, self.arguments, &self.environment)?;
         let input = File::open("/dev/null")?;
         let (their_gate, gate) = io::pipe()?;

@@ -109,6 +109,39 @@ mod tests {
         assert!(start.uncertainty < Duration::from_secs(1));
     }
 
+    fn hold_before_exec(script: &str) -> (HeldTask, File) {
+        let output = tempfile::tempfile().unwrap();
+        let held = command(Path::new("/bin/sh"), &["shell", "-c", script], &output).fork().unwrap();
+        assert_eq!((held.held(), held.is_alive()), (Held::BeforeExec, true));
+        (held, output)
+    }
+
+    #[test]
+    fn one_that_is_held_before_exec_is_released_all_the_same() {
+        let (held, output) = hold_before_exec("echo ran");
+        let before = monotonic_now();
+        let (task, release) = held.release().unwrap();
+        let start = release.observe(&task, Duration::from_micros(100)).unwrap();
+        task.wait().unwrap();
+        assert_eq!((task.reap().unwrap(), text(output).as_str()), (TaskEnd::Exited(0), "ran\n"));
+        assert!(before <= start.released && start.released <= start.at && !start.uncertainty.is_zero(), "{start:?}");
+    }
+
+    #[test]
+    fn one_that_is_held_before_exec_and_told_to_end_never_executes() {
+        let (held, output) = hold_before_exec("echo ran");
+        held.group().signal(Signal::SIGTERM).unwrap();
+        while held.is_alive() {
+            std::thread::yield_now();
+        }
+        let (task, _) = held.release().unwrap();
+        assert_eq!((task.reap().unwrap(), text(output).as_str()), (TaskEnd::Killed(15), ""));
+        let (held, output) = hold_before_exec("echo ran");
+        let group = held.group();
+        drop(held);
+        assert!(group.is_empty() && text(output).is_empty());
+    }
+
     #[test]
     fn a_held_task_that_is_dropped_has_not_run_and_is_gone() {
         let (held, output) = hold_shell("echo ran");

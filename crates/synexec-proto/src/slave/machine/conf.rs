@@ -1,0 +1,119 @@
+//! The conf: receiving it, and having its task held.
+
+use super::{Conf, Slave};
+use crate::message::{CONF_MAX, ConfBegin, Feature, Held, Hold, Message, Reason};
+use crate::slave::task::Task;
+use crate::slave::{Action, ExitCause, Notice};
+use crate::time::MonotonicInstant;
+
+impl Slave {
+    pub(super) fn conf(&mut self, bytes: Vec<u8>) {
+        if self.accepts_conf() {
+            self.push(Action::BeginConf(None));
+            self.push(Action::StoreConf(bytes));
+            self.end_conf();
+        }
+    }
+
+    pub(super) fn conf_begin(&mut self, begin: ConfBegin) {
+        if !self.accepts_conf() {
+            return;
+        }
+        if begin.length > CONF_MAX {
+            self.decline(Reason::new(&format!("the conf has {} bytes; at most {CONF_MAX} are taken", begin.length)));
+            return;
+        }
+        self.push(Action::BeginConf(Some(begin)));
+        self.conf = Conf::Receiving { left: begin.length };
+        if begin.length == 0 {
+            self.end_conf();
+        }
+    }
+
+    pub(super) fn conf_part(&mut self, bytes: Vec<u8>) {
+        let Conf::Receiving { left } = self.conf else {
+            return;
+        };
+        let Some(left) = u64::try_from(bytes.len()).ok().and_then(|length| left.checked_sub(length)) else {
+            self.decline(Reason::new("the conf is longer than was announced"));
+            return;
+        };
+        self.conf = Conf::Receiving { left };
+        self.push(Action::StoreConf(bytes));
+        if left == 0 {
+            self.end_conf();
+        }
+    }
+
+    /// Makes room for a new conf, which replaces the one before; not while that one runs.
+    pub(super) fn accepts_conf(&mut self) -> bool {
+        if !self.task.is_idle() {
+            self.send_reason(Reason::new("a task is running"), Message::ConfNo);
+            return false;
+        }
+        self.discard_conf();
+        self.session = Some(ExitCause::NotStarted);
+        true
+    }
+
+    pub(super) fn end_conf(&mut self) {
+        self.push(Action::EndConf);
+        self.conf = Conf::Preparing;
+    }
+
+    pub(super) fn hold(&mut self, Hold { round }: Hold) {
+        if !self.task.is_idle() {
+            self.send_reason(Reason::new("a task is running"), Message::ConfNo);
+        } else if matches!(self.conf, Conf::Held { .. } | Conf::Spent) {
+            self.conf = Conf::Preparing;
+            self.push(Action::Hold { round: Some(round) });
+        } else {
+            self.send_reason(Reason::new("there is no conf to run"), Message::ConfNo);
+        }
+    }
+
+    pub(super) fn prepared(&mut self, now: MonotonicInstant, result: Result<Held, Reason>) {
+        let is_spawning = matches!(self.task, Task::Spawning { .. });
+        match (self.conf, result) {
+            (Conf::Preparing, Ok(held)) => self.accept(held),
+            (Conf::Preparing, Err(reason)) => {
+                self.decline(reason.clone());
+                if is_spawning {
+                    self.not_started(now, reason, ExitCause::Declined);
+                }
+                return;
+            }
+            (_, Err(reason)) if is_spawning => return self.not_started(now, reason, ExitCause::Declined),
+            _ => {}
+        }
+        match self.task {
+            Task::Spawning { stopped: false } => self.release(None),
+            Task::Spawning { stopped: true } => {
+                let reason = Reason::new("it was stopped before it had started");
+                self.not_started(now, reason, ExitCause::NotStarted);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn accept(&mut self, held: Held) {
+        self.conf = Conf::Held { ordered: None };
+        self.tell(Notice::Accepted(held));
+        let held = self.agreed(Feature::Start).then_some(held);
+        self.send(Message::ConfOk(held));
+    }
+
+    pub(super) fn decline(&mut self, reason: Reason) {
+        self.discard_conf();
+        self.session = Some(ExitCause::Declined);
+        self.tell(Notice::Declined(reason.clone()));
+        self.send_reason(reason, Message::ConfNo);
+    }
+
+    pub(super) fn discard_conf(&mut self) {
+        if self.conf != Conf::None {
+            self.conf = Conf::None;
+            self.push(Action::Discard);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The task: its start, its end, and ending it early.
+
+use std::time::Duration;
+
+use super::{Conf, Slave};
+use crate::master::Interrupt;
+use crate::message::{Feature, FinishedRecord, Message, Reason, TaskEnded};
+use crate::slave::task::{Due, Task};
+use crate::slave::{Action, ExitCause, Notice, StopSignal};
+use crate::time::MonotonicInstant;
+
+/// Furthest that a start may be ahead, so that no master can make a slave wait for ever.
+pub const LEAD_MAX: Duration = Duration::from_secs(60 * 60);
+
+impl Slave {
+    /// Nothing is left to start, and the master is to know that before it says the last word.
+    pub(super) fn held_task_died(&mut self, reason: Reason) {
+        if matches!(self.conf, Conf::Held { .. }) {
+            self.conf = Conf::Spent;
+            self.refuse(reason);
+        }
+    }
+
+    pub(super) fn exec(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) {
+        match (self.conf, at) {
+            _ if !self.task.is_idle() => self.refuse(Reason::new("a task is running")),
+            (Conf::Held { .. }, Some(at)) => self.order(now, at),
+            (Conf::Held { .. }, None) => self.release(None),
+            (Conf::Preparing, None) => self.task = Task::Spawning { stopped: false },
+            (Conf::Spent, None) => {
+                self.task = Task::Spawning { stopped: false };
+                self.push(Action::Hold { round: None });
+            }
+            (Conf::Preparing | Conf::Spent, Some(_)) => self.refuse(Reason::new("the task is not held")),
+            _ => self.refuse(Reason::new("there is no conf to run")),
+        }
+    }
+
+    pub(super) fn order(&mut self, now: MonotonicInstant, at: MonotonicInstant) {
+        if at.since(now) > LEAD_MAX {
+            self.refuse(Reason::new(&format!("the start is more than {} s ahead", LEAD_MAX.as_secs())));
+        } else {
+            self.conf = Conf::Held { ordered: Some(at) };
+            self.send(Message::ExecOk(Some(at)));
+        }
+    }
+
+    pub(super) fn go(&mut self, now: MonotonicInstant) {
+        if let Conf::Held { ordered: Some(at) } = self.conf {
+            self.tell(Notice::StartsIn(at.since(now)));
+            self.release(Some(at));
+        } else {
+            self.refuse(Reason::new("no start was ordered"));
+        }
+    }
+
+    pub(super) fn release(&mut self, at: Option<MonotonicInstant>) {
+        self.conf = Conf::Spent;
+        self.task = Task::Running;
+        self.push(Action::Release { at });
+    }
+
+    pub(super) fn refuse(&mut self, reason: Reason) {
+        self.tell(Notice::Refused(reason.clone()));
+        self.send_reason(reason, Message::ExecNo);
+    }
+
+    pub(super) fn started(&mut self, now: MonotonicInstant, result: Result<(), Reason>) {
+        match result {
+            Ok(()) => {
+                self.send(Message::ExecOk(None));
+                self.tell(Notice::Started);
+            }
+            Err(reason) => self.not_started(now, reason, ExitCause::Declined),
+        }
+    }
+
+    pub(super) fn not_started(&mut self, now: MonotonicInstant, reason: Reason, cause: ExitCause) {
+        self.task = Task::Idle;
+        self.session = Some(cause);
+        self.refuse(reason);
+        self.settle(now);
+    }
+
+    pub(super) fn ended(&mut self, now: MonotonicInstant, ended: &TaskEnded, stragglers: bool) {
+        self.task.ended(now, stragglers);
+        self.session = Some(ExitCause::TaskEnded(ended.end));
+        self.tell(Notice::Ended { end: ended.end, lateness: ended.lateness });
+        self.unreported = Some(*ended);
+        self.settle(now);
+    }
+
+    /// Tells the master, once nothing of the task is left that is being waited for.
+    pub(super) fn report_end(&mut self) {
+        let Some(ended) = self.unreported.take() else { return };
+        self.send(if self.agreed(Feature::TaskEnded) {
+            Message::TaskEnded(ended)
+        } else {
+            Message::Finished(FinishedRecord { started: ended.started, finished: ended.finished })
+        });
+    }
+
+    pub(super) fn stop(&mut self, now: MonotonicInstant) {
+        let due = self.task.stop(now);
+        self.carry_out(due);
+    }
+
+    pub(super) fn carry_out(&mut self, due: Due) {
+        match due {
+            Due::Nothing => {}
+            Due::Check => self.push(Action::CheckStragglers),
+            Due::Signal(signal) => {
+                self.tell(if signal == StopSignal::Kill { Notice::Killing } else { Notice::Stopping });
+                self.push(Action::Signal(signal));
+            }
+        }
+    }
+
+    pub(super) fn shut_down(&mut self, now: MonotonicInstant, interrupt: Interrupt) {
+        if self.shutdown.replace(interrupt).is_some() {
+            let due = self.task.kill();
+            self.carry_out(due);
+        } else {
+            self.stop(now);
+        }
+        self.settle(now);
+    }
+}
