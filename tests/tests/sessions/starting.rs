@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use nix::libc;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::unistd::Pid;
 use synexec_tests::fleet::{Fleet, as_slave, is_alive, left_in, row, rows};
 use synexec_tests::lab::harness::{Missing, Test};
 use synexec_tests::process::{Process, eventually};
@@ -18,6 +19,7 @@ use synexec_tests::report::only_round;
 pub const TESTS: &[(&str, Test)] = &[
     ("starting::a_slave_killed_while_it_holds_its_task", a_slave_killed_while_it_holds_its_task),
     ("starting::a_slave_killed_while_it_holds_before_exec", a_slave_killed_while_it_holds_before_exec),
+    ("starting::a_slave_that_takes_back_its_word_calls_the_start_off", a_slave_that_takes_back_its_word),
     ("starting::where_ptrace_is_refused_the_task_is_held_before_exec", where_ptrace_is_refused),
     ("starting::a_setuid_program_is_held_before_exec_and_keeps_its_rights", a_setuid_program_is_held_before_exec),
     ("starting::what_cannot_be_executed_is_declined_and_runs_nowhere", what_cannot_be_executed_is_declined),
@@ -113,6 +115,25 @@ fn a_slave_killed_while_it_holds_before_exec() -> Result<()> {
     ensure!(slaves[1].output_so_far().contains("conf accepted, task held (before exec)"));
     let _again = fleet.slave(0, &[])?;
     fleet.serves_a_session()?;
+    Ok(())
+}
+
+/// What it has confirmed cannot be started any more, since somebody has killed it; held one way and the other.
+fn a_slave_that_takes_back_its_word() -> Result<()> {
+    let fleet = Fleet::new(3)?;
+    for wrapper in [NO_PTRACE, &["env"]] {
+        let slaves = through(&fleet, wrapper)?;
+        let Holding { master, tasks } = hold(&fleet, &slaves, "5000")?;
+        kill(Pid::from_raw(tasks[0].parse()?), Signal::SIGKILL)?;
+        let finished = master.wait()?;
+        ensure!(finished.code() == Some(4) && !finished.stderr.contains("the task starts"), "{finished:?}");
+        let refused = row(&finished, "vm0")?;
+        ensure!(refused.contains("declined: the task was killed before its start"), "{refused}");
+        ensure!(rows(&finished, "cancelled").len() == 2, "{finished:?}");
+        none_is_left(&tasks)?;
+        none_has_run(&fleet)?;
+        fleet.serves_a_session()?;
+    }
     Ok(())
 }
 
