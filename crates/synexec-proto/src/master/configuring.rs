@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Deadline, Now};
-use super::member::{Member, PhaseStart, Unanswered};
+use super::member::{Heard, Member, PhaseStart, Unanswered};
 use super::peer_clock::Inquiry;
-use super::roster::{Awaited, Fallible, Roster};
-use super::{Action, Loss, Notice, Outcome, PeerId, PhaseName, Row, Settings};
+use super::roster::{Awaited, Roster, Slave};
+use super::{Action, Loss, Notice, PeerId, PhaseName, Row, Settings};
 use crate::message::{ConfBegin, Feature, Features, Held, Hold, Message, Reason};
 use crate::session::Disconnect;
-use crate::time::MonotonicInstant;
 use crate::wire::DATA_MAX;
 
 /// Once one slave has declined or is lost, the others have this long to say what they have to say.
@@ -31,24 +30,9 @@ enum Answer {
     Sending,
     Pending(Unanswered),
     Accepted,
-    Failed(Outcome),
-}
-
-impl Fallible for Answer {
-    fn failed(outcome: Outcome) -> Self {
-        Self::Failed(outcome)
-    }
-
-    fn failure(&self) -> Option<&Outcome> {
-        if let Self::Failed(outcome) = self { Some(outcome) } else { None }
-    }
 }
 
 impl Awaited for Answer {
-    fn is_settled(&self) -> bool {
-        matches!(self, Self::Failed(_))
-    }
-
     fn unanswered(&self) -> Option<Unanswered> {
         if let Self::Pending(pending) = self { Some(*pending) } else { None }
     }
@@ -95,16 +79,10 @@ impl Configuring {
         self.slaves.features(peer)
     }
 
-    pub(super) fn received(
-        &mut self,
-        now: Now,
-        peer: PeerId,
-        message: Message,
-        at: MonotonicInstant,
-        actions: &mut Actions,
-    ) {
-        let Some(slave) = self.slaves.get_mut(peer) else { return };
-        slave.member.heard(now, &message, at);
+    pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
+        let Some(slave) = self.slaves.get_mut(heard.peer) else { return };
+        slave.member.heard(&heard);
+        let Heard { now, peer, message, at } = heard;
         let undecided = matches!(slave.state, Answer::Sending | Answer::Pending(_));
         match message {
             Message::ClockReply(reply) => slave.member.clock.hear(now, reply, at),
@@ -150,13 +128,13 @@ impl Configuring {
 
     /// Whether every slave has accepted.
     pub(super) fn all_accepted(&self) -> bool {
-        self.slaves.iter().all(|slave| matches!(slave.state, Answer::Accepted))
+        !self.slaves.has_failure() && self.slaves.iter().all(|slave| matches!(slave.state, Answer::Accepted))
     }
 
     /// Whether the session cannot go on, and nobody more is waited for.
     pub(super) fn is_called_off(&self, now: Now) -> bool {
-        let settled = || self.slaves.iter().all(|slave| matches!(slave.state, Answer::Accepted | Answer::Failed(_)));
-        self.call_off_at.is_some_and(|at| now.awake >= at || settled())
+        let has_answered = |slave: &Slave<Answer>| slave.is_settled() || matches!(slave.state, Answer::Accepted);
+        self.call_off_at.is_some_and(|at| now.awake >= at || self.slaves.iter().all(has_answered))
     }
 
     /// Ends the phase with slaves that have all accepted.

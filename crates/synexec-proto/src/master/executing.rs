@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Deadline, Now};
-use super::member::{Member, PhaseStart, Unanswered};
+use super::member::{Heard, Member, PhaseStart, Unanswered};
 use super::roster::{Awaited, Roster, Slave};
 use super::{Interrupt, Loss, MeasuredStart, Notice, Outcome, PeerId, PhaseName, Row, RunTimes, Settings, SlaveLabel};
 use crate::clock::ClockEstimate;
@@ -66,16 +66,10 @@ impl Executing {
         self.slaves.features(peer)
     }
 
-    pub(super) fn received(
-        &mut self,
-        now: Now,
-        peer: PeerId,
-        message: Message,
-        at: MonotonicInstant,
-        actions: &mut Actions,
-    ) {
-        let Some(slave) = self.slaves.get_mut(peer) else { return };
-        slave.member.heard(now, &message, at);
+    pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
+        let Some(slave) = self.slaves.get_mut(heard.peer) else { return };
+        slave.member.heard(&heard);
+        let Heard { peer, message, .. } = heard;
         match (message, &slave.state) {
             (_, Run::Done(_) | Run::Due(_)) => {}
             (Message::ExecOk(_), Run::Ordered(_)) => {
@@ -102,7 +96,7 @@ impl Executing {
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
         let mut lost = self.slaves.check(now, actions);
         if self.stopping.is_some_and(|stopping| now.awake >= stopping.deadline) {
-            let overdue = self.slaves.iter().filter(|slave| !slave.state.is_settled());
+            let overdue = self.slaves.iter().filter(|slave| !slave.is_settled());
             lost.extend(overdue.map(|slave| (slave.member.peer, Loss::DidNotStop)));
         }
         for (peer, why) in lost {
@@ -123,7 +117,7 @@ impl Executing {
             return;
         }
         self.stopping = Some(Stopping { interrupt, deadline: now.awake.plus(STOP_GRACE).plus(STOP_REPORT_TIME) });
-        let running = self.slaves.iter().filter(|slave| !slave.state.is_settled()).count();
+        let running = self.slaves.iter().filter(|slave| !slave.is_settled()).count();
         actions.tell(Notice::Stopping { interrupt, running });
         let peers: Vec<_> = self.slaves.iter().map(|slave| slave.member.peer).collect();
         for peer in peers {
@@ -138,7 +132,7 @@ impl Executing {
 
     /// Whether every slave's outcome is known.
     pub(super) fn is_over(&self) -> bool {
-        self.slaves.iter().all(|slave| slave.state.is_settled())
+        self.slaves.iter().all(Slave::is_settled)
     }
 
     /// The rows of the round, and the slaves for another one.
@@ -174,7 +168,7 @@ impl Executing {
     fn end(&mut self, peer: PeerId, row: Row, actions: &mut Actions) {
         let (outcome, times, start) = (row.outcome.clone(), row.times, row.start);
         let Some(slave) = self.settle(peer, row) else { return };
-        let done = self.slaves.iter().filter(|slave| slave.state.is_settled()).count();
+        let done = self.slaves.iter().filter(|slave| slave.is_settled()).count();
         actions.tell(Notice::Ended { slave, outcome, times, start, done, slaves: self.slaves.len() });
     }
 
@@ -199,7 +193,7 @@ impl Executing {
 
     /// Notes the end of a slave's part, unless it has ended before.
     fn settle(&mut self, peer: PeerId, row: Row) -> Option<SlaveLabel> {
-        let slave = self.slaves.get_mut(peer).filter(|slave| !slave.state.is_settled())?;
+        let slave = self.slaves.get_mut(peer).filter(|slave| !slave.is_settled())?;
         slave.state = Run::Done(Box::new(row));
         Some(slave.member.label.clone())
     }

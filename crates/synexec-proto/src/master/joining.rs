@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Deadline, Now};
 use super::liveness::{Liveness, Pulse};
-use super::member::Member;
+use super::member::{Heard, Member};
 use super::peer_clock::PeerClock;
 use super::{Action, Loss, Notice, Outcome, PeerId, Row, Settings, SlaveLabel};
 use crate::message::{Capabilities, Features, Message};
@@ -87,20 +87,14 @@ impl Joining {
         self.strangers.insert(peer, Stranger { address, until: now.awake.plus(HELLO_TIME), greeting: None });
     }
 
-    pub(super) fn received(
-        &mut self,
-        now: Now,
-        peer: PeerId,
-        message: &Message,
-        at: MonotonicInstant,
-        actions: &mut Actions,
-    ) {
+    pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
+        let Heard { now, peer, message, at } = heard;
         if let Some(slave) = self.joined.get_mut(&peer) {
             slave.liveness.heard(now.awake);
             slave.called = false;
             return;
         }
-        let (Message::Reply(capabilities), Some(stranger)) = (message, self.strangers.get_mut(&peer)) else {
+        let (Message::Reply(capabilities), Some(stranger)) = (&message, self.strangers.get_mut(&peer)) else {
             return;
         };
         if stranger.greeting.is_none() {

@@ -10,6 +10,16 @@ use super::{Loss, Outcome, PeerId, PhaseName, Row, SlaveLabel};
 use crate::message::{Feature, Features, Held, Message};
 use crate::time::MonotonicInstant;
 
+/// What a peer has said.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub(super) now: Now,
+    pub(super) peer: PeerId,
+    pub(super) message: Message,
+    /// When it arrived at this host.
+    pub(super) at: MonotonicInstant,
+}
+
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) rank: u32,
@@ -31,13 +41,13 @@ impl Member {
         self.features.has(feature)
     }
 
-    /// The slave said something, which arrived at an instant.
-    pub(super) fn heard(&mut self, now: Now, message: &Message, at: MonotonicInstant) {
-        self.liveness.heard(now.awake);
-        if let Message::Reply(_) = message
+    /// The slave said something.
+    pub(super) fn heard(&mut self, heard: &Heard) {
+        self.liveness.heard(heard.now.awake);
+        if let Message::Reply(_) = heard.message
             && let Some(probed) = self.probed_at.take()
         {
-            self.round_trip = self.round_trip.min(probed.until(now, at));
+            self.round_trip = self.round_trip.min(probed.until(heard.now, heard.at));
         }
     }
 

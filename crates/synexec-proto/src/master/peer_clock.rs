@@ -118,7 +118,7 @@ impl Inquiry {
 }
 
 fn due_at<S: Awaited>(slave: &Slave<S>) -> Option<MonotonicInstant> {
-    slave.member.clock.due_at().filter(|_| !slave.state.is_settled())
+    slave.member.clock.due_at().filter(|_| !slave.is_settled())
 }
 
 /// Has the clocks asked of all slaves that can be.

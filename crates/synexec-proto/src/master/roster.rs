@@ -20,12 +20,16 @@ pub(super) struct Roster<S> {
 pub(super) struct Slave<S> {
     pub(super) member: Member,
     pub(super) state: S,
+    /// With what it has failed, so that nothing more is expected of it.
+    pub(super) failure: Option<Outcome>,
 }
 
 /// What a phase waits for.
 pub(super) trait Awaited {
     /// Whether nothing more is expected of the slave, so that its silence does not matter.
-    fn is_settled(&self) -> bool;
+    fn is_settled(&self) -> bool {
+        false
+    }
 
     /// The order that it has to answer, if there is one.
     fn unanswered(&self) -> Option<Unanswered>;
@@ -34,7 +38,7 @@ pub(super) trait Awaited {
 impl<S> Roster<S> {
     pub(super) fn new(members: Vec<Member>, mut state: impl FnMut(&Member) -> S) -> Self {
         let by_peer = members.iter().enumerate().map(|(index, member)| (member.peer, index)).collect();
-        let slaves = members.into_iter().map(|member| Slave { state: state(&member), member }).collect();
+        let slaves = members.into_iter().map(|member| Slave { state: state(&member), member, failure: None }).collect();
         Self { slaves, by_peer }
     }
 
@@ -73,16 +77,14 @@ impl<S> Roster<S> {
     }
 }
 
-/// A state in which a slave can have failed before anything was started.
-pub(super) trait Fallible {
-    /// The state of a slave with which this is the end of the session.
-    fn failed(outcome: Outcome) -> Self;
-
-    /// With what it has failed, if it has.
-    fn failure(&self) -> Option<&Outcome>;
+impl<S: Awaited> Slave<S> {
+    /// Whether nothing more is expected of it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.failure.is_some() || self.state.is_settled()
+    }
 }
 
-impl<S: Awaited + Fallible> Roster<S> {
+impl<S: Awaited> Roster<S> {
     /// Notes that a slave has declined; tells whether it had not failed before.
     pub(super) fn decline(&mut self, peer: PeerId, reason: Option<Reason>, actions: &mut Actions) -> bool {
         let outcome = Outcome::Declined(reason.clone());
@@ -101,8 +103,8 @@ impl<S: Awaited + Fallible> Roster<S> {
         actions: &mut Actions,
         notice: impl FnOnce(SlaveLabel) -> Notice,
     ) -> bool {
-        let Some(slave) = self.get_mut(peer).filter(|slave| !slave.state.is_settled()) else { return false };
-        slave.state = S::failed(outcome);
+        let Some(slave) = self.get_mut(peer).filter(|slave| !slave.is_settled()) else { return false };
+        slave.failure = Some(outcome);
         actions.tell(notice(slave.member.label.clone()));
         actions.close(peer);
         true
@@ -113,18 +115,21 @@ impl<S: Awaited + Fallible> Roster<S> {
         actions.tell(Notice::CalledOff);
         let row = |slave: Slave<S>| {
             actions.close(slave.member.peer);
-            let outcome = slave.state.failure().cloned().unwrap_or(Outcome::Cancelled);
+            let outcome = slave.failure.unwrap_or(Outcome::Cancelled);
             slave.member.row(outcome, now.monotonic)
         };
         self.slaves.into_iter().map(row).collect()
     }
-}
 
-impl<S: Awaited> Roster<S> {
+    /// Whether one has failed.
+    pub(super) fn has_failure(&self) -> bool {
+        self.slaves.iter().any(|slave| slave.failure.is_some())
+    }
+
     /// Asks those that were silent for a while whether they are there; gives those that are lost.
     pub(super) fn check(&mut self, now: Now, actions: &mut Actions) -> Vec<(PeerId, Loss)> {
         let mut lost = Vec::new();
-        for slave in self.slaves.iter_mut().filter(|slave| !slave.state.is_settled()) {
+        for slave in self.slaves.iter_mut().filter(|slave| !slave.is_settled()) {
             let silent = slave.member.check(now, actions);
             let unanswered = slave.state.unanswered().and_then(|order| order.check(now.awake));
             lost.extend(silent.or(unanswered).map(|why| (slave.member.peer, why)));
@@ -134,7 +139,7 @@ impl<S: Awaited> Roster<S> {
 
     /// When to check next.
     pub(super) fn deadline(&self) -> Option<AwakeInstant> {
-        let waiting = self.slaves.iter().filter(|slave| !slave.state.is_settled());
+        let waiting = self.slaves.iter().filter(|slave| !slave.is_settled());
         let deadlines = waiting.flat_map(|slave| {
             [slave.member.liveness.deadline(), slave.state.unanswered().map(Unanswered::deadline)].into_iter().flatten()
         });

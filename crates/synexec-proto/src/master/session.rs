@@ -7,7 +7,7 @@ use super::awake::{AwakeClock, Deadline, Now};
 use super::configuring::Configuring;
 use super::executing::Executing;
 use super::joining::Joining;
-use super::member::Member;
+use super::member::{Heard, Member};
 use super::starting::Starting;
 use super::{Action, Event, Interrupt, Notice, PeerId, Report, Round, Row, Settings, Verdict};
 use crate::message::{Features, Message};
@@ -91,7 +91,7 @@ impl Session {
         match event {
             Event::Connected { peer, address } => self.connected(now, peer, address),
             Event::Received { peer, frame, at } => match Message::decode(frame, self.features(peer)) {
-                Ok(message) => self.received(now, peer, message, at),
+                Ok(message) => self.received(Heard { now, peer, message, at }),
                 Err(malformed) => self.disconnected(now, peer, malformed.into()),
             },
             Event::Disconnected { peer, why } => self.disconnected(now, peer, why),
@@ -122,13 +122,13 @@ impl Session {
         }
     }
 
-    fn received(&mut self, now: Now, peer: PeerId, message: Message, at: MonotonicInstant) {
+    fn received(&mut self, heard: Heard) {
         let actions = &mut self.actions;
         match &mut self.phase {
-            Some(Phase::Joining(phase)) => phase.received(now, peer, &message, at, actions),
-            Some(Phase::Configuring(phase)) => phase.received(now, peer, message, at, actions),
-            Some(Phase::Starting(phase)) => phase.received(now, peer, message, at, actions),
-            Some(Phase::Executing(phase)) => phase.received(now, peer, message, at, actions),
+            Some(Phase::Joining(phase)) => phase.received(heard, actions),
+            Some(Phase::Configuring(phase)) => phase.received(heard, actions),
+            Some(Phase::Starting(phase)) => phase.received(heard, actions),
+            Some(Phase::Executing(phase)) => phase.received(heard, actions),
             Some(Phase::Over(_)) | None => {}
         }
     }

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{Deadline, Now};
-use super::member::{Member, PhaseStart, Unanswered};
+use super::member::{Heard, Member, PhaseStart, Unanswered};
 use super::peer_clock::{Inquiry, question_all};
-use super::roster::{Awaited, Fallible, Roster};
+use super::roster::{Awaited, Roster};
 use super::schedule::Schedule;
-use super::{Loss, Notice, Outcome, PeerId, PhaseName, Row, Settings};
+use super::{Loss, Notice, PeerId, PhaseName, Row, Settings};
 use crate::message::{Feature, Features, Message};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
@@ -48,28 +48,13 @@ enum Readiness {
         unanswered: Unanswered,
     },
     Confirmed,
-    Failed(Outcome),
-}
-
-impl Fallible for Readiness {
-    fn failed(outcome: Outcome) -> Self {
-        Self::Failed(outcome)
-    }
-
-    fn failure(&self) -> Option<&Outcome> {
-        if let Self::Failed(outcome) = self { Some(outcome) } else { None }
-    }
 }
 
 impl Awaited for Readiness {
-    fn is_settled(&self) -> bool {
-        matches!(self, Self::Failed(_))
-    }
-
     fn unanswered(&self) -> Option<Unanswered> {
         match self {
             Self::Measuring(unanswered) | Self::Ordered { unanswered, .. } => Some(*unanswered),
-            Self::Measured | Self::Confirmed | Self::Failed(_) => None,
+            Self::Measured | Self::Confirmed => None,
         }
     }
 }
@@ -102,16 +87,10 @@ impl Starting {
         self.slaves.features(peer)
     }
 
-    pub(super) fn received(
-        &mut self,
-        now: Now,
-        peer: PeerId,
-        message: Message,
-        at: MonotonicInstant,
-        actions: &mut Actions,
-    ) {
-        let Some(slave) = self.slaves.get_mut(peer) else { return };
-        slave.member.heard(now, &message, at);
+    pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
+        let Some(slave) = self.slaves.get_mut(heard.peer) else { return };
+        slave.member.heard(&heard);
+        let Heard { now, peer, message, at } = heard;
         match (message, &slave.state) {
             (Message::ClockReply(reply), Readiness::Measuring(_)) => {
                 slave.member.clock.hear(now, reply, at);
@@ -165,7 +144,7 @@ impl Starting {
 
     /// Whether one has declined or is lost, so that nobody starts.
     pub(super) fn is_called_off(&self) -> bool {
-        self.slaves.iter().any(|slave| slave.state.is_settled())
+        self.slaves.has_failure()
     }
 
     /// The instant of the start, once all were told to go.
@@ -184,11 +163,12 @@ impl Starting {
     }
 
     fn all_measured(&self) -> bool {
-        self.slaves.iter().all(|slave| matches!(slave.state, Readiness::Measured | Readiness::Confirmed))
+        let is_measured = |state: &Readiness| matches!(state, Readiness::Measured | Readiness::Confirmed);
+        !self.is_called_off() && self.slaves.iter().all(|slave| is_measured(&slave.state))
     }
 
     fn all_confirmed(&self) -> bool {
-        self.slaves.iter().all(|slave| matches!(slave.state, Readiness::Confirmed))
+        !self.is_called_off() && self.slaves.iter().all(|slave| matches!(slave.state, Readiness::Confirmed))
     }
 
     fn order(&mut self, now: Now, actions: &mut Actions) {
