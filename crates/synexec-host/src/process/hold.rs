@@ -1,9 +1,9 @@
 //! A task that is ready and waits for its start.
 //!
 //! A child is forked and waits at a gate, a pipe. Where the kernel lets us trace it, the gate is opened at once and the
-//! child stops at the first instruction of its program: exec can fail no more. Otherwise it
-//! stays at the gate. Either way it ends when this process does: a tracee by `PTRACE_O_EXITKILL`, which is in force from
-//! before exec on; a child at the gate because its pipe closes.
+//! child stops at the first instruction of its program: exec can fail no more. Otherwise it stays at the gate. Either way
+//! it ends when this process does: a tracee by `PTRACE_O_EXITKILL`, which is in force from before exec on; a child at the
+//! gate because its pipe closes.
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};

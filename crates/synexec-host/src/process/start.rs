@@ -65,13 +65,12 @@ impl Release {
     /// Learns when the task started, by looking at it now, and where it has not run yet, again after `pause`, twice that
     /// time, and so on. None when it ended without having run.
     pub fn observe(self, task: &Task, pause: Duration) -> Option<Start> {
-        let [least, most] = self.first_run.observe(task, self.how, self.at, pause)?;
-        let (earliest, latest) = match self.how {
-            How::Resumed => (self.at.plus(least), self.until.plus(most)),
-            How::Executed => (self.at, self.until.plus(most).plus(EXEC_REST)),
+        let Wait { least, likely, most } = self.first_run.observe(task, self.how, self.at, pause)?;
+        let (earliest, at, latest) = match self.how {
+            How::Resumed => (self.at.plus(least), self.at.plus(likely), self.until.plus(most)),
+            How::Executed => (self.at, self.until.plus(likely), self.until.plus(most).plus(EXEC_REST)),
         };
-        let half = latest.since(earliest) / 2;
-        Some(Start { released: self.at, at: earliest.plus(half), uncertainty: half })
+        Some(Start { released: self.at, at, uncertainty: at.since(earliest).max(latest.since(at)) })
     }
 }
 
@@ -85,9 +84,16 @@ pub(super) struct FirstRun {
 /// What a look at a task has told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
-    /// It started after no less and no more time than this.
-    Started([Duration; 2]),
+    Started(Wait),
     NotYet,
+}
+
+/// Time from the release to the first instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wait {
+    least: Duration,
+    likely: Duration,
+    most: Duration,
 }
 
 impl FirstRun {
@@ -98,14 +104,14 @@ impl FirstRun {
         Self { schedstat, before }
     }
 
-    fn observe(self, task: &Task, how: How, released: MonotonicInstant, mut pause: Duration) -> Option<[Duration; 2]> {
+    fn observe(self, task: &Task, how: How, released: MonotonicInstant, mut pause: Duration) -> Option<Wait> {
         let mut has_ended = task.wait_for(Duration::ZERO);
         loop {
             let counts = self.schedstat.as_ref().and_then(Schedstat::read);
             let since = counts.filter(|counts| counts.runs > 0).map(|counts| counts.since(self.before));
             let wants_core = stat::state(task.group().0) == Some('R');
             match judge(since, how, wants_core, monotonic_now().since(released)) {
-                Look::Started(bounds) => return Some(bounds),
+                Look::Started(wait) => return Some(wait),
                 Look::NotYet if has_ended => return None,
                 Look::NotYet => has_ended = task.wait_for(pause),
             }
@@ -120,11 +126,14 @@ fn judge(since: Option<Counts>, how: How, wants_core: bool, ago: Duration) -> Lo
     let enough = if how == How::Resumed { BEGUN } else { EXECUTED };
     match since {
         None if wants_core => Look::NotYet,
-        None => Look::Started([Duration::ZERO, ago]),
+        None => Look::Started(Wait { least: Duration::ZERO, likely: Duration::ZERO, most: ago }),
         Some(counts) if counts.runs == 0 || counts.ran < enough && wants_core => Look::NotYet,
-        Some(counts) if counts.runs == 1 => Look::Started([counts.waited; 2]),
-        // The first wait is not known from the later ones.
-        Some(counts) => Look::Started([Duration::ZERO, counts.waited]),
+        Some(Counts { waited, runs: 1, .. }) => Look::Started(Wait { least: waited, likely: waited, most: waited }),
+        // The first wait is not known from the later ones, so it is taken to be as long as they are on average.
+        Some(Counts { waited, runs, .. }) => {
+            let likely = waited / u32::try_from(runs).unwrap_or(u32::MAX);
+            Look::Started(Wait { least: Duration::ZERO, likely, most: waited })
+        }
     }
 }
 
@@ -139,15 +148,16 @@ mod tests {
         Counts { ran, waited, runs }
     }
 
-    fn started(least: u64, most: u64) -> Look {
-        Look::Started([least, most].map(Duration::from_micros))
+    fn started(times: [u64; 3]) -> Look {
+        let [least, likely, most] = times.map(Duration::from_micros);
+        Look::Started(Wait { least, likely, most })
     }
 
     #[test]
     fn the_first_wait_is_known_when_there_was_only_one() {
-        assert_eq!(judge(Some(counts(500, 70, 1)), How::Resumed, true, AGO), started(70, 70));
-        assert_eq!(judge(Some(counts(10, 70, 1)), How::Resumed, false, AGO), started(70, 70));
-        assert_eq!(judge(Some(counts(500, 70, 3)), How::Resumed, true, AGO), started(0, 70));
+        assert_eq!(judge(Some(counts(500, 70, 1)), How::Resumed, true, AGO), started([70; 3]));
+        assert_eq!(judge(Some(counts(10, 70, 1)), How::Resumed, false, AGO), started([70; 3]));
+        assert_eq!(judge(Some(counts(500, 60, 3)), How::Resumed, true, AGO), started([0, 20, 60]));
     }
 
     #[test]
@@ -159,7 +169,7 @@ mod tests {
 
     #[test]
     fn where_nothing_is_counted_the_look_itself_is_the_bound() {
-        assert_eq!(judge(None, How::Resumed, false, AGO), started(0, 900));
+        assert_eq!(judge(None, How::Resumed, false, AGO), started([0, 0, 900]));
         assert_eq!(judge(None, How::Resumed, true, AGO), Look::NotYet);
     }
 }

@@ -24,15 +24,19 @@ const PULSE: Duration = Duration::from_millis(100);
 /// How long after the release a task is looked at, to learn when it ran: soon where a core was free for it.
 const CALM_LOOK: Duration = Duration::from_micros(200);
 
-/// The same where others want the cores too: when they all have started, so as not to disturb them.
-const BUSY_LOOK: Duration = Duration::from_millis(30);
+/// The same where others want the cores too: when they all have started, so as not to disturb them. How long that takes
+/// follows from how late this one was, between these limits.
+const BUSY_LOOK_PER_LATENESS: u32 = 20;
+const BUSY_LOOK: [Duration; 2] = [Duration::from_millis(3), Duration::from_millis(30)];
 
 /// How things are when the task starts.
 #[derive(Debug, Clone, Copy)]
 enum Host {
     Calm,
-    /// Others want the cores too.
-    Busy,
+    /// Others want the cores too, and this thread got one so late.
+    Busy {
+        lateness: Duration,
+    },
     /// The task was told to end before its instant, and will not run.
     Stopped,
 }
@@ -115,10 +119,12 @@ fn start(
             task.wait_for(CALM_LOOK);
             release.observe(&task, CALM_LOOK)
         }
-        Host::Busy => {
-            task.wait_for(BUSY_LOOK);
+        Host::Busy { lateness } => {
+            let [soonest, latest] = BUSY_LOOK;
+            let look = (lateness * BUSY_LOOK_PER_LATENESS).clamp(soonest, latest);
+            task.wait_for(look);
             drop(precedence);
-            release.observe(&task, BUSY_LOOK)
+            release.observe(&task, look)
         }
         Host::Stopped => None,
     };
@@ -137,7 +143,7 @@ fn await_instant(instant: MonotonicInstant, orders: &Receiver<Order>) -> Option<
         return Some(Host::Calm);
     }
     sleep_until(instant);
-    Some(Host::Busy)
+    Some(Host::Busy { lateness: monotonic_now().since(instant) })
 }
 
 fn see_to_its_end(started: Started, when: When, tell: impl Fn(TaskEvent)) {
