@@ -28,12 +28,12 @@ pub enum FileError {
     Locked(PathBuf),
 }
 
-/// A new file, for its owner only.
+/// A new file to append to, for its owner only.
 ///
 /// # Errors
 /// [`FileError`]; `AlreadyExists` when there is anything of that name, a link too.
 pub fn create_exclusive(path: &Path, mode: u32) -> Result<File, FileError> {
-    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).custom_flags(O_NOFOLLOW).open(path);
+    let opened = OpenOptions::new().append(true).create_new(true).mode(mode).custom_flags(O_NOFOLLOW).open(path);
     opened.map_err(|why| io_error(path, why))
 }
 
@@ -43,9 +43,7 @@ pub fn create_exclusive(path: &Path, mode: u32) -> Result<File, FileError> {
 /// # Errors
 /// [`FileError`].
 pub fn open_own_or_create(path: &Path) -> Result<(File, bool), FileError> {
-    let mut options = OpenOptions::new();
-    let created = options.append(true).create_new(true).mode(0o600).custom_flags(O_NOFOLLOW).open(path);
-    if let Ok(file) = created {
+    if let Ok(file) = create_exclusive(path, 0o600) {
         return Ok((file, true));
     }
     let file = open_own(path)?;

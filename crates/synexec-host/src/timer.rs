@@ -13,8 +13,6 @@ use crate::clock::monotonic_now;
 /// How much of a wait is spent awake.
 const AWAKE: Duration = Duration::from_micros(400);
 
-const NANOS_PER_SECOND: u64 = 1_000_000_000;
-
 /// Has this thread's timers end as close to their time as the kernel can; by default it may put them off by 50 µs.
 /// Threads and processes that this thread starts from then on inherit it.
 pub fn make_precise() {
@@ -25,12 +23,7 @@ pub fn make_precise() {
 
 /// Sleeps until an instant of `CLOCK_MONOTONIC`; not at all when it has passed.
 pub fn sleep_until(instant: MonotonicInstant) {
-    let nanos = instant.as_nanos();
-    let (Ok(seconds), Ok(rest)) = (i64::try_from(nanos / NANOS_PER_SECOND), i64::try_from(nanos % NANOS_PER_SECOND))
-    else {
-        return;
-    };
-    let time = TimeSpec::new(seconds, rest);
+    let time = TimeSpec::from_duration(Duration::from_nanos(instant.as_nanos()));
     let absolute = ClockNanosleepFlags::TIMER_ABSTIME;
     while clock_nanosleep(ClockId::CLOCK_MONOTONIC, absolute, &time) == Err(Errno::EINTR) {}
 }

@@ -3,17 +3,14 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::thread::sleep;
-use std::time::Duration;
 
 use anyhow::Result;
 use synexec_host::precedence::Precedence;
 use synexec_host::process::{HeldTask, Task, TaskCommand};
+use synexec_host::timer::is_core_free;
+use synexec_tests::process::eventually;
 
 use crate::stamp::{self, Stamp};
-
-/// Time for what making the children has stirred up.
-const SETTLE: Duration = Duration::from_millis(100);
 
 /// Starts so many, and gives their stamps.
 pub fn run(program: &Path, count: usize, with_precedence: bool) -> Result<Vec<Stamp>> {
@@ -21,7 +18,7 @@ pub fn run(program: &Path, count: usize, with_precedence: bool) -> Result<Vec<St
     let outputs: Vec<_> = (0..count).map(|number| dir.path().join(number.to_string())).collect();
     let held: Result<Vec<_>> = outputs.iter().map(|output| hold(program, output)).collect();
     let held = held?;
-    sleep(SETTLE);
+    eventually("a free core", || is_core_free().then_some(()))?;
     let precedence = with_precedence.then(Precedence::take);
     let released: std::io::Result<Vec<Task>> = held.into_iter().map(|held| Ok(held.release()?.0)).collect();
     drop(precedence);

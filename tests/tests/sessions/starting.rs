@@ -43,6 +43,9 @@ const NO_INTERPRETER: &str = "#!/no/such/interpreter\n";
 /// Executes what follows in its place, without the right to ptrace.
 const NO_PTRACE: &[&str] = &[env!("CARGO_BIN_EXE_no_ptrace")];
 
+/// Executes what follows in its place, as it is.
+const PLAINLY: &[&str] = &["env"];
+
 /// The user nobody.
 const NOBODY: u32 = 65534;
 
@@ -99,30 +102,28 @@ fn kill_one_that_holds(fleet: &Fleet, slaves: &[Process]) -> Result<()> {
     none_has_run(fleet)
 }
 
-fn a_slave_killed_while_it_holds_its_task() -> Result<()> {
+fn loses_one_that_holds(wrapper: &[&str], held: &str) -> Result<()> {
     let fleet = Fleet::new(3)?;
-    let slaves = fleet.slaves(&[])?;
+    let slaves = through(&fleet, wrapper)?;
     kill_one_that_holds(&fleet, &slaves)?;
-    ensure!(slaves[1].output_so_far().contains("conf accepted, task held (loaded)"));
+    ensure!(slaves[1].output_so_far().contains(&format!("conf accepted, task held ({held})")));
     let _again = fleet.slave(0, &[])?;
     fleet.serves_a_session()?;
     Ok(())
 }
 
+fn a_slave_killed_while_it_holds_its_task() -> Result<()> {
+    loses_one_that_holds(PLAINLY, "loaded")
+}
+
 fn a_slave_killed_while_it_holds_before_exec() -> Result<()> {
-    let fleet = Fleet::new(3)?;
-    let slaves = through(&fleet, NO_PTRACE)?;
-    kill_one_that_holds(&fleet, &slaves)?;
-    ensure!(slaves[1].output_so_far().contains("conf accepted, task held (before exec)"));
-    let _again = fleet.slave(0, &[])?;
-    fleet.serves_a_session()?;
-    Ok(())
+    loses_one_that_holds(NO_PTRACE, "before exec")
 }
 
 /// What it has confirmed cannot be started any more, since somebody has killed it; held one way and the other.
 fn a_slave_that_takes_back_its_word() -> Result<()> {
     let fleet = Fleet::new(3)?;
-    for wrapper in [NO_PTRACE, &["env"]] {
+    for wrapper in [NO_PTRACE, PLAINLY] {
         let slaves = through(&fleet, wrapper)?;
         let Holding { master, tasks } = hold(&fleet, &slaves, "5000")?;
         kill(Pid::from_raw(tasks[0].parse()?), Signal::SIGKILL)?;

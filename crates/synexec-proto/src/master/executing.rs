@@ -206,8 +206,8 @@ fn ended_row(slave: &Slave<Run>, ended: TaskEnded, instant: MonotonicInstant) ->
     Row { times: Some(ended.into()), start, ..row }
 }
 
-/// The start as the clock tells it, if there was one: a task may have ended before its first instruction. One that was late is the less sure for it, since the
-/// clocks have run apart meanwhile.
+/// The start as the clock tells it, if there was one: a task may have ended before its first instruction. One that was
+/// late is the less sure for it, since the clocks have run apart meanwhile.
 fn measured_start(slave: &Slave<Run>, ended: TaskEnded, at_instant: ClockEstimate) -> Option<MeasuredStart> {
     let start_uncertainty = ended.start_uncertainty?;
     let clock = slave.member.clock.estimate(at_instant.offset.to_ours(ended.started_at))?;

@@ -1,4 +1,4 @@
-//! What is known of one slave's clock and of the way to it, and asking for more.
+//! What is known of one slave's clock, and asking for more.
 
 use std::time::Duration;
 

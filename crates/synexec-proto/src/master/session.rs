@@ -257,14 +257,18 @@ impl Session {
         self.next_round(now, members)
     }
 
+    /// The round that is not over, from 1.
+    fn round(&self) -> u32 {
+        u32::try_from(self.rounds.len() + 1).unwrap_or(u32::MAX)
+    }
+
     /// Rounds that are to come after this one.
     fn rounds_left(&self) -> u32 {
-        let begun = u32::try_from(self.rounds.len() + 1).unwrap_or(u32::MAX);
-        self.settings.rounds.get().saturating_sub(begun)
+        self.settings.rounds.get().saturating_sub(self.round())
     }
 
     fn next_round(&mut self, now: Now, members: Vec<Member>) -> Phase {
-        let round = u32::try_from(self.rounds.len() + 1).unwrap_or(u32::MAX);
+        let round = self.round();
         Phase::Configuring(Configuring::begin_again(&self.settings, round, members, now, &mut self.actions))
     }
 

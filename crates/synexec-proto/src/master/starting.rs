@@ -124,13 +124,13 @@ impl Starting {
 
     /// Asks for clocks, and orders the start when all are measured.
     pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
+        if let Some(schedule) = self.schedule.filter(|schedule| is_past(schedule.refine_at, now)) {
+            self.kept_instant = Some(schedule.instant);
+            self.measure_anew(now);
+        }
         self.inquiry.advance(now, &mut self.slaves, actions);
         if self.schedule.is_none() && self.all_measured() {
             self.order(now, actions);
-        }
-        if let Some(schedule) = self.schedule.filter(|schedule| is_past(schedule.refine_at, now)) {
-            self.kept_instant = Some(schedule.instant);
-            self.measure_anew(now, actions);
         }
     }
 
@@ -230,18 +230,17 @@ impl Starting {
             return self.lose(now, peer, Loss::AlwaysLate(self.orders), actions);
         }
         actions.tell(Notice::Postponed);
-        self.measure_anew(now, actions);
+        self.measure_anew(now);
     }
 
     /// Has the clocks measured and the start ordered anew: they have run on, and a way may have become longer.
-    fn measure_anew(&mut self, now: Now, actions: &mut Actions) {
+    fn measure_anew(&mut self, now: Now) {
         self.schedule = None;
         let unanswered = Unanswered::new(now.awake, self.lost_after);
         for slave in self.slaves.iter_mut().filter(|slave| slave.member.has(Feature::Start)) {
             slave.state = Readiness::Measuring(unanswered);
         }
         question_all(&mut self.slaves);
-        self.inquiry.advance(now, &mut self.slaves, actions);
     }
 
     fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {

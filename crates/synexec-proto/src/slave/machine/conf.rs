@@ -46,7 +46,7 @@ impl Slave {
     }
 
     /// Makes room for a new conf, which replaces the one before; not while that one runs.
-    pub(super) fn accepts_conf(&mut self) -> bool {
+    fn accepts_conf(&mut self) -> bool {
         if !self.task.is_idle() {
             self.send_reason(Reason::new("a task is running"), Message::ConfNo);
             return false;
@@ -56,7 +56,7 @@ impl Slave {
         true
     }
 
-    pub(super) fn end_conf(&mut self) {
+    fn end_conf(&mut self) {
         self.push(Action::EndConf);
         self.conf = Conf::Preparing;
     }
@@ -96,7 +96,7 @@ impl Slave {
         }
     }
 
-    pub(super) fn accept(&mut self, held: Held) {
+    fn accept(&mut self, held: Held) {
         self.conf = Conf::Held { ordered: None };
         self.tell(Notice::Accepted(held));
         let held = self.agreed(Feature::Start).then_some(held);

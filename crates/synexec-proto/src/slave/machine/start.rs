@@ -36,7 +36,7 @@ impl Slave {
         }
     }
 
-    pub(super) fn order(&mut self, now: MonotonicInstant, at: MonotonicInstant) {
+    fn order(&mut self, now: MonotonicInstant, at: MonotonicInstant) {
         if at.since(now) > LEAD_MAX {
             self.refuse(Reason::new(&format!("the start is more than {} s ahead", LEAD_MAX.as_secs())));
         } else {
@@ -60,7 +60,7 @@ impl Slave {
         self.push(Action::Release { at });
     }
 
-    pub(super) fn refuse(&mut self, reason: Reason) {
+    fn refuse(&mut self, reason: Reason) {
         self.tell(Notice::Refused(reason.clone()));
         self.send_reason(reason, Message::ExecNo);
     }
