@@ -16,8 +16,8 @@ pub fn wall_clock_now() -> WallClockTime {
     WallClockTime::from_nanos(nanos(ClockId::CLOCK_REALTIME))
 }
 
-/// `clock_gettime` fails only for a clock that does not exist, and these two always do.
-fn nanos(clock: ClockId) -> i64 {
+/// `clock_gettime` fails only for a clock that does not exist, and those that are asked for always do.
+pub(crate) fn nanos(clock: ClockId) -> i64 {
     let time = clock_gettime(clock).unwrap_or(TimeSpec::new(0, 0));
     time.tv_sec().saturating_mul(NANOS_PER_SECOND).saturating_add(time.tv_nsec())
 }

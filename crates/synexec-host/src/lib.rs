@@ -6,6 +6,7 @@ pub mod events;
 mod exec_image;
 pub mod exit;
 pub mod files;
+pub mod guest;
 pub mod interfaces;
 pub mod limits;
 pub mod logging;

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
@@ -11,7 +12,7 @@ use synexec_host::clock::monotonic_now;
 use synexec_host::events::{next_event, tell};
 use synexec_host::exit::ExitStatus;
 use synexec_host::signals::BlockedSignals;
-use synexec_proto::message::{ConfBegin, Message, Reason};
+use synexec_proto::message::{ConfBegin, Fetch, Message, Reason, TaskProgress};
 use synexec_proto::slave::{self, Action, ExitCause, Slave, StopSignal};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::transport::{Outbox, Progress};
@@ -20,6 +21,7 @@ use synexec_proto::wire::SessionId;
 use crate::conf_store::{ConfStore, Prepared, Surroundings};
 use crate::network::Network;
 use crate::options::Options;
+use crate::output::WrittenOutput;
 use crate::slave_log::SlaveLog;
 use crate::task::{TaskEvent, TaskId, TaskThread};
 use crate::work_dir::{Output, WorkDir};
@@ -60,6 +62,8 @@ pub struct Dispatcher {
     task: Option<TaskThread>,
     /// Of a task that is held and not yet released.
     output: Option<Output>,
+    /// Of the task that was released last, and when that was.
+    written: Option<(WrittenOutput, MonotonicInstant)>,
     log: SlaveLog,
 }
 
@@ -86,6 +90,7 @@ impl Dispatcher {
             tasks: 0,
             task: None,
             output: None,
+            written: None,
             log: SlaveLog::default(),
         })
     }
@@ -138,7 +143,8 @@ impl Dispatcher {
             TaskEvent::Died(reason) => slave::Event::HeldTaskDied(reason),
             TaskEvent::Started(result) => slave::Event::Started(result),
             TaskEvent::Ended(ended) => {
-                let (ended, stragglers) = ended.reap();
+                let (mut ended, stragglers) = ended.reap();
+                ended.output = self.written.as_ref().map(|(output, _)| output.place());
                 slave::Event::TaskEnded { ended, stragglers }
             }
         })
@@ -170,6 +176,8 @@ impl Dispatcher {
                 Action::Release { at } => self.release(at),
                 Action::Signal(signal) => self.signal(signal),
                 Action::CheckStragglers => self.check_stragglers(),
+                Action::Sample => self.sample(),
+                Action::SendOutput { fetch, is_over } => self.send_output(fetch, is_over),
                 Action::Tell(notice) => self.log.tell(notice),
                 Action::Exit(cause) => return Some(status_of(cause)),
             }
@@ -249,13 +257,18 @@ impl Dispatcher {
 
     fn discard(&mut self) {
         (self.task, self.output) = (None, None);
-        (self.storing, self.prepared) = (None, None);
+        (self.storing, self.prepared, self.written) = (None, None, None);
     }
 
     fn release(&mut self, at: Option<MonotonicInstant>) {
-        if let Some(Err(error)) = self.output.take().map(Output::begin) {
-            log::error!("cannot empty the task's output: {error}");
-        }
+        self.written = match self.output.take().map(Output::begin) {
+            Some(Ok(written)) => Some((written, at.unwrap_or_else(monotonic_now))),
+            Some(Err(error)) => {
+                log::error!("cannot empty the task's output: {error}");
+                None
+            }
+            None => None,
+        };
         if let Some(task) = &mut self.task {
             task.release(at);
         }
@@ -269,6 +282,31 @@ impl Dispatcher {
         if let Some(task) = &self.task {
             task.signal(signal);
         }
+    }
+
+    fn sample(&mut self) {
+        let Some(sample) = self.task.as_ref().and_then(TaskThread::sample) else { return };
+        let (elapsed, output) = self.written.as_ref().map_or((Duration::ZERO, 0), |(output, released)| {
+            (monotonic_now().since(*released), output.length().unwrap_or(0))
+        });
+        let progress = TaskProgress { elapsed, cpu: sample.cpu, memory: sample.memory, output };
+        self.slave.handle(monotonic_now(), slave::Event::Sampled { progress, stopped: sample.stopped });
+    }
+
+    fn send_output(&mut self, fetch: Fetch, is_over: bool) {
+        let no_output = || Reason::new("the output could not be opened");
+        let written = self.written.as_ref().ok_or_else(no_output);
+        let answer = written.and_then(|(output, _)| output.answer(fetch, is_over, self.session));
+        let event = match (answer, &mut self.outbox) {
+            (_, None) => return,
+            (Err(reason), _) => slave::Event::OutputFailed(reason),
+            (Ok(None), _) => slave::Event::NoOutputYet(fetch),
+            (Ok(Some(source)), Some(outbox)) => match outbox.send_stream(source) {
+                Ok(()) => return,
+                Err(why) => slave::Event::Disconnected(why),
+            },
+        };
+        self.slave.handle(monotonic_now(), event);
     }
 
     fn check_stragglers(&mut self) {

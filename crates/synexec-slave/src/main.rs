@@ -4,6 +4,7 @@ mod conf_store;
 mod dispatcher;
 mod network;
 mod options;
+mod output;
 mod slave_log;
 mod task;
 mod work_dir;

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,8 @@ use nix::sys::signal::kill;
 use nix::unistd::{Pid, geteuid};
 use synexec_host::files::{self, FileError, LockFile};
 use thiserror::Error;
+
+use crate::output::WrittenOutput;
 
 /// Why a directory cannot be a slave's own.
 #[derive(Debug, Error)]
@@ -119,10 +122,13 @@ impl Output {
     /// Empties the file, for a task that starts now.
     ///
     /// # Errors
-    /// That of the system call.
-    pub fn begin(mut self) -> io::Result<()> {
+    /// That of the system calls.
+    pub fn begin(mut self) -> io::Result<WrittenOutput> {
         self.is_new = false;
-        self.file.set_len(0)
+        self.file.set_len(0)?;
+        // Opened anew to be read, by the descriptor, since the name may come to mean another file.
+        let file = File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
+        Ok(WrittenOutput::new(std::mem::take(&mut self.path), file))
     }
 }
 

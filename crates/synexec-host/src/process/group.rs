@@ -1,6 +1,5 @@
 //! A task's process group.
 
-use std::fs;
 use std::io;
 
 use nix::errno::Errno;
@@ -31,26 +30,6 @@ impl ProcessGroup {
     }
 
     fn has_living_member(self) -> bool {
-        let Ok(processes) = fs::read_dir("/proc") else { return true };
-        let mut stats = processes.flatten().filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
-        stats.any(|stat| is_living_member(&stat, self.0))
-    }
-}
-
-fn is_living_member(line: &str, group: Pid) -> bool {
-    Stat::parse(line).is_some_and(|stat| stat.group == group && !matches!(stat.state, 'Z' | 'X'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_zombie_is_no_living_member() {
-        let group = Pid::from_raw(77);
-        assert!(is_living_member("80 (a ) (b) S 1 77 77 0 -1", group));
-        assert!(!is_living_member("80 (sleep) Z 1 77 77 0 -1", group));
-        assert!(!is_living_member("80 (sleep) S 77 78 77 0 -1", group));
-        assert!(!is_living_member("", group));
+        Stat::of_all().is_none_or(|mut all| all.any(|stat| stat.group == self.0 && stat.is_alive()))
     }
 }

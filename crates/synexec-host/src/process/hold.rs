@@ -150,7 +150,7 @@ impl HeldTask {
                 Change::Stopped { event: libc::PTRACE_EVENT_EXEC, .. } => return Ok(()),
                 Change::Stopped { signal, event: 0 } => raw::go_on(self.pid, signal)?,
                 Change::Stopped { .. } => raw::go_on(self.pid, 0)?,
-                Change::Ended(_) => {
+                Change::Ended { .. } => {
                     self.task = None;
                     return Err(self.why_not_executed());
                 }

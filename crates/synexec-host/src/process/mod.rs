@@ -6,6 +6,7 @@ mod hold;
 mod interpreter;
 mod privileges;
 mod raw;
+mod sample;
 mod schedstat;
 mod start;
 mod stat;
@@ -17,6 +18,8 @@ use std::path::PathBuf;
 
 pub use group::ProcessGroup;
 pub use hold::HeldTask;
+pub use sample::Sample;
+pub(crate) use sample::ticks;
 pub use start::{Release, Start};
 pub use task::Task;
 

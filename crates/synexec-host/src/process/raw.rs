@@ -1,12 +1,15 @@
 //! System calls about processes that nix does not have, or not as they are needed.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use nix::libc;
 use nix::unistd::Pid;
+use synexec_proto::message::Usage;
 
 /// A descriptor of a process, which is ready to read when the process has ended.
 pub(super) fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
@@ -23,7 +26,7 @@ pub(super) fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     /// It has ended, and is reaped.
-    Ended(ExitStatus),
+    Ended { status: ExitStatus, usage: Usage },
     /// It is traced and has stopped: by a signal, or for an event, which is zero otherwise.
     Stopped { signal: i32, event: i32 },
 }
@@ -31,9 +34,10 @@ pub(super) enum Change {
 /// Waits for the next change of a child. nix has no name for real-time signals, and loses what it is told of them.
 pub(super) fn wait(pid: Pid) -> io::Result<Change> {
     let mut status = 0;
+    let mut used = MaybeUninit::<libc::rusage>::zeroed();
     loop {
-        // SAFETY: the kernel writes one integer to where the pointer points.
-        if unsafe { libc::waitpid(pid.as_raw(), &raw mut status, libc::__WALL) } >= 0 {
+        // SAFETY: the kernel writes one integer and one structure to where the pointers point.
+        if unsafe { libc::wait4(pid.as_raw(), &raw mut status, libc::__WALL, used.as_mut_ptr()) } >= 0 {
             break;
         }
         let error = io::Error::last_os_error();
@@ -44,7 +48,24 @@ pub(super) fn wait(pid: Pid) -> io::Result<Change> {
     if libc::WIFSTOPPED(status) {
         return Ok(Change::Stopped { signal: libc::WSTOPSIG(status), event: status >> 16 });
     }
-    Ok(Change::Ended(ExitStatus::from_raw(status)))
+    // SAFETY: it holds nothing but integers, for which zero is a value too.
+    let usage = usage_of(&unsafe { used.assume_init() });
+    Ok(Change::Ended { status: ExitStatus::from_raw(status), usage })
+}
+
+/// getrusage(2) on Linux: times of day, kilobytes, and counts, none of which is negative.
+fn usage_of(used: &libc::rusage) -> Usage {
+    let number = |number: libc::c_long| u64::try_from(number).unwrap_or(0);
+    let time = |time: libc::timeval| {
+        Duration::from_secs(number(time.tv_sec)).saturating_add(Duration::from_micros(number(time.tv_usec)))
+    };
+    Usage {
+        cpu_user: time(used.ru_utime),
+        cpu_system: time(used.ru_stime),
+        peak_memory: number(used.ru_maxrss).saturating_mul(1024),
+        voluntary_switches: number(used.ru_nvcsw),
+        involuntary_switches: number(used.ru_nivcsw),
+    }
 }
 
 /// Has a traced child go on, with this signal or none (0).

@@ -7,26 +7,53 @@ use nix::unistd::Pid;
 /// The part of the line that is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
-    /// `R` for one that has a core or wants one, `Z` for a zombie, and so on.
+    /// `R` for one that has a core or wants one, `T` for one that a signal has stopped, `Z` for a zombie, and so on.
     pub(super) state: char,
     pub(super) group: Pid,
+    pub(super) session: Pid,
+    /// Time on a core, its own and that of children it has waited for, in clock ticks.
+    pub(super) cpu_ticks: u64,
+    pub(super) resident_pages: u64,
 }
 
 impl Stat {
-    /// Reads a line: pid, name in parentheses, state, parent, process group.
+    /// Reads a line: pid, name in parentheses, and fifty fields.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let (_, rest) = line.rsplit_once(')')?;
-        let mut fields = rest.split_whitespace();
-        let state = fields.next()?.chars().next()?;
-        let group = fields.nth(1)?.parse().ok().map(Pid::from_raw)?;
-        Some(Self { state, group })
+        // proc(5) counts from 1, and the state is the third.
+        let fields: Vec<_> = rest.split_whitespace().collect();
+        let field = |number: usize| fields.get(number - 3);
+        let number = |at: usize| field(at)?.parse::<u64>().ok();
+        let pid = |at: usize| field(at)?.parse().ok().map(Pid::from_raw);
+        Some(Self {
+            state: field(3)?.chars().next()?,
+            group: pid(5)?,
+            session: pid(6)?,
+            cpu_ticks: (14..=17).filter_map(number).sum(),
+            resident_pages: number(24).unwrap_or(0),
+        })
+    }
+
+    /// Of one process; none when it is gone.
+    pub(super) fn of(pid: Pid) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// Of all processes; none where there is no `/proc`.
+    pub(super) fn of_all() -> Option<impl Iterator<Item = Self>> {
+        let lines = |process: fs::DirEntry| fs::read_to_string(process.path().join("stat")).ok();
+        Some(fs::read_dir("/proc").ok()?.flatten().filter_map(lines).filter_map(|line| Self::parse(&line)))
+    }
+
+    /// Whether it can still do something: a zombie cannot, and is its parent's to reap.
+    pub(super) fn is_alive(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X')
     }
 }
 
 /// The state of a process; none when it is gone.
 pub(super) fn state(pid: Pid) -> Option<char> {
-    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    Stat::parse(&line).map(|stat| stat.state)
+    Stat::of(pid).map(|stat| stat.state)
 }
 
 #[cfg(test)]
@@ -35,10 +62,24 @@ mod tests {
 
     #[test]
     fn the_line_is_read_whatever_the_name() {
-        let stat = Stat { state: 'S', group: Pid::from_raw(77) };
-        assert_eq!(Stat::parse("80 (a ) (b) S 1 77 78 0 -1"), Some(stat));
+        let line = "80 (a ) (b) S 1 77 78 0 -1 4194304 9 9 9 9 100 20 3 4 20 0 1 0 500 9000 321 9";
+        let stat = Stat {
+            state: 'S',
+            group: Pid::from_raw(77),
+            session: Pid::from_raw(78),
+            cpu_ticks: 127,
+            resident_pages: 321,
+        };
+        assert_eq!(Stat::parse(line), Some(stat));
         assert_eq!(Stat::parse(""), None);
         assert_eq!(Stat::parse("80 (a) S 1"), None);
+    }
+
+    #[test]
+    fn a_zombie_is_not_alive() {
+        let is_alive = |line| Stat::parse(line).unwrap().is_alive();
+        assert!(is_alive("80 (a ) (b) S 1 77 77 0 -1"));
+        assert!(!is_alive("80 (sleep) Z 1 77 77 0 -1"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
+use synexec_proto::message::Usage;
 use synexec_proto::outcome::TaskEnd;
 
 use super::ProcessGroup;
@@ -65,9 +66,17 @@ impl Task {
     /// # Errors
     /// That of the system call.
     pub fn reap(self) -> io::Result<TaskEnd> {
+        self.reap_with_usage().map(|(end, _)| end)
+    }
+
+    /// The same, and what the task used.
+    ///
+    /// # Errors
+    /// That of the system call.
+    pub fn reap_with_usage(self) -> io::Result<(TaskEnd, Usage)> {
         loop {
-            if let Change::Ended(status) = raw::wait(self.pid)? {
-                return Ok(end_of(status));
+            if let Change::Ended { status, usage } = raw::wait(self.pid)? {
+                return Ok((end_of(status), usage));
             }
         }
     }

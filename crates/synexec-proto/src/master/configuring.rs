@@ -81,7 +81,7 @@ impl Configuring {
 
     pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
         let Some(slave) = self.slaves.get_mut(heard.peer) else { return };
-        slave.member.heard(&heard);
+        slave.member.heard(&heard, actions);
         let Heard { now, peer, message, at } = heard;
         let undecided = matches!(slave.state, Answer::Sending | Answer::Pending(_));
         match message {
@@ -151,7 +151,7 @@ impl Configuring {
         let slaves = self.slaves.len();
         let Some(slave) = self.slaves.get_mut(peer) else { return };
         slave.state = Answer::Accepted;
-        slave.member.held = held;
+        (slave.member.held, slave.member.held_at) = (held, held.map(|_| now.monotonic));
         slave.member.liveness.resume(now.awake);
         if slave.member.has(Feature::Start) {
             slave.member.clock.question(slaves);
@@ -176,7 +176,8 @@ impl Configuring {
         let (slaves, length) = (settings.slaves.get(), settings.conf_length);
         for slave in self.slaves.iter_mut() {
             let member = &mut slave.member;
-            let begin = member.has(Feature::ConfParts).then_some(ConfBegin { rank: member.rank, slaves, length });
+            let begin = ConfBegin { rank: member.rank, slaves, length, progress: settings.progress };
+            let begin = member.has(Feature::ConfParts).then_some(begin);
             member.liveness.pause();
             actions.push(Action::SendConf { peer: member.peer, begin });
         }

@@ -33,8 +33,47 @@ pub struct Settings {
     pub lead: Option<Duration>,
     /// How often the task is run.
     pub rounds: NonZeroU32,
+    /// How often the slaves are to tell how far their tasks are; otherwise only when they are probed.
+    pub progress: Option<Duration>,
+    /// What is wanted of the tasks' outputs.
+    pub outputs: OutputsWanted,
     /// Skew above which a session has failed.
     pub max_skew: Option<Duration>,
+}
+
+/// What is wanted of the tasks' outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputsWanted {
+    /// Nothing.
+    Nothing,
+    /// Their last so many bytes, once all tasks have ended.
+    Tails(u32),
+    /// All of them, once all tasks have ended.
+    Whole,
+    /// All of them, as they come.
+    Live,
+}
+
+/// Whose output, of which round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutputId {
+    /// From 1.
+    pub round: u32,
+    /// The slave's rank.
+    pub rank: u32,
+}
+
+/// What is to be done with an output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputStep {
+    /// These are its next bytes.
+    Bytes(Vec<u8>),
+    /// Say so, with [`Event::OutputStored`], when all before this has been dealt with.
+    Sync,
+    /// It is complete. [`Event::OutputStored`] follows for this too.
+    End,
+    /// No more of it will come, and it is not complete.
+    Abandon,
 }
 
 /// How the user ended the session early.
@@ -75,6 +114,16 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// All of an output that came before an [`OutputStep::Sync`] or [`OutputStep::End`] is dealt with.
+    OutputStored {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// Outputs cannot be stored any more.
+    OutputsFailed {
+        /// Why.
+        why: String,
+    },
     /// A connection ended by itself.
     Disconnected {
         /// Whose.
@@ -104,6 +153,15 @@ pub enum Action {
         peer: PeerId,
         /// In parts and headed by this; without it, as one message.
         begin: Option<ConfBegin>,
+    },
+    /// Do something with an output.
+    Output {
+        /// From whom.
+        peer: PeerId,
+        /// Which.
+        id: OutputId,
+        /// What.
+        step: OutputStep,
     },
     /// Close a connection; nothing more is heard of it.
     Close {

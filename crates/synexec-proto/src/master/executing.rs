@@ -6,9 +6,12 @@ use super::actions::Actions;
 use super::awake::{AwakeInstant, Deadline, Now};
 use super::member::{Heard, Member, PhaseStart, Unanswered};
 use super::roster::{Awaited, Roster, Slave};
-use super::{Interrupt, Loss, MeasuredStart, Notice, Outcome, PeerId, PhaseName, Row, RunTimes, Settings, SlaveLabel};
+use super::fetching::follow_all;
+use super::{
+    Interrupt, Loss, MeasuredStart, Notice, Outcome, OutputsWanted, PeerId, PhaseName, Row, RunTimes, Settings, SlaveLabel,
+};
 use crate::clock::ClockEstimate;
-use crate::message::{Feature, Features, FinishedRecord, Message, Reason, TaskEnded};
+use crate::message::{Feature, Features, FinishedRecord, Message, Reason, TaskEnded, TaskProgress};
 use crate::session::{Disconnect, STOP_GRACE};
 use crate::time::MonotonicInstant;
 
@@ -38,6 +41,8 @@ enum Run {
 struct Stopping {
     interrupt: Interrupt,
     deadline: AwakeInstant,
+    /// Whether the user has said it twice, and nothing more is waited for.
+    at_once: bool,
 }
 
 impl Awaited for Run {
@@ -52,12 +57,23 @@ impl Awaited for Run {
 
 impl Executing {
     /// Slaves that can have a start in common were told to go; the others are told early by the time that it takes.
-    pub(super) fn begin(settings: &Settings, members: Vec<Member>, instant: MonotonicInstant, now: Now) -> Self {
+    pub(super) fn begin(
+        settings: &Settings,
+        round: u32,
+        members: Vec<Member>,
+        instant: MonotonicInstant,
+        now: Now,
+        actions: &mut Actions,
+    ) -> Self {
         let run = |member: &Member| {
             if member.has(Feature::Start) { Run::Running } else { Run::Due(instant.minus(member.round_trip / 2)) }
         };
         let start = PhaseStart { phase: PhaseName::Executing, at: now.awake };
-        let slaves = Roster::new(members, run);
+        let mut slaves = Roster::new(members, run);
+        slaves.iter_mut().for_each(|slave| slave.member.output = None);
+        if settings.outputs == OutputsWanted::Live {
+            follow_all(&mut slaves, round, actions);
+        }
         Self { lost_after: settings.lost_after, start, instant, slaves, stopping: None }
     }
 
@@ -68,9 +84,14 @@ impl Executing {
 
     pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
         let Some(slave) = self.slaves.get_mut(heard.peer) else { return };
-        slave.member.heard(&heard);
+        slave.member.heard(&heard, actions);
         let Heard { peer, message, .. } = heard;
         match (message, &slave.state) {
+            (message @ (Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_)), _) => {
+                if let Some(output) = &mut slave.member.output {
+                    output.received(message, actions);
+                }
+            }
             (_, Run::Done(_) | Run::Due(_)) => {}
             (Message::ExecOk(_), Run::Ordered(_)) => {
                 slave.state = Run::Running;
@@ -85,11 +106,29 @@ impl Executing {
                 let row = ended_row(slave, ended, self.instant);
                 self.end(peer, row, actions);
             }
+            (Message::Running(progress), _) => tell_progress(slave, progress, false, actions),
+            (Message::Stopped(progress), _) => tell_progress(slave, progress, true, actions),
             _ => {}
         }
     }
 
+    pub(super) fn output_stored(&mut self, peer: PeerId, actions: &mut Actions) {
+        if let Some(output) = self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut()) {
+            output.stored(actions);
+        }
+    }
+
+    /// Outputs cannot be stored any more; the tasks run on.
+    pub(super) fn abandon_outputs(&mut self, why: &str, actions: &mut Actions) {
+        for output in self.slaves.iter_mut().filter_map(|slave| slave.member.output.as_mut()) {
+            output.fail(why.to_owned(), actions);
+        }
+    }
+
     pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
+        if let Some(slave) = self.slaves.get_mut(peer) {
+            slave.member.gone = Some(why.clone());
+        }
         self.lose(now, peer, Loss::Disconnected(why), actions);
     }
 
@@ -113,10 +152,11 @@ impl Executing {
     /// The user wants an end: the tasks are told to stop; said again, nothing more is waited for.
     pub(super) fn interrupt(&mut self, now: Now, interrupt: Interrupt, actions: &mut Actions) {
         if let Some(stopping) = &mut self.stopping {
-            stopping.deadline = now.awake;
+            (stopping.deadline, stopping.at_once) = (now.awake, true);
             return;
         }
-        self.stopping = Some(Stopping { interrupt, deadline: now.awake.plus(STOP_GRACE).plus(STOP_REPORT_TIME) });
+        let deadline = now.awake.plus(STOP_GRACE).plus(STOP_REPORT_TIME);
+        self.stopping = Some(Stopping { interrupt, deadline, at_once: false });
         let running = self.slaves.iter().filter(|slave| !slave.is_settled()).count();
         actions.tell(Notice::Stopping { interrupt, running });
         let peers: Vec<_> = self.slaves.iter().map(|slave| slave.member.peer).collect();
@@ -128,6 +168,16 @@ impl Executing {
     /// How the user ended the session early, if so.
     pub(super) fn interrupted(&self) -> Option<Interrupt> {
         self.stopping.map(|stopping| stopping.interrupt)
+    }
+
+    /// Whether nothing more is to be waited for, outputs neither.
+    pub(super) fn ends_at_once(&self) -> bool {
+        self.stopping.is_some_and(|stopping| stopping.at_once)
+    }
+
+    /// The instant of the start.
+    pub(super) fn instant(&self) -> MonotonicInstant {
+        self.instant
     }
 
     /// Whether every slave's outcome is known.
@@ -202,13 +252,18 @@ impl Executing {
 /// The row of a task that has ended, with its start on the master's clock.
 fn ended_row(slave: &Slave<Run>, ended: TaskEnded, instant: MonotonicInstant) -> Row {
     let row = slave.member.row(Outcome::Ended(ended.end), instant);
-    let start = row.clock.and_then(|clock| measured_start(slave, ended, clock));
-    Row { times: Some(ended.into()), start, ..row }
+    let start = row.clock.and_then(|clock| measured_start(slave, &ended, clock));
+    let times = Some(RunTimes::from(&ended));
+    Row { times, start, usage: ended.usage, guest: ended.guest, output_place: ended.output, ..row }
+}
+
+fn tell_progress(slave: &Slave<Run>, progress: TaskProgress, stopped: bool, actions: &mut Actions) {
+    actions.tell(Notice::Progress { slave: slave.member.label.clone(), progress, stopped });
 }
 
 /// The start as the clock tells it, if there was one: a task may have ended before its first instruction. One that was
 /// late is the less sure for it, since the clocks have run apart meanwhile.
-fn measured_start(slave: &Slave<Run>, ended: TaskEnded, at_instant: ClockEstimate) -> Option<MeasuredStart> {
+fn measured_start(slave: &Slave<Run>, ended: &TaskEnded, at_instant: ClockEstimate) -> Option<MeasuredStart> {
     let start_uncertainty = ended.start_uncertainty?;
     let clock = slave.member.clock.estimate(at_instant.offset.to_ours(ended.started_at))?;
     Some(MeasuredStart {
@@ -226,8 +281,8 @@ impl From<FinishedRecord> for RunTimes {
     }
 }
 
-impl From<TaskEnded> for RunTimes {
-    fn from(ended: TaskEnded) -> Self {
+impl From<&TaskEnded> for RunTimes {
+    fn from(ended: &TaskEnded) -> Self {
         let elapsed = ended.finished_at.since(ended.started_at);
         Self { started: ended.started, finished: ended.finished, elapsed }
     }

@@ -173,6 +173,10 @@ impl Joining {
             round_trip: slave.round_trip,
             probed_at: None,
             held: None,
+            held_at: None,
+            slowest_probe: Duration::ZERO,
+            gone: None,
+            output: None,
         });
         let members: Vec<_> = members.collect();
         let surplus = answering.chain(silent).map(|(peer, slave)| (peer, slave.label.address));
@@ -247,7 +251,7 @@ impl Joining {
         let mut lost = Vec::new();
         for (peer, slave) in &mut self.joined {
             match slave.liveness.check(now) {
-                Pulse::Fine => {}
+                Pulse::Fine | Pulse::Late(_) => {}
                 Pulse::Probe => actions.send(*peer, Message::Probe(None)),
                 Pulse::Lost => lost.push((*peer, Loss::Silent(slave.liveness.silence(now)))),
             }

@@ -7,6 +7,9 @@ use super::awake::AwakeInstant;
 /// Longest silence before a peer is asked whether it is there.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// Time for an answer, after which a peer is late.
+pub(super) const LATE: Duration = Duration::from_secs(2);
+
 /// What to do about a peer now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pulse {
@@ -14,6 +17,8 @@ pub(super) enum Pulse {
     Fine,
     /// Ask it.
     Probe,
+    /// It takes its time to answer: since this long it has said nothing.
+    Late(Duration),
     /// It has not answered in time.
     Lost,
 }
@@ -24,19 +29,27 @@ pub(super) struct Liveness {
     lost_after: Duration,
     last_heard: AwakeInstant,
     probed_at: Option<AwakeInstant>,
+    /// Whether it was said that it takes its time.
+    is_late: bool,
     paused: bool,
 }
 
 impl Liveness {
     /// Watches a peer that was heard now, and is lost when it is silent for `lost_after`.
     pub(super) fn new(lost_after: Duration, now: AwakeInstant) -> Self {
-        Self { lost_after, last_heard: now, probed_at: None, paused: false }
+        Self { lost_after, last_heard: now, probed_at: None, is_late: false, paused: false }
     }
 
     /// The peer said something.
     pub(super) fn heard(&mut self, now: AwakeInstant) {
         self.last_heard = now;
         self.probed_at = None;
+        self.is_late = false;
+    }
+
+    /// Whether the peer was asked long ago and has not answered yet.
+    pub(super) fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// How long the peer has been silent.
@@ -59,7 +72,8 @@ impl Liveness {
     pub(super) fn deadline(&self) -> Option<AwakeInstant> {
         (!self.paused).then(|| match self.probed_at {
             None => self.last_heard.plus(self.interval()),
-            Some(probed_at) => probed_at.plus(self.lost_after.saturating_sub(self.interval())),
+            Some(probed_at) if self.is_late => probed_at.plus(self.time_to_answer()),
+            Some(probed_at) => probed_at.plus(LATE.min(self.time_to_answer() / 2)),
         })
     }
 
@@ -68,10 +82,21 @@ impl Liveness {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return Pulse::Fine;
         }
-        match self.probed_at.replace(now) {
-            None => Pulse::Probe,
-            Some(_) => Pulse::Lost,
+        match self.probed_at {
+            None => {
+                self.probed_at = Some(now);
+                Pulse::Probe
+            }
+            Some(_) if self.is_late => Pulse::Lost,
+            Some(_) => {
+                self.is_late = true;
+                Pulse::Late(self.silence(now))
+            }
         }
+    }
+
+    fn time_to_answer(&self) -> Duration {
+        self.lost_after.saturating_sub(self.interval())
     }
 
     fn interval(&self) -> Duration {
@@ -96,6 +121,8 @@ mod tests {
         let mut peer = watch();
         assert_eq!(peer.check(at(104)), Pulse::Fine);
         assert_eq!(peer.check(at(105)), Pulse::Probe);
+        assert_eq!(peer.deadline(), Some(at(107)));
+        assert_eq!(peer.check(at(107)), Pulse::Late(Duration::from_secs(7)));
         assert_eq!(peer.check(at(129)), Pulse::Fine);
         assert_eq!(peer.deadline(), Some(at(130)));
         assert_eq!(peer.check(at(130)), Pulse::Lost);

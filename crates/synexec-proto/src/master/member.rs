@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Now};
-use super::liveness::{Liveness, Pulse};
+use super::liveness::{LATE, Liveness, Pulse};
 use super::peer_clock::PeerClock;
-use super::{Loss, Outcome, PeerId, PhaseName, Row, SlaveLabel};
+use super::output::OutputStream;
+use super::{Loss, Notice, Outcome, PeerId, PhaseName, Row, SlaveLabel};
 use crate::message::{Feature, Features, Held, Message};
+use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 
 /// What a peer has said.
@@ -34,6 +36,14 @@ pub(super) struct Member {
     pub(super) probed_at: Option<Now>,
     /// How its task is held, where it tells.
     pub(super) held: Option<Held>,
+    /// Since when.
+    pub(super) held_at: Option<MonotonicInstant>,
+    /// The longest time that it took to answer a probe, or anything else meanwhile.
+    pub(super) slowest_probe: Duration,
+    /// Why its connection has ended, though its part had not.
+    pub(super) gone: Option<Disconnect>,
+    /// The output of its last task, from when it is asked for.
+    pub(super) output: Option<OutputStream>,
 }
 
 impl Member {
@@ -42,13 +52,24 @@ impl Member {
     }
 
     /// The slave said something.
-    pub(super) fn heard(&mut self, heard: &Heard) {
-        self.liveness.heard(heard.now.awake);
-        if let Message::Reply(_) = heard.message
-            && let Some(probed) = self.probed_at.take()
-        {
-            self.round_trip = self.round_trip.min(probed.until(heard.now, heard.at));
+    pub(super) fn heard(&mut self, heard: &Heard, actions: &mut Actions) {
+        if self.liveness.is_late() {
+            let after = self.liveness.silence(heard.now.awake);
+            actions.tell(Notice::Recovered { slave: self.label.clone(), after });
         }
+        self.liveness.heard(heard.now.awake);
+        let Some(probed) = self.probed_at else { return };
+        let took = probed.until(heard.now, heard.at);
+        self.slowest_probe = self.slowest_probe.max(took);
+        if let Message::Reply(_) = heard.message {
+            self.probed_at = None;
+            self.round_trip = self.round_trip.min(took);
+        }
+    }
+
+    /// How late it answered when it was probed, where it did not answer in time.
+    pub(super) fn answered_late(&self) -> Option<Duration> {
+        Some(self.slowest_probe).filter(|slowest| *slowest > LATE)
     }
 
     /// Longest time that it took lately to answer. One whose clock can be asked is asked often, and what it took to
@@ -63,9 +84,15 @@ impl Member {
             rank: self.rank,
             slave: self.label.clone(),
             held: self.held,
+            held_at: self.held_at,
             clock: self.clock.estimate(at),
             times: None,
             start: None,
+            usage: None,
+            guest: None,
+            answered_late: self.answered_late(),
+            output_place: None,
+            output: None,
             outcome,
         }
     }
@@ -77,6 +104,10 @@ impl Member {
             Pulse::Probe => {
                 actions.send(self.peer, Message::Probe(None));
                 self.probed_at = Some(now);
+                None
+            }
+            Pulse::Late(silence) => {
+                actions.tell(Notice::Late { slave: self.label.clone(), silence });
                 None
             }
             Pulse::Lost => Some(Loss::Silent(self.liveness.silence(now.awake))),

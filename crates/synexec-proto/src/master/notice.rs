@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Interrupt, Loss, MeasuredStart, Outcome, RunTimes};
-use crate::message::Reason;
+use crate::message::{Reason, TaskProgress};
 use crate::session::Disconnect;
 
 /// A slave as the user knows it.
@@ -139,6 +139,57 @@ pub enum Notice {
         done: usize,
         /// How many take part.
         slaves: usize,
+    },
+    /// A slave tells how far its task is.
+    Progress {
+        /// Who.
+        slave: SlaveLabel,
+        /// What the task has used so far.
+        progress: TaskProgress,
+        /// Whether a signal has stopped it.
+        stopped: bool,
+    },
+    /// A slave takes long to answer.
+    Late {
+        /// Who.
+        slave: SlaveLabel,
+        /// How long it has been silent.
+        silence: Duration,
+    },
+    /// A slave that took long has answered.
+    Recovered {
+        /// Who.
+        slave: SlaveLabel,
+        /// How long it was silent.
+        after: Duration,
+    },
+    /// The outputs are fetched.
+    Fetching {
+        /// Of how many slaves.
+        slaves: usize,
+    },
+    /// An output was fetched.
+    Fetched {
+        /// Whose.
+        slave: SlaveLabel,
+        /// How many were fetched or cannot be.
+        done: usize,
+        /// Of how many.
+        slaves: usize,
+    },
+    /// An output cannot be fetched.
+    OutputLost {
+        /// Whose.
+        slave: SlaveLabel,
+        /// Why.
+        why: String,
+        /// Where it is on its slave's host, where that is known.
+        kept_at: Option<String>,
+    },
+    /// Outputs cannot be stored any more.
+    OutputsFailed {
+        /// Why.
+        why: String,
     },
     /// A slave is lost.
     Lost {

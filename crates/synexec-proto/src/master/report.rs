@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Interrupt, Skew, SlaveLabel};
 use crate::clock::ClockEstimate;
-use crate::message::{Held, Reason};
+use crate::digest::Digest;
+use crate::message::{Guest, Held, OutputPlace, Reason, Usage};
 use crate::outcome::TaskEnd;
 use crate::session::Disconnect;
 use crate::time::{MonotonicInstant, WallClockTime};
@@ -21,6 +22,8 @@ pub enum PhaseName {
     Starting,
     /// Tasks run.
     Executing,
+    /// Their outputs are fetched.
+    Fetching,
 }
 
 impl fmt::Display for PhaseName {
@@ -30,6 +33,7 @@ impl fmt::Display for PhaseName {
             Self::Configuring => "configuring",
             Self::Starting => "starting",
             Self::Executing => "executing",
+            Self::Fetching => "fetching",
         })
     }
 }
@@ -126,6 +130,30 @@ pub struct MeasuredStart {
     pub lateness: Duration,
 }
 
+/// What is known of a task's output, where it was wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// All of it was fetched, so many bytes, and has this digest.
+    Whole {
+        /// Bytes.
+        length: u64,
+        /// SHA-256.
+        digest: Digest,
+    },
+    /// Its end was fetched; it has so many bytes in all.
+    Tail {
+        /// Bytes.
+        length: u64,
+    },
+    /// It could not be fetched. The slave keeps it where [`Row::output_place`] says until its next task starts.
+    Failed {
+        /// Why.
+        why: String,
+    },
+    /// An original slave does not give it.
+    Unavailable,
+}
+
 /// One slave's line in the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -135,14 +163,33 @@ pub struct Row {
     pub slave: SlaveLabel,
     /// How its task was held before the start, where it tells.
     pub held: Option<Held>,
+    /// Since when, on the master's clock.
+    pub held_at: Option<MonotonicInstant>,
     /// What was known of its clock at the start, where it was measured.
     pub clock: Option<ClockEstimate>,
     /// When its task ran by its own clocks, where that is known.
     pub times: Option<RunTimes>,
     /// When its task started, where that was measured.
     pub start: Option<MeasuredStart>,
+    /// What its task used, where it tells.
+    pub usage: Option<Usage>,
+    /// What happened to its host while the task ran, where it tells.
+    pub guest: Option<Guest>,
+    /// How long it took to answer when it was probed, where that was long.
+    pub answered_late: Option<Duration>,
+    /// Where its output is on its host, where it tells.
+    pub output_place: Option<OutputPlace>,
+    /// What was had of its output, where that was wanted.
+    pub output: Option<Output>,
     /// What became of it.
     pub outcome: Outcome,
+}
+
+impl Row {
+    /// Whether its output was wanted and could not be had.
+    pub fn has_lost_output(&self) -> bool {
+        matches!(self.output, Some(Output::Failed { .. }))
+    }
 }
 
 /// The session in one word; the program's exit status follows from it.
@@ -158,7 +205,7 @@ pub enum Verdict {
     NotEnoughSlaves,
     /// A slave declined.
     Declined,
-    /// A slave was lost, and none declined.
+    /// A slave was lost, or its output, and none declined.
     Lost,
     /// The master's own files failed.
     MasterFailed,
@@ -173,16 +220,19 @@ pub struct Round {
     pub rows: Vec<Row>,
     /// How far apart the starts were; none where not one is known.
     pub skew: Option<Skew>,
+    /// When the tasks were to start, where it came to that.
+    pub ordered: Option<MonotonicInstant>,
 }
 
 impl Round {
-    pub(super) fn new(rows: Vec<Row>) -> Self {
-        Self { skew: Skew::of(&rows), rows }
+    pub(super) fn new(rows: Vec<Row>, ordered: Option<MonotonicInstant>) -> Self {
+        Self { skew: Skew::of(&rows), rows, ordered }
     }
 
     /// Whether every slave is there for another round.
     pub(super) fn is_whole(&self) -> bool {
-        self.rows.iter().all(|row| matches!(row.outcome, Outcome::Ended(_) | Outcome::Finished))
+        let has_ended = |row: &Row| matches!(row.outcome, Outcome::Ended(_) | Outcome::Finished);
+        self.rows.iter().all(|row| has_ended(row) && !row.has_lost_output())
     }
 }
 
@@ -209,12 +259,14 @@ impl Report {
 }
 
 fn judge(rounds: &[Round], max_skew: Option<Duration>) -> Verdict {
-    let any =
-        |wanted: fn(&Outcome) -> bool| rounds.iter().flat_map(|round| &round.rows).any(|row| wanted(&row.outcome));
+    let rows = || rounds.iter().flat_map(|round| &round.rows);
+    let any = |wanted: fn(&Outcome) -> bool| rows().any(|row| wanted(&row.outcome));
     let above = |most| rounds.iter().any(|round| !round.skew.is_some_and(|skew| skew.is_within(most)));
     if any(|outcome| matches!(outcome, Outcome::Declined(_))) {
         Verdict::Declined
-    } else if any(|outcome| matches!(outcome, Outcome::Lost { .. } | Outcome::Cancelled)) {
+    } else if any(|outcome| matches!(outcome, Outcome::Lost { .. } | Outcome::Cancelled))
+        || rows().any(Row::has_lost_output)
+    {
         Verdict::Lost
     } else if any(|outcome| matches!(outcome, Outcome::Ended(end) if *end != TaskEnd::Exited(0))) {
         Verdict::TaskFailed

@@ -6,10 +6,11 @@ use super::actions::Actions;
 use super::awake::{AwakeClock, Deadline, Now};
 use super::configuring::Configuring;
 use super::executing::Executing;
+use super::fetching::Fetching;
 use super::joining::Joining;
 use super::member::{Heard, Member};
 use super::starting::Starting;
-use super::{Action, Event, Interrupt, Notice, PeerId, Report, Round, Row, Settings, Verdict};
+use super::{Action, Event, Interrupt, Notice, OutputsWanted, PeerId, Report, Round, Row, Settings, Verdict};
 use crate::message::{Features, Message};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
@@ -22,6 +23,10 @@ pub struct Session {
     phase: Option<Phase>,
     /// The rounds that are over.
     rounds: Vec<Round>,
+    /// The instant of the start of the round that is not over, once it has come to that.
+    ordered: Option<MonotonicInstant>,
+    /// What ends the session, or makes it fail, whatever its rows say.
+    ended_by: Option<Verdict>,
     actions: Actions,
     clock: AwakeClock,
 }
@@ -32,6 +37,7 @@ enum Phase {
     Configuring(Configuring),
     Starting(Starting),
     Executing(Executing),
+    Fetching(Fetching),
     Over(Report),
 }
 
@@ -41,7 +47,8 @@ impl Session {
         let mut clock = AwakeClock::new(now);
         let joining = Joining::new(settings.clone(), clock.look(now).awake);
         let phase = Some(Phase::Joining(joining));
-        Self { settings, phase, rounds: Vec::new(), actions: Actions::default(), clock }
+        let actions = Actions::default();
+        Self { settings, phase, rounds: Vec::new(), ordered: None, ended_by: None, actions, clock }
     }
 
     /// Takes what happened.
@@ -60,6 +67,7 @@ impl Session {
             Some(Phase::Configuring(phase)) => phase.advance(now, actions),
             Some(Phase::Starting(phase)) => phase.advance(now, actions),
             Some(Phase::Executing(phase)) => phase.advance(now, actions),
+            Some(Phase::Fetching(phase)) => phase.advance(now, actions),
             Some(Phase::Over(_)) | None => {}
         }
         self.proceed(now);
@@ -72,6 +80,7 @@ impl Session {
             Phase::Configuring(phase) => phase.deadline(),
             Phase::Starting(phase) => phase.deadline(),
             Phase::Executing(phase) => phase.deadline(),
+            Phase::Fetching(phase) => phase.deadline(),
             Phase::Over(_) => return None,
         };
         Some(self.clock.next_look(due))
@@ -101,6 +110,8 @@ impl Session {
                 }
             }
             Event::ConfFailed { why } => self.conf_failed(now, why),
+            Event::OutputStored { peer } => self.output_stored(now, peer),
+            Event::OutputsFailed { why } => self.outputs_failed(why),
             Event::Interrupted(interrupt) => self.interrupt(now, interrupt),
         }
     }
@@ -111,6 +122,7 @@ impl Session {
             Some(Phase::Configuring(phase)) => phase.features(peer),
             Some(Phase::Starting(phase)) => phase.features(peer),
             Some(Phase::Executing(phase)) => phase.features(peer),
+            Some(Phase::Fetching(phase)) => phase.features(peer),
             Some(Phase::Over(_)) | None => Features::NONE,
         }
     }
@@ -129,6 +141,7 @@ impl Session {
             Some(Phase::Configuring(phase)) => phase.received(heard, actions),
             Some(Phase::Starting(phase)) => phase.received(heard, actions),
             Some(Phase::Executing(phase)) => phase.received(heard, actions),
+            Some(Phase::Fetching(phase)) => phase.received(heard, actions),
             Some(Phase::Over(_)) | None => {}
         }
     }
@@ -140,12 +153,13 @@ impl Session {
             Some(Phase::Configuring(phase)) => phase.disconnected(now, peer, why, actions),
             Some(Phase::Starting(phase)) => phase.disconnected(now, peer, why, actions),
             Some(Phase::Executing(phase)) => phase.disconnected(now, peer, why, actions),
+            Some(Phase::Fetching(phase)) => phase.disconnected(now, peer, why, actions),
             Some(Phase::Over(_)) | None => {}
         }
     }
 
     fn interrupt(&mut self, now: Now, interrupt: Interrupt) {
-        let ended_by = Some(Verdict::Interrupted(interrupt));
+        let ended_by = Verdict::Interrupted(interrupt);
         let rows = match self.phase.take() {
             Some(Phase::Joining(phase)) => phase.into_rows(now, true, &mut self.actions),
             Some(Phase::Configuring(phase)) => phase.into_rows(now, &mut self.actions),
@@ -156,12 +170,39 @@ impl Session {
                 self.phase = Some(Phase::Executing(phase));
                 return;
             }
+            Some(Phase::Fetching(mut phase)) => {
+                phase.abandon("interrupted", &mut self.actions);
+                self.phase = Some(Phase::Fetching(phase));
+                self.ended_by = Some(ended_by);
+                return;
+            }
             over => {
                 self.phase = over;
                 return;
             }
         };
-        self.phase = Some(self.over(rows, ended_by));
+        self.ended_by = Some(ended_by);
+        self.phase = Some(self.over(rows));
+    }
+
+    fn output_stored(&mut self, now: Now, peer: PeerId) {
+        match &mut self.phase {
+            Some(Phase::Executing(phase)) => phase.output_stored(peer, &mut self.actions),
+            Some(Phase::Fetching(phase)) => phase.output_stored(now, peer, &mut self.actions),
+            _ => {}
+        }
+    }
+
+    /// What has been fetched is kept, and what runs goes on; but the session has failed.
+    fn outputs_failed(&mut self, why: String) {
+        let reason = format!("it could not be stored: {why}");
+        match &mut self.phase {
+            Some(Phase::Executing(phase)) => phase.abandon_outputs(&reason, &mut self.actions),
+            Some(Phase::Fetching(phase)) => phase.abandon(&reason, &mut self.actions),
+            _ => {}
+        }
+        self.ended_by.get_or_insert(Verdict::MasterFailed);
+        self.actions.tell(Notice::OutputsFailed { why });
     }
 
     /// The conf is sent in the configuring phase alone, and nothing is started without it.
@@ -170,7 +211,8 @@ impl Session {
             Some(Phase::Configuring(phase)) => {
                 self.actions.tell(Notice::ConfFailed { why });
                 let rows = phase.into_rows(now, &mut self.actions);
-                self.phase = Some(self.over(rows, Some(Verdict::MasterFailed)));
+                self.ended_by = Some(Verdict::MasterFailed);
+                self.phase = Some(self.over(rows));
             }
             other => self.phase = other,
         }
@@ -193,6 +235,7 @@ impl Session {
             Some(Phase::Configuring(phase)) => phase.proceed(now, &mut self.actions),
             Some(Phase::Starting(phase)) => phase.proceed(now, &mut self.actions),
             Some(Phase::Executing(phase)) => phase.proceed(now, &mut self.actions),
+            Some(Phase::Fetching(phase)) => phase.proceed(now, &mut self.actions),
             Some(Phase::Over(_)) | None => {}
         }
         self.phase = match self.phase.take() {
@@ -200,6 +243,7 @@ impl Session {
             Some(Phase::Configuring(phase)) => Some(self.after_configuring(now, phase)),
             Some(Phase::Starting(phase)) => Some(self.after_starting(now, phase)),
             Some(Phase::Executing(phase)) => Some(self.after_executing(now, phase)),
+            Some(Phase::Fetching(phase)) => Some(self.after_fetching(now, phase)),
             over => over,
         };
     }
@@ -210,7 +254,8 @@ impl Session {
             Phase::Configuring(Configuring::begin(&self.settings, members, now, &mut self.actions))
         } else if phase.has_given_up(now) {
             let rows = phase.into_rows(now, false, &mut self.actions);
-            self.over(rows, Some(Verdict::NotEnoughSlaves))
+            self.ended_by = Some(Verdict::NotEnoughSlaves);
+            self.over(rows)
         } else {
             Phase::Joining(phase)
         }
@@ -221,7 +266,7 @@ impl Session {
             Phase::Starting(Starting::begin(&self.settings, phase.into_members(), now))
         } else if phase.is_called_off(now) {
             let rows = phase.into_rows(now, &mut self.actions);
-            self.over(rows, None)
+            self.over(rows)
         } else {
             Phase::Configuring(phase)
         }
@@ -229,11 +274,12 @@ impl Session {
 
     fn after_starting(&mut self, now: Now, phase: Starting) -> Phase {
         if let Some(instant) = phase.gone() {
-            let members = phase.into_members();
-            Phase::Executing(Executing::begin(&self.settings, members, instant, now))
+            let (members, round) = (phase.into_members(), self.round());
+            let actions = &mut self.actions;
+            Phase::Executing(Executing::begin(&self.settings, round, members, instant, now, actions))
         } else if phase.is_called_off() {
             let rows = phase.into_rows(now, &mut self.actions);
-            self.over(rows, None)
+            self.over(rows)
         } else {
             Phase::Starting(phase)
         }
@@ -243,17 +289,43 @@ impl Session {
         if !phase.is_over() {
             return Phase::Executing(phase);
         }
-        let ended_by = phase.interrupted().map(Verdict::Interrupted);
+        if let Some(interrupt) = phase.interrupted() {
+            self.ended_by = Some(Verdict::Interrupted(interrupt));
+        }
+        self.ordered = Some(phase.instant());
+        let at_once = phase.ends_at_once();
         let (rows, members) = phase.into_rows();
-        let is_last = self.rounds_left() == 0;
-        let this = Round::new(rows);
-        if ended_by.is_some() || is_last || !this.is_whole() {
+        if self.settings.outputs == OutputsWanted::Nothing {
+            return self.after_round(now, rows, members);
+        }
+        let (settings, round, actions) = (&self.settings, self.round(), &mut self.actions);
+        let mut phase = Fetching::begin(settings, round, rows, members, now, actions);
+        match self.ended_by {
+            Some(Verdict::MasterFailed) => phase.abandon("outputs cannot be stored here any more", actions),
+            Some(_) if at_once => phase.abandon("interrupted", actions),
+            _ => {}
+        }
+        Phase::Fetching(phase)
+    }
+
+    fn after_fetching(&mut self, now: Now, phase: Fetching) -> Phase {
+        if !phase.is_over() {
+            return Phase::Fetching(phase);
+        }
+        let (rows, members) = phase.into_rows();
+        self.after_round(now, rows, members)
+    }
+
+    fn after_round(&mut self, now: Now, rows: Vec<Row>, members: Vec<Member>) -> Phase {
+        let this = Round::new(rows, self.ordered);
+        if self.ended_by.is_some() || self.rounds_left() == 0 || !this.is_whole() {
             for member in &members {
                 self.actions.close(member.peer);
             }
-            return self.over(this.rows, ended_by);
+            return self.over(this.rows);
         }
         self.rounds.push(this);
+        self.ordered = None;
         self.next_round(now, members)
     }
 
@@ -273,13 +345,13 @@ impl Session {
     }
 
     /// The end, with the rows of the last round.
-    fn over(&mut self, rows: Vec<Row>, ended_by: Option<Verdict>) -> Phase {
+    fn over(&mut self, rows: Vec<Row>) -> Phase {
         if self.rounds_left() > 0 {
             self.actions.tell(Notice::RoundsLeftOut { rounds: self.rounds_left() });
         }
         let mut rounds = std::mem::take(&mut self.rounds);
-        rounds.push(Round::new(rows));
-        let report = Report::new(rounds, self.settings.max_skew, ended_by);
+        rounds.push(Round::new(rows, self.ordered));
+        let report = Report::new(rounds, self.settings.max_skew, self.ended_by);
         if let (Verdict::SkewExceeded, Some(most)) = (report.verdict, self.settings.max_skew) {
             self.actions.tell(Notice::SkewExceeded { most });
         }

@@ -25,18 +25,32 @@ pub enum Feature {
     /// A start at one instant: the clock is measured, EXEC carries the instant, GO confirms it, and HOLD makes the task
     /// ready for another one.
     Start,
+    /// RUNNING and STOPPED tell how far the task is.
+    Progress,
+    /// FETCH, `OUTPUT_PART`, `OUTPUT_MARK`, `OUTPUT_NO`: the master can have the task's output.
+    Outputs,
 }
 
 impl Feature {
-    const ALL: [Self; 5] = [Self::ConfParts, Self::Reasons, Self::TaskEnded, Self::Stop, Self::Start];
+    const ALL: [Self; 7] = [
+        Self::ConfParts,
+        Self::Reasons,
+        Self::TaskEnded,
+        Self::Stop,
+        Self::Start,
+        Self::Progress,
+        Self::Outputs,
+    ];
 
-    /// The feature that a command belongs to; none where it is of version 1.
+    /// The feature that a command belongs to; none where peers of version 1 use it.
     pub(super) fn of(command: Command) -> Option<Self> {
         match command {
             Command::ConfBegin | Command::ConfPart => Some(Self::ConfParts),
             Command::TaskEnded => Some(Self::TaskEnded),
             Command::Stop => Some(Self::Stop),
             Command::ClockProbe | Command::ClockReply | Command::Go | Command::Hold => Some(Self::Start),
+            Command::Running | Command::Stopped => Some(Self::Progress),
+            Command::Fetch | Command::OutputPart | Command::OutputMark | Command::OutputNo => Some(Self::Outputs),
             _ => None,
         }
     }
@@ -48,6 +62,8 @@ impl Feature {
             Self::TaskEnded => 1 << 2,
             Self::Stop => 1 << 3,
             Self::Start => 1 << 4,
+            Self::Progress => 1 << 5,
+            Self::Outputs => 1 << 6,
         }
     }
 }

@@ -1,4 +1,7 @@
-//! `CONF_BEGIN`: a conf follows in parts. Fields: 1 rank (u32), 2 slaves (u32), 3 length (u64).
+//! `CONF_BEGIN`: a conf follows in parts. Fields: 1 rank (u32), 2 slaves (u32), 3 length (u64), 4 how often the
+//! task's progress is to be told (u32 milliseconds; not there when only on request).
+
+use std::time::Duration;
 
 use crate::wire::{FieldError, FieldReader, FieldWriter};
 
@@ -8,6 +11,7 @@ pub const CONF_MAX: u64 = 1 << 30;
 const RANK: u16 = 1;
 const SLAVES: u16 = 2;
 const LENGTH: u16 = 3;
+const PROGRESS: u16 = 4;
 
 /// The slave's place in the slaveset, and how large the conf is that `CONF_PART`s will bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub struct ConfBegin {
     pub slaves: u32,
     /// Bytes of the whole conf.
     pub length: u64,
+    /// How often the slave is to tell its task's progress, in whole milliseconds; otherwise only on request.
+    pub progress: Option<Duration>,
 }
 
 impl ConfBegin {
@@ -26,7 +32,10 @@ impl ConfBegin {
         FieldWriter::default()
             .put(RANK, &self.rank.to_be_bytes())
             .put(SLAVES, &self.slaves.to_be_bytes())
-            .put(LENGTH, &self.length.to_be_bytes())
+            .put_u64(LENGTH, self.length)
+            .put_some(self.progress, |writer, every| {
+                writer.put(PROGRESS, &u32::try_from(every.as_millis()).unwrap_or(u32::MAX).to_be_bytes())
+            })
             .finish()
     }
 
@@ -39,7 +48,10 @@ impl ConfBegin {
         Ok(Self {
             rank: u32::from_be_bytes(fields.array(RANK)?),
             slaves: u32::from_be_bytes(fields.array(SLAVES)?),
-            length: u64::from_be_bytes(fields.array(LENGTH)?),
+            length: fields.u64(LENGTH)?,
+            progress: fields
+                .optional_array(PROGRESS)?
+                .map(|millis| Duration::from_millis(u32::from_be_bytes(millis).into())),
         })
     }
 }
@@ -50,11 +62,14 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let begin = ConfBegin { rank: 3, slaves: 8, length: 0x1_0000 };
+        let begin = ConfBegin { rank: 3, slaves: 8, length: 0x1_0000, progress: None };
         let bytes =
             [&[0, 1, 0, 4, 0, 0, 0, 3][..], &[0, 2, 0, 4, 0, 0, 0, 8], &[0, 3, 0, 8, 0, 0, 0, 0, 0, 1, 0, 0]].concat();
         assert_eq!(begin.encode(), bytes);
         assert_eq!(ConfBegin::decode(&bytes), Ok(begin));
         assert_eq!(ConfBegin::decode(&bytes[..16]), Err(FieldError::Missing(LENGTH)));
+        let often = ConfBegin { progress: Some(Duration::from_millis(2500)), ..begin };
+        assert_eq!(often.encode()[bytes.len()..], [0, 4, 0, 4, 0, 0, 9, 196]);
+        assert_eq!(ConfBegin::decode(&often.encode()), Ok(often));
     }
 }

@@ -4,12 +4,16 @@ mod capabilities;
 mod clock_probe;
 mod clock_reply;
 mod conf_begin;
+mod evidence;
+mod fetch;
 mod finished;
 mod held;
 mod hold;
+mod output_mark;
 mod reason;
 mod start_order;
 mod task_ended;
+mod task_progress;
 
 use thiserror::Error;
 
@@ -17,11 +21,15 @@ pub use capabilities::{Capabilities, Feature, Features};
 pub use clock_probe::ClockProbe;
 pub use clock_reply::ClockReply;
 pub use conf_begin::{CONF_MAX, ConfBegin};
+pub use evidence::{Guest, Usage};
+pub use fetch::Fetch;
 pub use finished::{FINISHED_LEN, FinishedRecord};
 pub use held::Held;
 pub use hold::Hold;
+pub use output_mark::OutputMark;
 pub use reason::Reason;
-pub use task_ended::TaskEnded;
+pub use task_ended::{OutputPlace, TaskEnded};
+pub use task_progress::TaskProgress;
 
 use crate::time::MonotonicInstant;
 use crate::wire::{Command, FieldError, Frame, FrameTooLong};
@@ -63,6 +71,18 @@ pub enum Message {
     Go,
     /// Make the task ready once more.
     Hold(Hold),
+    /// The task runs, and is so far.
+    Running(TaskProgress),
+    /// The task is stopped by a signal, and is so far.
+    Stopped(TaskProgress),
+    /// Give me some of the output.
+    Fetch(Fetch),
+    /// The next bytes of the output.
+    OutputPart(Vec<u8>),
+    /// The answer to a fetch is complete.
+    OutputMark(OutputMark),
+    /// The output cannot be given.
+    OutputNo(Option<Reason>),
     /// A message that is read past.
     Ignored(Command),
 }
@@ -115,14 +135,20 @@ impl Message {
             Command::ClockReply => Self::ClockReply(ClockReply::decode(frame.data()).map_err(fields)?),
             Command::Go => Self::Go,
             Command::Hold => Self::Hold(Hold::decode(frame.data()).map_err(fields)?),
-            Command::Running | Command::Stopped | Command::Unknown(_) => Self::Ignored(command),
+            Command::Running => Self::Running(TaskProgress::decode(frame.data()).map_err(fields)?),
+            Command::Stopped => Self::Stopped(TaskProgress::decode(frame.data()).map_err(fields)?),
+            Command::Fetch => Self::Fetch(Fetch::decode(frame.data()).map_err(fields)?),
+            Command::OutputPart => Self::OutputPart(frame.into_data()),
+            Command::OutputMark => Self::OutputMark(OutputMark::decode(frame.data()).map_err(fields)?),
+            Command::OutputNo => Self::OutputNo(Reason::decode(frame.data())),
+            Command::Unknown(_) => Self::Ignored(command),
         })
     }
 
     /// Writes the message as a frame.
     ///
     /// # Errors
-    /// [`FrameTooLong`] when a conf or a part of one is larger than a frame can be.
+    /// [`FrameTooLong`] when a conf, or a part of one or of an output, is larger than a frame can be.
     pub fn encode(&self) -> Result<Frame, FrameTooLong> {
         Ok(match self {
             Self::Reply(capabilities) => Frame::new(Command::Reply, Capabilities::encode(capabilities.as_ref()))?,
@@ -142,6 +168,12 @@ impl Message {
             Self::ClockReply(reply) => Frame::new(Command::ClockReply, reply.encode())?,
             Self::Go => Frame::bare(Command::Go),
             Self::Hold(hold) => Frame::new(Command::Hold, hold.encode())?,
+            Self::Running(progress) => Frame::new(Command::Running, progress.encode())?,
+            Self::Stopped(progress) => Frame::new(Command::Stopped, progress.encode())?,
+            Self::Fetch(fetch) => Frame::new(Command::Fetch, fetch.encode())?,
+            Self::OutputPart(bytes) => Frame::new(Command::OutputPart, bytes.clone())?,
+            Self::OutputMark(mark) => Frame::new(Command::OutputMark, mark.encode())?,
+            Self::OutputNo(reason) => Frame::new(Command::OutputNo, Reason::encode(reason.as_ref()))?,
             Self::Ignored(command) => Frame::bare(*command),
         })
     }
@@ -161,7 +193,7 @@ mod tests {
 
         #[test]
         fn what_was_decoded_encodes_to_something_that_decodes_the_same(
-            code in 0u8..30,
+            code in 0u8..45,
             data in prop::collection::vec(any::<u8>(), 0..60),
         ) {
             let decode = |frame| Message::decode(frame, Features::ours());
@@ -173,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_was_not_agreed_is_read_past() {
-        for code in 16..28 {
+        for code in [8, 9].into_iter().chain(16..45) {
             let command = Command::from(code);
             let frame = Frame::new(command, b"whatever".to_vec()).unwrap();
             assert_eq!(Message::decode(frame, Features::NONE), Ok(Message::Ignored(command)));
@@ -194,7 +226,5 @@ mod tests {
             assert_eq!(Message::decode(frame, Features::NONE), Ok(message));
         }
         assert_eq!(decode(Frame::new(Command::Probe, b"stray".to_vec()).unwrap()), Ok(Message::Probe(None)));
-        let running = Frame::new(Command::Running, vec![1; 9]).unwrap();
-        assert_eq!(decode(running), Ok(Message::Ignored(Command::Running)));
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::Notice;
 use crate::master::Interrupt;
-use crate::message::{ConfBegin, Held, Message, Reason, TaskEnded};
+use crate::message::{ConfBegin, Fetch, Held, Message, Reason, TaskEnded, TaskProgress};
 use crate::outcome::TaskEnd;
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
@@ -69,6 +69,17 @@ pub enum Event {
     },
     /// Nobody of the task's process group is left.
     StragglersGone,
+    /// How far the task is.
+    Sampled {
+        /// What it has used so far.
+        progress: TaskProgress,
+        /// Whether a signal has stopped it.
+        stopped: bool,
+    },
+    /// There is nothing yet of the output that [`Action::SendOutput`] asked for.
+    NoOutputYet(Fetch),
+    /// The output cannot be read.
+    OutputFailed(Reason),
     /// The user wants the slave to end; said twice, at once.
     Shutdown(Interrupt),
 }
@@ -128,6 +139,16 @@ pub enum Action {
     Signal(StopSignal),
     /// See whether the task's process group is empty; [`Event::StragglersGone`] if so.
     CheckStragglers,
+    /// See how far the task is; [`Event::Sampled`], unless it has ended.
+    Sample,
+    /// Send a piece of the task's output.
+    SendOutput {
+        /// Which.
+        fetch: Fetch,
+        /// Whether the task is over, so that what is there is all; otherwise [`Event::NoOutputYet`] where the master
+        /// wants to wait and nothing is there.
+        is_over: bool,
+    },
     /// Tell the user.
     Tell(Notice),
     /// End the program.

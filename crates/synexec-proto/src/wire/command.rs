@@ -21,9 +21,9 @@ pub enum Command {
     ExecOk,
     /// Slave: the command is not started.
     ExecNo,
-    /// Slave: the task is running. Defined by version 1, sent by nobody yet.
+    /// Slave: the task is running. Defined by version 1; the original never sends it.
     Running,
-    /// Slave: the task is stopped. Defined by version 1, sent by nobody yet.
+    /// Slave: the task is stopped by a signal. Defined by version 1; the original never sends it.
     Stopped,
     /// Slave: the command has ended, as version 1 says it.
     Finished,
@@ -43,6 +43,14 @@ pub enum Command {
     Go,
     /// Master: make the task ready once more.
     Hold,
+    /// Master: give me some of the task's output.
+    Fetch,
+    /// Slave: the next bytes of the output.
+    OutputPart,
+    /// Slave: this is all for now, or all there is.
+    OutputMark,
+    /// Slave: the output cannot be given.
+    OutputNo,
     /// A code that this revision does not know; read past.
     Unknown(u8),
 }
@@ -69,6 +77,10 @@ impl From<u8> for Command {
             25 => Self::ClockReply,
             26 => Self::Go,
             27 => Self::Hold,
+            40 => Self::Fetch,
+            41 => Self::OutputPart,
+            42 => Self::OutputMark,
+            43 => Self::OutputNo,
             other => Self::Unknown(other),
         }
     }
@@ -97,6 +109,10 @@ impl From<Command> for u8 {
             Command::ClockReply => 25,
             Command::Go => 26,
             Command::Hold => 27,
+            Command::Fetch => 40,
+            Command::OutputPart => 41,
+            Command::OutputMark => 42,
+            Command::OutputNo => 43,
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A field is a tag (u16, big-endian), the length of its value (u16, big-endian) and the value. A reader skips tags
 //! that it does not know.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 /// Data that are no sequence of fields, or lack one.
@@ -53,6 +55,27 @@ impl FieldWriter {
         self
     }
 
+    /// Adds a number of 64 bits.
+    #[must_use]
+    pub fn put_u64(self, tag: u16, number: u64) -> Self {
+        self.put(tag, &number.to_be_bytes())
+    }
+
+    /// Adds a time in nanoseconds (u64); the longest there is where it is longer.
+    #[must_use]
+    pub fn put_duration(self, tag: u16, time: Duration) -> Self {
+        self.put_u64(tag, u64_nanos(time))
+    }
+
+    /// Adds a field where there is something to write.
+    #[must_use]
+    pub fn put_some<T>(self, value: Option<T>, put: impl FnOnce(Self, T) -> Self) -> Self {
+        match value {
+            Some(value) => put(self, value),
+            None => self,
+        }
+    }
+
     /// All that was written.
     pub fn finish(self) -> Vec<u8> {
         self.0
@@ -94,6 +117,30 @@ impl<'a> FieldReader<'a> {
         let Some(value) = self.find(tag)? else { return Ok(None) };
         value.try_into().map(Some).map_err(|_| FieldError::Length { tag, length: value.len() })
     }
+
+    /// A number of 64 bits that must be there.
+    ///
+    /// # Errors
+    /// As [`Self::array`].
+    pub fn u64(&self, tag: u16) -> Result<u64, FieldError> {
+        self.array(tag).map(u64::from_be_bytes)
+    }
+
+    /// A number of 64 bits where it is there.
+    ///
+    /// # Errors
+    /// As [`Self::optional_array`].
+    pub fn optional_u64(&self, tag: u16) -> Result<Option<u64>, FieldError> {
+        Ok(self.optional_array(tag)?.map(u64::from_be_bytes))
+    }
+
+    /// A time in nanoseconds where it is there.
+    ///
+    /// # Errors
+    /// As [`Self::optional_array`].
+    pub fn optional_duration(&self, tag: u16) -> Result<Option<Duration>, FieldError> {
+        Ok(self.optional_u64(tag)?.map(Duration::from_nanos))
+    }
 }
 
 impl<'a> Iterator for FieldReader<'a> {
@@ -107,6 +154,20 @@ impl<'a> Iterator for FieldReader<'a> {
         self.0 = field.map_or(&[], |(_, _, rest)| rest);
         Some(field.map(|(tag, value, _)| (tag, value)).ok_or(FieldError::Truncated))
     }
+}
+
+/// A time as nanoseconds; the most there is where it is longer.
+pub(crate) fn u64_nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The numbers in a value that is nothing but so many of them. Those that the value is too short for are zero.
+pub(crate) fn get_u64s<const N: usize>(bytes: &[u8]) -> [u64; N] {
+    let mut numbers = [0; N];
+    for (number, chunk) in numbers.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *number = u64::from_be_bytes(*chunk);
+    }
+    numbers
 }
 
 fn take_field(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {

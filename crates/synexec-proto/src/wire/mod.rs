@@ -9,5 +9,6 @@ mod header;
 pub use command::Command;
 pub use decoder::{DecodeError, FrameDecoder};
 pub use fields::{FieldError, FieldReader, FieldWriter};
+pub(crate) use fields::{get_u64s, u64_nanos};
 pub use frame::{DATA_MAX, Frame, FrameTooLong};
 pub use header::{HEADER_LEN, Header, PROTOCOL_VERSION, SessionId};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use synexec_host::events::tell;
-use synexec_host::process::{ProcessGroup, Start, Task, TaskCommand};
-use synexec_proto::message::{Held, Reason, TaskEnded};
+use synexec_host::process::{ProcessGroup, Sample, Start, Task, TaskCommand};
+use synexec_proto::message::{Guest, Held, Reason, TaskEnded};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 
@@ -68,6 +68,7 @@ pub struct EndedTask {
     started: WallClockTime,
     finished: WallClockTime,
     finished_at: MonotonicInstant,
+    guest: Guest,
 }
 
 impl TaskThread {
@@ -113,6 +114,11 @@ impl TaskThread {
         self.group.is_none_or(ProcessGroup::is_empty)
     }
 
+    /// How far the task is; none when it is gone.
+    pub fn sample(&self) -> Option<Sample> {
+        self.group?.sample()
+    }
+
     fn order(&self, order: Order) {
         // A task that has ended needs no orders any more.
         let _ = self.orders.send(order);
@@ -134,10 +140,13 @@ impl EndedTask {
     /// Reaps the process; gives its life, and whether others of its group are left.
     pub fn reap(self) -> (TaskEnded, bool) {
         let group = self.task.group();
-        let end = self.task.reap().unwrap_or_else(|error| {
-            log::error!("cannot learn how the task ended: {error}");
-            TaskEnd::Exited(u8::MAX)
-        });
+        let (end, usage) = match self.task.reap_with_usage() {
+            Ok((end, usage)) => (end, Some(usage)),
+            Err(error) => {
+                log::error!("cannot learn how the task ended: {error}");
+                (TaskEnd::Exited(u8::MAX), None)
+            }
+        };
         let ended = TaskEnded {
             started: self.started,
             finished: self.finished,
@@ -146,6 +155,9 @@ impl EndedTask {
             end,
             start_uncertainty: self.start.map(|start| start.uncertainty),
             lateness: self.lateness,
+            usage,
+            guest: Some(self.guest),
+            output: None,
         };
         (ended, !group.is_empty())
     }

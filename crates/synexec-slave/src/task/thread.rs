@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use synexec_host::clock::{monotonic_now, wall_clock_now};
+use synexec_host::guest::GuestState;
 use synexec_host::precedence::Precedence;
 use synexec_host::process::{HeldTask, Start, Task, TaskCommand};
 use synexec_host::timer::{is_core_free, make_precise, sleep_until, stay_awake_until};
@@ -17,6 +18,12 @@ use super::{EndedTask, Order, TaskEvent, When};
 
 /// This long before its instant a task is only waited for by the clock; until then it can still be told otherwise.
 const LAST_SLEEP: Duration = Duration::from_millis(2);
+
+/// Where the host was looked at longer ago, it is looked at once more before the start, if there is time for that.
+const STALE: Duration = Duration::from_secs(1);
+
+/// How far ahead the start has to be for that.
+const TIME_TO_LOOK: Duration = Duration::from_millis(20);
 
 /// How often a task that is held is looked at, to learn whether somebody has killed it.
 const PULSE: Duration = Duration::from_millis(100);
@@ -52,11 +59,16 @@ pub(super) fn run(command: TaskCommand, orders: &Receiver<Order>, tell: impl Fn(
     };
     // From here on, since children inherit it.
     make_precise();
+    let held_at = monotonic_now();
+    let mut guest = GuestState::now();
     tell(TaskEvent::Held(Ok((held.held(), held.group()))));
     let Some(when) = await_release(&held, orders, &tell) else { return };
+    if has_time_to_look(when, held_at) {
+        guest = GuestState::now();
+    }
     let Some(started) = start(held, when, orders, &tell) else { return };
     match started {
-        Ok(started) => see_to_its_end(started, when, tell),
+        Ok(started) => see_to_its_end(started, when, guest, tell),
         Err(error) => tell(TaskEvent::Started(Err(cannot_run(error)))),
     }
 }
@@ -68,6 +80,12 @@ fn why(error: &io::Error, program: &Path) -> String {
         Some(errno) => errno.desc().to_owned(),
         None => error.to_string(),
     }
+}
+
+/// Whether the host is to be looked at once more before the start, which must not be late for it.
+fn has_time_to_look(when: When, last_look: MonotonicInstant) -> bool {
+    let now = monotonic_now();
+    now.since(last_look) > STALE && matches!(when, When::At(instant) if instant.since(now) > TIME_TO_LOOK)
 }
 
 /// When to start; none when the task is not wanted any more. Tells once if it is gone meanwhile.
@@ -146,7 +164,7 @@ fn await_instant(instant: MonotonicInstant, orders: &Receiver<Order>) -> Option<
     Some(Host::Busy { lateness: monotonic_now().since(instant) })
 }
 
-fn see_to_its_end(started: Started, when: When, tell: impl Fn(TaskEvent)) {
+fn see_to_its_end(started: Started, when: When, before: GuestState, tell: impl Fn(TaskEvent)) {
     let Started { task, released, start } = started;
     let (now, now_at) = (wall_clock_now(), monotonic_now());
     let started = now.minus(now_at.since(start.map_or(released, |start| start.at)));
@@ -154,9 +172,10 @@ fn see_to_its_end(started: Started, when: When, tell: impl Fn(TaskEvent)) {
         log::error!("cannot wait for the task: {error}");
     }
     let (finished, finished_at) = (wall_clock_now(), monotonic_now());
+    let guest = GuestState::now().since(&before);
     let lateness = match when {
         When::AtOnce => None,
         When::At(instant) => Some(released.since(instant)),
     };
-    tell(TaskEvent::Ended(EndedTask { task, start, released, lateness, started, finished, finished_at }));
+    tell(TaskEvent::Ended(EndedTask { task, start, released, lateness, started, finished, finished_at, guest }));
 }

@@ -1,5 +1,6 @@
 //! The conf: receiving it, and having its task held.
 
+use super::output::OutputState;
 use super::{Conf, Slave};
 use crate::message::{CONF_MAX, ConfBegin, Feature, Held, Hold, Message, Reason};
 use crate::slave::task::Task;
@@ -23,6 +24,7 @@ impl Slave {
             self.decline(Reason::new(&format!("the conf has {} bytes; at most {CONF_MAX} are taken", begin.length)));
             return;
         }
+        self.telling.begin(begin.progress);
         self.push(Action::BeginConf(Some(begin)));
         self.conf = Conf::Receiving { left: begin.length };
         if begin.length == 0 {
@@ -52,6 +54,7 @@ impl Slave {
             return false;
         }
         self.discard_conf();
+        self.telling.begin(None);
         self.session = Some(ExitCause::NotStarted);
         true
     }
@@ -87,7 +90,7 @@ impl Slave {
             _ => {}
         }
         match self.task {
-            Task::Spawning { stopped: false } => self.release(None),
+            Task::Spawning { stopped: false } => self.release(now, None),
             Task::Spawning { stopped: true } => {
                 let reason = Reason::new("it was stopped before it had started");
                 self.not_started(now, reason, ExitCause::NotStarted);
@@ -113,6 +116,7 @@ impl Slave {
     pub(super) fn discard_conf(&mut self) {
         if self.conf != Conf::None {
             self.conf = Conf::None;
+            self.output = OutputState::default();
             self.push(Action::Discard);
         }
     }

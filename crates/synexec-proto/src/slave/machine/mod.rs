@@ -1,6 +1,8 @@
 //! The slave's state, and what each event does to it.
 
 mod conf;
+mod output;
+mod progress;
 mod start;
 
 use std::collections::VecDeque;
@@ -8,6 +10,8 @@ use std::time::Duration;
 
 pub use start::LEAD_MAX;
 
+use self::output::OutputState;
+use self::progress::Telling;
 use super::task::Task;
 use super::{Action, Event, ExitCause, Notice, Settings};
 use crate::master::Interrupt;
@@ -29,6 +33,8 @@ pub struct Slave {
     /// What `--once` needs to know of the session: the last thing that happened in it.
     session: Option<ExitCause>,
     unreported: Option<TaskEnded>,
+    output: OutputState,
+    telling: Telling,
     shutdown: Option<Interrupt>,
     actions: VecDeque<Action>,
 }
@@ -69,6 +75,8 @@ impl Slave {
             task: Task::Idle,
             session: None,
             unreported: None,
+            output: OutputState::default(),
+            telling: Telling::default(),
             shutdown: None,
             actions: VecDeque::new(),
         };
@@ -103,7 +111,10 @@ impl Slave {
             Event::Prepared(result) => self.prepared(now, result),
             Event::HeldTaskDied(reason) => self.held_task_died(reason),
             Event::Started(result) => self.started(now, result),
-            Event::TaskEnded { ended, stragglers } => self.ended(now, &ended, stragglers),
+            Event::TaskEnded { ended, stragglers } => self.ended(now, ended, stragglers),
+            Event::Sampled { progress, stopped } => self.sampled(progress, stopped),
+            Event::NoOutputYet(fetch) => self.no_output_yet(now, fetch),
+            Event::OutputFailed(reason) => self.refuse_output(reason),
             Event::StragglersGone => {
                 self.task.ended(now, false);
                 self.settle(now);
@@ -125,13 +136,16 @@ impl Slave {
         }
         let due = self.task.advance(now);
         self.carry_out(due);
+        self.advance_output(now);
+        self.advance_progress(now);
         self.settle(now);
     }
 
     /// When to call [`Self::advance`] next.
     pub fn deadline(&self) -> Option<MonotonicInstant> {
         let retry = if let Link::RetryAt(at) = self.link { Some(at) } else { None };
-        retry.into_iter().chain(self.task.deadline()).min()
+        let others = [self.task.deadline(), self.output.deadline(), self.telling.deadline()];
+        retry.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// The next thing to do.
@@ -152,7 +166,10 @@ impl Slave {
 
     fn obey(&mut self, now: MonotonicInstant, message: Message) {
         match message {
-            Message::Probe(capabilities) => self.probed(capabilities),
+            Message::Probe(capabilities) => {
+                self.probed(capabilities);
+                self.sample();
+            }
             Message::Conf(bytes) => self.conf(bytes),
             Message::ConfBegin(begin) => self.conf_begin(begin),
             Message::ConfPart(bytes) => self.conf_part(bytes),
@@ -160,6 +177,7 @@ impl Slave {
             Message::Exec(at) => self.exec(now, at),
             Message::Go => self.go(now),
             Message::Stop => self.stop(now),
+            Message::Fetch(fetch) => self.fetch(fetch),
             _ => {}
         }
     }
@@ -180,6 +198,8 @@ impl Slave {
         self.tell(Notice::Disconnected { why, configured });
         self.push(Action::Disconnect);
         self.link = Link::Gone;
+        self.telling.end();
+        self.output.forget_fetch();
         self.stop(now);
         self.settle(now.plus(RETRY_INTERVAL));
     }

@@ -25,7 +25,7 @@ impl Slave {
         match (self.conf, at) {
             _ if !self.task.is_idle() => self.refuse(Reason::new("a task is running")),
             (Conf::Held { .. }, Some(at)) => self.order(now, at),
-            (Conf::Held { .. }, None) => self.release(None),
+            (Conf::Held { .. }, None) => self.release(now, None),
             (Conf::Preparing, None) => self.task = Task::Spawning { stopped: false },
             (Conf::Spent, None) => {
                 self.task = Task::Spawning { stopped: false };
@@ -48,15 +48,17 @@ impl Slave {
     pub(super) fn go(&mut self, now: MonotonicInstant) {
         if let Conf::Held { ordered: Some(at) } = self.conf {
             self.tell(Notice::StartsIn(at.since(now)));
-            self.release(Some(at));
+            self.release(now, Some(at));
         } else {
             self.refuse(Reason::new("no start was ordered"));
         }
     }
 
-    pub(super) fn release(&mut self, at: Option<MonotonicInstant>) {
+    pub(super) fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) {
         self.conf = Conf::Spent;
         self.task = Task::Running;
+        self.output.begin();
+        self.telling.start(at.unwrap_or(now));
         self.push(Action::Release { at });
     }
 
@@ -82,22 +84,24 @@ impl Slave {
         self.settle(now);
     }
 
-    pub(super) fn ended(&mut self, now: MonotonicInstant, ended: &TaskEnded, stragglers: bool) {
+    pub(super) fn ended(&mut self, now: MonotonicInstant, ended: TaskEnded, stragglers: bool) {
         self.task.ended(now, stragglers);
         self.session = Some(ExitCause::TaskEnded(ended.end));
         self.tell(Notice::Ended { end: ended.end, lateness: ended.lateness });
-        self.unreported = Some(*ended);
+        self.unreported = Some(ended);
         self.settle(now);
     }
 
     /// Tells the master, once nothing of the task is left that is being waited for.
     pub(super) fn report_end(&mut self) {
         let Some(ended) = self.unreported.take() else { return };
+        self.telling.end();
         self.send(if self.agreed(Feature::TaskEnded) {
             Message::TaskEnded(ended)
         } else {
             Message::Finished(FinishedRecord { started: ended.started, finished: ended.finished })
         });
+        self.give_rest();
     }
 
     pub(super) fn stop(&mut self, now: MonotonicInstant) {

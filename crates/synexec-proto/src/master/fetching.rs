@@ -1,0 +1,253 @@
+//! Fetching: all tasks have ended, and their outputs are fetched, some at a time.
+
+use super::actions::Actions;
+use super::awake::{Deadline, Now};
+use super::member::{Heard, Member, PhaseStart, Unanswered};
+use super::output::{Fetched, OutputStream, Request};
+use super::roster::{Awaited, Roster, Slave};
+use super::{Loss, Notice, Outcome, Output, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
+use crate::message::{Feature, Features, Message};
+use crate::session::Disconnect;
+use std::time::Duration;
+
+/// Outputs that are fetched at the same time.
+const AT_ONCE: usize = 16;
+
+/// How much of a whole output is asked for at a time, in bytes.
+const WINDOW: u32 = 512 * 1024;
+
+/// The same for one that is shown as it comes.
+const LIVE_WINDOW: u32 = 16 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Fetching {
+    lost_after: Duration,
+    wanted: OutputsWanted,
+    round: u32,
+    start: PhaseStart,
+    slaves: Roster<Fetch>,
+    /// One for each slave, by rank.
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+enum Fetch {
+    /// Its task has no output that would be waited for.
+    NotWanted,
+    /// To be asked for from this byte.
+    Due(u64),
+    Asked(Unanswered),
+    Done(Output),
+}
+
+impl Awaited for Fetch {
+    fn is_settled(&self) -> bool {
+        matches!(self, Self::NotWanted | Self::Done(_))
+    }
+
+    fn unanswered(&self) -> Option<Unanswered> {
+        if let Self::Asked(asked) = self { Some(*asked) } else { None }
+    }
+}
+
+/// Asks for all outputs as they come, when the tasks start.
+pub(super) fn follow_all<S>(slaves: &mut Roster<S>, round: u32, actions: &mut Actions) {
+    let request = Request { offset: 0, window: LIVE_WINDOW, follow: true, once: false };
+    for member in slaves.iter_mut().map(|slave| &mut slave.member).filter(|member| member.has(Feature::Outputs)) {
+        let id = OutputId { round, rank: member.rank };
+        member.output = Some(OutputStream::begin(member.peer, id, request, actions));
+    }
+}
+
+impl Fetching {
+    /// Tasks whose slaves are there still have outputs to give.
+    pub(super) fn begin(
+        settings: &Settings,
+        round: u32,
+        rows: Vec<Row>,
+        members: Vec<Member>,
+        now: Now,
+        actions: &mut Actions,
+    ) -> Self {
+        let asked = Unanswered::new(now.awake, settings.lost_after);
+        let mut ranked = rows.iter();
+        let state = |member: &Member| match ranked.next() {
+            Some(row) => first_state(member, row, settings.outputs, asked),
+            None => Fetch::NotWanted,
+        };
+        let slaves = Roster::new(members, state);
+        let start = PhaseStart { phase: PhaseName::Fetching, at: now.awake };
+        let mut phase =
+            Self { lost_after: settings.lost_after, wanted: settings.outputs, round, start, slaves, rows };
+        actions.tell(Notice::Fetching { slaves: phase.wanted_count() });
+        phase.tell_failed(actions);
+        phase
+    }
+
+    /// What is agreed with a peer.
+    pub(super) fn features(&self, peer: PeerId) -> Features {
+        self.slaves.features(peer)
+    }
+
+    pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
+        let lost_after = self.lost_after;
+        let Some(slave) = self.slaves.get_mut(heard.peer) else { return };
+        slave.member.heard(&heard, actions);
+        let Heard { now, peer, message, .. } = heard;
+        if let (Fetch::Asked(asked), Some(output)) = (&mut slave.state, &mut slave.member.output) {
+            if matches!(message, Message::OutputPart(_) | Message::OutputMark(_)) {
+                *asked = Unanswered::new(now.awake, lost_after);
+            }
+            output.received(message, actions);
+            self.settle(peer, actions);
+        }
+    }
+
+    pub(super) fn output_stored(&mut self, now: Now, peer: PeerId, actions: &mut Actions) {
+        let lost_after = self.lost_after;
+        let Some(slave) = self.slaves.get_mut(peer) else { return };
+        if let (Fetch::Asked(asked), Some(output)) = (&mut slave.state, &mut slave.member.output) {
+            *asked = Unanswered::new(now.awake, lost_after);
+            output.stored(actions);
+            self.settle(peer, actions);
+        }
+    }
+
+    pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
+        self.lose(now, peer, Loss::Disconnected(why), actions);
+    }
+
+    pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
+        for (peer, why) in self.slaves.check(now, actions) {
+            self.lose(now, peer, why, actions);
+        }
+    }
+
+    /// Asks for as many outputs as may be fetched at the same time.
+    pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
+        let underway = self.slaves.iter().filter(|slave| matches!(slave.state, Fetch::Asked(_))).count();
+        let (round, wanted, lost_after) = (self.round, self.wanted, self.lost_after);
+        let due = self.slaves.iter_mut().filter(|slave| matches!(slave.state, Fetch::Due(_)));
+        for slave in due.take(AT_ONCE.saturating_sub(underway)) {
+            let Fetch::Due(offset) = slave.state else { continue };
+            let id = OutputId { round, rank: slave.member.rank };
+            let request = request(wanted, offset);
+            slave.member.output = Some(OutputStream::begin(slave.member.peer, id, request, actions));
+            slave.state = Fetch::Asked(Unanswered::new(now.awake, lost_after));
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline { awake: self.slaves.deadline(), monotonic: None }
+    }
+
+    /// Whether every output is here, or cannot be had.
+    pub(super) fn is_over(&self) -> bool {
+        self.slaves.iter().all(Slave::is_settled)
+    }
+
+    /// Gives all up that are not here.
+    pub(super) fn abandon(&mut self, why: &str, actions: &mut Actions) {
+        let peers: Vec<_> =
+            self.slaves.iter().filter(|slave| !slave.is_settled()).map(|slave| slave.member.peer).collect();
+        for peer in peers {
+            self.fail(peer, why.to_owned(), actions);
+        }
+    }
+
+    /// The rows of the round, and the slaves for another one.
+    pub(super) fn into_rows(self) -> (Vec<Row>, Vec<Member>) {
+        let mut rows = self.rows;
+        for (row, slave) in rows.iter_mut().zip(self.slaves.iter()) {
+            if let Fetch::Done(output) = &slave.state {
+                row.output = Some(output.clone());
+            }
+        }
+        (rows, self.slaves.into_members())
+    }
+
+    fn wanted_count(&self) -> usize {
+        self.slaves.iter().filter(|slave| !matches!(slave.state, Fetch::NotWanted)).count()
+    }
+
+    /// What has failed before the phase began is told as it begins.
+    fn tell_failed(&mut self, actions: &mut Actions) {
+        for slave in self.slaves.iter() {
+            if let Fetch::Done(Output::Failed { why }) = &slave.state {
+                actions.tell(lost_notice(slave, &self.rows, why.clone()));
+            }
+        }
+    }
+
+    /// Notes what has become of an output, once that is known.
+    fn settle(&mut self, peer: PeerId, actions: &mut Actions) {
+        let Some(slave) = self.slaves.get_mut(peer) else { return };
+        match slave.member.output.as_ref().map(OutputStream::fetched) {
+            None | Some(Fetched::Underway) => {}
+            Some(Fetched::Failed(why)) => self.fail(peer, why, actions),
+            Some(Fetched::Complete(digest)) => {
+                let length = slave.member.output.as_ref().map_or(0, OutputStream::end);
+                slave.state = Fetch::Done(match digest {
+                    Some(digest) => Output::Whole { length, digest },
+                    None => Output::Tail { length },
+                });
+                let label = slave.member.label.clone();
+                let is_done = |slave: &&Slave<Fetch>| matches!(slave.state, Fetch::Done(_));
+                let done = self.slaves.iter().filter(is_done).count();
+                actions.tell(Notice::Fetched { slave: label, done, slaves: self.wanted_count() });
+            }
+        }
+    }
+
+    fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
+        if self.slaves.get(peer).is_some_and(|slave| !slave.is_settled()) {
+            actions.close(peer);
+            let outcome = self.start.lost(now.awake, why);
+            self.fail(peer, outcome.to_string(), actions);
+        }
+    }
+
+    fn fail(&mut self, peer: PeerId, why: String, actions: &mut Actions) {
+        let Some(slave) = self.slaves.get_mut(peer) else { return };
+        if let Some(output) = &mut slave.member.output {
+            output.fail(why.clone(), actions);
+        }
+        slave.state = Fetch::Done(Output::Failed { why: why.clone() });
+        actions.tell(lost_notice(slave, &self.rows, why));
+    }
+}
+
+fn first_state(member: &Member, row: &Row, wanted: OutputsWanted, asked: Unanswered) -> Fetch {
+    if !matches!(row.outcome, Outcome::Ended(_) | Outcome::Finished) || wanted == OutputsWanted::Nothing {
+        return Fetch::NotWanted;
+    }
+    if !member.has(Feature::Outputs) {
+        return Fetch::Done(Output::Unavailable);
+    }
+    match (member.output.as_ref().map(|output| (output.fetched(), output.end())), &member.gone) {
+        (Some((Fetched::Complete(Some(digest)), length)), _) => Fetch::Done(Output::Whole { length, digest }),
+        (Some((Fetched::Failed(why), _)), _) => Fetch::Done(Output::Failed { why }),
+        (_, Some(gone)) => Fetch::Done(Output::Failed { why: gone.to_string() }),
+        (Some(_), None) => Fetch::Asked(asked),
+        (None, None) => Fetch::Due(first_byte(row, wanted)),
+    }
+}
+
+/// Where the wanted part of an output begins.
+fn first_byte(row: &Row, wanted: OutputsWanted) -> u64 {
+    let length = row.output_place.as_ref().map_or(0, |place| place.length);
+    if let OutputsWanted::Tails(tail) = wanted { length.saturating_sub(tail.into()) } else { 0 }
+}
+
+fn request(wanted: OutputsWanted, offset: u64) -> Request {
+    match wanted {
+        OutputsWanted::Tails(tail) => Request { offset, window: tail, follow: false, once: true },
+        _ => Request { offset, window: WINDOW, follow: false, once: false },
+    }
+}
+
+fn lost_notice(slave: &Slave<Fetch>, rows: &[Row], why: String) -> Notice {
+    let row = rows.iter().find(|row| row.rank == slave.member.rank);
+    let place = row.and_then(|row| row.output_place.as_ref());
+    Notice::OutputLost { slave: slave.member.label.clone(), why, kept_at: place.map(|place| place.path.clone()) }
+}

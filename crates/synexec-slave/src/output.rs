@@ -1,0 +1,205 @@
+//! What a task has written, as its master asks for it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use synexec_proto::digest::Hasher;
+use synexec_proto::message::{Fetch, Message, OutputMark, OutputPlace, Reason};
+use synexec_proto::transport::Source;
+use synexec_proto::wire::{Frame, SessionId};
+
+/// Bytes of one part; whole pages.
+const PART: usize = 60 * 1024;
+
+/// The output of a task that was started.
+#[derive(Debug)]
+pub struct WrittenOutput {
+    path: PathBuf,
+    reader: Arc<Mutex<Reader>>,
+}
+
+/// Reads on where it has stopped, mostly. Only one thread has a use for it at a time.
+#[derive(Debug)]
+struct Reader {
+    file: File,
+    position: u64,
+    /// While all was read from the beginning.
+    hasher: Option<Hasher>,
+    /// Where the output ends, from the end of the task on: what others still write is not its output.
+    end: Option<u64>,
+}
+
+impl WrittenOutput {
+    /// A reader of this open file, whatever becomes of its name.
+    pub fn new(path: PathBuf, file: File) -> Self {
+        let reader = Reader { file, position: 0, hasher: Some(Hasher::default()), end: None };
+        Self { path, reader: Arc::new(Mutex::new(reader)) }
+    }
+
+    /// Where it is, and how long by now.
+    pub fn place(&self) -> OutputPlace {
+        OutputPlace { length: self.length().unwrap_or(0), path: self.path.display().to_string() }
+    }
+
+    /// Its length by now.
+    ///
+    /// # Errors
+    /// That of the system call.
+    pub fn length(&self) -> io::Result<u64> {
+        Ok(lock(&self.reader).file.metadata()?.len())
+    }
+
+    /// The answer to a fetch, as frames; none where the master waits for something new and there is nothing.
+    ///
+    /// # Errors
+    /// Why nothing can be read.
+    pub fn answer(&self, fetch: Fetch, is_over: bool, session: SessionId) -> Result<Option<Source>, Reason> {
+        let mut reader = lock(&self.reader);
+        let length = reader.file.metadata().map_err(|error| cannot_read(&error))?.len();
+        if fetch.follow && !is_over && length <= fetch.offset {
+            return Ok(None);
+        }
+        reader.seek(fetch.offset, is_over.then_some(length));
+        let reader = Arc::clone(&self.reader);
+        let mut left = Some(fetch.length);
+        Ok(Some(Box::new(move |buffer| {
+            let Some(wanted) = left else { return Ok(()) };
+            let message = match lock(&reader).next(wanted) {
+                Ok(Piece::Part(part)) => {
+                    left = Some(wanted.saturating_sub(u32::try_from(part.len()).unwrap_or(u32::MAX)));
+                    Message::OutputPart(part)
+                }
+                Ok(Piece::Mark(mark)) => {
+                    left = None;
+                    Message::OutputMark(mark)
+                }
+                Err(error) => {
+                    left = None;
+                    Message::OutputNo(Some(cannot_read(&error)))
+                }
+            };
+            let frame: Frame = message.encode().map_err(io::Error::other)?;
+            frame.encode_into(session, buffer);
+            Ok(())
+        })))
+    }
+}
+
+enum Piece {
+    Part(Vec<u8>),
+    Mark(OutputMark),
+}
+
+impl Reader {
+    fn seek(&mut self, offset: u64, length: Option<u64>) {
+        if offset == 0 {
+            (self.position, self.hasher, self.end) = (0, Some(Hasher::default()), None);
+        } else if offset != self.position {
+            (self.position, self.hasher) = (offset, None);
+        }
+        self.end = self.end.or(length);
+    }
+
+    fn next(&mut self, wanted: u32) -> io::Result<Piece> {
+        let until_end = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.position));
+        let length = PART.min(usize::try_from(until_end.min(wanted.into())).unwrap_or(PART));
+        let mut part = vec![0; length];
+        let read = self.file.read_at(&mut part, self.position)?;
+        part.truncate(read);
+        if part.is_empty() {
+            return self.mark().map(Piece::Mark);
+        }
+        self.position += u64::try_from(part.len()).map_err(io::Error::other)?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&part);
+        }
+        Ok(Piece::Part(part))
+    }
+
+    fn mark(&self) -> io::Result<OutputMark> {
+        let is_end = self.end.is_some_and(|end| self.position >= end);
+        let digest = self.hasher.as_ref().filter(|_| is_end).map(Hasher::digest);
+        Ok(OutputMark { position: self.position, is_end, digest })
+    }
+}
+
+/// A thread that panicked while it read has changed nothing that matters.
+fn lock(reader: &Mutex<Reader>) -> std::sync::MutexGuard<'_, Reader> {
+    reader.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn cannot_read(error: &io::Error) -> Reason {
+    Reason::new(&format!("cannot read the output: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use synexec_proto::digest::Digest;
+    use synexec_proto::message::Features;
+    use synexec_proto::wire::{DATA_MAX, FrameDecoder};
+
+    use super::*;
+
+    const SESSION: SessionId = SessionId(3);
+
+    fn written(content: &[u8]) -> (WrittenOutput, File) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        (WrittenOutput::new("/w/synexec.out".into(), file.try_clone().unwrap()), file)
+    }
+
+    fn answer(output: &WrittenOutput, offset: u64, length: u32, is_over: bool) -> (Vec<u8>, OutputMark) {
+        let fetch = Fetch { offset, length, follow: false };
+        let mut source = output.answer(fetch, is_over, SESSION).unwrap().unwrap();
+        let (mut all, mut decoder) = (Vec::new(), FrameDecoder::new(SESSION, DATA_MAX));
+        loop {
+            let mut piece = Vec::new();
+            source(&mut piece).unwrap();
+            decoder.feed(&piece);
+            match Message::decode(decoder.next_frame().unwrap().unwrap(), Features::ours()).unwrap() {
+                Message::OutputPart(part) => all.extend(part),
+                Message::OutputMark(mark) => return (all, mark),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn windows_add_up_to_all_of_it_and_its_digest() {
+        let content: Vec<u8> = (0..200_000u32).map(|n| n.to_le_bytes()[0]).collect();
+        let (output, _) = written(&content);
+        let (first, mark) = answer(&output, 0, 150_000, true);
+        assert_eq!((first.len(), mark), (150_000, OutputMark { position: 150_000, is_end: false, digest: None }));
+        let (rest, mark) = answer(&output, 150_000, 150_000, true);
+        assert!([first, rest].concat() == content);
+        assert_eq!(mark, OutputMark { position: 200_000, is_end: true, digest: Some(Digest::of(&content)) });
+        let (tail, mark) = answer(&output, 199_990, 100, true);
+        assert_eq!((&tail[..], mark.digest), (&content[199_990..], None));
+    }
+
+    #[test]
+    fn what_is_written_after_the_task_is_not_its_output() {
+        let (output, mut file) = written(b"its own\n");
+        assert_eq!(answer(&output, 0, 3, true).0, b"its");
+        file.write_all(b"another's\n").unwrap();
+        let (rest, mark) = answer(&output, 3, 100, true);
+        assert_eq!((&rest[..], mark.is_end), (&b" own\n"[..], true));
+    }
+
+    #[test]
+    fn a_follower_gets_what_is_there_or_has_to_wait() {
+        let (output, mut file) = written(b"");
+        let fetch = Fetch { offset: 0, length: 100, follow: true };
+        assert!(output.answer(fetch, false, SESSION).unwrap().is_none());
+        assert!(output.answer(fetch, true, SESSION).unwrap().is_some());
+        file.write_all(b"line\n").unwrap();
+        assert!(output.answer(fetch, false, SESSION).unwrap().is_some());
+        let (line, mark) = answer(&output, 0, 100, false);
+        assert_eq!((&line[..], mark.is_end), (&b"line\n"[..], false));
+    }
+}
