@@ -129,6 +129,7 @@ impl Executing {
         if let Some(slave) = self.slaves.get_mut(peer) {
             slave.member.gone = Some(why.clone());
         }
+        self.give_up_output(peer, &why.to_string(), actions);
         self.lose(now, peer, Loss::Disconnected(why), actions);
     }
 
@@ -232,8 +233,15 @@ impl Executing {
     fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
         let Some(row) = self.row(peer, self.start.lost(now.awake, why.clone())) else { return };
         if let Some(slave) = self.settle(peer, row) {
+            self.give_up_output(peer, &why.to_string(), actions);
             actions.close(peer);
             actions.tell(Notice::Lost { slave, why });
+        }
+    }
+
+    fn give_up_output(&mut self, peer: PeerId, why: &str, actions: &mut Actions) {
+        if let Some(output) = self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut()) {
+            output.fail(why.to_owned(), actions);
         }
     }
 

@@ -81,19 +81,11 @@ impl Member {
     /// The slave's line in a report, with the estimate of its clock that holds at an instant.
     pub(super) fn row(&self, outcome: Outcome, at: MonotonicInstant) -> Row {
         Row {
-            rank: self.rank,
-            slave: self.label.clone(),
             held: self.held,
             held_at: self.held_at,
             clock: self.clock.estimate(at),
-            times: None,
-            start: None,
-            usage: None,
-            guest: None,
             answered_late: self.answered_late(),
-            output_place: None,
-            output: None,
-            outcome,
+            ..Row::new(self.rank, self.label.clone(), outcome)
         }
     }
 

@@ -186,6 +186,25 @@ pub struct Row {
 }
 
 impl Row {
+    /// A row of which nothing more is known.
+    pub fn new(rank: u32, slave: SlaveLabel, outcome: Outcome) -> Self {
+        Self {
+            rank,
+            slave,
+            held: None,
+            held_at: None,
+            clock: None,
+            times: None,
+            start: None,
+            usage: None,
+            guest: None,
+            answered_late: None,
+            output_place: None,
+            output: None,
+            outcome,
+        }
+    }
+
     /// Whether its output was wanted and could not be had.
     pub fn has_lost_output(&self) -> bool {
         matches!(self.output, Some(Output::Failed { .. }))

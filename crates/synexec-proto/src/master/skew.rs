@@ -87,7 +87,7 @@ mod tests {
             lateness: Duration::ZERO,
         });
         let slave = SlaveLabel { name: "vm".into(), address: "10.0.0.1:1".parse().unwrap() };
-        Row { rank: 0, slave, held: None, clock: None, times: None, start, outcome: Outcome::Cancelled }
+        Row { start, ..Row::new(0, slave, Outcome::Cancelled) }
     }
 
     #[test]

@@ -24,6 +24,8 @@ enum Step {
     AllSay(Message),
     ConfSent(u64),
     ConfFailed,
+    Stored(u64),
+    OutputsFailed,
     Disconnects(u64, Disconnect),
     Interrupt,
     Passes(u64),
@@ -51,6 +53,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => prop_oneof![Just(Message::ConfOk(None)), Just(Message::ExecOk(None))].prop_map(Step::AllSay),
         15 => peer().prop_map(Step::ConfSent),
         1 => Just(Step::ConfFailed),
+        8 => peer().prop_map(Step::Stored),
+        1 => Just(Step::OutputsFailed),
         4 => (peer(), draw::disconnect()).prop_map(|(peer, why)| Step::Disconnects(peer, why)),
         2 => Just(Step::Interrupt),
         10 => draw::millis().prop_map(Step::Passes),
@@ -61,7 +65,9 @@ fn step() -> impl Strategy<Value = Step> {
 fn any_settings() -> impl Strategy<Value = Settings> {
     let wait = prop_oneof![3 => Just(None), 1 => (0..40_u64).prop_map(|wait| Some(secs(wait)))];
     let length = prop_oneof![4 => Just(40), 1 => Just(70_000)];
-    (1..5_u32, wait, length, prop::bool::weighted(0.1)).prop_map(|(slaves, wait, conf_length, runs_payload)| Settings {
+    let rest = (prop::bool::weighted(0.1), draw::outputs());
+    (1..5_u32, wait, length, rest).prop_map(|(slaves, wait, conf_length, (runs_payload, outputs))| Settings {
+        outputs,
         wait,
         conf_length,
         runs_payload,
@@ -87,6 +93,8 @@ impl Trial {
             Step::AllSay(message) => (0..PEERS).for_each(|peer| self.says(peer, &message)),
             Step::ConfSent(peer) => self.handle(Event::ConfSent { peer: PeerId(peer) }),
             Step::ConfFailed => self.handle(Event::ConfFailed { why: "gone".into() }),
+            Step::Stored(peer) => self.handle(Event::OutputStored { peer: PeerId(peer) }),
+            Step::OutputsFailed => self.handle(Event::OutputsFailed { why: "disk full".into() }),
             Step::Disconnects(peer, why) => self.handle(Event::Disconnected { peer: PeerId(peer), why }),
             Step::Interrupt => self.handle(Event::Interrupted(Interrupt::Interrupt)),
             Step::Passes(time) => {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use synexec_proto::master::Interrupt;
-use synexec_proto::message::{Held, Message, Reason};
+use synexec_proto::message::{Fetch, Held, Message, Reason, TaskProgress};
 use synexec_proto::session::Disconnect;
 use synexec_proto::slave::{Action, Event, Settings, Slave};
 use synexec_proto::wire::Frame;
@@ -73,6 +73,9 @@ fn nonsense() -> impl Strategy<Value = Option<Event>> {
         12 => draw::frame().prop_map(|frame| Event::Received { frame, at: START }),
         4 => draw::result(Held::AtFirstInstruction).prop_map(Event::Prepared),
         2 => draw::result(()).prop_map(Event::Started),
+        1 => any::<bool>().prop_map(|stopped| Event::Sampled { progress: TaskProgress::default(), stopped }),
+        1 => any::<u64>().prop_map(|offset| Event::NoOutputYet(Fetch { offset, length: 9, follow: true })),
+        1 => always(|_| Event::OutputFailed(Reason::new("gone"))),
         1 => always(|_| Event::HeldTaskDied(Reason::new("gone"))),
         2 => (draw::task_end(), any::<bool>())
             .prop_map(|(end, stragglers)| Event::TaskEnded { ended: draw::task_ended(end), stragglers }),

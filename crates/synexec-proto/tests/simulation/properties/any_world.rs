@@ -1,7 +1,7 @@
 //! Any number of slaves of all kinds, at any distance, with any faults at any time.
 
 use proptest::prelude::*;
-use synexec_proto::master::{Loss, Outcome, Report, Verdict};
+use synexec_proto::master::{Loss, Outcome, Output, OutputStep, Report, Verdict};
 use synexec_proto::outcome::TaskEnd;
 
 use super::cases;
@@ -30,6 +30,24 @@ fn rows_are_true(plot: &Plot, world: &World, report: &Report) {
             (Outcome::Declined(_), Kind::Original(_)) | (Outcome::Lost { .. }, _) => {}
             (outcome, kind) => panic!("{outcome:?} of {kind:?}"),
         }
+    }
+}
+
+/// Every output that is said to be here is what the task wrote, all of it or its end.
+fn outputs_are_true(world: &World, report: &Report) {
+    for row in report.rows() {
+        let id = world.ids().find(|id| row_of(report, *id) == Some(row)).expect("it is somebody's");
+        let (whole, length) = match &row.output {
+            Some(Output::Whole { length, .. }) => (true, *length),
+            Some(Output::Tail { length }) => (false, *length),
+            _ => continue,
+        };
+        let (fetched, end) = world.fetched(1, row.rank).expect("it is here");
+        assert_eq!(end, &Some(OutputStep::End));
+        let written = world.sim(id).host.output();
+        let written = &written[..usize::try_from(length).unwrap()];
+        assert!(written.ends_with(fetched) && (!whole || written == fetched), "{row:?}");
+        assert_eq!(row.output_place.as_ref().map(|place| place.length), Some(length));
     }
 }
 
@@ -72,6 +90,7 @@ proptest! {
         prop_assert!(report.rows().len() == wanted || gave_up && world.tasks_started() == 0, "{report:?}");
         the_sound_are_not_lost(&plot, &report);
         rows_are_true(&plot, &world, &report);
+        outputs_are_true(&world, &report);
         world.settle();
         slaves_are_at_rest(&plot, &world);
     }

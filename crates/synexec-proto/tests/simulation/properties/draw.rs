@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use synexec_proto::digest::Digest;
+use synexec_proto::master::OutputsWanted;
 use synexec_proto::message::{
-    Capabilities, ClockProbe, ClockReply, ConfBegin, FinishedRecord, Held, Hold, Message, Reason, TaskEnded,
+    Capabilities, ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Guest, Held, Hold, Message, OutputMark,
+    OutputPlace, Reason, TaskEnded, TaskProgress, Usage,
 };
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::Disconnect;
@@ -16,7 +19,7 @@ use crate::world::START;
 
 /// Any frame, well formed more often than not.
 pub fn frame() -> impl Strategy<Value = Frame> {
-    let garbled = (0..30_u8, vec(any::<u8>(), 0..60));
+    let garbled = (0..46_u8, vec(any::<u8>(), 0..60));
     prop_oneof![
         9 => message().prop_map(|message| message.encode().expect("it fits")),
         1 => garbled.prop_map(|(code, data)| Frame::new(Command::from(code), data).expect("it fits")),
@@ -44,8 +47,26 @@ fn message() -> impl Strategy<Value = Message> {
         2 => bytes().prop_map(Message::ConfPart),
         2 => task_end().prop_map(|end| Message::TaskEnded(task_ended(end))),
         1 => Just(Message::Stop),
+        1 => any::<u64>().prop_map(|output| Message::Running(TaskProgress { output, ..TaskProgress::default() })),
+        1 => Just(Message::Stopped(TaskProgress::default())),
+        2 => fetch().prop_map(Message::Fetch),
+        3 => bytes().prop_map(Message::OutputPart),
+        3 => output_mark().prop_map(Message::OutputMark),
+        1 => reason().prop_map(Message::OutputNo),
         1 => any::<u8>().prop_map(|code| Message::Ignored(Command::Unknown(code))),
     ]
+}
+
+fn fetch() -> impl Strategy<Value = Fetch> {
+    let offset = prop_oneof![3 => Just(0), 1 => any::<u64>()];
+    (offset, any::<u32>(), any::<bool>()).prop_map(|(offset, length, follow)| Fetch { offset, length, follow })
+}
+
+/// A place near the beginning of an output or anywhere, with the digest of nothing or none.
+fn output_mark() -> impl Strategy<Value = OutputMark> {
+    let position = prop_oneof![3 => 0..40_u64, 1 => any::<u64>()];
+    let digest = prop::option::of(Just(Digest::of(b"")));
+    (position, any::<bool>(), digest).prop_map(|(position, is_end, digest)| OutputMark { position, is_end, digest })
 }
 
 pub fn capabilities() -> impl Strategy<Value = Option<Capabilities>> {
@@ -70,6 +91,9 @@ pub fn task_ended(end: TaskEnd) -> TaskEnded {
         end,
         start_uncertainty: Some(Duration::MAX),
         lateness: Some(Duration::from_secs(u64::MAX)),
+        usage: Some(Usage::default()),
+        guest: Some(Guest { clock_step: i64::MIN, ..Guest::default() }),
+        output: Some(OutputPlace { length: u64::MAX, path: "/tmp/synexec.out".into() }),
     }
 }
 
@@ -94,7 +118,9 @@ pub fn millis() -> impl Strategy<Value = u64> {
 
 fn conf_begin() -> impl Strategy<Value = ConfBegin> {
     let length = prop_oneof![0..6_u64, Just(u64::MAX)];
-    (any::<u32>(), length).prop_map(|(rank, length)| ConfBegin { rank, slaves: 3, length })
+    let progress = prop::option::of((0..3000_u64).prop_map(Duration::from_millis));
+    (any::<u32>(), length, progress)
+        .prop_map(|(rank, length, progress)| ConfBegin { rank, slaves: 3, length, progress })
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -107,4 +133,14 @@ fn reason() -> impl Strategy<Value = Option<Reason>> {
 
 fn wall_clock(nanos: i64) -> WallClockTime {
     WallClockTime::from_nanos(nanos)
+}
+
+/// What is wanted of outputs.
+pub fn outputs() -> impl Strategy<Value = OutputsWanted> {
+    prop_oneof![
+        Just(OutputsWanted::Nothing),
+        Just(OutputsWanted::Tails(100)),
+        Just(OutputsWanted::Whole),
+        Just(OutputsWanted::Live),
+    ]
 }

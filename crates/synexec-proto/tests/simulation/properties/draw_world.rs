@@ -127,15 +127,18 @@ pub fn plan() -> impl Strategy<Value = Plan> {
     let time = || prop_oneof![2 => Just(0), 1 => 0..3000_u64].prop_map(millis);
     let times = (time(), time(), prop_oneof![0..10_u64, 0..20_000_u64].prop_map(millis), time());
     let settings = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
-    (refusal, times, draw::task_end(), settings, clock()).prop_map(
-        |(refusal, (prepares, spawns, runs, straggles), end, (ignores_sigterm, dials, once), clock)| Plan {
+    let output = (prop_oneof![1 => Just(0), 3 => 0..60_000_u32], prop::bool::weighted(0.2));
+    (refusal, times, draw::task_end(), settings, (output, clock())).prop_map(
+        |(refusal, times, end, (ignores_sigterm, dials, once), ((writes, is_stopped), clock))| Plan {
             refusal,
-            prepares,
-            spawns,
-            runs,
+            prepares: times.0,
+            spawns: times.1,
+            runs: times.2,
+            straggles: times.3,
             end,
             ignores_sigterm,
-            straggles,
+            writes,
+            is_stopped,
             dials,
             once,
             clock,
@@ -183,9 +186,13 @@ fn script() -> impl Strategy<Value = Script> {
 }
 
 fn any_settings(slaves: u32) -> impl Strategy<Value = Settings> {
-    (15..60_u64, prop_oneof![9 => Just(40), 1 => Just(70_000)]).prop_map(move |(wait, conf_length)| Settings {
+    let length = prop_oneof![9 => Just(40), 1 => Just(70_000)];
+    let progress = rarely((1..5000_u64).prop_map(millis));
+    (15..60_u64, length, draw::outputs(), progress).prop_map(move |(wait, conf_length, outputs, progress)| Settings {
         wait: Some(secs(wait)),
         conf_length,
+        outputs,
+        progress,
         ..settings(slaves)
     })
 }

@@ -22,7 +22,7 @@ fn part(text: &str) -> Message {
 }
 
 fn begin(length: u64) -> Message {
-    Message::ConfBegin(ConfBegin { rank: 0, slaves: 1, length })
+    Message::ConfBegin(ConfBegin { rank: 0, slaves: 1, length, progress: None })
 }
 
 fn long() -> Plan {

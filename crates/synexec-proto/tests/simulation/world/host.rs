@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use synexec_proto::message::{Held, Reason, TaskEnded};
+use synexec_proto::digest::Digest;
+use synexec_proto::message::{Fetch, Held, Message, OutputMark, OutputPlace, Reason, TaskEnded, TaskProgress};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::slave::StopSignal;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
@@ -13,6 +14,9 @@ use super::time::millis;
 
 /// Time in which a process dies of a signal.
 const DEATH: Duration = millis(1);
+
+/// Bytes of output in one part.
+const OUTPUT_PART: usize = 5000;
 
 const SIGTERM: u8 = 15;
 const SIGKILL: u8 = 9;
@@ -166,7 +170,46 @@ impl Host {
             end: task.end,
             start_uncertainty: task.ran.then_some(Duration::ZERO),
             lateness: task.lateness,
+            usage: None,
+            guest: None,
+            output: Some(OutputPlace { length: self.written(now), path: "/tmp/synexec.out".into() }),
         })
+    }
+
+    /// How far the task is, unless it has ended.
+    pub fn sample(&self, now: MonotonicInstant) -> Option<TaskProgress> {
+        let task = self.task.as_ref()?;
+        let elapsed = now.since(task.started);
+        Some(TaskProgress { elapsed, cpu: elapsed / 2, memory: 4096, output: self.written(now) })
+    }
+
+    /// All that the task writes: what is not like anything around it.
+    pub fn output(&self) -> Vec<u8> {
+        (0..self.plan.writes).map(|at| (at.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0]).collect()
+    }
+
+    /// What a fetch gets; nothing where it has to wait.
+    pub fn fetch(&self, now: MonotonicInstant, fetch: Fetch, is_over: bool) -> Option<Vec<Message>> {
+        let (all, written) = (self.output(), self.written(now));
+        if fetch.follow && !is_over && written <= fetch.offset {
+            return None;
+        }
+        let until = fetch.offset.saturating_add(fetch.length.into()).min(written);
+        let [from, to] = [fetch.offset.min(until), until].map(|at| usize::try_from(at).expect("it is small"));
+        let is_end = is_over && until == written;
+        let digest = is_end.then(|| Digest::of(&all[..to]));
+        let parts = all[from..to].chunks(OUTPUT_PART).map(|part| Message::OutputPart(part.to_vec()));
+        let mark = Message::OutputMark(OutputMark { position: until, is_end, digest });
+        Some(parts.chain([mark]).collect())
+    }
+
+    /// How much of it is written by now.
+    fn written(&self, now: MonotonicInstant) -> u64 {
+        let Some(Run { started, ended }) = self.runs.last() else { return 0 };
+        let all = u64::from(self.plan.writes);
+        let ran = ended.map_or(now, |(at, _)| at).since(*started).as_nanos();
+        let runs = self.plan.runs.as_nanos().max(1);
+        u64::try_from(u128::from(all) * ran / runs).map_or(all, |written| written.min(all))
     }
 
     /// Whether anybody of the task's process group is left.

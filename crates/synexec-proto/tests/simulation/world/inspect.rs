@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use synexec_proto::master::{self, Notice, Outcome, Report, Row, Verdict};
+use synexec_proto::master::{self, Notice, Outcome, OutputId, OutputStep, Report, Row, Verdict};
 use synexec_proto::message::Message;
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::MonotonicInstant;
@@ -28,7 +28,7 @@ pub fn verdict_follows(report: &Report) {
     let any = |wanted: fn(&Outcome) -> bool| rows().any(|row| wanted(&row.outcome));
     let failed = any(|outcome| matches!(outcome, Outcome::Ended(end) if *end != TaskEnd::Exited(0)));
     let declined = any(|outcome| matches!(outcome, Outcome::Declined(_)));
-    let lost = any(|outcome| matches!(outcome, Outcome::Lost { .. }));
+    let lost = any(|outcome| matches!(outcome, Outcome::Lost { .. })) || rows().any(Row::has_lost_output);
     let cancelled = any(|outcome| *outcome == Outcome::Cancelled);
     let follows = match report.verdict {
         Verdict::Succeeded | Verdict::SkewExceeded => !failed && !declined && !lost && !cancelled,
@@ -36,7 +36,7 @@ pub fn verdict_follows(report: &Report) {
         Verdict::Declined => declined,
         Verdict::Lost => lost && !declined,
         Verdict::NotEnoughSlaves => !failed && !declined && !lost,
-        Verdict::MasterFailed => !failed,
+        Verdict::MasterFailed => !failed || rows().any(Row::has_lost_output),
         Verdict::Interrupted(_) => true,
     };
     assert!(follows, "{report:?}");
@@ -148,6 +148,11 @@ impl World {
 
     pub fn master_did(&self, wanted: impl Fn(&master::Action) -> bool) -> Vec<Duration> {
         self.master.log.iter().filter(|(_, action)| wanted(action)).map(|(at, _)| since_start(*at)).collect()
+    }
+
+    /// What was fetched of an output, and how that ended.
+    pub fn fetched(&self, round: u32, rank: u32) -> Option<&(Vec<u8>, Option<OutputStep>)> {
+        self.master.outputs.get(&OutputId { round, rank })
     }
 
     pub fn conf(&self) -> &[u8] {

@@ -103,5 +103,8 @@ fn ended() -> TaskEnded {
         end: TaskEnd::Exited(0),
         start_uncertainty: Some(Duration::MAX),
         lateness: Some(Duration::MAX),
+        usage: None,
+        guest: None,
+        output: None,
     }
 }

@@ -1,8 +1,9 @@
 //! The master: the real session, and what its program does around it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use synexec_proto::master::{Action, Event, PeerId, Report, Session, Settings};
+use synexec_proto::master::{Action, Event, OutputId, OutputStep, PeerId, Report, Session, Settings};
 use synexec_proto::message::{ConfBegin, Message};
 use synexec_proto::time::MonotonicInstant;
 
@@ -19,6 +20,12 @@ pub struct Master {
     pub conf: Vec<u8>,
     /// Time until the network has taken a conf.
     pub conf_takes: Duration,
+    /// Time until what was fetched is stored.
+    pub storing_takes: Duration,
+    /// Bytes that can be stored; of what is beyond, nothing is.
+    pub disk: usize,
+    /// All that was fetched, and whether it was said to be complete.
+    pub outputs: BTreeMap<OutputId, (Vec<u8>, Option<OutputStep>)>,
     /// All that it ever did.
     pub log: Vec<(MonotonicInstant, Action)>,
 }
@@ -29,6 +36,9 @@ pub enum MasterDeed {
     Probe,
     Send(PeerId, Vec<u8>),
     SendConf(PeerId, Vec<u8>),
+    /// Say when all is stored that came from this slave.
+    Store(PeerId),
+    CannotStore,
     Close(PeerId),
 }
 
@@ -36,7 +46,16 @@ impl Master {
     pub fn new(settings: Settings, now: MonotonicInstant) -> Self {
         let length = usize::try_from(settings.conf_length).expect("it is small");
         let (session, rules) = (Session::new(settings, now), MasterRules::default());
-        Self { session, rules, conf: conf_of(length), conf_takes: Duration::ZERO, log: Vec::new() }
+        Self {
+            session,
+            rules,
+            conf: conf_of(length),
+            conf_takes: Duration::ZERO,
+            storing_takes: Duration::ZERO,
+            disk: usize::MAX,
+            outputs: BTreeMap::new(),
+            log: Vec::new(),
+        }
     }
 
     pub fn handle(&mut self, now: MonotonicInstant, event: Event) -> Vec<MasterDeed> {
@@ -73,13 +92,35 @@ impl Master {
         deeds
     }
 
-    fn deed(&self, action: &Action) -> Option<MasterDeed> {
+    fn deed(&mut self, action: &Action) -> Option<MasterDeed> {
         match action {
             Action::Probe => Some(MasterDeed::Probe),
             Action::Send { peer, message } => Some(MasterDeed::Send(*peer, encode(message))),
             Action::SendConf { peer, begin } => Some(MasterDeed::SendConf(*peer, self.conf_bytes(*begin))),
+            Action::Output { peer, id, step } => self.output(*peer, *id, step),
             Action::Close { peer } => Some(MasterDeed::Close(*peer)),
             Action::Tell(_) => None,
+        }
+    }
+
+    fn output(&mut self, peer: PeerId, id: OutputId, step: &OutputStep) -> Option<MasterDeed> {
+        let (bytes, end) = self.outputs.entry(id).or_default();
+        assert_eq!(*end, None, "more of an output that has ended");
+        match step {
+            OutputStep::Bytes(part) => {
+                bytes.extend_from_slice(part);
+                self.disk = self.disk.saturating_sub(part.len());
+                (self.disk == 0).then_some(MasterDeed::CannotStore)
+            }
+            OutputStep::Sync => Some(MasterDeed::Store(peer)),
+            OutputStep::End => {
+                *end = Some(step.clone());
+                Some(MasterDeed::Store(peer))
+            }
+            OutputStep::Abandon => {
+                *end = Some(step.clone());
+                None
+            }
         }
     }
 

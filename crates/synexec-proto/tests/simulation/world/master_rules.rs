@@ -58,7 +58,7 @@ impl MasterRules {
                 (self.started, self.ordered) = (BTreeSet::new(), BTreeMap::new());
                 self.accepted.retain(|peer| !self.extended.contains(peer));
             }
-            Action::Probe | Action::Tell(_) => {}
+            Action::Probe | Action::Tell(_) | Action::Output { .. } => {}
         }
     }
 
@@ -112,6 +112,10 @@ impl MasterRules {
             Message::Stop => {
                 assert!(self.extended.contains(&peer), "STOP to an original");
                 assert!(self.started.contains(&peer), "STOP before EXEC");
+            }
+            Message::Fetch(_) => {
+                assert!(self.extended.contains(&peer), "an original has no output to give");
+                assert!(self.started.contains(&peer), "output before the start");
             }
             Message::Probe(capabilities) => {
                 assert!(capabilities.is_none() || self.extended.contains(&peer), "capabilities to an original");

@@ -35,6 +35,8 @@ pub enum News {
     Closed(usize, Disconnect),
     ConfSent(usize),
     ConfFailed,
+    OutputStored(usize),
+    OutputsFailed,
 }
 
 /// The address of a client, by which a row is known to be its.
@@ -66,6 +68,11 @@ impl World {
                     self.transmit(link_of(peer), Side::Master, bytes);
                     self.agenda.add(sent, (Node::Master, News::ConfSent(link_of(peer))));
                 }
+                MasterDeed::Store(peer) => {
+                    let stored = self.now.plus(self.master.storing_takes);
+                    self.agenda.add(stored, (Node::Master, News::OutputStored(link_of(peer))));
+                }
+                MasterDeed::CannotStore => self.agenda.add(self.now, (Node::Master, News::OutputsFailed)),
                 MasterDeed::Close(peer) => self.close(link_of(peer), Side::Master),
             }
         }

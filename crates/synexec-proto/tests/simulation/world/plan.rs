@@ -22,6 +22,10 @@ pub struct Plan {
     pub ignores_sigterm: bool,
     /// How long others of its process group, which ignore SIGTERM, outlive the first process.
     pub straggles: Duration,
+    /// How many bytes it writes, evenly while it runs.
+    pub writes: u32,
+    /// Whether a signal stops it for as long as it runs.
+    pub is_stopped: bool,
     pub dials: bool,
     pub once: bool,
     pub clock: SimClock,
@@ -74,6 +78,8 @@ impl Default for Plan {
             end: TaskEnd::Exited(0),
             ignores_sigterm: false,
             straggles: Duration::ZERO,
+            writes: 0,
+            is_stopped: false,
             dials: false,
             once: false,
             clock: SimClock::default(),

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use synexec_proto::master::{Event, Report, Settings};
+use synexec_proto::master::{Event, OutputsWanted, Report, Settings};
 use synexec_proto::session::DEFAULT_LOST_AFTER;
 use synexec_proto::time::MonotonicInstant;
 
@@ -72,6 +72,8 @@ pub fn settings(slaves: u32) -> Settings {
         lead: None,
         rounds: NonZeroU32::MIN,
         max_skew: None,
+        progress: None,
+        outputs: OutputsWanted::Nothing,
     }
 }
 
@@ -138,6 +140,11 @@ impl World {
     /// Makes the network slow to take the conf.
     pub fn conf_takes(&mut self, time: Duration) {
         self.master.conf_takes = time;
+    }
+
+    /// Makes the master's disk small, and slow.
+    pub fn disk_is(&mut self, bytes: usize, storing_takes: Duration) {
+        (self.master.disk, self.master.storing_takes) = (bytes, storing_takes);
     }
 
     /// Lets time go on until the session is over, with a report that holds together.
@@ -255,6 +262,10 @@ impl World {
             (Node::Master, News::Bytes(link, bytes)) => self.arrives(link, Side::Master, &bytes),
             (Node::Master, News::Closed(link, why)) => self.hears_end(link, Side::Master, why),
             (Node::Master, News::ConfSent(link)) => self.master_hears(Event::ConfSent { peer: peer_of(link) }),
+            (Node::Master, News::OutputStored(link)) => {
+                self.master_hears(Event::OutputStored { peer: peer_of(link) });
+            }
+            (Node::Master, News::OutputsFailed) => self.master_hears(Event::OutputsFailed { why: "disk full".into() }),
             (Node::Master, News::ConfFailed) => self.master_hears(Event::ConfFailed { why: "gone".into() }),
             (Node::Master, News::Interrupted(interrupt)) => self.master_hears(Event::Interrupted(interrupt)),
             (Node::Fate, News::Knock(id)) => self.knock(id),

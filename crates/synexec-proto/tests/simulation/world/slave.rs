@@ -154,6 +154,16 @@ impl SimSlave {
                 deeds.push(later(self.host.release(now, at)));
             }
             Action::Signal(signal) => deeds.extend(self.host.signal(now, *signal).map(later)),
+            Action::Sample => {
+                let stopped = self.host.plan.is_stopped;
+                if let Some(progress) = self.host.sample(now) {
+                    self.handle(now, Event::Sampled { progress, stopped });
+                }
+            }
+            Action::SendOutput { fetch, is_over } => match self.host.fetch(now, *fetch, *is_over) {
+                Some(messages) => deeds.extend(messages.into_iter().map(Deed::Send)),
+                None => self.handle(now, Event::NoOutputYet(*fetch)),
+            },
             Action::CheckStragglers if !self.host.is_busy(now) => self.handle(now, Event::StragglersGone),
             Action::Exit(_) => deeds.push(Deed::Exit),
             Action::Listen | Action::Tell(_) | Action::CheckStragglers => {}
