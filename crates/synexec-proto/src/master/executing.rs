@@ -241,7 +241,7 @@ impl Executing {
 
     fn give_up_output(&mut self, peer: PeerId, why: &str, actions: &mut Actions) {
         if let Some(output) = self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut()) {
-            output.fail(why.to_owned(), actions);
+            output.lose(why.to_owned(), actions);
         }
     }
 

@@ -37,6 +37,8 @@ enum Fetch {
     /// To be asked for from this byte.
     Due(u64),
     Asked(Unanswered),
+    /// What has come is being stored.
+    Storing,
     Done(Output),
 }
 
@@ -81,6 +83,8 @@ impl Fetching {
             Self { lost_after: settings.lost_after, wanted: settings.outputs, round, start, slaves, rows };
         actions.tell(Notice::Fetching { slaves: phase.wanted_count() });
         phase.tell_failed(actions);
+        // Those that were done early were not watched since.
+        phase.advance(now, actions);
         phase
     }
 
@@ -90,26 +94,21 @@ impl Fetching {
     }
 
     pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
-        let lost_after = self.lost_after;
         let Some(slave) = self.slaves.get_mut(heard.peer) else { return };
         slave.member.heard(&heard, actions);
         let Heard { now, peer, message, .. } = heard;
-        if let (Fetch::Asked(asked), Some(output)) = (&mut slave.state, &mut slave.member.output) {
-            if matches!(message, Message::OutputPart(_) | Message::OutputMark(_)) {
-                *asked = Unanswered::new(now.awake, lost_after);
-            }
+        let is_output = matches!(message, Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_));
+        if let Some(output) = slave.member.output.as_mut().filter(|_| is_output) {
             output.received(message, actions);
-            self.settle(peer, actions);
+            self.settle(now, peer, actions);
         }
     }
 
     pub(super) fn output_stored(&mut self, now: Now, peer: PeerId, actions: &mut Actions) {
-        let lost_after = self.lost_after;
         let Some(slave) = self.slaves.get_mut(peer) else { return };
-        if let (Fetch::Asked(asked), Some(output)) = (&mut slave.state, &mut slave.member.output) {
-            *asked = Unanswered::new(now.awake, lost_after);
+        if let Some(output) = &mut slave.member.output {
             output.stored(actions);
-            self.settle(peer, actions);
+            self.settle(now, peer, actions);
         }
     }
 
@@ -125,7 +124,8 @@ impl Fetching {
 
     /// Asks for as many outputs as may be fetched at the same time.
     pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
-        let underway = self.slaves.iter().filter(|slave| matches!(slave.state, Fetch::Asked(_))).count();
+        let is_underway = |slave: &&Slave<Fetch>| matches!(slave.state, Fetch::Asked(_) | Fetch::Storing);
+        let underway = self.slaves.iter().filter(is_underway).count();
         let (round, wanted, lost_after) = (self.round, self.wanted, self.lost_after);
         let due = self.slaves.iter_mut().filter(|slave| matches!(slave.state, Fetch::Due(_)));
         for slave in due.take(AT_ONCE.saturating_sub(underway)) {
@@ -179,14 +179,18 @@ impl Fetching {
         }
     }
 
-    /// Notes what has become of an output, once that is known.
-    fn settle(&mut self, peer: PeerId, actions: &mut Actions) {
-        let Some(slave) = self.slaves.get_mut(peer) else { return };
-        match slave.member.output.as_ref().map(OutputStream::fetched) {
-            None | Some(Fetched::Underway) => {}
-            Some(Fetched::Failed(why)) => self.fail(peer, why, actions),
-            Some(Fetched::Complete(digest)) => {
-                let length = slave.member.output.as_ref().map_or(0, OutputStream::end);
+    /// Notes how far an output is now, and what has become of it once that is known.
+    fn settle(&mut self, now: Now, peer: PeerId, actions: &mut Actions) {
+        let Some(slave) = self.slaves.get_mut(peer).filter(|slave| !slave.is_settled()) else { return };
+        let Some(output) = &slave.member.output else { return };
+        match output.fetched() {
+            Fetched::Underway if output.awaits_slave() => {
+                slave.state = Fetch::Asked(Unanswered::new(now.awake, self.lost_after));
+            }
+            Fetched::Underway => slave.state = Fetch::Storing,
+            Fetched::Failed(why) => self.fail(peer, why, actions),
+            Fetched::Complete(digest) => {
+                let length = output.end();
                 slave.state = Fetch::Done(match digest {
                     Some(digest) => Output::Whole { length, digest },
                     None => Output::Tail { length },
@@ -200,10 +204,23 @@ impl Fetching {
     }
 
     fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
-        if self.slaves.get(peer).is_some_and(|slave| !slave.is_settled()) {
+        if let Some(slave) = self.slaves.get_mut(peer).filter(|slave| !slave.is_settled()) {
+            // What has come may still have to be stored, and nothing is to be heard of it meanwhile.
+            slave.member.liveness.pause();
             actions.close(peer);
-            let outcome = self.start.lost(now.awake, why);
-            self.fail(peer, outcome.to_string(), actions);
+            let outcome = self.start.lost(now.awake, why).to_string();
+            self.give_up(now, peer, outcome, actions);
+        }
+    }
+
+    /// What has come of it may still be all of it.
+    fn give_up(&mut self, now: Now, peer: PeerId, why: String, actions: &mut Actions) {
+        match self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut()) {
+            Some(output) => {
+                output.lose(why, actions);
+                self.settle(now, peer, actions);
+            }
+            None => self.fail(peer, why, actions),
         }
     }
 
@@ -228,7 +245,7 @@ fn first_state(member: &Member, row: &Row, wanted: OutputsWanted, asked: Unanswe
         (Some((Fetched::Complete(Some(digest)), length)), _) => Fetch::Done(Output::Whole { length, digest }),
         (Some((Fetched::Failed(why), _)), _) => Fetch::Done(Output::Failed { why }),
         (_, Some(gone)) => Fetch::Done(Output::Failed { why: gone.to_string() }),
-        (Some(_), None) => Fetch::Asked(asked),
+        (Some((Fetched::Underway | Fetched::Complete(None), _)), None) => Fetch::Asked(asked),
         (None, None) => Fetch::Due(first_byte(row, wanted)),
     }
 }

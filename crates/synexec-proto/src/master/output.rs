@@ -81,6 +81,11 @@ impl OutputStream {
         }
     }
 
+    /// Whether it is the slave's turn to say something.
+    pub(super) fn awaits_slave(&self) -> bool {
+        self.state == State::Asked
+    }
+
     /// Where what has come of it ends, in bytes from its beginning.
     pub(super) fn end(&self) -> u64 {
         self.position
@@ -112,11 +117,20 @@ impl OutputStream {
         }
     }
 
+    /// The slave is lost, which matters only while it has still something to give.
+    pub(super) fn lose(&mut self, why: String, actions: &mut Actions) {
+        if matches!(self.state, State::Asked | State::Storing) {
+            self.fail(why, actions);
+        }
+    }
+
     /// Gives the output up, unless it is complete.
     pub(super) fn fail(&mut self, why: String, actions: &mut Actions) {
+        if matches!(self.state, State::Asked | State::Storing) {
+            self.step(OutputStep::Abandon, actions);
+        }
         if self.fetched() == Fetched::Underway {
             self.state = State::Failed(why);
-            self.step(OutputStep::Abandon, actions);
         }
     }
 

@@ -8,5 +8,5 @@ mod tcp;
 
 pub use discovery::{ProbeListener, ProbeRoute};
 pub use outbox::{Listener, Outbox, Progress, Source};
-pub use reader::{Arrived, Clock, LinkReader, Messages};
+pub use reader::{Allowance, Arrived, Clock, LinkReader, Messages};
 pub use tcp::{connect, listen, prepare};

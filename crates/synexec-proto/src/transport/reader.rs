@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::arrival::{self, Received};
@@ -32,6 +33,24 @@ pub enum Messages {
 /// Most data of a short message that are kept.
 const SHORT_MAX: usize = 2048;
 
+/// Size that reads grow to where a peer was asked for more than short messages.
+const LARGEST_ASKED_READ: usize = 64 * 1024;
+
+/// Lets a peer that is read for short messages send long ones, since it was asked to. To be given before it is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Allowance(Arc<AtomicBool>);
+
+impl Allowance {
+    /// From now on, messages of any size are kept.
+    pub fn give(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_given(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// A message, and when the last of it arrived at this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrived {
@@ -53,6 +72,7 @@ pub struct LinkReader {
     begun: Option<Instant>,
     timeout: Option<Duration>,
     largest_read: usize,
+    allowance: Allowance,
     clock: Clock,
     last_arrival: MonotonicInstant,
 }
@@ -73,9 +93,15 @@ impl LinkReader {
             begun: None,
             timeout: None,
             largest_read,
+            allowance: Allowance::default(),
             clock,
             last_arrival: clock(),
         }
+    }
+
+    /// What lets the peer send long messages, though it is read for short ones.
+    pub fn allowance(&self) -> Allowance {
+        self.allowance.clone()
     }
 
     /// Waits for the next message: for ever while none has begun, and only so long once one has.
@@ -84,6 +110,10 @@ impl LinkReader {
     /// [`Disconnect`] when the connection has ended or is of no further use.
     pub fn next_frame(&mut self) -> Result<Arrived, Disconnect> {
         loop {
+            if self.largest_read < LARGEST_ASKED_READ && self.allowance.is_given() {
+                self.largest_read = LARGEST_ASKED_READ;
+                self.decoder.allow(DATA_MAX);
+            }
             if let Some(frame) = self.decoder.next_frame()? {
                 self.begun = None;
                 return Ok(Arrived { frame, at: self.last_arrival });
@@ -118,13 +148,23 @@ impl LinkReader {
             Ok(Received { length, age }) => {
                 self.last_arrival = (self.clock)().minus(age);
                 self.decoder.feed(self.chunk.get(..length).unwrap_or_default());
-                if length == self.chunk.len() && length < self.largest_read {
-                    self.chunk.resize(length * 4, 0);
-                }
+                self.fit_chunk(length);
                 Ok(true)
             }
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => Ok(false),
             Err(error) => Err(broken(error)),
+        }
+    }
+}
+
+impl LinkReader {
+    /// Reads grow while there is more than they take, and shrink when there is little.
+    fn fit_chunk(&mut self, length: usize) {
+        if length == self.chunk.len() && length < self.largest_read {
+            self.chunk.resize(length * 4, 0);
+        } else if length * 16 < self.chunk.len() {
+            self.chunk.truncate(FIRST_READ);
+            self.chunk.shrink_to_fit();
         }
     }
 }
@@ -165,6 +205,22 @@ mod tests {
         assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(Frame::bare(Command::Exec)));
         sender.join().unwrap().unwrap();
         assert_eq!(reader.next_frame(), Err(Disconnect::Closed));
+    }
+
+    #[test]
+    fn long_messages_are_kept_once_they_are_allowed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let mut reader = LinkReader::new(Arc::new(server), SESSION, Messages::Short, clock);
+        let part = Frame::new(Command::OutputPart, vec![b'x'; 60_000]).unwrap();
+        let bytes = part.encode(SESSION);
+        let allowance = reader.allowance();
+        let sender = std::thread::spawn(move || [0; 2].iter().try_for_each(|_| client.write_all(&bytes)));
+        assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(Frame::bare(Command::OutputPart)));
+        allowance.give();
+        assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(part));
+        sender.join().unwrap().unwrap();
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl FrameDecoder {
         Self { session, longest_data, buffer: Vec::new(), consumed: 0, skipping: None }
     }
 
+    /// Keeps data up to this length from now on.
+    pub fn allow(&mut self, longest_data: usize) {
+        self.longest_data = longest_data;
+    }
+
     /// Takes the next bytes of the stream. Call [`Self::next_frame`] until it gives none before feeding more.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.consumed);
