@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use synexec_proto::conf::{CommandLine, ConfError, ConfSplitter};
 use synexec_proto::message::{CONF_MAX, ConfBegin, Message};
@@ -39,6 +40,9 @@ enum Problem {
 pub struct ConfFile {
     content: Content,
     command_line: CommandLine,
+    payload_length: u64,
+    /// Bytes of it that were handed to the network, for all slaves together.
+    sent: Arc<AtomicU64>,
 }
 
 /// A small conf is kept, and a large one read where it is sent, so that memory does not grow with it.
@@ -62,15 +66,7 @@ impl ConfFile {
     /// # Errors
     /// [`ConfFileError`] when no slave could run it.
     pub fn open(path: &Path) -> Result<Self, ConfFileError> {
-        let conf = Self::try_open(path).map_err(|problem| ConfFileError { path: path.to_owned(), problem })?;
-        if conf.command_line.has_quotes() {
-            log::warn!(
-                "the command line in {} has quotes, which are passed on as they are; to group words, write the command \
-                 into the payload and let the first line be `/bin/sh :CONF:`",
-                path.display()
-            );
-        }
-        Ok(conf)
+        Self::try_open(path).map_err(|problem| ConfFileError { path: path.to_owned(), problem })
     }
 
     /// Its size in bytes.
@@ -79,6 +75,21 @@ impl ConfFile {
             Content::Small(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             Content::Large { length, .. } => *length,
         }
+    }
+
+    /// What its first line says.
+    pub fn command_line(&self) -> &CommandLine {
+        &self.command_line
+    }
+
+    /// Bytes after the first line.
+    pub fn payload_length(&self) -> u64 {
+        self.payload_length
+    }
+
+    /// Counts the bytes of it that are handed to the network, for all slaves together.
+    pub fn sent(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.sent)
     }
 
     /// Whether the payload itself is the program.
@@ -93,6 +104,7 @@ impl ConfFile {
     pub fn outgoing(&self, session: SessionId, begin: Option<ConfBegin>) -> Result<Outgoing, FrameTooLong> {
         match (&self.content, begin) {
             (Content::Small(bytes), Some(begin)) => {
+                self.sent.fetch_add(self.length(), Ordering::Relaxed);
                 let mut out = Message::ConfBegin(begin).encode()?.encode(session);
                 Message::ConfPart(bytes.clone()).encode()?.encode_into(session, &mut out);
                 Ok(Outgoing::Bytes(out))
@@ -101,14 +113,14 @@ impl ConfFile {
                 Ok(Outgoing::Bytes(Message::Conf(bytes.clone()).encode()?.encode(session)))
             }
             (Content::Large { file, length }, Some(begin)) => {
-                Ok(Outgoing::Stream(Self::parts(Arc::clone(file), *length, session, begin)))
+                Ok(Outgoing::Stream(self.parts(Arc::clone(file), *length, session, begin)))
             }
             (Content::Large { length, .. }, None) => Err(FrameTooLong(usize::try_from(*length).unwrap_or(usize::MAX))),
         }
     }
 
-    fn parts(file: Arc<File>, length: u64, session: SessionId, begin: ConfBegin) -> Source {
-        let mut offset = None;
+    fn parts(&self, file: Arc<File>, length: u64, session: SessionId, begin: ConfBegin) -> Source {
+        let (mut offset, sent) = (None, self.sent());
         Box::new(move |buffer| {
             let Some(from) = offset else {
                 offset = Some(0);
@@ -116,7 +128,9 @@ impl ConfFile {
                 frame.encode_into(session, buffer);
                 return Ok(());
             };
-            offset = Some(read_part(&file, session, from, length, buffer)?);
+            let next = read_part(&file, session, from, length, buffer)?;
+            sent.fetch_add(next - from, Ordering::Relaxed);
+            offset = Some(next);
             Ok(())
         })
     }
@@ -137,8 +151,9 @@ impl ConfFile {
         if length > CONF_MAX {
             return Err(Problem::TooLong);
         }
-        let command_line = read_command_line(&file)?;
-        Ok(Self { content: Content::of(file, length)?, command_line })
+        let (command_line, line_length) = read_command_line(&file)?;
+        let payload_length = length.saturating_sub(line_length);
+        Ok(Self { content: Content::of(file, length)?, command_line, payload_length, sent: Arc::default() })
     }
 }
 
@@ -159,8 +174,8 @@ fn copy_of(file: &File) -> io::Result<File> {
     Ok(copy)
 }
 
-/// Reads as far as it takes to know the command line, and whether there is a payload.
-fn read_command_line(file: &File) -> Result<CommandLine, Problem> {
+/// Reads as far as it takes to know the command line, its length, and whether there is a payload.
+fn read_command_line(file: &File) -> Result<(CommandLine, u64), Problem> {
     let mut splitter = ConfSplitter::default();
     let mut chunk = vec![0; 64 * 1024];
     let mut offset = 0;
@@ -172,7 +187,7 @@ fn read_command_line(file: &File) -> Result<CommandLine, Problem> {
         splitter.feed(chunk.get(..length).unwrap_or_default())?;
         offset += u64::try_from(length).unwrap_or(0);
     }
-    Ok(splitter.finish()?)
+    Ok((splitter.finish()?, splitter.line_length()))
 }
 
 /// Appends the part that begins at `from`, and gives where the next one does; nothing at the end.
@@ -234,7 +249,7 @@ mod tests {
     #[test]
     fn a_small_conf_is_one_piece() {
         let conf = open(b"/bin/true\n").unwrap();
-        let begin = ConfBegin { rank: 1, slaves: 2, length: conf.length() };
+        let begin = ConfBegin { rank: 1, slaves: 2, length: conf.length(), progress: None };
         let expected = [Message::ConfBegin(begin), Message::ConfPart(b"/bin/true\n".to_vec())];
         let Ok(Outgoing::Bytes(bytes)) = conf.outgoing(SESSION, Some(begin)) else { panic!("bytes") };
         assert_eq!(decode(&bytes), expected);
@@ -247,7 +262,7 @@ mod tests {
         let content = [b"/bin/sh :CONF:\n".as_slice(), &vec![b'z'; 200_000]].concat();
         let conf = open(&content).unwrap();
         assert_eq!(conf.outgoing(SESSION, None).err(), Some(FrameTooLong(content.len())));
-        let begin = ConfBegin { rank: 0, slaves: 1, length: conf.length() };
+        let begin = ConfBegin { rank: 0, slaves: 1, length: conf.length(), progress: None };
         let Ok(Outgoing::Stream(mut source)) = conf.outgoing(SESSION, Some(begin)) else { panic!("a stream") };
         let (mut sent, mut piece) = (Vec::new(), Vec::new());
         loop {
@@ -263,6 +278,13 @@ mod tests {
         let parts: Vec<u8> =
             messages.flat_map(|message| if let Message::ConfPart(part) = message { part } else { vec![] }).collect();
         assert!(parts == content);
+    }
+
+    #[test]
+    fn the_payload_is_all_after_the_first_line_break() {
+        for (content, payload) in [(&b"/bin/true"[..], 0), (b"/bin/true\n", 0), (b"/bin/sh :CONF:\nabc\n", 4)] {
+            assert_eq!(open(content).unwrap().payload_length(), payload);
+        }
     }
 
     #[test]

@@ -59,6 +59,21 @@ impl CommandLine {
         Ok(Self { words: words.into_iter().map(|word| OsStr::from_bytes(word).to_owned()).collect() })
     }
 
+    /// Its words, as they are written.
+    pub fn words(&self) -> &[OsString] {
+        &self.words
+    }
+
+    /// Whether a word stands for the payload's path.
+    pub fn names_payload(&self) -> bool {
+        self.words.iter().any(|word| is_payload(word))
+    }
+
+    /// Whether the program is given from the working directory, which is each slave's own.
+    pub fn is_relative(&self) -> bool {
+        !self.runs_payload() && self.words.first().is_some_and(|word| !word.as_bytes().starts_with(b"/"))
+    }
+
     /// Whether the payload itself is the program.
     pub fn runs_payload(&self) -> bool {
         self.words.first().is_some_and(|word| is_payload(word))
@@ -136,6 +151,11 @@ impl ConfSplitter {
             return Err(ConfError::NoPayload);
         }
         Ok(command_line)
+    }
+
+    /// Bytes of the conf that are not payload: the first line, and the line break that ends it.
+    pub fn line_length(&self) -> u64 {
+        u64::try_from(self.line.len() + usize::from(self.line_ended)).unwrap_or(u64::MAX)
     }
 
     /// Bytes of payload so far.

@@ -40,6 +40,13 @@ impl MonotonicInstant {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// Nanoseconds from `other` to this instant, negative where `other` is the later one; the nearest number there is
+    /// when they are further apart.
+    pub fn nanos_after(self, other: Self) -> i64 {
+        let distance = i64::try_from(self.0.abs_diff(other.0)).unwrap_or(i64::MAX);
+        if self >= other { distance } else { -distance }
+    }
 }
 
 /// How far another host's monotonic clock is ahead of ours, in nanoseconds; negative where it is behind.
@@ -122,6 +129,8 @@ mod tests {
         assert_eq!(late.since(early), Duration::from_nanos(7));
         assert_eq!(early.since(late), Duration::ZERO);
         assert_eq!(late.minus(Duration::from_nanos(7)), early);
+        assert_eq!((late.nanos_after(early), early.nanos_after(late)), (7, -7));
+        assert_eq!(MonotonicInstant::LAST.nanos_after(early), i64::MAX);
         assert_eq!(late.plus(Duration::MAX).as_nanos(), u64::MAX);
         assert_eq!(late.minus(Duration::MAX).as_nanos(), 0);
     }

@@ -1,0 +1,106 @@
+//! What a conf would run, and what in it is likely to be a mistake.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::conf_file::ConfFile;
+
+/// Where the payload would be, for one to see the shape of it.
+const PAYLOAD: &str = "/tmp/synexec_slave_conf.PID";
+
+/// What the conf would run, in words for a terminal.
+pub fn show(path: &Path, conf: &ConfFile) -> String {
+    let payload = Path::new(PAYLOAD);
+    let command_line = conf.command_line();
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "conf     {}: {} bytes", path.display(), conf.length());
+    let _ = writeln!(text, "program  {}", command_line.program(payload).display());
+    for (number, argument) in command_line.arguments(payload).iter().enumerate() {
+        let _ = writeln!(text, "argv[{number}]  {}", argument.display());
+    }
+    let _ = writeln!(text, "payload  {}", payload_text(conf));
+    text
+}
+
+/// What is likely to be a mistake.
+pub fn warnings(conf: &ConfFile) -> Vec<&'static str> {
+    let command_line = conf.command_line();
+    let (has_payload, names_payload) = (conf.payload_length() > 0, command_line.names_payload());
+    let findings = [
+        (
+            command_line.has_quotes(),
+            "the command line has quotes, which are passed on as they are; to group words, write the command into the \
+             payload and let the first line be `/bin/sh :CONF:`",
+        ),
+        (
+            command_line.is_relative(),
+            "the program's path is relative, to the directory in which each slave was started (a daemon's is /); give it \
+             from the root",
+        ),
+        (
+            names_payload && !has_payload,
+            "`:CONF:` stands for the payload, but nothing follows the first line; it will name a file that is not there",
+        ),
+        (
+            has_payload && !names_payload,
+            "there is a payload, but no word `:CONF:` in the first line; the program finds it only by SYNEXEC_CONF",
+        ),
+    ];
+    findings.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning)).collect()
+}
+
+fn payload_text(conf: &ConfFile) -> String {
+    let bytes = conf.payload_length();
+    if bytes == 0 {
+        return "none".to_owned();
+    }
+    format!("{bytes} bytes, in a file as {PAYLOAD} on each slave, whose path SYNEXEC_CONF tells")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn open(content: &[u8]) -> ConfFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content).unwrap();
+        ConfFile::open(file.path()).unwrap()
+    }
+
+    #[test]
+    fn arguments_are_shown_one_by_one() {
+        let shown = show(Path::new("job.conf"), &open(b"/bin/sh :CONF: a\necho\n"));
+        for line in [
+            "conf     job.conf: 22 bytes",
+            "program  /bin/sh",
+            "argv[0]  sh",
+            "argv[1]  /tmp/synexec_slave_conf.PID",
+            "argv[2]  a",
+            "payload  5 bytes, in a file",
+        ] {
+            assert!(shown.contains(line), "{line} in\n{shown}");
+        }
+        assert!(show(Path::new("x"), &open(b"/bin/true\n")).ends_with("payload  none\n"));
+    }
+
+    #[test]
+    fn likely_mistakes_are_told_and_nothing_else() {
+        for (conf, words) in [
+            (&b"/bin/sh -c 'a b'\n"[..], &["quotes"][..]),
+            (b"./job\n", &["relative"]),
+            (b"/bin/sh :CONF:\n", &["nothing follows"]),
+            (b"/bin/sh\necho\n", &["no word"]),
+            (b"bin/sh \"x\n", &["quotes", "relative"]),
+            (b"/bin/sh :CONF:\necho\n", &[]),
+            (b":CONF:\n#!/bin/sh\n", &[]),
+            (b"/bin/true", &[]),
+        ] {
+            let warnings = warnings(&open(conf));
+            assert_eq!(warnings.len(), words.len(), "{warnings:?}");
+            assert!(warnings.iter().zip(words).all(|(warning, word)| warning.contains(word)), "{warnings:?}");
+        }
+    }
+}
