@@ -12,7 +12,7 @@ use synexec_host::events::tell;
 use synexec_proto::master::{self, PeerId};
 use synexec_proto::message::Message;
 use synexec_proto::session::Disconnect;
-use synexec_proto::transport::{self, Arrived, LinkReader, Messages, Outbox, Progress, Source};
+use synexec_proto::transport::{self, Allowance, Arrived, LinkReader, Messages, Outbox, Progress, Source};
 use synexec_proto::wire::SessionId;
 
 use crate::dispatcher::Event;
@@ -22,6 +22,13 @@ const STACK: usize = 128 * 1024;
 
 /// Rest after a connection could not be accepted, as when no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection that is read.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Arc<TcpStream>,
+    allowance: Allowance,
+}
 
 /// Accepts connections for as long as the program runs, each with a thread that reads it.
 pub struct Acceptor {
@@ -55,7 +62,8 @@ impl Acceptor {
         let stream = Arc::new(stream);
         let reader = LinkReader::new(Arc::clone(&stream), self.session, Messages::Short, monotonic_now);
         let events = self.events.clone();
-        tell(&self.events, Event::Accepted { peer, stream, address });
+        let connection = Connection { stream, allowance: reader.allowance() };
+        tell(&self.events, Event::Accepted { peer, connection, address });
         let read = move || read(peer, reader, &events);
         let thread = std::thread::Builder::new().name("read".into()).stack_size(STACK).spawn(read);
         thread.map(|_| ()).inspect_err(|error| {
@@ -78,7 +86,7 @@ fn read(peer: PeerId, mut reader: LinkReader, events: &SyncSender<Event>) {
 pub struct Outboxes {
     session: SessionId,
     events: SyncSender<Event>,
-    open: HashMap<PeerId, Outbox>,
+    open: HashMap<PeerId, (Outbox, Allowance)>,
 }
 
 impl Outboxes {
@@ -88,7 +96,7 @@ impl Outboxes {
     }
 
     /// A connection was accepted.
-    pub fn add(&mut self, peer: PeerId, stream: Arc<TcpStream>) {
+    pub fn add(&mut self, peer: PeerId, Connection { stream, allowance }: Connection) {
         let events = self.events.clone();
         let listener = move |progress| {
             tell(
@@ -102,7 +110,14 @@ impl Outboxes {
                 },
             );
         };
-        self.open.insert(peer, Outbox::new(stream, self.session, Arc::new(listener)));
+        self.open.insert(peer, (Outbox::new(stream, self.session, Arc::new(listener)), allowance));
+    }
+
+    /// Lets a peer send long messages from now on.
+    pub fn expect_output(&self, peer: PeerId) {
+        if let Some((_, allowance)) = self.open.get(&peer) {
+            allowance.give();
+        }
     }
 
     /// Sends a message; one to a connection that is closed is dropped.
@@ -111,7 +126,7 @@ impl Outboxes {
     /// [`Disconnect`] when the peer cannot be written to.
     pub fn send(&mut self, peer: PeerId, message: &Message) -> Result<(), Disconnect> {
         match (self.open.get_mut(&peer), message.encode()) {
-            (Some(outbox), Ok(frame)) => outbox.send(&frame),
+            (Some((outbox, _)), Ok(frame)) => outbox.send(&frame),
             (Some(_), Err(error)) => Err(Disconnect::Broken(error.to_string())),
             (None, _) => Ok(()),
         }
@@ -122,7 +137,7 @@ impl Outboxes {
     /// # Errors
     /// [`Disconnect`] when the peer cannot be written to.
     pub fn send_bytes(&mut self, peer: PeerId, bytes: Vec<u8>) -> Result<(), Disconnect> {
-        self.open.get_mut(&peer).map_or(Ok(()), |outbox| outbox.send_bytes(bytes))
+        self.open.get_mut(&peer).map_or(Ok(()), |(outbox, _)| outbox.send_bytes(bytes))
     }
 
     /// Sends a stream of frames.
@@ -130,12 +145,12 @@ impl Outboxes {
     /// # Errors
     /// [`Disconnect`] when the peer cannot be written to.
     pub fn send_stream(&mut self, peer: PeerId, source: Source) -> Result<(), Disconnect> {
-        self.open.get_mut(&peer).map_or(Ok(()), |outbox| outbox.send_stream(source))
+        self.open.get_mut(&peer).map_or(Ok(()), |(outbox, _)| outbox.send_stream(source))
     }
 
     /// Closes a connection.
     pub fn close(&mut self, peer: PeerId) {
-        if let Some(outbox) = self.open.remove(&peer) {
+        if let Some((outbox, _)) = self.open.remove(&peer) {
             outbox.close();
         }
     }

@@ -1,7 +1,6 @@
 //! The one thread that owns the session: events in, decisions by [`Session`], actions out.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use anyhow::{Context, Result};
@@ -10,15 +9,16 @@ use synexec_host::events::next_event;
 use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
 use synexec_proto::master::{self, Action, PeerId, Report, Session};
-use synexec_proto::message::ConfBegin;
+use synexec_proto::message::{ConfBegin, Message};
 use synexec_proto::session::Disconnect;
 use synexec_proto::wire::SessionId;
 
 use crate::conf_file::{ConfFile, Outgoing};
-use crate::connections::{Acceptor, Outboxes};
+use crate::connections::{Acceptor, Connection, Outboxes};
 use crate::discovery::Discovery;
+use crate::display::Display;
 use crate::options::Options;
-use crate::progress;
+use crate::outputs::{Destination, Kept, Outputs};
 
 /// Events that may wait; a peer that has more to say than is handled has to wait itself.
 const EVENTS_MAX: usize = 1024;
@@ -27,7 +27,7 @@ const EVENTS_MAX: usize = 1024;
 #[derive(Debug)]
 pub enum Event {
     /// A connection was accepted.
-    Accepted { peer: PeerId, stream: Arc<TcpStream>, address: SocketAddr },
+    Accepted { peer: PeerId, connection: Connection, address: SocketAddr },
     /// Something the state machine knows what to do with.
     Session(master::Event),
 }
@@ -37,8 +37,24 @@ pub struct Dispatcher {
     id: SessionId,
     conf: ConfFile,
     discovery: Discovery,
+    display: Display,
+    outputs: Outputs,
     outboxes: Outboxes,
     events: Receiver<Event>,
+}
+
+/// What the session works with.
+pub struct Surroundings {
+    /// Where slaves connect to.
+    pub listener: TcpListener,
+    /// How they are found.
+    pub discovery: Discovery,
+    /// What the user sees.
+    pub display: Display,
+    /// Where outputs go.
+    pub destination: Destination,
+    /// Bytes of each output's end that are kept.
+    pub tail: usize,
 }
 
 impl Dispatcher {
@@ -46,10 +62,10 @@ impl Dispatcher {
     pub fn new(
         options: &Options,
         conf: ConfFile,
-        discovery: Discovery,
-        listener: TcpListener,
+        surroundings: Surroundings,
         signals: BlockedSignals,
     ) -> Result<Self> {
+        let Surroundings { listener, discovery, display, destination, tail } = surroundings;
         let (sender, events) = sync_channel(EVENTS_MAX);
         let (id, lost_after) = (options.common.session(), options.common.lost_after());
         let to_dispatcher = sender.clone();
@@ -59,18 +75,19 @@ impl Dispatcher {
             .start()
             .context("cannot start a thread")?;
         let session = Session::new(options.settings(&conf), monotonic_now());
-        log::info!("waiting for {} slaves", options.slaves);
-        Ok(Self { session, id, conf, discovery, outboxes: Outboxes::new(id, sender), events })
+        let outputs = Outputs::start(destination, tail, sender.clone()).context("cannot start a thread")?;
+        log::info!("waiting for {} slaves", options.slaves());
+        Ok(Self { session, id, conf, discovery, display, outputs, outboxes: Outboxes::new(id, sender), events })
     }
 
-    /// Runs the session to its end.
-    pub fn run(mut self) -> Result<Report> {
+    /// Runs the session to its end; gives what is known of it, and where outputs are.
+    pub fn run(mut self) -> Result<(Report, Kept)> {
         make_precise();
         self.session.advance(monotonic_now());
         loop {
             self.act();
             if let Some(report) = self.session.report() {
-                return Ok(report.clone());
+                return Ok((report.clone(), self.outputs.finish()));
             }
             match next_event(&self.events, self.session.deadline())? {
                 Some(event) => self.take(event),
@@ -82,8 +99,8 @@ impl Dispatcher {
     fn take(&mut self, event: Event) {
         let event = match event {
             Event::Session(event) => event,
-            Event::Accepted { peer, stream, address } => {
-                self.outboxes.add(peer, stream);
+            Event::Accepted { peer, connection, address } => {
+                self.outboxes.add(peer, connection);
                 master::Event::Connected { peer, address }
             }
         };
@@ -95,6 +112,9 @@ impl Dispatcher {
             match action {
                 Action::Probe => self.discovery.probe(),
                 Action::Send { peer, message } => {
+                    if matches!(message, Message::Fetch(_)) {
+                        self.outboxes.expect_output(peer);
+                    }
                     let sent = self.outboxes.send(peer, &message);
                     self.note(peer, sent);
                 }
@@ -102,8 +122,12 @@ impl Dispatcher {
                     let sent = self.send_conf(peer, begin);
                     self.note(peer, sent);
                 }
+                Action::Output { peer, id, step } => {
+                    let name = self.display.name_of(id.rank);
+                    self.outputs.take(peer, id, name, step);
+                }
                 Action::Close { peer } => self.outboxes.close(peer),
-                Action::Tell(notice) => progress::show(&notice),
+                Action::Tell(notice) => self.display.show(&notice),
             }
         }
     }

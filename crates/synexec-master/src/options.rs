@@ -142,7 +142,7 @@ impl Options {
             runs_payload: conf.runs_payload(),
             lead: self.lead.map(Duration::from_millis),
             rounds: NonZeroU32::new(self.rounds).unwrap_or(NonZeroU32::MIN),
-            max_skew: self.max_skew.map(Duration::from_micros),
+            max_skew: self.max_skew(),
             progress: self.progress.map(|seconds| Duration::from_secs(seconds.into())),
             outputs: self.outputs_wanted(),
         }

@@ -25,7 +25,7 @@ use work_dir::{WorkDir, WorkDirError};
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    logging::start(options.common.quiet, options.common.verbose);
+    logging::start(&options.common, None);
     let status = run(&options).unwrap_or_else(|error| {
         log::error!("synexec_slave: {error:#}");
         status_of(&error)

@@ -81,6 +81,7 @@ impl Member {
     /// The slave's line in a report, with the estimate of its clock that holds at an instant.
     pub(super) fn row(&self, outcome: Outcome, at: MonotonicInstant) -> Row {
         Row {
+            is_original: self.features == Features::NONE,
             held: self.held,
             held_at: self.held_at,
             clock: self.clock.estimate(at),

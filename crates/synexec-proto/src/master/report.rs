@@ -161,6 +161,8 @@ pub struct Row {
     pub rank: u32,
     /// Who.
     pub slave: SlaveLabel,
+    /// Whether it speaks version 1 of the protocol only.
+    pub is_original: bool,
     /// How its task was held before the start, where it tells.
     pub held: Option<Held>,
     /// Since when, on the master's clock.
@@ -191,6 +193,7 @@ impl Row {
         Self {
             rank,
             slave,
+            is_original: false,
             held: None,
             held_at: None,
             clock: None,

@@ -45,7 +45,7 @@ fn outputs_are_true(world: &World, report: &Report) {
         let (fetched, end) = world.fetched(1, row.rank).expect("it is here");
         assert_eq!(end, &Some(OutputStep::End));
         let written = world.sim(id).host.output();
-        let written = &written[..usize::try_from(length).unwrap()];
+        let written = &written[..usize::try_from(length).expect("it is small")];
         assert!(written.ends_with(fetched) && (!whole || written == fetched), "{row:?}");
         assert_eq!(row.output_place.as_ref().map(|place| place.length), Some(length));
     }

@@ -10,5 +10,7 @@ mod master_away;
 mod master_gone;
 mod once;
 mod originals;
+mod outputs;
+mod progress;
 mod rounds;
 mod starting;

@@ -185,20 +185,20 @@ impl Host {
 
     /// All that the task writes: what is not like anything around it.
     pub fn output(&self) -> Vec<u8> {
-        (0..self.plan.writes).map(|at| (at.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0]).collect()
+        output_between(0, self.plan.writes.into())
     }
 
     /// What a fetch gets; nothing where it has to wait.
     pub fn fetch(&self, now: MonotonicInstant, fetch: Fetch, is_over: bool) -> Option<Vec<Message>> {
-        let (all, written) = (self.output(), self.written(now));
+        let written = self.written(now);
         if fetch.follow && !is_over && written <= fetch.offset {
             return None;
         }
         let until = fetch.offset.saturating_add(fetch.length.into()).min(written);
-        let [from, to] = [fetch.offset.min(until), until].map(|at| usize::try_from(at).expect("it is small"));
+        let bytes = output_between(fetch.offset, until);
         let is_end = is_over && until == written;
-        let digest = is_end.then(|| Digest::of(&all[..to]));
-        let parts = all[from..to].chunks(OUTPUT_PART).map(|part| Message::OutputPart(part.to_vec()));
+        let digest = is_end.then(|| Digest::of(&output_between(0, until)));
+        let parts = bytes.chunks(OUTPUT_PART).map(|part| Message::OutputPart(part.to_vec()));
         let mark = Message::OutputMark(OutputMark { position: until, is_end, digest });
         Some(parts.chain([mark]).collect())
     }
@@ -221,4 +221,8 @@ impl Host {
     pub fn group_gone(&self) -> Option<MonotonicInstant> {
         self.group_gone
     }
+}
+
+fn output_between(from: u64, to: u64) -> Vec<u8> {
+    (from..to).map(|at| (at.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0]).collect()
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use synexec_proto::master::{self, Notice, Outcome, OutputId, OutputStep, Report, Row, Verdict};
-use synexec_proto::message::Message;
+use synexec_proto::master::{self, Notice, Outcome, OutputId, OutputStep, PeerId, Report, Row, Verdict};
+use synexec_proto::message::{Fetch, Message};
 use synexec_proto::outcome::TaskEnd;
+use synexec_proto::slave;
 use synexec_proto::time::MonotonicInstant;
 
 use super::client::Client;
-use super::network::address;
+use super::network::{address, link_of};
 use super::original::Original;
 use super::simulation::{Id, Power, World};
 use super::slave::SimSlave;
@@ -148,6 +149,57 @@ impl World {
 
     pub fn master_did(&self, wanted: impl Fn(&master::Action) -> bool) -> Vec<Duration> {
         self.master.log.iter().filter(|(_, action)| wanted(action)).map(|(at, _)| since_start(*at)).collect()
+    }
+
+    /// When the master sent a client such a message.
+    pub fn sent_to(&self, id: Id, wanted: impl Fn(&Message) -> bool) -> Vec<Duration> {
+        self.master_did(|action| {
+            matches!(action, master::Action::Send { peer, message } if self.is_peer(id, *peer) && wanted(message))
+        })
+    }
+
+    /// When a slave of ours said something like this.
+    pub fn said(&self, id: Id, wanted: impl Fn(&Message) -> bool) -> Vec<Duration> {
+        let says = |action: &slave::Action| matches!(action, slave::Action::Send(message) if wanted(message));
+        self.sim(id).log.iter().filter(|(_, action)| says(action)).map(|(at, _)| since_start(*at)).collect()
+    }
+
+    /// What the master asked for of a client's output, and when.
+    pub fn fetches_of(&self, id: Id) -> Vec<(Duration, Fetch)> {
+        let fetch = |(at, action): &(MonotonicInstant, master::Action)| match action {
+            master::Action::Send { peer, message: Message::Fetch(fetch) } if self.is_peer(id, *peer) => {
+                Some((since_start(*at), *fetch))
+            }
+            _ => None,
+        };
+        self.master.log.iter().filter_map(fetch).collect()
+    }
+
+    /// When each step was taken with a client's output, and which.
+    pub fn steps_of(&self, id: Id) -> Vec<(Duration, &OutputStep)> {
+        let steps = self.master.log.iter().filter_map(|(at, action)| match action {
+            master::Action::Output { peer, step, .. } if self.is_peer(id, *peer) => Some((since_start(*at), step)),
+            _ => None,
+        });
+        steps.collect()
+    }
+
+    /// The most outputs that were on their way at the same time, each from its first byte until it was told to be here.
+    pub fn most_underway(&self) -> usize {
+        let (mut underway, mut most) = (0, 0);
+        for (_, action) in &self.master.log {
+            match action {
+                master::Action::Send { message: Message::Fetch(Fetch { offset: 0, .. }), .. } => underway += 1,
+                master::Action::Tell(Notice::Fetched { .. }) => underway -= 1,
+                _ => {}
+            }
+            most = most.max(underway);
+        }
+        most
+    }
+
+    fn is_peer(&self, id: Id, peer: PeerId) -> bool {
+        self.links[link_of(peer)].client == id
     }
 
     /// What was fetched of an output, and how that ended.

@@ -2,13 +2,20 @@
 
 use std::time::Duration;
 
-use synexec_proto::message::{Capabilities, ClockProbe, ClockReply, ConfBegin, Features, Held, Message, TaskEnded};
+use synexec_proto::digest::Digest;
+use synexec_proto::message::{
+    Capabilities, ClockProbe, ClockReply, ConfBegin, Features, Fetch, Held, Message, OutputMark, OutputPlace, Reason,
+    TaskEnded,
+};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_proto::wire::Frame;
 
-use super::client::{Deed, Heard};
-use super::time::millis;
+use super::client::{Deed, Heard, HostEvent};
+use super::time::{millis, secs};
+
+/// What it says that its task has written.
+const OUTPUT_LENGTH: u64 = 1000;
 
 /// What it does not do right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +36,22 @@ pub enum Lie {
     NoStart,
     /// It tells of a start at the end of all time.
     StartAtTheEnd,
+    /// Its output is not what its digest says.
+    OtherDigest,
+    /// It says that its output is whole, and not what its digest is.
+    NoDigest,
+    /// It gives a byte more than it was asked for.
+    MoreOutput,
+    /// Its output ends elsewhere than it says.
+    OtherPosition,
+    /// It answers with nothing, and does not say that this is all; again and again.
+    EmptyMarks,
+    /// It gives nothing, every ten seconds.
+    EmptyParts,
+    /// It gives all that it is asked for, and never says that this is all.
+    EndlessOutput,
+    /// It says that it cannot give its output.
+    NoOutput,
 }
 
 #[derive(Debug)]
@@ -36,20 +59,32 @@ pub struct Liar {
     lie: Lie,
     /// Bytes of conf to come.
     left: u64,
+    connected: bool,
 }
 
 impl Liar {
     pub fn new(lie: Lie) -> Self {
-        Self { lie, left: 0 }
+        Self { lie, left: 0, connected: false }
     }
 
     /// It connects unasked.
     pub fn hear(&mut self, heard: Heard) -> Vec<Deed> {
         match heard {
             Heard::Booted => vec![Deed::Connect],
-            Heard::Connected => vec![Deed::Send(Message::Reply(Some(Capabilities::ours("liar"))))],
-            Heard::Said(frame) => self.answer(read(frame)).map(Deed::Send).into_iter().collect(),
-            Heard::Closed(_) => vec![Deed::Close],
+            Heard::Connected => {
+                self.connected = true;
+                vec![Deed::Send(Message::Reply(Some(Capabilities::ours("liar"))))]
+            }
+            Heard::Said(frame) => match read(frame) {
+                Message::Fetch(_) if self.lie == Lie::EmptyParts => give_nothing(),
+                Message::Fetch(fetch) => self.output(fetch).into_iter().map(Deed::Send).collect(),
+                message => self.answer(message).map(Deed::Send).into_iter().collect(),
+            },
+            Heard::Host(_) if self.connected => give_nothing(),
+            Heard::Closed(_) => {
+                self.connected = false;
+                vec![Deed::Close]
+            }
             _ => Vec::new(),
         }
     }
@@ -85,9 +120,40 @@ impl Liar {
                 Some(ClockReply { received: MonotonicInstant::LAST, replied: MonotonicInstant::LAST, ..reply })
             }
             Lie::OtherQuestion => Some(ClockReply { sent: MonotonicInstant::from_nanos(1), ..reply }),
-            Lie::OtherInstant | Lie::NoStart | Lie::StartAtTheEnd => Some(reply),
+            _ => Some(reply),
         }
     }
+
+    fn output(&self, Fetch { offset, length, .. }: Fetch) -> Vec<Message> {
+        let mark = |position, is_end, digest| Message::OutputMark(OutputMark { position, is_end, digest });
+        let bytes = b"output";
+        let end = offset + 6;
+        let answer = match self.lie {
+            Lie::OtherDigest => mark(end, true, Some(Digest::of(b"Output"))),
+            Lie::NoDigest => mark(end, true, None),
+            Lie::OtherPosition => mark(end + 1, true, Some(Digest::of(bytes))),
+            Lie::EmptyMarks => return vec![mark(offset, false, None); 100],
+            Lie::MoreOutput => return zeros(u64::from(length) + 1),
+            Lie::EndlessOutput => {
+                let mut all = zeros(length.into());
+                all.push(mark(offset + u64::from(length), false, None));
+                return all;
+            }
+            Lie::NoOutput => return vec![Message::OutputNo(Some(Reason::new("no such file")))],
+            _ => mark(end, true, Some(Digest::of(bytes))),
+        };
+        vec![Message::OutputPart(bytes.to_vec()), answer]
+    }
+}
+
+/// A part with nothing in it, and before long another one.
+fn give_nothing() -> Vec<Deed> {
+    vec![Deed::Send(Message::OutputPart(Vec::new())), Deed::Later(secs(10), HostEvent::Ended(0))]
+}
+
+fn zeros(length: u64) -> Vec<Message> {
+    let bytes = vec![0; usize::try_from(length).expect("it is small")];
+    bytes.chunks(60_000).map(|part| Message::OutputPart(part.to_vec())).collect()
 }
 
 fn read(frame: Frame) -> Message {
@@ -105,6 +171,6 @@ fn ended() -> TaskEnded {
         lateness: Some(Duration::MAX),
         usage: None,
         guest: None,
-        output: None,
+        output: Some(OutputPlace { length: OUTPUT_LENGTH, path: "/tmp/liar.out".into() }),
     }
 }

@@ -205,6 +205,6 @@ pub fn peer_of(link: usize) -> PeerId {
     PeerId(u64::try_from(link).expect("links are few"))
 }
 
-fn link_of(peer: PeerId) -> usize {
+pub fn link_of(peer: PeerId) -> usize {
     usize::try_from(peer.0).expect("links are few")
 }

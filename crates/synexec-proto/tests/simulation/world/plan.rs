@@ -9,6 +9,7 @@ use super::time::START;
 
 /// The default is a slave that listens, accepts, and whose task succeeds after a second.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Plan {
     pub refusal: Option<Refusal>,
     /// Time to prepare the conf's command.

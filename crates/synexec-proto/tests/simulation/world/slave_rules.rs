@@ -94,7 +94,9 @@ impl SlaveRules {
             Message::TaskEnded(_) => self.reports(true),
             Message::Finished(_) => self.reports(false),
             Message::Running(_) | Message::Stopped(_) => assert!(self.task && self.extended, "progress of no task"),
-            Message::OutputNo(_) => assert!(self.extended, "speaks of output to an original"),
+            Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_) => {
+                assert!(self.extended, "speaks of output to an original");
+            }
             Message::ConfNo(Some(_)) | Message::ExecNo(Some(_)) => assert!(self.extended, "a reason to an original"),
             _ => {}
         }

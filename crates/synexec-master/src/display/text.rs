@@ -1,34 +1,57 @@
-//! A line for each thing that happens on the way.
+//! What happened, in a line.
 
 use std::time::Duration;
 
 use log::Level;
-use synexec_proto::master::{MeasuredStart, Notice, SlaveLabel};
+use synexec_proto::master::{MeasuredStart, Notice, Outcome, SlaveLabel};
+use synexec_proto::outcome::TaskEnd;
+
+use crate::units;
 
 /// A start that is later than this is worth a word.
 const LATE: Duration = Duration::from_millis(1);
 
-/// Tells the user.
-pub fn show(notice: &Notice) {
-    let level = match notice {
+/// Who is interested. What is told of each slave when all goes well is detail where a display counts them.
+pub fn level(notice: &Notice, is_counted: bool) -> Level {
+    match notice {
         Notice::TurnedAway { .. }
         | Notice::Released { .. }
         | Notice::Accepted { .. }
         | Notice::Ready { .. }
+        | Notice::Fetched { .. }
         | Notice::Started { .. } => Level::Debug,
-        Notice::ConfFailed { .. } => Level::Error,
+        Notice::ConfFailed { .. } | Notice::OutputsFailed { .. } => Level::Error,
         Notice::Dropped { .. }
         | Notice::GaveUp { .. }
         | Notice::Declined { .. }
         | Notice::Lost { .. }
+        | Notice::Late { .. }
+        | Notice::OutputLost { .. }
         | Notice::RoundsLeftOut { .. }
         | Notice::SkewExceeded { .. } => Level::Warn,
+        Notice::Ended { outcome, .. } if is_counted && !has_failed(outcome) => Level::Debug,
+        Notice::Joined { .. }
+        | Notice::Configuring { .. }
+        | Notice::Starting { .. }
+        | Notice::Gone { .. }
+        | Notice::NextRound { .. }
+        | Notice::Progress { .. }
+        | Notice::Fetching { .. }
+            if is_counted =>
+        {
+            Level::Debug
+        }
         _ => Level::Info,
-    };
-    log::log!(level, "{}", text(notice));
+    }
 }
 
-fn text(notice: &Notice) -> String {
+/// Whether this end is not what the user hoped for.
+pub fn has_failed(outcome: &Outcome) -> bool {
+    !matches!(outcome, Outcome::Ended(TaskEnd::Exited(0)) | Outcome::Finished)
+}
+
+/// The line.
+pub fn text(notice: &Notice) -> String {
     match notice {
         Notice::Joined { slave, original, joined, slaves } => {
             let kind = if *original { " (an original slave)" } else { "" };
@@ -57,7 +80,7 @@ fn text(notice: &Notice) -> String {
             format!("the starts were more than {} µs apart, or are not known for all slaves", most.as_micros())
         }
         Notice::Starting { slaves, ahead } => {
-            format!("starting the task on {slaves} slaves in {:.1} ms", ahead.as_secs_f64() * 1e3)
+            format!("starting the task on {slaves} slaves in {}", units::time(*ahead))
         }
         Notice::Ready { slave } => format!("{} is ready to start", name(slave)),
         Notice::Postponed => "not all confirmed the start in time; it is ordered anew, further ahead".to_owned(),
@@ -67,6 +90,30 @@ fn text(notice: &Notice) -> String {
             let elapsed = times.map_or(0.0, |times| times.elapsed.as_secs_f64());
             format!("{} {outcome} after {elapsed:.3} s{}: {done} of {slaves}", name(slave), late(start.as_ref()))
         }
+        Notice::Progress { slave, progress, stopped } => {
+            let state = if *stopped { "is stopped by a signal" } else { "runs" };
+            format!(
+                "{} {state}, for {}: {} CPU, {} memory, {} output",
+                name(slave),
+                units::time(progress.elapsed),
+                units::time(progress.cpu),
+                units::bytes(progress.memory),
+                units::bytes(progress.output)
+            )
+        }
+        Notice::Late { slave, silence } => {
+            format!("{} is late: it has said nothing for {}", name(slave), units::time(*silence))
+        }
+        Notice::Recovered { slave, after } => {
+            format!("{} has answered, after {}", name(slave), units::time(*after))
+        }
+        Notice::Fetching { slaves } => format!("all tasks have ended; fetching the outputs of {slaves} slaves"),
+        Notice::Fetched { slave, done, slaves } => format!("{}: output fetched: {done} of {slaves}", name(slave)),
+        Notice::OutputLost { slave, why, kept_at } => {
+            let place = kept_at.as_ref().map_or_else(String::new, |path| format!("; it is in {path} there"));
+            format!("the output of {} cannot be fetched: {why}{place}", name(slave))
+        }
+        Notice::OutputsFailed { why } => format!("outputs cannot be stored any more: {why}"),
         Notice::Lost { slave, why } => format!("{} is lost: {why}", name(slave)),
         Notice::CalledOff => "the session is called off; no task was started".to_owned(),
         Notice::Stopping { running, .. } => {
@@ -77,7 +124,7 @@ fn text(notice: &Notice) -> String {
 
 fn late(start: Option<&MeasuredStart>) -> String {
     let lateness = start.map(|start| start.lateness).filter(|lateness| *lateness > LATE);
-    lateness.map_or_else(String::new, |late| format!(", started {:.1} ms late", late.as_secs_f64() * 1e3))
+    lateness.map_or_else(String::new, |late| format!(", started {} late", units::time(late)))
 }
 
 fn name(slave: &SlaveLabel) -> String {

@@ -1,0 +1,202 @@
+//! How far the session is, in numbers and names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use synexec_proto::master::{Notice, SlaveLabel};
+
+use super::text::has_failed;
+use crate::names::fold;
+
+/// Names that are shown one by one; of more, only how many there are.
+const NAMES_SHOWN: usize = 100;
+
+/// Where the session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    Joining,
+    Configuring,
+    /// Until this instant.
+    Starting(Instant),
+    Running,
+    Fetching,
+}
+
+/// The numbers. A slave is known by its address, since names need not differ.
+#[derive(Debug)]
+pub struct Counts {
+    pub stage: Stage,
+    pub slaves: usize,
+    pub joined: usize,
+    pub accepted: usize,
+    pub fetched: usize,
+    pub to_fetch: usize,
+    /// Which round, where there are several.
+    pub round: Option<(u32, u32)>,
+    pub succeeded: usize,
+    pub failed: usize,
+    pub running_since: Instant,
+    /// Names of those that have joined, and of those that are awaited.
+    here: BTreeMap<SocketAddr, String>,
+    expected: BTreeSet<String>,
+    /// Those whose tasks run.
+    running: BTreeMap<SocketAddr, String>,
+    late: BTreeMap<SocketAddr, String>,
+    stopped: BTreeMap<SocketAddr, String>,
+}
+
+impl Counts {
+    pub fn new(slaves: usize, expected: Vec<String>) -> Self {
+        Self {
+            stage: Stage::Joining,
+            slaves,
+            joined: 0,
+            accepted: 0,
+            fetched: 0,
+            to_fetch: 0,
+            round: None,
+            succeeded: 0,
+            failed: 0,
+            running_since: Instant::now(),
+            here: BTreeMap::new(),
+            expected: expected.into_iter().collect(),
+            running: BTreeMap::new(),
+            late: BTreeMap::new(),
+            stopped: BTreeMap::new(),
+        }
+    }
+
+    /// Counts what has happened.
+    pub fn take(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Joined { slave, joined, .. } => {
+                self.joined = *joined;
+                self.here.insert(slave.address, slave.name.clone());
+            }
+            Notice::Dropped { slave, joined, .. } => {
+                self.joined = *joined;
+                self.here.remove(&slave.address);
+            }
+            Notice::Configuring { .. } => self.stage = Stage::Configuring,
+            Notice::NextRound { round, rounds } => self.next_round(*round, *rounds),
+            Notice::Accepted { .. } => self.accepted += 1,
+            Notice::Starting { ahead, .. } => self.stage = Stage::Starting(Instant::now() + *ahead),
+            Notice::Gone { .. } => {
+                self.running.clone_from(&self.here);
+                (self.stage, self.running_since) = (Stage::Running, Instant::now());
+            }
+            Notice::Ended { slave, outcome, .. } => self.settle(slave, has_failed(outcome)),
+            Notice::Declined { slave, .. } | Notice::Lost { slave, .. } => self.settle(slave, true),
+            Notice::Progress { slave, stopped, .. } => {
+                self.stopped.remove(&slave.address);
+                if *stopped {
+                    self.stopped.insert(slave.address, slave.name.clone());
+                }
+            }
+            Notice::Late { slave, .. } => {
+                self.late.insert(slave.address, slave.name.clone());
+            }
+            Notice::Recovered { slave, .. } => {
+                self.late.remove(&slave.address);
+            }
+            Notice::Fetching { slaves } => {
+                (self.stage, self.fetched, self.to_fetch) = (Stage::Fetching, 0, *slaves);
+            }
+            Notice::Fetched { .. } | Notice::OutputLost { .. } => self.fetched += 1,
+            _ => {}
+        }
+    }
+
+    /// Those that are expected by name and not here.
+    pub fn missing(&self) -> Option<String> {
+        let here: BTreeSet<_> = self.here.values().collect();
+        names(self.expected.iter().filter(|name| !here.contains(name)))
+    }
+
+    /// How many tasks run, and whose they are.
+    pub fn running(&self) -> (usize, Option<String>) {
+        (self.running.len(), names(self.running.values()))
+    }
+
+    /// Those that take long to answer.
+    pub fn late(&self) -> Option<String> {
+        names(self.late.values())
+    }
+
+    /// Those whose task a signal has stopped.
+    pub fn stopped(&self) -> Option<String> {
+        names(self.stopped.values())
+    }
+
+    fn next_round(&mut self, round: u32, rounds: u32) {
+        (self.stage, self.round) = (Stage::Configuring, Some((round, rounds)));
+        (self.accepted, self.succeeded, self.failed) = (0, 0, 0);
+    }
+
+    fn settle(&mut self, slave: &SlaveLabel, has_failed: bool) {
+        for of_running in [&mut self.running, &mut self.late, &mut self.stopped] {
+            of_running.remove(&slave.address);
+        }
+        *(if has_failed { &mut self.failed } else { &mut self.succeeded }) += 1;
+    }
+}
+
+/// Names as a folded set; how many they are where they are too many to be read.
+fn names<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    match names.len() {
+        0 => None,
+        count if count > NAMES_SHOWN => Some(format!("{count} slaves")),
+        _ => Some(fold(names)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use synexec_proto::master::{Loss, Outcome};
+    use synexec_proto::outcome::TaskEnd;
+
+    use super::*;
+
+    fn slave(number: u8) -> SlaveLabel {
+        SlaveLabel { name: format!("web{number}"), address: SocketAddr::from(([10, 0, 0, number], 999)) }
+    }
+
+    fn joined(number: u8) -> Notice {
+        Notice::Joined { slave: slave(number), original: false, joined: number.into(), slaves: 4 }
+    }
+
+    fn ended(number: u8, status: u8) -> Notice {
+        let outcome = Outcome::Ended(TaskEnd::Exited(status));
+        Notice::Ended { slave: slave(number), outcome, times: None, start: None, done: 1, slaves: 4 }
+    }
+
+    #[test]
+    fn those_expected_are_missing_until_they_join() {
+        let mut counts = Counts::new(4, crate::names::unfold("web[1-4]").unwrap());
+        assert_eq!(counts.missing().unwrap(), "web[1-4]");
+        [joined(1), joined(2), joined(4)].iter().for_each(|notice| counts.take(notice));
+        assert_eq!(counts.missing().unwrap(), "web3");
+        counts.take(&Notice::Dropped { slave: slave(2), why: Loss::NoClock, joined: 2, slaves: 4 });
+        assert_eq!((counts.missing().unwrap().as_str(), counts.joined), ("web[2-3]", 2));
+    }
+
+    #[test]
+    fn tasks_run_until_they_end_and_are_late_until_they_answer() {
+        let mut counts = Counts::new(4, Vec::new());
+        (1..=4).for_each(|number| counts.take(&joined(number)));
+        counts.take(&Notice::Gone { slaves: 4 });
+        counts.take(&Notice::Late { slave: slave(3), silence: Duration::from_secs(7) });
+        counts.take(&Notice::Late { slave: slave(4), silence: Duration::from_secs(7) });
+        counts.take(&Notice::Recovered { slave: slave(4), after: Duration::from_secs(9) });
+        [ended(1, 0), ended(2, 3)].iter().for_each(|notice| counts.take(notice));
+        assert_eq!((counts.succeeded, counts.failed), (1, 1));
+        assert_eq!(counts.running(), (2, Some("web[3-4]".into())));
+        assert_eq!(counts.late().unwrap(), "web3");
+        counts.take(&Notice::Lost { slave: slave(3), why: Loss::NoClock });
+        assert_eq!((counts.late(), counts.failed), (None, 2));
+    }
+}

@@ -1,0 +1,160 @@
+//! The line at the bottom of the terminal.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+
+use super::Screen;
+use super::counts::{Counts, Stage};
+use crate::units;
+
+/// How often the line is drawn anew when nothing happens: time goes on, and so does the conf.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How much of the conf is on its way to all slaves.
+#[derive(Debug, Clone)]
+pub struct ConfProgress {
+    /// Bytes that were handed to the network.
+    pub sent: Arc<AtomicU64>,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+/// The line.
+#[derive(Debug)]
+pub struct Gauge {
+    bar: ProgressBar,
+    conf: ConfProgress,
+}
+
+impl Gauge {
+    /// None where there is no terminal.
+    pub fn new(screen: &Screen, conf: ConfProgress) -> Option<Self> {
+        let bar = screen.bars()?.add(ProgressBar::new(1));
+        bar.enable_steady_tick(TICK);
+        Some(Self { bar, conf })
+    }
+
+    /// Shows how far the session is.
+    pub fn show(&self, counts: &Counts) {
+        let (done, of) = match counts.stage {
+            Stage::Joining => (counts.joined, counts.slaves),
+            Stage::Configuring => (counts.accepted, counts.slaves),
+            Stage::Starting(_) => (0, counts.slaves),
+            Stage::Running => (counts.succeeded + counts.failed, counts.slaves),
+            Stage::Fetching => (counts.fetched, counts.to_fetch),
+        };
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        self.bar.set_style(self.style(counts));
+        self.bar.set_length(number(of.max(1)));
+        self.bar.set_position(number(done));
+        self.bar.set_message(message(counts));
+    }
+
+    fn style(&self, counts: &Counts) -> ProgressStyle {
+        let template = match counts.stage {
+            Stage::Joining => "joined {pos}/{len} [{bar:20}] {wide_msg}",
+            Stage::Configuring => "accepted {pos}/{len} [{bar:20}] conf {conf} {wide_msg}",
+            Stage::Starting(_) => "starting in {countdown} {wide_msg}",
+            Stage::Running => "{clock} [{bar:20}] {wide_msg}",
+            Stage::Fetching => "outputs {pos}/{len} [{bar:20}] {wide_msg}",
+        };
+        // All templates are written here, and a test has tried them.
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = style.progress_chars("=> ");
+        match counts.stage {
+            Stage::Starting(at) => style.with_key("countdown", time_until(at)),
+            Stage::Configuring => style.with_key("conf", conf_sent(self.conf.clone())),
+            Stage::Running => style.with_key("clock", time_since(counts.running_since)),
+            Stage::Joining | Stage::Fetching => style,
+        }
+    }
+}
+
+fn time_until(instant: Instant) -> impl Fn(&ProgressState, &mut dyn std::fmt::Write) + Clone {
+    move |_, to| {
+        let left = instant.saturating_duration_since(Instant::now());
+        let _ = write!(to, "{:.1} s", left.as_secs_f64());
+    }
+}
+
+fn time_since(instant: Instant) -> impl Fn(&ProgressState, &mut dyn std::fmt::Write) + Clone {
+    move |_, to| {
+        let _ = write!(to, "{:.0} s", instant.elapsed().as_secs_f64());
+    }
+}
+
+fn conf_sent(conf: ConfProgress) -> impl Fn(&ProgressState, &mut dyn std::fmt::Write) + Clone {
+    move |_, to| {
+        let sent = units::bytes(conf.sent.load(Ordering::Relaxed).min(conf.total));
+        let _ = write!(to, "{sent} of {}", units::bytes(conf.total));
+    }
+}
+
+fn message(counts: &Counts) -> String {
+    let mut message = String::new();
+    // Writing to a string cannot fail.
+    if let Some((round, rounds)) = counts.round {
+        let _ = write!(message, "round {round} of {rounds}; ");
+    }
+    match counts.stage {
+        Stage::Joining => {
+            let _ = write!(message, "{}", counts.missing().map_or_else(String::new, |names| format!("waiting for {names}")));
+        }
+        Stage::Running => {
+            let (running, names) = counts.running();
+            let _ = write!(message, "running {running}, finished {}, failed {}", counts.succeeded, counts.failed);
+            let parts = [("late", counts.late()), ("stopped", counts.stopped()), ("running", names)];
+            for (what, names) in parts {
+                let _ = names.map(|names| write!(message, "; {what}: {names}"));
+            }
+        }
+        Stage::Configuring | Stage::Starting(_) | Stage::Fetching => {}
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::{InMemoryTerm, ProgressDrawTarget, TermLike};
+    use synexec_proto::master::{Notice, SlaveLabel};
+
+    use super::*;
+
+    fn shown(stage: Stage, notices: &[Notice]) -> String {
+        let terminal = InMemoryTerm::new(10, 120);
+        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        let conf = ConfProgress { sent: Arc::new(AtomicU64::new(1536)), total: 4096 };
+        let gauge = Gauge { bar: ProgressBar::with_draw_target(Some(1), target), conf };
+        let mut counts = Counts::new(4, crate::names::unfold("web[1-4]").unwrap());
+        notices.iter().for_each(|notice| counts.take(notice));
+        counts.stage = stage;
+        gauge.show(&counts);
+        gauge.bar.tick();
+        let _ = terminal.width();
+        terminal.contents()
+    }
+
+    fn joined() -> Notice {
+        let slave = SlaveLabel { name: "web2".into(), address: "10.0.0.2:9".parse().unwrap() };
+        Notice::Joined { slave, original: false, joined: 1, slaves: 4 }
+    }
+
+    #[test]
+    fn every_stage_has_its_line() {
+        let soon = Instant::now() + Duration::from_secs(100);
+        for (stage, words) in [
+            (Stage::Joining, &["joined 1/4 [", "waiting for web[1,3-4]"][..]),
+            (Stage::Configuring, &["accepted 0/4 [", "conf 1.5 KiB of 4.0 KiB"]),
+            (Stage::Starting(soon), &["starting in ", " s"]),
+            (Stage::Running, &["0 s [", "running 0, finished 0, failed 0"]),
+            (Stage::Fetching, &["outputs 0/"]),
+        ] {
+            let line = shown(stage, &[joined()]);
+            assert!(words.iter().all(|word| line.contains(word)), "{stage:?}: {line}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Outputs as files: `RANK-NAME.out`, with several rounds in a directory `round-K` for each.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::libc::O_NOFOLLOW;
+use synexec_proto::master::{OutputId, OutputStep};
+use tempfile::TempDir;
+use thiserror::Error;
+
+use super::absolute;
+
+/// Most characters of a name that go into a file's name.
+const NAME_MAX: usize = 100;
+
+/// What a file's name ends in until it is whole.
+const UNFINISHED: &str = ".part";
+
+/// The directory cannot be used.
+#[derive(Debug, Error)]
+#[error("cannot write outputs into {path}: {why}", path = .path.display())]
+pub struct OutputDirError {
+    path: PathBuf,
+    why: io::Error,
+}
+
+/// A directory of outputs.
+#[derive(Debug)]
+pub struct Store {
+    directory: PathBuf,
+    has_rounds: bool,
+    open: BTreeMap<OutputId, Unfinished>,
+    whole: BTreeMap<OutputId, PathBuf>,
+    /// Where the directory is only there for this session.
+    _temporary: Option<TempDir>,
+}
+
+#[derive(Debug)]
+struct Unfinished {
+    file: File,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Takes a directory, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`OutputDirError`].
+    pub fn open(directory: &Path, rounds: u32) -> Result<Self, OutputDirError> {
+        let error = |why| OutputDirError { path: directory.to_owned(), why };
+        let absolute = absolute(directory).map_err(error)?;
+        fs::create_dir_all(&absolute).map_err(error)?;
+        // Whether files can be made there is known only when one is.
+        tempfile::tempfile_in(&absolute).map_err(error)?;
+        Ok(Self::new(absolute, rounds, None))
+    }
+
+    /// Makes a directory that goes with this.
+    ///
+    /// # Errors
+    /// [`OutputDirError`].
+    pub fn temporary(rounds: u32) -> Result<Self, OutputDirError> {
+        let made = tempfile::Builder::new().prefix("synexec-").tempdir();
+        let directory = made.map_err(|why| OutputDirError { path: std::env::temp_dir(), why })?;
+        Ok(Self::new(directory.path().to_owned(), rounds, Some(directory)))
+    }
+
+    fn new(directory: PathBuf, rounds: u32, temporary: Option<TempDir>) -> Self {
+        let has_rounds = rounds > 1;
+        Self { directory, has_rounds, open: BTreeMap::new(), whole: BTreeMap::new(), _temporary: temporary }
+    }
+
+    /// The file of an output that is whole.
+    pub fn file(&self, id: OutputId) -> Option<&Path> {
+        self.whole.get(&id).map(PathBuf::as_path)
+    }
+
+    /// Does what is to be done with an output.
+    ///
+    /// # Errors
+    /// Those of the files.
+    pub fn take(&mut self, id: OutputId, name: &str, step: OutputStep) -> io::Result<()> {
+        match step {
+            OutputStep::Bytes(bytes) => self.unfinished(id, name)?.write(&bytes),
+            OutputStep::Sync => Ok(()),
+            OutputStep::End => {
+                self.unfinished(id, name)?;
+                let Some(unfinished) = self.open.remove(&id) else { return Ok(()) };
+                self.whole.insert(id, unfinished.finish()?);
+                Ok(())
+            }
+            OutputStep::Abandon => {
+                self.open.remove(&id).map(Unfinished::abandon);
+                Ok(())
+            }
+        }
+    }
+
+    fn unfinished(&mut self, id: OutputId, name: &str) -> io::Result<&mut Unfinished> {
+        let path = self.path(id, name);
+        match self.open.entry(id) {
+            std::collections::btree_map::Entry::Occupied(open) => Ok(open.into_mut()),
+            std::collections::btree_map::Entry::Vacant(vacant) => Ok(vacant.insert(Unfinished::create(path)?)),
+        }
+    }
+
+    fn path(&self, id: OutputId, name: &str) -> PathBuf {
+        let file = format!("{}-{}.out", id.rank, file_name(name));
+        if self.has_rounds { self.directory.join(format!("round-{}", id.round)).join(file) } else { self.directory.join(file) }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // What is not whole when the session is over never will be.
+        std::mem::take(&mut self.open).into_values().for_each(Unfinished::abandon);
+    }
+}
+
+impl Unfinished {
+    fn create(path: PathBuf) -> io::Result<Self> {
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory).map_err(|why| named(directory, &why))?;
+        }
+        let part = part_of(&path);
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).custom_flags(O_NOFOLLOW).open(&part);
+        Ok(Self { file: file.map_err(|why| named(&part, &why))?, path })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes).map_err(|why| named(&self.part(), &why))
+    }
+
+    fn finish(self) -> io::Result<PathBuf> {
+        fs::rename(self.part(), &self.path).map_err(|why| named(&self.path, &why))?;
+        Ok(self.path)
+    }
+
+    fn abandon(self) {
+        if let Err(error) = fs::remove_file(self.part()) {
+            log::warn!("cannot remove {}: {error}", self.part().display());
+        }
+    }
+
+    fn part(&self) -> PathBuf {
+        part_of(&self.path)
+    }
+}
+
+fn part_of(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(UNFINISHED);
+    part.into()
+}
+
+/// The error, with the file it is about.
+fn named(path: &Path, why: &io::Error) -> io::Error {
+    io::Error::new(why.kind(), format!("{}: {why}", path.display()))
+}
+
+/// A slave's name as part of a file's name: no other directory, nothing hidden, nothing that a shell would take apart.
+fn file_name(name: &str) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | '@') { c } else { '_' };
+    name.chars().take(NAME_MAX).map(safe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(round: u32, rank: u32) -> OutputId {
+        OutputId { round, rank }
+    }
+
+    #[test]
+    fn a_file_has_its_name_only_when_it_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&dir.path().join("new/outputs"), 1).unwrap();
+        let path = dir.path().join("new/outputs/3-vm_x.out");
+        store.take(id(1, 3), "vm/x", OutputStep::Bytes(b"one".to_vec())).unwrap();
+        assert!(!path.exists() && store.file(id(1, 3)).is_none());
+        store.take(id(1, 3), "vm/x", OutputStep::Bytes(b" two".to_vec())).unwrap();
+        store.take(id(1, 3), "vm/x", OutputStep::End).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one two");
+        assert_eq!(store.file(id(1, 3)), Some(path.as_path()));
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path(), 2).unwrap();
+        store.take(id(2, 0), "vm", OutputStep::Bytes(b"one".to_vec())).unwrap();
+        store.take(id(2, 0), "vm", OutputStep::Abandon).unwrap();
+        store.take(id(2, 1), "vm", OutputStep::Bytes(b"one".to_vec())).unwrap();
+        drop(store);
+        assert_eq!(fs::read_dir(dir.path().join("round-2")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_empty_output_is_an_empty_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path(), 1).unwrap();
+        store.take(id(1, 0), "..", OutputStep::End).unwrap();
+        assert_eq!(fs::read(dir.path().join("0-...out")).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_is_no_directory_is_told_with_its_path() {
+        let error = Store::open(Path::new("/dev/null/x"), 1).unwrap_err().to_string();
+        assert!(error.contains("/dev/null/x"), "{error}");
+    }
+}

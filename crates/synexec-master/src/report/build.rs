@@ -1,0 +1,262 @@
+//! Makes the document of what the session has found.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use synexec_host::clock::{monotonic_now, wall_clock_now};
+use synexec_host::exit::ExitStatus;
+use synexec_proto::clock::ClockEstimate;
+use synexec_proto::master::{MeasuredStart, Outcome, Output, OutputId, Report, Round, Row, Skew, Verdict};
+use synexec_proto::message::{Guest, Usage};
+use synexec_proto::outcome::TaskEnd;
+use synexec_proto::time::{MonotonicInstant, WallClockTime};
+
+use super::document::{
+    Asked, ClockReport, Conf, Document, GuestReport, OutcomeReport, OutputReport, OutputState, RoundReport, SCHEMA,
+    SkewReport, SlaveReport, StartReport, UsageReport, VERSION,
+};
+use super::remarks::{has_succeeded, remarks};
+use super::sentence;
+use crate::outputs::Kept;
+
+/// What is known of a session beside its report.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// Session id.
+    pub session: u32,
+    /// What the master's host is called.
+    pub master: String,
+    /// The conf.
+    pub conf: Conf,
+    /// What was asked for.
+    pub asked: Asked,
+    /// When it began.
+    pub began: WallClockTime,
+    /// Where outputs are, and their ends.
+    pub kept: &'a Kept,
+}
+
+impl Conf {
+    /// What a document says of a conf.
+    pub fn new(path: String, bytes: u64, command_line: String, payload_bytes: u64) -> Self {
+        Self { path, bytes, command_line, payload_bytes }
+    }
+}
+
+impl Asked {
+    /// What a document says of what was asked for.
+    pub fn new(slaves: u32, rounds: u32, max_skew: Option<Duration>) -> Self {
+        Self { slaves, rounds, max_skew_ns: max_skew.map(nanos) }
+    }
+}
+
+/// The document, at the end of the session.
+pub fn build(report: &Report, context: Context<'_>) -> Document {
+    let clock = MasterClock::now();
+    let rounds = (1..).zip(&report.rounds).map(|(number, round)| Builder { clock, number, context: &context }.round(round));
+    let rounds = rounds.collect();
+    Document {
+        schema: SCHEMA,
+        version: VERSION,
+        program: concat!("synexec_master ", env!("CARGO_PKG_VERSION")).to_owned(),
+        session: context.session,
+        began: rfc3339(context.began),
+        ended: rfc3339(clock.wall_clock),
+        verdict: verdict(report.verdict),
+        exit_status: ExitStatus::from(report.verdict).code(),
+        sentence: sentence::of_session(&report.rounds, report.verdict, context.asked.slaves),
+        rounds,
+        master: context.master,
+        conf: context.conf,
+        asked: context.asked,
+    }
+}
+
+/// One moment on both clocks of this host, by which instants get a date.
+#[derive(Debug, Clone, Copy)]
+struct MasterClock {
+    wall_clock: WallClockTime,
+    monotonic: MonotonicInstant,
+}
+
+impl MasterClock {
+    fn now() -> Self {
+        Self { wall_clock: wall_clock_now(), monotonic: monotonic_now() }
+    }
+
+    fn date(self, instant: MonotonicInstant) -> String {
+        rfc3339(self.wall_clock.minus(self.monotonic.since(instant)))
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Builder<'a> {
+    clock: MasterClock,
+    number: u32,
+    context: &'a Context<'a>,
+}
+
+impl Builder<'_> {
+    fn round(self, round: &Round) -> RoundReport {
+        let zero = round.skew.map(|skew| skew.first).or(round.ordered);
+        RoundReport {
+            round: self.number,
+            sentence: sentence::of_round(round),
+            succeeded: round.rows.iter().filter(|row| has_succeeded(row)).count(),
+            zero: zero.map(|zero| self.clock.date(zero)),
+            ordered_ns: zero.zip(round.ordered).map(|(zero, ordered)| ordered.nanos_after(zero)),
+            skew: round.skew.as_ref().map(skew),
+            slaves: round.rows.iter().map(|row| self.slave(row, zero)).collect(),
+        }
+    }
+
+    fn slave(self, row: &Row, zero: Option<MonotonicInstant>) -> SlaveReport {
+        let remarks = remarks(row);
+        let after_zero = |instant: MonotonicInstant| zero.map(|zero| instant.nanos_after(zero));
+        SlaveReport {
+            rank: row.rank,
+            name: row.slave.name.clone(),
+            address: row.slave.address.to_string(),
+            original: row.is_original,
+            outcome: outcome(row),
+            held: row.held.map(|held| held.to_string()),
+            held_ns: row.held_at.and_then(after_zero),
+            start: row.start.zip(zero).map(|(measured, zero)| start(&measured, zero)),
+            end_ns: row.start.and_then(|start| after_zero(start.ended_at)),
+            started: row.times.map(|times| rfc3339(times.started)),
+            finished: row.times.map(|times| rfc3339(times.finished)),
+            elapsed_ns: row.times.map(|times| nanos(times.elapsed)),
+            clock: row.clock.map(clock),
+            usage: row.usage.map(usage),
+            guest: row.guest.as_ref().map(guest),
+            answered_late_ns: row.answered_late.map(nanos),
+            stands_out: !has_succeeded(row) || !remarks.is_empty(),
+            remarks,
+            output: self.output(row),
+        }
+    }
+
+    fn output(self, row: &Row) -> Option<OutputReport> {
+        let id = OutputId { round: self.number, rank: row.rank };
+        let nothing = OutputReport {
+            state: OutputState::Unavailable,
+            bytes: None,
+            sha256: None,
+            file: None,
+            why: None,
+            kept_at: row.output_place.as_ref().map(|place| place.path.clone()),
+            tail: self.context.kept.tail(id),
+        };
+        Some(match row.output.as_ref()? {
+            Output::Whole { length, digest } => OutputReport {
+                state: OutputState::Stored,
+                bytes: Some(*length),
+                sha256: Some(digest.to_string()),
+                file: self.context.kept.file(id).map(|file| file.display().to_string()),
+                ..nothing
+            },
+            Output::Tail { length } => {
+                OutputReport { state: OutputState::Tail, bytes: Some(*length), ..nothing }
+            }
+            Output::Failed { why } => OutputReport {
+                state: OutputState::Failed,
+                bytes: row.output_place.as_ref().map(|place| place.length),
+                why: Some(why.clone()),
+                ..nothing
+            },
+            Output::Unavailable => nothing,
+        })
+    }
+}
+
+fn outcome(row: &Row) -> OutcomeReport {
+    let (kind, status, signal) = match &row.outcome {
+        Outcome::Ended(TaskEnd::Exited(status)) => ("exited", Some(*status), None),
+        Outcome::Ended(TaskEnd::Killed(signal)) => ("killed", None, Some(*signal)),
+        Outcome::Finished => ("finished", None, None),
+        Outcome::Declined(_) => ("declined", None, None),
+        Outcome::Lost { .. } => ("lost", None, None),
+        Outcome::Cancelled => ("cancelled", None, None),
+    };
+    OutcomeReport { kind, status, signal, text: row.outcome.to_string(), succeeded: has_succeeded(row) }
+}
+
+fn skew(skew: &Skew) -> SkewReport {
+    SkewReport {
+        skew_ns: nanos(skew.skew),
+        uncertainty_ns: nanos(skew.uncertainty),
+        known: skew.known,
+        slaves: skew.slaves,
+        together_ns: skew.together.map(nanos),
+    }
+}
+
+fn start(start: &MeasuredStart, zero: MonotonicInstant) -> StartReport {
+    StartReport {
+        at_ns: start.at.nanos_after(zero),
+        uncertainty_ns: nanos(start.uncertainty),
+        late_ns: nanos(start.lateness),
+    }
+}
+
+fn clock(clock: ClockEstimate) -> ClockReport {
+    ClockReport {
+        offset_ns: clock.offset.as_nanos(),
+        uncertainty_ns: nanos(clock.uncertainty),
+        round_trip_ns: nanos(clock.round_trip),
+    }
+}
+
+fn usage(usage: Usage) -> UsageReport {
+    UsageReport {
+        cpu_user_ns: nanos(usage.cpu_user),
+        cpu_system_ns: nanos(usage.cpu_system),
+        peak_memory_bytes: usage.peak_memory,
+        voluntary_switches: usage.voluntary_switches,
+        involuntary_switches: usage.involuntary_switches,
+    }
+}
+
+fn guest(guest: &Guest) -> GuestReport {
+    GuestReport {
+        steal_ns: nanos(guest.steal),
+        clock_step_ns: guest.clock_step,
+        suspended_ns: nanos(guest.suspended),
+        clock_source: guest.clock_source.clone(),
+    }
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Succeeded => "succeeded",
+        Verdict::TaskFailed => "task_failed",
+        Verdict::SkewExceeded => "skew_exceeded",
+        Verdict::NotEnoughSlaves => "not_enough_slaves",
+        Verdict::Declined => "declined",
+        Verdict::Lost => "lost",
+        Verdict::MasterFailed => "master_failed",
+        Verdict::Interrupted(_) => "interrupted",
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// RFC 3339, section 5.6, in UTC and to the nanosecond. All that fits into 64 bits of nanoseconds has such a date.
+fn rfc3339(time: WallClockTime) -> String {
+    let date = Timestamp::from_nanosecond(time.as_nanos().into()).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{date:.9}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_rfc_3339_to_the_nanosecond() {
+        assert_eq!(rfc3339(WallClockTime::from_nanos(1_700_000_000_250_000_001)), "2023-11-14T22:13:20.250000001Z");
+        assert_eq!(rfc3339(WallClockTime::from_nanos(0)), "1970-01-01T00:00:00.000000000Z");
+        assert_eq!(rfc3339(WallClockTime::from_nanos(i64::MAX)), "2262-04-11T23:47:16.854775807Z");
+    }
+}

@@ -1,0 +1,56 @@
+//! The document as one page for a browser, which needs nothing from any network.
+
+use std::io::{self, Write};
+
+use minijinja::{AutoEscape, Environment, context};
+
+use super::Document;
+
+const PAGE: &str = include_str!("../../page/report.html");
+const STYLE: &str = include_str!("../../page/report.css");
+
+/// The page's script, in the order in which its parts build on one another.
+const SCRIPT: &str = concat!(
+    include_str!("../../page/format.js"),
+    include_str!("../../page/timeline.js"),
+    include_str!("../../page/charts.js"),
+    include_str!("../../page/table.js"),
+    include_str!("../../page/main.js"),
+);
+
+/// Writes the page.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(document: &Document, to: impl Write) -> io::Result<()> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    let values = context! {
+        title => format!("synexec: {}", document.conf.path),
+        sentence => document.sentence,
+        css => STYLE,
+        js => SCRIPT,
+        data => for_script(&serde_json::to_string(document)?),
+    };
+    let page = environment.template_from_str(PAGE).map_err(io::Error::other)?;
+    page.render_to_write(values, to).map(|_| ()).map_err(io::Error::other)
+}
+
+/// JSON that cannot end the script element that it stands in (HTML Standard, 4.12.1.3): `<` occurs in its strings only,
+/// and may be written as an escape there.
+fn for_script(json: &str) -> String {
+    json.replace('<', "\\u003c")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_string_ends_the_script() {
+        let json = serde_json::to_string("</script><!-- \u{2028}").unwrap();
+        let escaped = for_script(&json);
+        assert!(!escaped.contains('<'));
+        assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), "</script><!-- \u{2028}");
+    }
+}

@@ -1,0 +1,53 @@
+//! With many slaves: those that matter first, and one line for all that went alike.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::row::{Look, Row, cpu, elapsed, memory, or_dash};
+use crate::names;
+use crate::report::SlaveReport;
+use crate::units;
+
+/// Most lines of slaves that are shown one by one.
+pub const ROWS_MAX: usize = 30;
+
+/// The lines of many slaves.
+pub fn rows(slaves: &[SlaveReport]) -> Vec<Row> {
+    let (mut notable, plain): (Vec<_>, Vec<_>) = slaves.iter().partition(|slave| slave.stands_out);
+    // The sort is stable, so that ranks stay in order.
+    notable.sort_by_key(|slave| slave.outcome.succeeded);
+    let beyond = notable.split_off(notable.len().min(ROWS_MAX));
+    notable.into_iter().map(Row::of).chain(groups(&beyond)).chain(groups(&plain)).collect()
+}
+
+/// A line for all that ended alike.
+fn groups(slaves: &[&SlaveReport]) -> Vec<Row> {
+    let mut groups: BTreeMap<&str, Vec<&SlaveReport>> = BTreeMap::new();
+    for slave in slaves {
+        groups.entry(&slave.outcome.text).or_default().push(slave);
+    }
+    groups.into_values().map(|group| folded(&group)).collect()
+}
+
+fn folded(group: &[&SlaveReport]) -> Row {
+    let look = group.iter().map(|slave| Look::of(slave)).find(|look| *look != Look::Plain).unwrap_or(Look::Plain);
+    let starts = group.iter().filter_map(|slave| slave.start).map(|start| Duration::from_nanos(start.at_ns.unsigned_abs()));
+    let cells = [
+        look.mark().to_owned(),
+        format!("{}x", group.len()),
+        names::fold(group.iter().map(|slave| slave.name.as_str())),
+        String::new(),
+        range(starts, units::time),
+        range(group.iter().filter_map(|slave| elapsed(slave)), units::time),
+        range(group.iter().filter_map(|slave| cpu(slave)), units::time),
+        range(group.iter().filter_map(|slave| memory(slave)), units::bytes),
+        group.first().map_or_else(String::new, |slave| slave.outcome.text.clone()),
+    ];
+    Row { look, cells }
+}
+
+/// Least and most, where they differ.
+fn range<T: Ord + Copy>(figures: impl Iterator<Item = T> + Clone, write: fn(T) -> String) -> String {
+    let ends = figures.clone().min().zip(figures.max()).map(|(least, most)| (write(least), write(most)));
+    or_dash(ends.map(|(least, most)| if least == most { least } else { format!("{least} .. {most}") }))
+}

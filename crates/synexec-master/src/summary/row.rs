@@ -1,0 +1,94 @@
+//! A slave's line in the table.
+
+use std::time::Duration;
+
+use crate::report::SlaveReport;
+use crate::units;
+
+/// What it looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// As it should be.
+    Plain,
+    /// There is something to know of it.
+    Notable,
+    /// Its task did not succeed.
+    Failed,
+}
+
+/// A line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub look: Look,
+    pub cells: [String; 9],
+}
+
+/// The head of the table; the first column is a mark that needs no colour.
+pub const HEAD: [&str; 9] = ["", "Rank", "Name", "Address", "Start", "Elapsed", "CPU", "Memory", "How it ended"];
+
+/// Columns that are numbers.
+pub const NUMBERS: [usize; 5] = [1, 4, 5, 6, 7];
+
+impl Look {
+    /// How a slave looks.
+    pub fn of(slave: &SlaveReport) -> Self {
+        match (slave.outcome.succeeded, slave.stands_out) {
+            (false, _) => Self::Failed,
+            (true, true) => Self::Notable,
+            (true, false) => Self::Plain,
+        }
+    }
+
+    /// The mark that needs no colour.
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Notable => "*",
+            Self::Failed => "!",
+        }
+    }
+}
+
+impl Row {
+    /// A slave's.
+    pub fn of(slave: &SlaveReport) -> Self {
+        let look = Look::of(slave);
+        let start = slave.start.map(|start| {
+            units::time_within(Duration::from_nanos(start.at_ns.unsigned_abs()), Duration::from_nanos(start.uncertainty_ns))
+        });
+        let address = slave.address.rsplit_once(':').map_or(slave.address.as_str(), |(host, _)| host);
+        let end = std::iter::once(slave.outcome.text.clone()).chain(slave.remarks.iter().cloned());
+        let cells = [
+            look.mark().to_owned(),
+            slave.rank.to_string(),
+            slave.name.clone(),
+            address.to_owned(),
+            or_dash(start),
+            or_dash(elapsed(slave).map(units::time)),
+            or_dash(cpu(slave).map(units::time)),
+            or_dash(memory(slave).map(units::bytes)),
+            end.collect::<Vec<_>>().join("; "),
+        ];
+        Self { look, cells }
+    }
+}
+
+/// Time that the task ran.
+pub fn elapsed(slave: &SlaveReport) -> Option<Duration> {
+    slave.elapsed_ns.map(Duration::from_nanos)
+}
+
+/// Time that it had a core.
+pub fn cpu(slave: &SlaveReport) -> Option<Duration> {
+    slave.usage.map(|usage| Duration::from_nanos(usage.cpu_user_ns.saturating_add(usage.cpu_system_ns)))
+}
+
+/// Most memory that it had.
+pub fn memory(slave: &SlaveReport) -> Option<u64> {
+    slave.usage.map(|usage| usage.peak_memory_bytes)
+}
+
+/// What is not known.
+pub fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
