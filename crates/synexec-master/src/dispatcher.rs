@@ -122,10 +122,7 @@ impl Dispatcher {
                     let sent = self.send_conf(peer, begin);
                     self.note(peer, sent);
                 }
-                Action::Output { peer, id, step } => {
-                    let name = self.display.name_of(id.rank);
-                    self.outputs.take(peer, id, name, step);
-                }
+                Action::Output { peer, name, id, step } => self.outputs.take(peer, id, name, step),
                 Action::Close { peer } => self.outboxes.close(peer),
                 Action::Tell(notice) => self.display.show(&notice),
             }

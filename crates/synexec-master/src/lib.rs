@@ -91,7 +91,7 @@ fn run_session(options: &Options, conf: ConfFile, screen: &Screen) -> Result<Exi
         kept: &kept,
     };
     let document = report::build(&report, context);
-    let printed = summary::print(&document, options).context("cannot write the table");
+    let printed = summary::print(&document, &kept, options).context("cannot write the table");
     files.write(&document)?;
     printed?;
     Ok(report.verdict.into())

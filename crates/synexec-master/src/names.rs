@@ -21,7 +21,7 @@ pub enum PatternError {
     TooMany,
 }
 
-/// A name as text, a number, and text. Leading zeros make it another family: `a01` is none of `a[1-2]`.
+/// A name as text, a number, and text. Leading zeros make another family: `a01` is none of `a[1-2]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Family {
     before: String,
@@ -42,8 +42,21 @@ pub fn fold<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
     plain.sort_unstable();
     plain.dedup();
+    join_padded(&mut families);
+    families.retain(|_, numbers| !numbers.is_empty());
     let folded = families.into_iter().map(|(family, numbers)| family.show(numbers));
     plain.into_iter().map(str::to_owned).chain(folded).collect::<Vec<_>>().join(",")
+}
+
+/// Numbers that fill the digits of a padded family belong to it: `n08,n09,n10` is `n[08-10]`.
+fn join_padded(families: &mut BTreeMap<Family, Vec<u64>>) {
+    let padded: Vec<Family> = families.keys().filter(|family| family.padded_to > 0).cloned().collect();
+    for family in padded {
+        let Some(unpadded) = families.get_mut(&Family { padded_to: 0, ..family.clone() }) else { continue };
+        let fills = |number: &mut u64| number.to_string().len() == family.padded_to;
+        let joined: Vec<u64> = unpadded.extract_if(.., fills).collect();
+        families.entry(family).or_default().extend(joined);
+    }
 }
 
 /// The names that a pattern stands for.
@@ -154,7 +167,7 @@ mod tests {
             (&["web2", "web1", "web3", "web14", "web12"][..], "web[1-3,12,14]"),
             (&["web1"], "web1"),
             (&["web1", "db1", "vm"], "vm,db1,web1"),
-            (&["n08", "n09", "n10", "n9"], "n9,n[08-09],n10"),
+            (&["n08", "n09", "n10", "n9"], "n9,n[08-10]"),
             (&["10.0.0.7", "10.0.0.8"], "10.0.0.[7-8]"),
             (&["web1.dc2.example", "web2.dc2.example"], "web[1-2].dc2.example"),
             (&["vm1", "vm1", "vm"], "vm,vm1"),

@@ -47,6 +47,7 @@ pub struct Options {
     #[arg(long, value_name = "CONF", conflicts_with_all = ["slaves", "conf"])]
     pub check: Option<PathBuf>,
 
+    /// Options that both programs have.
     #[command(flatten)]
     pub common: Common,
 

@@ -144,7 +144,7 @@ impl Dispatcher {
             TaskEvent::Started(result) => slave::Event::Started(result),
             TaskEvent::Ended(ended) => {
                 let (mut ended, stragglers) = ended.reap();
-                ended.output = self.written.as_ref().map(|(output, _)| output.place());
+                ended.output = self.written.as_ref().map(|(output, _)| output.end());
                 slave::Event::TaskEnded { ended, stragglers }
             }
         })

@@ -39,9 +39,11 @@ impl WrittenOutput {
         Self { path, reader: Arc::new(Mutex::new(reader)) }
     }
 
-    /// Where it is, and how long by now.
-    pub fn place(&self) -> OutputPlace {
-        OutputPlace { length: self.length().unwrap_or(0), path: self.path.display().to_string() }
+    /// The task is over, and what is there now is all of it. Tells where that is.
+    pub fn end(&self) -> OutputPlace {
+        let length = self.length().unwrap_or(0);
+        lock(&self.reader).end = Some(length);
+        OutputPlace { length, path: self.path.display().to_string() }
     }
 
     /// Its length by now.
@@ -59,15 +61,15 @@ impl WrittenOutput {
     pub fn answer(&self, fetch: Fetch, is_over: bool, session: SessionId) -> Result<Option<Source>, Reason> {
         let mut reader = lock(&self.reader);
         let length = reader.file.metadata().map_err(|error| cannot_read(&error))?.len();
-        if fetch.follow && !is_over && length <= fetch.offset {
+        if fetch.follow && !is_over && reader.end.unwrap_or(length) <= fetch.offset {
             return Ok(None);
         }
-        reader.seek(fetch.offset, is_over.then_some(length));
+        reader.seek(fetch.offset);
         let reader = Arc::clone(&self.reader);
         let mut left = Some(fetch.length);
         Ok(Some(Box::new(move |buffer| {
             let Some(wanted) = left else { return Ok(()) };
-            let message = match lock(&reader).next(wanted) {
+            let message = match lock(&reader).next(wanted, is_over) {
                 Ok(Piece::Part(part)) => {
                     left = Some(wanted.saturating_sub(u32::try_from(part.len()).unwrap_or(u32::MAX)));
                     Message::OutputPart(part)
@@ -94,23 +96,22 @@ enum Piece {
 }
 
 impl Reader {
-    fn seek(&mut self, offset: u64, length: Option<u64>) {
+    fn seek(&mut self, offset: u64) {
         if offset == 0 {
-            (self.position, self.hasher, self.end) = (0, Some(Hasher::default()), None);
+            (self.position, self.hasher) = (0, Some(Hasher::default()));
         } else if offset != self.position {
             (self.position, self.hasher) = (offset, None);
         }
-        self.end = self.end.or(length);
     }
 
-    fn next(&mut self, wanted: u32) -> io::Result<Piece> {
+    fn next(&mut self, wanted: u32, is_over: bool) -> io::Result<Piece> {
         let until_end = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.position));
         let length = PART.min(usize::try_from(until_end.min(wanted.into())).unwrap_or(PART));
         let mut part = vec![0; length];
         let read = self.file.read_at(&mut part, self.position)?;
         part.truncate(read);
         if part.is_empty() {
-            return self.mark().map(Piece::Mark);
+            return Ok(Piece::Mark(self.mark(is_over)));
         }
         self.position += u64::try_from(part.len()).map_err(io::Error::other)?;
         if let Some(hasher) = &mut self.hasher {
@@ -119,10 +120,11 @@ impl Reader {
         Ok(Piece::Part(part))
     }
 
-    fn mark(&self) -> io::Result<OutputMark> {
-        let is_end = self.end.is_some_and(|end| self.position >= end);
+    /// The end is told only when the task is over for its master too.
+    fn mark(&self, is_over: bool) -> OutputMark {
+        let is_end = is_over && self.end.is_none_or(|end| self.position >= end);
         let digest = self.hasher.as_ref().filter(|_| is_end).map(Hasher::digest);
-        Ok(OutputMark { position: self.position, is_end, digest })
+        OutputMark { position: self.position, is_end, digest }
     }
 }
 
@@ -173,6 +175,7 @@ mod tests {
     fn windows_add_up_to_all_of_it_and_its_digest() {
         let content: Vec<u8> = (0..200_000u32).map(|n| n.to_le_bytes()[0]).collect();
         let (output, _) = written(&content);
+        assert_eq!(output.end(), OutputPlace { length: 200_000, path: "/w/synexec.out".into() });
         let (first, mark) = answer(&output, 0, 150_000, true);
         assert_eq!((first.len(), mark), (150_000, OutputMark { position: 150_000, is_end: false, digest: None }));
         let (rest, mark) = answer(&output, 150_000, 150_000, true);
@@ -185,6 +188,7 @@ mod tests {
     #[test]
     fn what_is_written_after_the_task_is_not_its_output() {
         let (output, mut file) = written(b"its own\n");
+        output.end();
         assert_eq!(answer(&output, 0, 3, true).0, b"its");
         file.write_all(b"another's\n").unwrap();
         let (rest, mark) = answer(&output, 3, 100, true);

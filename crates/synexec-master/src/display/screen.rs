@@ -23,11 +23,6 @@ impl Screen {
         self.bars.as_ref()
     }
 
-    /// Whether something is at the bottom.
-    pub fn has_bars(&self) -> bool {
-        self.bars.is_some()
-    }
-
     /// Prints something above what is at the bottom.
     pub fn above<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.bars {

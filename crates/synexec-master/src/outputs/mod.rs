@@ -85,6 +85,11 @@ impl Kept {
         self.store.as_ref()?.file(id)
     }
 
+    /// The same, where the file stays when the program has ended.
+    pub fn lasting_file(&self, id: OutputId) -> Option<&Path> {
+        self.store.as_ref().filter(|store| !store.is_temporary())?.file(id)
+    }
+
     /// The end of an output, made text.
     pub fn tail(&self, id: OutputId) -> Option<String> {
         self.tails.text(id)

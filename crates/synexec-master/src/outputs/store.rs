@@ -35,7 +35,7 @@ pub struct Store {
     open: BTreeMap<OutputId, Unfinished>,
     whole: BTreeMap<OutputId, PathBuf>,
     /// Where the directory is only there for this session.
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
 }
 
 #[derive(Debug)]
@@ -70,7 +70,12 @@ impl Store {
 
     fn new(directory: PathBuf, rounds: u32, temporary: Option<TempDir>) -> Self {
         let has_rounds = rounds > 1;
-        Self { directory, has_rounds, open: BTreeMap::new(), whole: BTreeMap::new(), _temporary: temporary }
+        Self { directory, has_rounds, open: BTreeMap::new(), whole: BTreeMap::new(), temporary }
+    }
+
+    /// Whether all of it goes with this.
+    pub fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
     }
 
     /// The file of an output that is whole.

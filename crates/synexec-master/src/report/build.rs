@@ -148,13 +148,11 @@ impl Builder<'_> {
             tail: self.context.kept.tail(id),
         };
         Some(match row.output.as_ref()? {
-            Output::Whole { length, digest } => OutputReport {
-                state: OutputState::Stored,
-                bytes: Some(*length),
-                sha256: Some(digest.to_string()),
-                file: self.context.kept.file(id).map(|file| file.display().to_string()),
-                ..nothing
-            },
+            Output::Whole { length, digest } => {
+                let file = self.context.kept.lasting_file(id).map(|file| file.display().to_string());
+                let state = if file.is_some() { OutputState::Stored } else { OutputState::Tail };
+                OutputReport { state, bytes: Some(*length), sha256: Some(digest.to_string()), file, ..nothing }
+            }
             Output::Tail { length } => {
                 OutputReport { state: OutputState::Tail, bytes: Some(*length), ..nothing }
             }

@@ -232,9 +232,9 @@ pub struct OutputReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OutputState {
-    /// All of it.
+    /// All of it, in a file.
     Stored,
-    /// Its end.
+    /// Its end at most, which a page shows.
     Tail,
     /// It could not be fetched.
     Failed,

@@ -33,7 +33,7 @@ pub fn write(document: &Document, to: impl Write) -> io::Result<()> {
         data => for_script(&serde_json::to_string(document)?),
     };
     let page = environment.template_from_str(PAGE).map_err(io::Error::other)?;
-    page.render_to_write(values, to).map(|_| ()).map_err(io::Error::other)
+    page.render_captured_to(values, to).map(|_| ()).map_err(io::Error::other)
 }
 
 /// JSON that cannot end the script element that it stands in (HTML Standard, 4.12.1.3): `<` occurs in its strings only,

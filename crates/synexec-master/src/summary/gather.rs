@@ -6,9 +6,11 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use similar::TextDiff;
+use synexec_proto::master::OutputId;
 
 use crate::names::fold;
-use crate::report::{Document, OutputState, SlaveReport};
+use crate::outputs::Kept;
+use crate::report::{Document, OutputState, RoundReport, SlaveReport};
 use crate::units;
 
 /// Outputs larger than this are not compared line by line.
@@ -25,9 +27,9 @@ struct Group<'a> {
 ///
 /// # Errors
 /// Those of the files, and of the writer.
-pub fn print(document: &Document, diff: bool, to: &mut impl Write) -> io::Result<()> {
+pub fn print(document: &Document, kept: &Kept, diff: bool, to: &mut impl Write) -> io::Result<()> {
     for round in &document.rounds {
-        let groups = groups(&round.slaves);
+        let groups = groups(round, kept);
         if document.asked.rounds > 1 {
             writeln!(to, "=== round {}", round.round)?;
         }
@@ -37,26 +39,30 @@ pub fn print(document: &Document, diff: bool, to: &mut impl Write) -> io::Result
                 None => print_group(group, to)?,
             }
         }
-        print_without_output(&round.slaves, to)?;
+        print_without_output(round, kept, to)?;
     }
     Ok(())
 }
 
 /// The largest group first, then in the order of ranks.
-fn groups(slaves: &[SlaveReport]) -> Vec<Group<'_>> {
+fn groups<'a>(round: &'a RoundReport, kept: &'a Kept) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut by_digest = HashMap::new();
-    for slave in slaves {
-        let Some(output) = &slave.output else { continue };
-        let (Some(digest), Some(file), Some(bytes)) = (&output.sha256, &output.file, output.bytes) else { continue };
+    for slave in &round.slaves {
+        let (Some(output), Some(file)) = (&slave.output, file(round, slave, kept)) else { continue };
+        let (Some(digest), Some(bytes)) = (&output.sha256, output.bytes) else { continue };
         let index = *by_digest.entry((bytes, digest)).or_insert(groups.len());
         match groups.get_mut(index) {
             Some(group) => group.slaves.push(slave),
-            None => groups.push(Group { slaves: vec![slave], file: Path::new(file), bytes }),
+            None => groups.push(Group { slaves: vec![slave], file, bytes }),
         }
     }
     groups.sort_by_key(|group| std::cmp::Reverse(group.slaves.len()));
     groups
+}
+
+fn file<'a>(round: &RoundReport, slave: &SlaveReport, kept: &'a Kept) -> Option<&'a Path> {
+    kept.file(OutputId { round: round.round, rank: slave.rank })
 }
 
 fn title(group: &Group<'_>) -> String {
@@ -85,10 +91,9 @@ fn print_difference(most: &Group<'_>, group: &Group<'_>, to: &mut impl Write) ->
     write!(to, "{}", TextDiff::from_lines(&old, &new).unified_diff().header(&title_of_most, &title))
 }
 
-fn print_without_output(slaves: &[SlaveReport], to: &mut impl Write) -> io::Result<()> {
-    for slave in slaves {
+fn print_without_output(round: &RoundReport, kept: &Kept, to: &mut impl Write) -> io::Result<()> {
+    for slave in round.slaves.iter().filter(|slave| file(round, slave, kept).is_none()) {
         match &slave.output {
-            Some(output) if output.state == OutputState::Stored => {}
             Some(output) if output.state == OutputState::Failed => {
                 writeln!(to, "--- {}: no output: {}", slave.name, output.why.as_deref().unwrap_or_default())?;
             }

@@ -8,6 +8,7 @@ mod table;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use crate::options::{ColorWhen, Options};
+use crate::outputs::Kept;
 use crate::report::Document;
 use table::Style;
 
@@ -15,16 +16,16 @@ use table::Style;
 ///
 /// # Errors
 /// That of stdout, or of the files that outputs are in.
-pub fn print(document: &Document, options: &Options) -> io::Result<()> {
-    match try_print(document, options, &mut io::stdout().lock()) {
+pub fn print(document: &Document, kept: &Kept, options: &Options) -> io::Result<()> {
+    match try_print(document, kept, options, &mut io::stdout().lock()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
     }
 }
 
-fn try_print(document: &Document, options: &Options, to: &mut impl Write) -> io::Result<()> {
+fn try_print(document: &Document, kept: &Kept, options: &Options, to: &mut impl Write) -> io::Result<()> {
     if options.gathers() {
-        gather::print(document, options.diff, to)?;
+        gather::print(document, kept, options.diff, to)?;
     }
     let style = Style { colored: is_colored(options.color), fitted: io::stdout().is_terminal(), all: options.all };
     to.write_all(text(document, style).as_bytes())?;

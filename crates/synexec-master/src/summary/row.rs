@@ -24,7 +24,7 @@ pub struct Row {
 }
 
 /// The head of the table; the first column is a mark that needs no colour.
-pub const HEAD: [&str; 9] = ["", "Rank", "Name", "Address", "Start", "Elapsed", "CPU", "Memory", "How it ended"];
+pub const HEAD: [&str; 9] = ["", "Rank", "Name", "Address", "Start", "Elapsed", "CPU", "Peak memory", "How it ended"];
 
 /// Columns that are numbers.
 pub const NUMBERS: [usize; 5] = [1, 4, 5, 6, 7];

@@ -61,10 +61,16 @@ impl Configuring {
         let pending = Unanswered::new(now.awake, settings.lost_after);
         let answer =
             |member: &Member| if member.has(Feature::Start) { Answer::Pending(pending) } else { Answer::Accepted };
-        let phase = Self::new(settings, Roster::new(members, answer), now);
+        let mut phase = Self::new(settings, Roster::new(members, answer), now);
         actions.tell(Notice::NextRound { round, rounds: settings.rounds.get() });
-        for slave in phase.slaves.iter().filter(|slave| slave.member.has(Feature::Start)) {
+        let gone = |slave: &Slave<Answer>| Some((slave.member.peer, slave.member.gone.clone()?));
+        let all_gone: Vec<_> = phase.slaves.iter().filter_map(gone).collect();
+        for slave in phase.slaves.iter().filter(|slave| slave.member.has(Feature::Start) && slave.member.gone.is_none())
+        {
             actions.send(slave.member.peer, Message::Hold(Hold { round }));
+        }
+        for (peer, why) in all_gone {
+            phase.lose(now, peer, why, actions);
         }
         phase
     }

@@ -158,6 +158,8 @@ pub enum Action {
     Output {
         /// From whom.
         peer: PeerId,
+        /// What the slave is called.
+        name: String,
         /// Which.
         id: OutputId,
         /// What.

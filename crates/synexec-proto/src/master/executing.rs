@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Deadline, Now};
+use super::fetching::follow_all;
 use super::member::{Heard, Member, PhaseStart, Unanswered};
 use super::roster::{Awaited, Roster, Slave};
-use super::fetching::follow_all;
 use super::{
-    Interrupt, Loss, MeasuredStart, Notice, Outcome, OutputsWanted, PeerId, PhaseName, Row, RunTimes, Settings, SlaveLabel,
+    Interrupt, Loss, MeasuredStart, Notice, Outcome, OutputsWanted, PeerId, PhaseName, Row, RunTimes, Settings,
+    SlaveLabel,
 };
 use crate::clock::ClockEstimate;
 use crate::message::{Feature, Features, FinishedRecord, Message, Reason, TaskEnded, TaskProgress};
@@ -127,7 +128,8 @@ impl Executing {
 
     pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
         if let Some(slave) = self.slaves.get_mut(peer) {
-            slave.member.gone = Some(why.clone());
+            slave.member.gone = Some(Loss::Disconnected(why.clone()));
+            slave.member.liveness.pause();
         }
         self.give_up_output(peer, &why.to_string(), actions);
         self.lose(now, peer, Loss::Disconnected(why), actions);

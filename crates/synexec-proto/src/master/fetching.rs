@@ -1,5 +1,7 @@
 //! Fetching: all tasks have ended, and their outputs are fetched, some at a time.
 
+use std::time::Duration;
+
 use super::actions::Actions;
 use super::awake::{Deadline, Now};
 use super::member::{Heard, Member, PhaseStart, Unanswered};
@@ -8,7 +10,6 @@ use super::roster::{Awaited, Roster, Slave};
 use super::{Loss, Notice, Outcome, Output, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
 use crate::message::{Feature, Features, Message};
 use crate::session::Disconnect;
-use std::time::Duration;
 
 /// Outputs that are fetched at the same time.
 const AT_ONCE: usize = 16;
@@ -57,7 +58,7 @@ pub(super) fn follow_all<S>(slaves: &mut Roster<S>, round: u32, actions: &mut Ac
     let request = Request { offset: 0, window: LIVE_WINDOW, follow: true, once: false };
     for member in slaves.iter_mut().map(|slave| &mut slave.member).filter(|member| member.has(Feature::Outputs)) {
         let id = OutputId { round, rank: member.rank };
-        member.output = Some(OutputStream::begin(member.peer, id, request, actions));
+        member.output = Some(OutputStream::begin(member.peer, member.label.name.clone(), id, request, actions));
     }
 }
 
@@ -79,8 +80,7 @@ impl Fetching {
         };
         let slaves = Roster::new(members, state);
         let start = PhaseStart { phase: PhaseName::Fetching, at: now.awake };
-        let mut phase =
-            Self { lost_after: settings.lost_after, wanted: settings.outputs, round, start, slaves, rows };
+        let mut phase = Self { lost_after: settings.lost_after, wanted: settings.outputs, round, start, slaves, rows };
         actions.tell(Notice::Fetching { slaves: phase.wanted_count() });
         phase.tell_failed(actions);
         // Those that were done early were not watched since.
@@ -113,6 +113,9 @@ impl Fetching {
     }
 
     pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
+        if let Some(slave) = self.slaves.get_mut(peer) {
+            slave.member.gone = Some(Loss::Disconnected(why.clone()));
+        }
         self.lose(now, peer, Loss::Disconnected(why), actions);
     }
 
@@ -132,7 +135,8 @@ impl Fetching {
             let Fetch::Due(offset) = slave.state else { continue };
             let id = OutputId { round, rank: slave.member.rank };
             let request = request(wanted, offset);
-            slave.member.output = Some(OutputStream::begin(slave.member.peer, id, request, actions));
+            let name = slave.member.label.name.clone();
+            slave.member.output = Some(OutputStream::begin(slave.member.peer, name, id, request, actions));
             slave.state = Fetch::Asked(Unanswered::new(now.awake, lost_after));
         }
     }
@@ -159,6 +163,7 @@ impl Fetching {
     pub(super) fn into_rows(self) -> (Vec<Row>, Vec<Member>) {
         let mut rows = self.rows;
         for (row, slave) in rows.iter_mut().zip(self.slaves.iter()) {
+            row.answered_late = slave.member.answered_late();
             if let Fetch::Done(output) = &slave.state {
                 row.output = Some(output.clone());
             }
@@ -183,7 +188,14 @@ impl Fetching {
     fn settle(&mut self, now: Now, peer: PeerId, actions: &mut Actions) {
         let Some(slave) = self.slaves.get_mut(peer).filter(|slave| !slave.is_settled()) else { return };
         let Some(output) = &slave.member.output else { return };
+        let place =
+            self.rows.iter().find(|row| row.rank == slave.member.rank).and_then(|row| row.output_place.as_ref());
+        // What others of its group have written meanwhile may come too.
+        let is_endless = place.is_some_and(|place| output.end() > place.length.saturating_add(WINDOW.into()));
         match output.fetched() {
+            Fetched::Underway if is_endless && !output.is_ending() => {
+                self.fail(peer, "it gives more than its task has written".to_owned(), actions);
+            }
             Fetched::Underway if output.awaits_slave() => {
                 slave.state = Fetch::Asked(Unanswered::new(now.awake, self.lost_after));
             }
@@ -207,6 +219,7 @@ impl Fetching {
         if let Some(slave) = self.slaves.get_mut(peer).filter(|slave| !slave.is_settled()) {
             // What has come may still have to be stored, and nothing is to be heard of it meanwhile.
             slave.member.liveness.pause();
+            slave.member.gone = Some(why.clone());
             actions.close(peer);
             let outcome = self.start.lost(now.awake, why).to_string();
             self.give_up(now, peer, outcome, actions);
@@ -240,6 +253,9 @@ fn first_state(member: &Member, row: &Row, wanted: OutputsWanted, asked: Unanswe
     }
     if !member.has(Feature::Outputs) {
         return Fetch::Done(Output::Unavailable);
+    }
+    if member.output.as_ref().is_some_and(OutputStream::is_ending) {
+        return Fetch::Storing;
     }
     match (member.output.as_ref().map(|output| (output.fetched(), output.end())), &member.gone) {
         (Some((Fetched::Complete(Some(digest)), length)), _) => Fetch::Done(Output::Whole { length, digest }),

@@ -7,8 +7,8 @@ use super::awake::AwakeInstant;
 /// Longest silence before a peer is asked whether it is there.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// Time for an answer, after which a peer is late.
-pub(super) const LATE: Duration = Duration::from_secs(2);
+/// Time for an answer, after which a peer is late, where it has that long.
+const LATE: Duration = Duration::from_secs(2);
 
 /// What to do about a peer now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Liveness {
         (!self.paused).then(|| match self.probed_at {
             None => self.last_heard.plus(self.interval()),
             Some(probed_at) if self.is_late => probed_at.plus(self.time_to_answer()),
-            Some(probed_at) => probed_at.plus(LATE.min(self.time_to_answer() / 2)),
+            Some(probed_at) => probed_at.plus(self.late_after()),
         })
     }
 
@@ -93,6 +93,11 @@ impl Liveness {
                 Pulse::Late(self.silence(now))
             }
         }
+    }
+
+    /// Time for an answer, after which this peer is late.
+    pub(super) fn late_after(&self) -> Duration {
+        LATE.min(self.time_to_answer() / 2)
     }
 
     fn time_to_answer(&self) -> Duration {

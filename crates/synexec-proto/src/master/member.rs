@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Now};
-use super::liveness::{LATE, Liveness, Pulse};
-use super::peer_clock::PeerClock;
+use super::liveness::{Liveness, Pulse};
 use super::output::OutputStream;
+use super::peer_clock::PeerClock;
 use super::{Loss, Notice, Outcome, PeerId, PhaseName, Row, SlaveLabel};
 use crate::message::{Feature, Features, Held, Message};
-use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 
 /// What a peer has said.
@@ -40,8 +39,8 @@ pub(super) struct Member {
     pub(super) held_at: Option<MonotonicInstant>,
     /// The longest time that it took to answer a probe, or anything else meanwhile.
     pub(super) slowest_probe: Duration,
-    /// Why its connection has ended, though its part had not.
-    pub(super) gone: Option<Disconnect>,
+    /// Why it is not there any more, though its task has ended.
+    pub(super) gone: Option<Loss>,
     /// The output of its last task, from when it is asked for.
     pub(super) output: Option<OutputStream>,
 }
@@ -69,7 +68,7 @@ impl Member {
 
     /// How late it answered when it was probed, where it did not answer in time.
     pub(super) fn answered_late(&self) -> Option<Duration> {
-        Some(self.slowest_probe).filter(|slowest| *slowest > LATE)
+        Some(self.slowest_probe).filter(|slowest| *slowest > self.liveness.late_after())
     }
 
     /// Longest time that it took lately to answer. One whose clock can be asked is asked often, and what it took to

@@ -25,6 +25,7 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) struct OutputStream {
     peer: PeerId,
+    name: String,
     id: OutputId,
     request: Request,
     position: u64,
@@ -58,9 +59,16 @@ pub(super) enum Fetched {
 
 impl OutputStream {
     /// Asks for the first window.
-    pub(super) fn begin(peer: PeerId, id: OutputId, request: Request, actions: &mut Actions) -> Self {
+    pub(super) fn begin(
+        peer: PeerId,
+        name: String,
+        id: OutputId,
+        request: Request,
+        actions: &mut Actions,
+    ) -> Self {
         let mut stream = Self {
             peer,
+            name,
             id,
             request,
             position: request.offset,
@@ -84,6 +92,11 @@ impl OutputStream {
     /// Whether it is the slave's turn to say something.
     pub(super) fn awaits_slave(&self) -> bool {
         self.state == State::Asked
+    }
+
+    /// Whether all of it has come, and is not stored yet.
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(self.state, State::Ending(_))
     }
 
     /// Where what has come of it ends, in bytes from its beginning.
@@ -146,6 +159,9 @@ impl OutputStream {
         let Some(allowed) = self.allowed.checked_sub(length) else {
             return self.fail("it sent more than was asked for".to_owned(), actions);
         };
+        if part.is_empty() {
+            return self.fail("it gives nothing, and does not say that this is all".to_owned(), actions);
+        }
         self.allowed = allowed;
         self.position = self.position.saturating_add(length);
         self.hasher.update(&part);
@@ -153,17 +169,17 @@ impl OutputStream {
     }
 
     fn mark(&mut self, mark: OutputMark, actions: &mut Actions) {
-        let is_empty = self.allowed == u64::from(self.request.window);
+        let is_short = if self.request.once { self.allowed > 0 } else { self.allowed == self.request.window.into() };
         if mark.position != self.position {
             self.fail(format!("of {} bytes only {} came", mark.position, self.position), actions);
         } else if mark.is_end && !self.is_digest_right(mark) {
             self.fail("what came is not what was sent: the digests differ".to_owned(), actions);
+        } else if is_short && !mark.is_end {
+            self.fail("it gives nothing, and does not say that this is all".to_owned(), actions);
         } else if mark.is_end || self.request.once {
             self.state = State::Ending(mark.digest.filter(|_| self.request.offset == 0));
             self.unstored += 1;
             self.step(OutputStep::End, actions);
-        } else if is_empty {
-            self.fail("it gives nothing, and does not say that this is all".to_owned(), actions);
         } else {
             self.sync(actions);
         }
@@ -185,7 +201,7 @@ impl OutputStream {
     }
 
     fn step(&self, step: OutputStep, actions: &mut Actions) {
-        actions.push(Action::Output { peer: self.peer, id: self.id, step });
+        actions.push(Action::Output { peer: self.peer, name: self.name.clone(), id: self.id, step });
     }
 }
 
@@ -200,7 +216,7 @@ mod tests {
 
     fn begin(request: Request) -> (OutputStream, Actions) {
         let mut actions = Actions::default();
-        let stream = OutputStream::begin(PEER, ID, request, &mut actions);
+        let stream = OutputStream::begin(PEER, "vm".into(), ID, request, &mut actions);
         (stream, actions)
     }
 
@@ -213,7 +229,7 @@ mod tests {
     }
 
     fn step(step: OutputStep) -> Action {
-        Action::Output { peer: PEER, id: ID, step }
+        Action::Output { peer: PEER, name: "vm".into(), id: ID, step }
     }
 
     fn part(bytes: &[u8]) -> Message {

@@ -79,6 +79,7 @@ impl Slave {
 
     pub(super) fn not_started(&mut self, now: MonotonicInstant, reason: Reason, cause: ExitCause) {
         self.task = Task::Idle;
+        self.telling.end();
         self.session = Some(cause);
         self.refuse(reason);
         self.settle(now);

@@ -97,7 +97,7 @@ impl Master {
             Action::Probe => Some(MasterDeed::Probe),
             Action::Send { peer, message } => Some(MasterDeed::Send(*peer, encode(message))),
             Action::SendConf { peer, begin } => Some(MasterDeed::SendConf(*peer, self.conf_bytes(*begin))),
-            Action::Output { peer, id, step } => self.output(*peer, *id, step),
+            Action::Output { peer, id, step, .. } => self.output(*peer, *id, step),
             Action::Close { peer } => Some(MasterDeed::Close(*peer)),
             Action::Tell(_) => None,
         }
