@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use crate::lab::{Host, Lab, Network};
 use crate::process::{Finished, Process, eventually};
 use crate::programs;
+use crate::report;
 
 /// One host for the master and some for slaves, on one network.
 #[derive(Debug)]
@@ -151,14 +152,14 @@ pub fn as_slave<'a>(command: &'a mut Command, host: &Host, name: &str, options: 
     command.args(["-v", "--name", name, "--work-dir"]).arg(host.dir()).args(options)
 }
 
-/// Starts a master on a host.
+/// Starts a master on a host, which writes its report there.
 ///
 /// # Errors
 ///
 /// Where no process can be made.
 pub fn master_on(host: &Host, slaves: usize, conf: &Path, options: &[&str]) -> Result<Process> {
     let mut command = host.command(programs::master());
-    command.arg("-v").args(options).arg(slaves.to_string()).arg(conf);
+    command.arg("-v").arg("--json").arg(report::file(host)).args(options).arg(slaves.to_string()).arg(conf);
     Process::spawn(command)
 }
 

@@ -1,124 +1,149 @@
-//! What the master prints at the end, taken apart.
+//! What a master has written with `--json`.
+
+use std::path::PathBuf;
+use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 
-use crate::process::Finished;
+use crate::lab::Host;
 
-/// The two tables of one round.
-#[derive(Debug, Default)]
-pub struct Round {
-    /// What became of each slave.
-    pub outcomes: Vec<Outcome>,
-    /// How each slave started whose start is known.
-    pub starts: Vec<Start>,
+/// Where the masters of a host write their reports, each over the one before.
+pub fn file(host: &Host) -> PathBuf {
+    host.dir().join("report.json")
 }
 
-/// A row of the table of outcomes.
+/// The last report that was written on a host.
+///
+/// # Errors
+///
+/// Where there is none.
+pub fn read(host: &Host) -> Result<Value> {
+    let path = file(host);
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| text)
+}
+
+/// One round.
 #[derive(Debug)]
-pub struct Outcome {
-    /// The slave's number.
-    pub rank: usize,
+pub struct Round {
+    /// How far apart the starts were.
+    pub skew: Option<Skew>,
+    /// One for each slave, by rank.
+    pub slaves: Vec<Slave>,
+}
+
+/// How far apart starts were, as the report says.
+#[derive(Debug, Clone, Copy)]
+pub struct Skew {
+    /// Last minus first.
+    pub skew: Duration,
+    /// How far that may be wrong.
+    pub uncertainty: Duration,
+}
+
+/// One slave's part in a round.
+#[derive(Debug)]
+pub struct Slave {
     /// What it is called.
     pub name: String,
     /// How it ended.
     pub end: String,
+    /// How its task was held.
+    pub held: Option<String>,
+    /// How long after the instant that was ordered it was released, in seconds; none where no start is known.
+    pub late: Option<f64>,
+    /// What was known of its clock.
+    pub clock: Option<Clock>,
+    /// All that the report has of it.
+    pub all: Value,
 }
 
-/// A row of the table of starts; all times are in seconds.
-#[derive(Debug)]
-pub struct Start {
-    /// The slave's number.
-    pub rank: usize,
-    /// How long after the first.
-    pub after_first: f64,
-    /// How long after the instant that was ordered.
-    pub late: f64,
+/// What was known of a slave's clock, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
     /// The slave's clock less the master's.
     pub offset: f64,
     /// By how much the offset may be wrong.
     pub offset_error: f64,
     /// The least round trip.
     pub round_trip: f64,
-    /// How the task was held.
-    pub held: String,
 }
 
 impl Round {
-    /// The start of the slave of that name.
+    /// The slave of that name.
     ///
     /// # Errors
     ///
     /// Where the report has none.
-    pub fn start(&self, name: &str) -> Result<&Start> {
-        let outcome = self.outcomes.iter().find(|outcome| outcome.name == name);
-        let rank = outcome.with_context(|| format!("no row of {name} in {self:?}"))?.rank;
-        let start = self.starts.iter().find(|start| start.rank == rank);
-        start.with_context(|| format!("no start of {name} in {self:?}"))
+    pub fn slave(&self, name: &str) -> Result<&Slave> {
+        self.slaves.iter().find(|slave| slave.name == name).with_context(|| format!("no {name} in {self:?}"))
+    }
+
+    /// How many starts are known.
+    pub fn starts(&self) -> usize {
+        self.slaves.iter().filter(|slave| slave.late.is_some()).count()
+    }
+
+    fn new(round: &Value) -> Result<Self> {
+        let slaves = round["slaves"].as_array().context("no slaves")?;
+        Ok(Self { skew: Skew::new(&round["skew"]), slaves: slaves.iter().map(Slave::new).collect::<Result<_>>()? })
     }
 }
 
-/// The rounds of the report.
+impl Skew {
+    fn new(skew: &Value) -> Option<Self> {
+        let nanos = |field: &str| skew[field].as_u64().map(Duration::from_nanos);
+        Some(Self { skew: nanos("skew_ns")?, uncertainty: nanos("uncertainty_ns")? })
+    }
+}
+
+impl Slave {
+    fn new(slave: &Value) -> Result<Self> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Ok(Self {
+            name: text(&slave["name"]).context("no name")?,
+            end: text(&slave["outcome"]["text"]).context("no outcome")?,
+            held: text(&slave["held"]),
+            late: seconds(&slave["start"]["late_ns"]),
+            clock: Clock::new(&slave["clock"]),
+            all: slave.clone(),
+        })
+    }
+}
+
+impl Clock {
+    fn new(clock: &Value) -> Option<Self> {
+        Some(Self {
+            offset: seconds(&clock["offset_ns"])?,
+            offset_error: seconds(&clock["uncertainty_ns"])?,
+            round_trip: seconds(&clock["round_trip_ns"])?,
+        })
+    }
+}
+
+/// The rounds of the last report of a host.
 ///
 /// # Errors
 ///
-/// Where a row is not understood.
-pub fn rounds(finished: &Finished) -> Result<Vec<Round>> {
-    let mut rounds: Vec<Round> = Vec::new();
-    for line in finished.stdout.lines() {
-        let cells = cells(line);
-        if cells.last() == Some(&"How it ended") {
-            rounds.push(Round::default());
-        } else if let Some(round) = rounds.last_mut() {
-            round.take(&cells).with_context(|| format!("{line:?} in {}", finished.stdout))?;
-        }
-    }
-    Ok(rounds)
+/// Where there is none, or it is not understood.
+pub fn rounds(host: &Host) -> Result<Vec<Round>> {
+    let report = read(host)?;
+    let rounds = report["rounds"].as_array().with_context(|| format!("no rounds in {report}"))?;
+    rounds.iter().map(Round::new).collect()
 }
 
-/// The round of a session that has one.
+/// The round of a session that had one.
 ///
 /// # Errors
 ///
 /// Where the report is another.
-pub fn only_round(finished: &Finished) -> Result<Round> {
-    let rounds: Result<[Round; 1], _> = rounds(finished)?.try_into();
-    let [round] = rounds.ok().with_context(|| format!("not one round in {finished:?}"))?;
+pub fn only_round(host: &Host) -> Result<Round> {
+    let rounds: Result<[Round; 1], _> = rounds(host)?.try_into();
+    let [round] = rounds.ok().context("not one round")?;
     Ok(round)
 }
 
-impl Round {
-    fn take(&mut self, cells: &[&str]) -> Result<()> {
-        let Some(rank) = cells.first().and_then(|cell| cell.parse().ok()) else { return Ok(()) };
-        match *cells {
-            [_, name, _, _, _, _, end] => self.outcomes.push(Outcome { rank, name: name.into(), end: end.into() }),
-            [_, "-", _, _, _, _, _, _] => {}
-            [_, after_first, _, late, offset, offset_error, round_trip, held] => self.starts.push(Start {
-                rank,
-                after_first: seconds(after_first)?,
-                late: seconds(late)?,
-                offset: seconds(offset)?,
-                offset_error: seconds(offset_error)?,
-                round_trip: seconds(round_trip)?,
-                held: held.to_owned(),
-            }),
-            _ => anyhow::bail!("a row of no table"),
-        }
-        Ok(())
-    }
-}
-
-/// Columns are two spaces apart at least.
-fn cells(line: &str) -> Vec<&str> {
-    line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()
-}
-
-fn seconds(cell: &str) -> Result<f64> {
-    let (number, unit) = cell.split_once(' ').with_context(|| format!("{cell:?} has no unit"))?;
-    let scale = match unit {
-        "s" => 1.0,
-        "ms" => 1e3,
-        "µs" => 1e6,
-        _ => anyhow::bail!("{cell:?} is no time"),
-    };
-    Ok(number.parse::<f64>()? / scale)
+fn seconds(nanos: &Value) -> Option<f64> {
+    nanos.as_f64().map(|nanos| nanos / 1e9)
 }

@@ -33,7 +33,7 @@ const REPORTS: &str = "Reports";
 /// declined; 5 a slave, or its output, was lost; 6 the starts were further apart than --max-skew; 7 this host's own
 /// network or files failed; 130 or 143 interrupted.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "synexec_master", version, max_term_width = 100)]
 pub struct Options {
     /// How many slaves take part
     #[arg(required_unless_present = "check")]

@@ -1,67 +1,7 @@
 //! `synexec_slave`: waits for a master, and runs the task that it is given.
 
-mod conf_store;
-mod dispatcher;
-mod network;
-mod options;
-mod output;
-mod slave_log;
-mod task;
-mod work_dir;
-
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
-use clap::Parser;
-use synexec_host::exit::ExitStatus;
-use synexec_host::interfaces::{self, Interface, InterfaceError};
-use synexec_host::{daemon, logging, signals};
-use synexec_proto::transport::ProbeListener;
-
-use dispatcher::Dispatcher;
-use network::Network;
-use options::Options;
-use work_dir::{WorkDir, WorkDirError};
-
 fn main() -> ExitCode {
-    let options = Options::parse();
-    logging::start(&options.common, None);
-    let status = run(&options).unwrap_or_else(|error| {
-        log::error!("synexec_slave: {error:#}");
-        status_of(&error)
-    });
-    status.into()
-}
-
-fn run(options: &Options) -> Result<ExitStatus> {
-    signals::reset().context("cannot set up signals")?;
-    ensure!(options.common.port != 0, PortZero);
-    let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
-    let listener = options.master.is_none().then(|| listen(options, interface.as_ref())).transpose()?;
-    let work_dir = WorkDir::open(&options.work_dir)?;
-    if options.common.daemon {
-        let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_slave"));
-        daemon::into_background(&daemon::open_log(&path)?)?;
-    }
-    let signals = signals::block().context("cannot block signals")?;
-    let network = Network::new(options, listener);
-    Dispatcher::new(options, network, work_dir, signals)?.run()
-}
-
-fn listen(options: &Options, interface: Option<&Interface>) -> Result<ProbeListener> {
-    let port = options.common.port;
-    ProbeListener::bind(port, interface.map(|interface| interface.name.as_str()))
-        .with_context(|| format!("cannot listen for probes on UDP port {port}; is another program using it?"))
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("port 0 is no port that a master could be found at")]
-struct PortZero;
-
-/// What the user asked for cannot be had (2), or this host failed (7).
-fn status_of(error: &anyhow::Error) -> ExitStatus {
-    let usage = error.is::<PortZero>()
-        || error.is::<WorkDirError>()
-        || matches!(error.downcast_ref(), Some(InterfaceError::Unknown { .. }));
-    if usage { ExitStatus::Usage } else { ExitStatus::Host }
+    synexec_slave::main()
 }

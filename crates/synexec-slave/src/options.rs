@@ -14,8 +14,9 @@ use synexec_host::options::Common;
 /// the session ended before the task was started; 2 usage or work dir; 7 this host's own network or files failed;
 /// 130 or 143 interrupted.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "synexec_slave", version, max_term_width = 100)]
 pub struct Options {
+    /// Options that both programs have.
     #[command(flatten)]
     pub common: Common,
 

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use synexec_tests::lab::Host;
-use synexec_tests::process::{Finished, Process};
+use synexec_tests::process::Process;
 use synexec_tests::programs;
+use synexec_tests::report::{self, only_round};
 
 use crate::guests::Guests;
 
@@ -18,9 +19,13 @@ pub struct Reported {
 
 /// One session with all guests.
 pub fn run(guests: &Guests) -> Result<Reported> {
-    let finished = master(&guests.control, guests.len(), &guests.conf, &["-q"])?.wait()?;
+    let mut command = guests.control.command(programs::master());
+    command.args(["-q", "--json"]).arg(report::file(&guests.control)).arg(guests.len().to_string()).arg(&guests.conf);
+    let finished = Process::spawn(&mut command)?.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
-    reported(&finished)
+    let skew = only_round(&guests.control)?.skew.context("no skew is reported")?;
+    let [skew, uncertainty] = [skew.skew, skew.uncertainty].map(|time| time.as_secs_f64() * 1e6);
+    Ok(Reported { skew, uncertainty })
 }
 
 /// Starts a master.
@@ -28,11 +33,4 @@ pub fn master(host: &Host, slaves: usize, conf: &Path, options: &[&str]) -> Resu
     let mut command = host.command(programs::master());
     command.args(options).arg(slaves.to_string()).arg(conf);
     Process::spawn(command)
-}
-
-fn reported(finished: &Finished) -> Result<Reported> {
-    let line = finished.stdout.lines().find_map(|line| line.strip_prefix("Skew: ")).context("no skew is reported")?;
-    let numbers: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [skew, uncertainty, ..] = numbers[..] else { anyhow::bail!("{line}") };
-    Ok(Reported { skew, uncertainty })
 }

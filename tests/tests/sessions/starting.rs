@@ -143,9 +143,9 @@ fn where_ptrace_is_refused() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let _slaves = [fleet.slave_through(0, NO_PTRACE, &[])?, fleet.slave(1, &[])?];
     let finished = fleet.master(2, &fleet.conf(TASK)?, &[])?.wait()?;
-    ensure!(finished.code() == Some(0) && finished.stdout.contains("Skew: "), "{finished:?}");
-    let round = only_round(&finished)?;
-    ensure!(round.start("vm0")?.held == "before exec" && round.start("vm1")?.held == "loaded", "{round:?}");
+    ensure!(finished.code() == Some(0) && finished.stdout.contains("; skew "), "{finished:?}");
+    let round = only_round(&fleet.control)?;
+    ensure!(round.slave("vm0")?.held.as_deref() == Some("before exec") && round.slave("vm1")?.held.as_deref() == Some("loaded"), "{round:?}");
     ensure!(fleet.has_run(0) && fleet.has_run(1));
     Ok(())
 }
@@ -164,7 +164,7 @@ fn a_setuid_program_is_held_before_exec() -> Result<()> {
         fs::set_permissions(&program, Permissions::from_mode(mode))?;
         let finished = fleet.master(1, &fleet.conf("./show-user -u\n")?, &[])?.wait()?;
         ensure!(finished.code() == Some(0), "{finished:?}");
-        ensure!(only_round(&finished)?.start("vm0")?.held == held, "{finished:?}");
+        ensure!(only_round(&fleet.control)?.slave("vm0")?.held.as_deref() == Some(held), "{finished:?}");
         ensure!(fleet.output(0)? == user, "it ran as user {}", fleet.output(0)?);
     }
     Ok(())

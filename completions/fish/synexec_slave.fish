@@ -1,0 +1,14 @@
+complete -c synexec_slave -s i -l interface -d 'Use this network interface only' -r
+complete -c synexec_slave -s p -l port -d 'Port, for UDP and TCP alike' -r
+complete -c synexec_slave -s s -l session -d 'Session id; only peers of the same session talk to each other' -r
+complete -c synexec_slave -l lost-after -d 'Silence in seconds after which a peer counts as lost' -r
+complete -c synexec_slave -l log-file -d 'Where a daemon\'s output goes [default: PROGRAM.log in /var/log for root, else in ~/.local/state]' -r -F
+complete -c synexec_slave -s m -l master -d 'Connect to this master, again and again until it is there, instead of listening for probes' -r
+complete -c synexec_slave -l name -d 'What reports call this slave [default: the host\'s name]' -r
+complete -c synexec_slave -l work-dir -d 'Where the payload and the task\'s output go; each slave of a host needs its own' -r -F
+complete -c synexec_slave -s d -l daemon -d 'Run in the background; print the pid on stdout'
+complete -c synexec_slave -s v -l verbose -d 'Say more; given twice, even more'
+complete -c synexec_slave -s q -l quiet -d 'Say nothing but errors'
+complete -c synexec_slave -l once -d 'End after one session, with the task\'s own exit status'
+complete -c synexec_slave -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c synexec_slave -s V -l version -d 'Print version'
