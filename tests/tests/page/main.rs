@@ -1,0 +1,192 @@
+//! The page that `--html` writes, in a browser.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use synexec_tests::browser::Browser;
+use synexec_tests::fleet::{Fleet, slave_on};
+use synexec_tests::lab::harness::{self, Test};
+use synexec_tests::report;
+
+const TESTS: &[(&str, Test)] = &[
+    ("a_page_tells_what_the_report_does", a_page_tells_what_the_report_does),
+    ("rows_are_sorted_and_searched", rows_are_sorted_and_searched),
+    ("the_timeline_is_zoomed_to_the_start", the_timeline_is_zoomed_to_the_start),
+    ("a_row_unfolds_to_the_end_of_its_output", a_row_unfolds_to_the_end_of_its_output),
+    ("another_round_is_chosen", another_round_is_chosen),
+    ("what_guests_are_called_is_no_markup", what_guests_are_called_is_no_markup),
+    ("a_session_without_a_start_has_a_page_too", a_session_without_a_start_has_a_page_too),
+];
+
+const GUESTS: usize = 4;
+
+/// All print who they are, the second fails, and each takes its own time.
+const TASK: &str = "/bin/sh :CONF:
+echo this is $SYNEXEC_NAME in round $SYNEXEC_ROUND
+sleep 0.$((3 - SYNEXEC_RANK))
+[ $SYNEXEC_NAME != vm1 ]
+";
+
+fn main() -> ExitCode {
+    harness::main(TESTS.to_vec())
+}
+
+/// A session of the task, with its page.
+struct Session {
+    fleet: Fleet,
+    page: PathBuf,
+}
+
+impl Session {
+    fn run(options: &[&str]) -> Result<Self> {
+        let fleet = Fleet::new(GUESTS)?;
+        let _slaves = fleet.slaves(&[])?;
+        let page = fleet.control.dir().join("report.html");
+        let path = page.to_str().context("a path that is no text")?;
+        let options = [&["--html", path], options].concat();
+        let finished = fleet.master(GUESTS, &fleet.conf(TASK)?, &options)?.wait()?;
+        ensure!(finished.code() == Some(1), "{finished:?}");
+        Ok(Self { fleet, page })
+    }
+
+    fn open(&self) -> Result<Browser> {
+        let browser = Browser::start()?;
+        browser.open(&self.page)?;
+        Ok(browser)
+    }
+
+    fn slaves(&self) -> Result<Vec<Value>> {
+        let report = report::read(&self.fleet.control)?;
+        report["rounds"][0]["slaves"].as_array().cloned().context("no slaves")
+    }
+}
+
+fn names(browser: &Browser) -> Result<Vec<String>> {
+    let cells = browser.texts("#slaves tbody tr[data-rank] .col-name")?;
+    Ok(cells.iter().filter_map(|cell| cell.split_whitespace().last()).map(str::to_owned).collect())
+}
+
+/// Names in the order of a figure in the report.
+fn by_figure(slaves: &[Value], pointer: &str) -> Vec<String> {
+    let mut slaves = slaves.to_vec();
+    slaves.sort_by_key(|slave| slave.pointer(pointer).and_then(Value::as_i64));
+    slaves.iter().filter_map(|slave| slave["name"].as_str()).map(str::to_owned).collect()
+}
+
+fn a_page_tells_what_the_report_does() -> Result<()> {
+    let session = Session::run(&[])?;
+    let browser = session.open()?;
+    browser.is_content()?;
+    let report = report::read(&session.fleet.control)?;
+    ensure!(browser.texts("#sentence")? == [report["sentence"].as_str().context("no sentence")?]);
+    ensure!(names(&browser)? == by_figure(&session.slaves()?, "/rank"), "{:?}", names(&browser)?);
+    let failed = browser.texts("#slaves tbody tr[data-look=failed] .col-outcome")?;
+    ensure!(failed.len() == 1 && failed[0].contains("exited 1"), "{failed:?}");
+    for drawn in ["#skew-chart svg", "#elapsed-chart svg", "#timeline canvas, #timeline svg"] {
+        ensure!(!browser.texts(drawn)?.is_empty(), "no {drawn}");
+    }
+    Ok(())
+}
+
+fn rows_are_sorted_and_searched() -> Result<()> {
+    let session = Session::run(&[])?;
+    let (browser, slaves) = (session.open()?, session.slaves()?);
+    for (column, figure) in [("elapsed", "/elapsed_ns"), ("start", "/start/at_ns"), ("memory", "/usage/peak_memory_bytes")] {
+        let header = format!("#slaves thead button[data-sort={column}]");
+        let mut expected = by_figure(&slaves, figure);
+        browser.click(&header)?;
+        ensure!(names(&browser)? == expected, "by {column}: {:?}", names(&browser)?);
+        browser.click(&header)?;
+        let figures = |names: &[String]| names.iter().map(|name| figure_of(&slaves, name, figure)).collect::<Vec<_>>();
+        expected.reverse();
+        ensure!(figures(&names(&browser)?) == figures(&expected), "back by {column}: {:?}", names(&browser)?);
+    }
+    browser.type_into("#search", "vm2")?;
+    ensure!(names(&browser)? == ["vm2"], "{:?}", names(&browser)?);
+    browser.script("const search = document.querySelector('#search'); search.value = ''; \
+        search.dispatchEvent(new Event('input', { bubbles: true }))", &[])?;
+    browser.click("#only-standing-out")?;
+    ensure!(names(&browser)?.contains(&"vm1".to_owned()), "{:?}", names(&browser)?);
+    browser.is_content()
+}
+
+fn figure_of(slaves: &[Value], name: &str, pointer: &str) -> Option<i64> {
+    slaves.iter().find(|slave| slave["name"] == json!(name))?.pointer(pointer)?.as_i64()
+}
+
+/// Nanoseconds that the timeline shows.
+fn shown(browser: &Browser) -> Result<[f64; 2]> {
+    let script = "const { fromNs, toNs } = document.querySelector('#timeline').dataset; return [fromNs, toNs].map(Number)";
+    Ok(serde_json::from_value(browser.script(script, &[])?)?)
+}
+
+fn the_timeline_is_zoomed_to_the_start() -> Result<()> {
+    let session = Session::run(&[])?;
+    let browser = session.open()?;
+    let [from, to] = shown(&browser)?;
+    ensure!(from < 0.0 && to > 2e8, "held and run: {from} to {to}");
+    browser.click("#zoom-start")?;
+    let [start_from, start_to] = shown(&browser)?;
+    let report = report::read(&session.fleet.control)?;
+    let skew = report["rounds"][0]["skew"]["skew_ns"].as_f64().context("no skew")?;
+    ensure!(start_from <= 0.0 && start_to >= skew && start_to - start_from < (to - from) / 2.0);
+    browser.click("#zoom-in")?;
+    let [in_from, in_to] = shown(&browser)?;
+    ensure!(in_to - in_from < start_to - start_from);
+    browser.click("#zoom-all")?;
+    ensure!(shown(&browser)? == [from, to], "{:?}", shown(&browser)?);
+    browser.is_content()
+}
+
+fn a_row_unfolds_to_the_end_of_its_output() -> Result<()> {
+    let session = Session::run(&[])?;
+    let browser = session.open()?;
+    ensure!(browser.texts(".detail")?.is_empty());
+    browser.click("#slaves tr[data-rank=\"2\"] button.unfold")?;
+    let name = session.slaves()?[2]["name"].as_str().context("no name")?.to_owned();
+    let outputs = browser.texts("#detail-2 pre")?;
+    ensure!(outputs == [format!("this is {name} in round 1\n")], "{outputs:?}");
+    browser.is_content()
+}
+
+fn another_round_is_chosen() -> Result<()> {
+    let session = Session::run(&["--rounds", "2"])?;
+    let browser = session.open()?;
+    browser.click("#rounds button[data-round=\"2\"]")?;
+    browser.click("#slaves tr[data-rank=\"0\"] button.unfold")?;
+    let outputs = browser.texts("#detail-0 pre")?;
+    ensure!(outputs.len() == 1 && outputs[0].ends_with("in round 2\n"), "{outputs:?}");
+    browser.is_content()
+}
+
+fn what_guests_are_called_is_no_markup() -> Result<()> {
+    let name = "</script><img src=x onerror=alert(1)>";
+    let fleet = Fleet::new(1)?;
+    let _slave = slave_on(&fleet.guests[0], name, &[])?;
+    let page = fleet.control.dir().join("report.html");
+    let options = ["--html", page.to_str().context("a path that is no text")?];
+    fleet.master(1, &fleet.conf("/bin/echo </script><b>\n")?, &options)?.wait()?;
+    let browser = Browser::start()?;
+    browser.open(&page)?;
+    ensure!(browser.texts("#slaves .col-name")?.iter().any(|cell| cell.contains(name)));
+    browser.click("#slaves tr[data-rank=\"0\"] button.unfold")?;
+    ensure!(browser.texts("#detail-0 pre")? == ["</script><b>\n"]);
+    ensure!(browser.texts("img, #detail-0 b")?.is_empty());
+    browser.is_content()
+}
+
+fn a_session_without_a_start_has_a_page_too() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    let page = fleet.control.dir().join("report.html");
+    let options = ["--html", page.to_str().context("a path that is no text")?];
+    let finished = fleet.master(2, &fleet.conf("/no/such/program\n")?, &options)?.wait()?;
+    ensure!(finished.code() == Some(4), "{finished:?}");
+    let browser = Browser::start()?;
+    browser.open(&page)?;
+    let outcomes = browser.texts("#slaves tbody .col-outcome")?;
+    ensure!(outcomes.len() == 2 && outcomes.iter().all(|outcome| outcome.contains("declined")), "{outcomes:?}");
+    browser.is_content()
+}
