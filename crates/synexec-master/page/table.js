@@ -216,7 +216,7 @@ const outputFacts = (output) => [
   ['why', output.why],
   ['stored in', isKnown(output.file) ? fileLink(output.file) : null],
   ['size', isKnown(output.bytes) ? `${formatBytes(output.bytes)}${output.bytes >= 1024 ? ` (${formatCount(output.bytes)} bytes)` : ''}` : null],
-  ['sha256', isKnown(output.sha256) ? el('code', { class: 'digest' }, output.sha256) : null],
+  ['blake3', isKnown(output.blake3) ? el('code', { class: 'digest' }, output.blake3) : null],
   ['kept on the slave at', isKnown(output.kept_at) ? el('code', {}, output.kept_at) : null],
 ];
 

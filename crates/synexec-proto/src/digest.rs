@@ -1,10 +1,9 @@
-//! The digest by which outputs are checked: SHA-256 (FIPS 180-4), so that `sha256sum` tells the same.
+//! The digest by which outputs are checked: BLAKE3 (<https://github.com/BLAKE3-team/BLAKE3-specs>), as `b3sum` tells it.
+//! It is several times as fast as SHA-256, also where the processor has instructions for that.
 
 use std::fmt;
 
-use sha2::Digest as _;
-
-/// A SHA-256 digest, shown in hexadecimal.
+/// A BLAKE3 digest, shown in hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
@@ -35,7 +34,7 @@ impl fmt::Display for Digest {
 
 /// Computes the digest of bytes that come one after another.
 #[derive(Clone, Default)]
-pub struct Hasher(sha2::Sha256);
+pub struct Hasher(blake3::Hasher);
 
 impl Hasher {
     /// Takes the next bytes.
@@ -45,7 +44,7 @@ impl Hasher {
 
     /// The digest of all bytes so far.
     pub fn digest(&self) -> Digest {
-        Digest(self.0.clone().finalize().into())
+        Digest(self.0.finalize().into())
     }
 }
 
@@ -60,8 +59,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_what_sha256sum_tells() {
-        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    fn it_is_what_b3sum_tells() {
+        let abc = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85";
         assert_eq!(Digest::of(b"abc").to_string(), abc);
         let mut hasher = Hasher::default();
         hasher.update(b"a");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use synexec_proto::digest::Hasher;
 use synexec_proto::message::{Fetch, Message, OutputMark, OutputPlace, Reason};
 use synexec_proto::transport::Source;
-use synexec_proto::wire::{Frame, SessionId};
+use synexec_proto::wire::{Command, HEADER_LEN, Header, SessionId};
 
 /// Bytes of one part; whole pages.
 const PART: usize = 60 * 1024;
@@ -69,30 +69,21 @@ impl WrittenOutput {
         let mut left = Some(fetch.length);
         Ok(Some(Box::new(move |buffer| {
             let Some(wanted) = left else { return Ok(()) };
-            let message = match lock(&reader).next(wanted, is_over) {
-                Ok(Piece::Part(part)) => {
-                    left = Some(wanted.saturating_sub(u32::try_from(part.len()).unwrap_or(u32::MAX)));
-                    Message::OutputPart(part)
+            let mut reader = lock(&reader);
+            let last = match reader.next_part(wanted, session, buffer) {
+                Ok(0) => Message::OutputMark(reader.mark(is_over)),
+                Ok(length) => {
+                    left = Some(wanted.saturating_sub(u32::from(length)));
+                    return Ok(());
                 }
-                Ok(Piece::Mark(mark)) => {
-                    left = None;
-                    Message::OutputMark(mark)
-                }
-                Err(error) => {
-                    left = None;
-                    Message::OutputNo(Some(cannot_read(&error)))
-                }
+                Err(error) => Message::OutputNo(Some(cannot_read(&error))),
             };
-            let frame: Frame = message.encode().map_err(io::Error::other)?;
-            frame.encode_into(session, buffer);
+            left = None;
+            buffer.clear();
+            last.encode().map_err(io::Error::other)?.encode_into(session, buffer);
             Ok(())
         })))
     }
-}
-
-enum Piece {
-    Part(Vec<u8>),
-    Mark(OutputMark),
 }
 
 impl Reader {
@@ -104,20 +95,21 @@ impl Reader {
         }
     }
 
-    fn next(&mut self, wanted: u32, is_over: bool) -> io::Result<Piece> {
+    /// Writes the next part into the buffer, header and all, and gives its length; nothing at the end of what is wanted.
+    fn next_part(&mut self, wanted: u32, session: SessionId, buffer: &mut Vec<u8>) -> io::Result<u16> {
         let until_end = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.position));
         let length = PART.min(usize::try_from(until_end.min(wanted.into())).unwrap_or(PART));
-        let mut part = vec![0; length];
-        let read = self.file.read_at(&mut part, self.position)?;
-        part.truncate(read);
-        if part.is_empty() {
-            return Ok(Piece::Mark(self.mark(is_over)));
-        }
-        self.position += u64::try_from(part.len()).map_err(io::Error::other)?;
+        buffer.resize(HEADER_LEN + length, 0);
+        let Some((header, data)) = buffer.split_first_chunk_mut::<HEADER_LEN>() else { return Ok(0) };
+        let read = self.file.read_at(data, self.position)?;
+        let data_length = u16::try_from(read).map_err(io::Error::other)?;
+        *header = Header::new(session, Command::OutputPart, data_length).encode();
+        self.position += u64::from(data_length);
         if let Some(hasher) = &mut self.hasher {
-            hasher.update(&part);
+            hasher.update(data.get(..read).unwrap_or_default());
         }
-        Ok(Piece::Part(part))
+        buffer.truncate(HEADER_LEN + read);
+        Ok(data_length)
     }
 
     /// The end is told only when the task is over for its master too.

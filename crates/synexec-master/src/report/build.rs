@@ -141,7 +141,7 @@ impl Builder<'_> {
         let nothing = OutputReport {
             state: OutputState::Unavailable,
             bytes: None,
-            sha256: None,
+            blake3: None,
             file: None,
             why: None,
             kept_at: row.output_place.as_ref().map(|place| place.path.clone()),
@@ -151,7 +151,7 @@ impl Builder<'_> {
             Output::Whole { length, digest } => {
                 let file = self.context.kept.lasting_file(id).map(|file| file.display().to_string());
                 let state = if file.is_some() { OutputState::Stored } else { OutputState::Tail };
-                OutputReport { state, bytes: Some(*length), sha256: Some(digest.to_string()), file, ..nothing }
+                OutputReport { state, bytes: Some(*length), blake3: Some(digest.to_string()), file, ..nothing }
             }
             Output::Tail { length } => {
                 OutputReport { state: OutputState::Tail, bytes: Some(*length), ..nothing }

@@ -216,8 +216,8 @@ pub struct OutputReport {
     pub state: OutputState,
     /// Its whole size.
     pub bytes: Option<u64>,
-    /// SHA-256 of all of it, where all of it was fetched.
-    pub sha256: Option<String>,
+    /// BLAKE3 digest of all of it, where all of it was fetched.
+    pub blake3: Option<String>,
     /// The file that it is in.
     pub file: Option<String>,
     /// Why it could not be fetched.

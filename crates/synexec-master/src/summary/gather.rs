@@ -50,7 +50,7 @@ fn groups<'a>(round: &'a RoundReport, kept: &'a Kept) -> Vec<Group<'a>> {
     let mut by_digest = HashMap::new();
     for slave in &round.slaves {
         let (Some(output), Some(file)) = (&slave.output, file(round, slave, kept)) else { continue };
-        let (Some(digest), Some(bytes)) = (&output.sha256, output.bytes) else { continue };
+        let (Some(digest), Some(bytes)) = (&output.blake3, output.bytes) else { continue };
         let index = *by_digest.entry((bytes, digest)).or_insert(groups.len());
         match groups.get_mut(index) {
             Some(group) => group.slaves.push(slave),

@@ -137,7 +137,7 @@ pub enum Output {
     Whole {
         /// Bytes.
         length: u64,
-        /// SHA-256.
+        /// Its digest.
         digest: Digest,
     },
     /// Its end was fetched; it has so many bytes in all.

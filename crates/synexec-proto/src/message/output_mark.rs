@@ -1,5 +1,5 @@
 //! `OUTPUT_MARK`: the answer to a FETCH is complete. Fields: 1 where it ended (u64 bytes), 2 (u8, 1) nothing comes after
-//! that, 3 SHA-256 of all of the output (32 bytes; only at its end, and where all of it was fetched from the beginning).
+//! that, 3 BLAKE3 digest of all of the output (32 bytes; only at its end, and where all of it was fetched from the beginning).
 
 use crate::digest::Digest;
 use crate::wire::{FieldError, FieldReader, FieldWriter};

@@ -33,8 +33,6 @@ pub enum Messages {
 /// Most data of a short message that are kept.
 const SHORT_MAX: usize = 2048;
 
-/// Size that reads grow to where a peer was asked for more than short messages.
-const LARGEST_ASKED_READ: usize = 64 * 1024;
 
 /// Lets a peer that is read for short messages send long ones, since it was asked to. To be given before it is asked.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +66,8 @@ pub type Clock = fn() -> MonotonicInstant;
 pub struct LinkReader {
     stream: Arc<TcpStream>,
     decoder: FrameDecoder,
-    chunk: Vec<u8>,
+    /// How much the next read takes.
+    read_size: usize,
     begun: Option<Instant>,
     timeout: Option<Duration>,
     largest_read: usize,
@@ -89,7 +88,7 @@ impl LinkReader {
         Self {
             stream,
             decoder,
-            chunk: vec![0; FIRST_READ],
+            read_size: FIRST_READ,
             begun: None,
             timeout: None,
             largest_read,
@@ -110,8 +109,8 @@ impl LinkReader {
     /// [`Disconnect`] when the connection has ended or is of no further use.
     pub fn next_frame(&mut self) -> Result<Arrived, Disconnect> {
         loop {
-            if self.largest_read < LARGEST_ASKED_READ && self.allowance.is_given() {
-                self.largest_read = LARGEST_ASKED_READ;
+            if self.largest_read < LARGEST_READ && self.allowance.is_given() {
+                self.largest_read = LARGEST_READ;
                 self.decoder.allow(DATA_MAX);
             }
             if let Some(frame) = self.decoder.next_frame()? {
@@ -143,12 +142,12 @@ impl LinkReader {
 
     /// Reads what is there, and tells whether there was anything.
     fn read_more(&mut self) -> Result<bool, Disconnect> {
-        match arrival::receive(&self.stream, &mut self.chunk) {
+        match arrival::receive(&self.stream, self.decoder.space(self.read_size)) {
             Ok(Received { length: 0, .. }) => Err(Disconnect::Closed),
             Ok(Received { length, age }) => {
                 self.last_arrival = (self.clock)().minus(age);
-                self.decoder.feed(self.chunk.get(..length).unwrap_or_default());
-                self.fit_chunk(length);
+                self.decoder.filled(length);
+                self.fit_read_size(length);
                 Ok(true)
             }
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => Ok(false),
@@ -159,12 +158,11 @@ impl LinkReader {
 
 impl LinkReader {
     /// Reads grow while there is more than they take, and shrink when there is little.
-    fn fit_chunk(&mut self, length: usize) {
-        if length == self.chunk.len() && length < self.largest_read {
-            self.chunk.resize(length * 4, 0);
-        } else if length * 16 < self.chunk.len() {
-            self.chunk.truncate(FIRST_READ);
-            self.chunk.shrink_to_fit();
+    fn fit_read_size(&mut self, length: usize) {
+        if length == self.read_size && length < self.largest_read {
+            self.read_size = length * 4;
+        } else if length * 16 < self.read_size {
+            self.read_size = FIRST_READ;
         }
     }
 }

@@ -12,8 +12,8 @@ const MESSAGE_TIME: Duration = Duration::from_secs(1);
 /// Slowest rate at which a long message may come and still count as coming.
 const SLOWEST_BYTES_PER_SECOND: u32 = 4096;
 
-/// Capacity that the buffer keeps between messages; an idle connection holds no more.
-const IDLE_CAPACITY: usize = 512;
+/// Size to which the buffer shrinks again; an idle connection holds no more.
+const IDLE_CAPACITY: usize = 1024;
 
 /// Why a stream of bytes is no session of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -36,7 +36,9 @@ pub enum DecodeError {
 pub struct FrameDecoder {
     session: SessionId,
     longest_data: usize,
+    /// Of this, `filled` bytes have come, of which `consumed` were given as frames.
     buffer: Vec<u8>,
+    filled: usize,
     consumed: usize,
     skipping: Option<Skipping>,
 }
@@ -52,7 +54,7 @@ impl FrameDecoder {
     /// A decoder for a connection that belongs to `session`. Data longer than `longest_data` bytes are read past, and
     /// their frame comes without them.
     pub fn new(session: SessionId, longest_data: usize) -> Self {
-        Self { session, longest_data, buffer: Vec::new(), consumed: 0, skipping: None }
+        Self { session, longest_data, buffer: Vec::new(), filled: 0, consumed: 0, skipping: None }
     }
 
     /// Keeps data up to this length from now on.
@@ -62,12 +64,27 @@ impl FrameDecoder {
 
     /// Takes the next bytes of the stream. Call [`Self::next_frame`] until it gives none before feeding more.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.buffer.drain(..self.consumed);
-        self.consumed = 0;
-        if self.buffer.is_empty() {
-            self.buffer.shrink_to(IDLE_CAPACITY);
+        self.space(bytes.len()).copy_from_slice(bytes);
+        self.filled(bytes.len());
+    }
+
+    /// Room for the next bytes of the stream, to be read into directly, and then to be told by [`Self::filled`].
+    pub fn space(&mut self, length: usize) -> &mut [u8] {
+        self.buffer.copy_within(self.consumed..self.filled, 0);
+        (self.filled, self.consumed) = (self.filled - self.consumed, 0);
+        let end = self.filled.saturating_add(length);
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        } else if self.buffer.len() > IDLE_CAPACITY.max(end * 4) {
+            self.buffer.truncate(IDLE_CAPACITY.max(end));
+            self.buffer.shrink_to_fit();
         }
-        self.buffer.extend_from_slice(bytes);
+        self.buffer.get_mut(self.filled..end).unwrap_or_default()
+    }
+
+    /// So many bytes of the room have come.
+    pub fn filled(&mut self, length: usize) {
+        self.filled = self.filled.saturating_add(length).min(self.buffer.len());
     }
 
     /// The next whole frame, or none when more bytes are needed.
@@ -92,7 +109,7 @@ impl FrameDecoder {
     }
 
     fn skip(&mut self, Skipping { header, left }: Skipping) -> Option<Frame> {
-        let here = (self.buffer.len() - self.consumed).min(left);
+        let here = (self.filled - self.consumed).min(left);
         self.consumed += here;
         self.skipping = (here < left).then_some(Skipping { header, left: left - here });
         self.skipping.is_none().then(|| Frame::bare(header.command))
@@ -100,7 +117,7 @@ impl FrameDecoder {
 
     /// While a message has begun and is not whole: the time that all of it may take from its first byte.
     pub fn time_allowed(&self) -> Option<Duration> {
-        let begun = self.buffer.len() > self.consumed || self.skipping.is_some();
+        let begun = self.filled > self.consumed || self.skipping.is_some();
         begun.then(|| {
             let header = self.skipping.map(|skipping| skipping.header).or(self.header().map(|(header, _)| header));
             let length = header.map_or(0, |header| u32::from(header.length));
@@ -109,7 +126,7 @@ impl FrameDecoder {
     }
 
     fn header(&self) -> Option<(Header, &[u8])> {
-        let (bytes, rest) = self.buffer.get(self.consumed..)?.split_first_chunk::<HEADER_LEN>()?;
+        let (bytes, rest) = self.buffer.get(self.consumed..self.filled)?.split_first_chunk::<HEADER_LEN>()?;
         Some((Header::decode(*bytes), rest))
     }
 
@@ -188,7 +205,7 @@ mod tests {
         let mut frames = Vec::new();
         for chunk in [long, next.encode(SESSION)].concat().chunks(64) {
             decoder.feed(chunk);
-            assert!(decoder.buffer.len() < 300);
+            assert!(decoder.filled < 300);
             while let Some(frame) = decoder.next_frame().unwrap() {
                 frames.push(frame);
             }

@@ -1,13 +1,16 @@
-//! What the start must reach: `cargo bench -p synexec-tests --bench start`, as root (it makes network and time
-//! namespaces). Prints a table and writes it as JSON. It reports and asserts nothing; names as arguments choose parts:
-//! `skew`, `quick`, `conf`.
+//! What must be reached: `cargo bench -p synexec-tests --bench figures`, as root (it makes network and time namespaces).
+//! Prints a table and writes it as JSON. It reports and asserts nothing; names as arguments choose parts: `skew`,
+//! `quick`, `conf`, `outputs`, `page` (which needs Chromium).
 
 mod conf_copy;
+mod copies;
 mod floor;
 mod guests;
 mod naive;
 mod one_host;
+mod outputs;
 mod ours;
+mod page;
 mod quick;
 mod results;
 mod skew;
@@ -34,6 +37,12 @@ fn main() -> Result<()> {
     }
     if is_wanted("conf") {
         conf_copy::run(&mut results)?;
+    }
+    if is_wanted("outputs") {
+        outputs::run(&mut results)?;
+    }
+    if is_wanted("page") {
+        page::run(&mut results)?;
     }
     results.write()
 }

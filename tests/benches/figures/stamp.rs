@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/start/stamp.c");
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/figures/stamp.c");
 
 /// What a task has written: nanoseconds since 1970.
 #[derive(Debug, Clone, Copy)]

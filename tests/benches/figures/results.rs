@@ -37,7 +37,7 @@ impl Results {
     pub fn write(self) -> Result<()> {
         let target = std::env::current_exe()?;
         let target = target.ancestors().nth(3).context("the benchmark does not lie in a target directory")?;
-        let path = target.join("bench-start.json");
+        let path = target.join("bench-figures.json");
         let text = serde_json::to_string_pretty(&self.0)?;
         std::fs::write(&path, text).with_context(|| path.display().to_string())?;
         println!("\nall samples are in {}", path.display());
