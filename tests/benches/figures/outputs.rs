@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -17,6 +18,9 @@ use crate::results::{Line, Results, median};
 const SLAVES: usize = 4;
 const LENGTH: usize = 256 << 20;
 const TRIALS: usize = 3;
+
+/// How often the master's memory is looked at, which takes time from it.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Outputs against which the memory for large ones is held.
 const SMALL: usize = 1 << 20;
@@ -77,9 +81,10 @@ fn fetch(host: &OneHost, source: &Path) -> Result<Fetch> {
     master.wait_for("fetching the outputs")?;
     let since = Instant::now();
     let mut memory = 0;
-    // The figure is of no more use when the process is gone.
+    // There is no such figure any more when the process is gone.
     while let Ok(peak) = status_kilobytes(&master, "VmHWM") {
         memory = peak;
+        thread::sleep(PAUSE);
     }
     let finished = master.wait()?;
     let seconds = since.elapsed().as_secs_f64();
