@@ -9,6 +9,7 @@ mod display;
 mod names;
 pub mod options;
 mod outputs;
+mod plain_text;
 mod report;
 mod summary;
 mod units;

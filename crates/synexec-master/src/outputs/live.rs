@@ -1,11 +1,12 @@
 //! Outputs line by line, each with its slave's name in front, as they come.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use synexec_proto::master::{OutputId, OutputStep};
 
 use crate::display::Screen;
+use crate::plain_text::shown;
 
 /// A line longer than this is shown in pieces, so that none takes all memory.
 const LINE_MAX: usize = 64 * 1024;
@@ -32,7 +33,9 @@ impl Lines {
         if text.is_empty() || self.is_closed {
             return Ok(());
         }
-        match screen.above(|| io::stdout().lock().write_all(&text)) {
+        let mut stdout = io::stdout().lock();
+        let text = shown(&text, stdout.is_terminal());
+        match screen.above(|| stdout.write_all(&text)) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.is_closed = true;
                 Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use similar::TextDiff;
@@ -10,11 +10,27 @@ use synexec_proto::master::OutputId;
 
 use crate::names::fold;
 use crate::outputs::Kept;
+use crate::plain_text::shown;
 use crate::report::{Document, OutputState, RoundReport, SlaveReport};
 use crate::units;
 
 /// Outputs larger than this are not compared line by line.
 const DIFF_MAX: u64 = 1 << 20;
+
+/// Most bytes of a line that are handled at a time.
+const PIECE: u64 = 64 * 1024;
+
+/// What is printed, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Gather<'a> {
+    pub document: &'a Document,
+    /// Where the outputs are.
+    pub kept: &'a Kept,
+    /// Whether of outputs that are not like most others only what differs is printed.
+    pub diff: bool,
+    /// Whether it goes to a terminal.
+    pub on_terminal: bool,
+}
 
 /// Outputs that are the same.
 struct Group<'a> {
@@ -23,46 +39,86 @@ struct Group<'a> {
     bytes: u64,
 }
 
-/// Prints the outputs of all rounds. With `diff`, of those that are not like most others only what differs.
-///
-/// # Errors
-/// Those of the files, and of the writer.
-pub fn print(document: &Document, kept: &Kept, diff: bool, to: &mut impl Write) -> io::Result<()> {
-    for round in &document.rounds {
-        let groups = groups(round, kept);
-        if document.asked.rounds > 1 {
-            writeln!(to, "=== round {}", round.round)?;
+impl<'a> Gather<'a> {
+    /// Prints the outputs of all rounds.
+    ///
+    /// # Errors
+    /// Those of the files, and of the writer.
+    pub fn print(self, to: &mut impl Write) -> io::Result<()> {
+        for round in &self.document.rounds {
+            if self.document.asked.rounds > 1 {
+                writeln!(to, "=== round {}", round.round)?;
+            }
+            let groups = self.groups(round);
+            for (number, group) in groups.iter().enumerate() {
+                match groups.first().filter(|_| self.diff && number > 0) {
+                    Some(most) => self.print_difference(most, group, to)?,
+                    None => self.print_group(group, to)?,
+                }
+            }
+            self.print_without_output(round, to)?;
         }
-        for (number, group) in groups.iter().enumerate() {
-            match groups.first().filter(|_| diff && number > 0) {
-                Some(most) => print_difference(most, group, to)?,
-                None => print_group(group, to)?,
+        Ok(())
+    }
+
+    /// The largest group first, then in the order of ranks.
+    fn groups(self, round: &'a RoundReport) -> Vec<Group<'a>> {
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        let mut by_digest = HashMap::new();
+        for slave in &round.slaves {
+            let (Some(output), Some(file)) = (&slave.output, self.file(round, slave)) else { continue };
+            let (Some(digest), Some(bytes)) = (&output.blake3, output.bytes) else { continue };
+            let index = *by_digest.entry((bytes, digest)).or_insert(groups.len());
+            match groups.get_mut(index) {
+                Some(group) => group.slaves.push(slave),
+                None => groups.push(Group { slaves: vec![slave], file, bytes }),
             }
         }
-        print_without_output(round, kept, to)?;
+        groups.sort_by_key(|group| std::cmp::Reverse(group.slaves.len()));
+        groups
     }
-    Ok(())
-}
 
-/// The largest group first, then in the order of ranks.
-fn groups<'a>(round: &'a RoundReport, kept: &'a Kept) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut by_digest = HashMap::new();
-    for slave in &round.slaves {
-        let (Some(output), Some(file)) = (&slave.output, file(round, slave, kept)) else { continue };
-        let (Some(digest), Some(bytes)) = (&output.blake3, output.bytes) else { continue };
-        let index = *by_digest.entry((bytes, digest)).or_insert(groups.len());
-        match groups.get_mut(index) {
-            Some(group) => group.slaves.push(slave),
-            None => groups.push(Group { slaves: vec![slave], file, bytes }),
+    fn file(self, round: &RoundReport, slave: &SlaveReport) -> Option<&'a Path> {
+        self.kept.file(OutputId { round: round.round, rank: slave.rank })
+    }
+
+    fn print_group(self, group: &Group<'_>, to: &mut impl Write) -> io::Result<()> {
+        writeln!(to, "--- {}", title(group))?;
+        let mut output = BufReader::new(File::open(group.file)?);
+        let (mut piece, mut is_ended) = (Vec::new(), true);
+        while output.by_ref().take(PIECE).read_until(b'\n', &mut piece)? > 0 {
+            to.write_all(&shown(&piece, self.on_terminal))?;
+            is_ended = piece.ends_with(b"\n");
+            piece.clear();
         }
+        if is_ended { Ok(()) } else { writeln!(to) }
     }
-    groups.sort_by_key(|group| std::cmp::Reverse(group.slaves.len()));
-    groups
-}
 
-fn file<'a>(round: &RoundReport, slave: &SlaveReport, kept: &'a Kept) -> Option<&'a Path> {
-    kept.file(OutputId { round: round.round, rank: slave.rank })
+    fn print_difference(self, most: &Group<'_>, group: &Group<'_>, to: &mut impl Write) -> io::Result<()> {
+        let (title_of_most, title) = (title(most), title(group));
+        if most.bytes.max(group.bytes) > DIFF_MAX {
+            let size = units::bytes(group.bytes);
+            return writeln!(to, "--- {title}: {size}, not as those of {title_of_most}, and too large to compare");
+        }
+        let read = |group: &Group<'_>| {
+            std::fs::read(group.file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let (old, new) = (read(most)?, read(group)?);
+        let difference = TextDiff::from_lines(&old, &new).unified_diff().header(&title_of_most, &title).to_string();
+        to.write_all(&shown(difference.as_bytes(), self.on_terminal))
+    }
+
+    fn print_without_output(self, round: &RoundReport, to: &mut impl Write) -> io::Result<()> {
+        for slave in round.slaves.iter().filter(|slave| self.file(round, slave).is_none()) {
+            let why = match &slave.output {
+                Some(output) if output.state == OutputState::Failed => output.why.as_deref().unwrap_or_default(),
+                Some(_) => "an original slave does not give it",
+                None => &slave.outcome.text,
+            };
+            writeln!(to, "--- {}: no output: {why}", slave.name)?;
+        }
+        Ok(())
+    }
 }
 
 fn title(group: &Group<'_>) -> String {
@@ -70,50 +126,5 @@ fn title(group: &Group<'_>) -> String {
     match group.slaves.len() {
         1 => names,
         count => format!("{names} ({count} slaves)"),
-    }
-}
-
-fn print_group(group: &Group<'_>, to: &mut impl Write) -> io::Result<()> {
-    writeln!(to, "--- {}", title(group))?;
-    let mut output = LastByte { reader: File::open(group.file)?, last: b'\n' };
-    io::copy(&mut output, to)?;
-    if output.last == b'\n' { Ok(()) } else { writeln!(to) }
-}
-
-fn print_difference(most: &Group<'_>, group: &Group<'_>, to: &mut impl Write) -> io::Result<()> {
-    let (title_of_most, title) = (title(most), title(group));
-    if most.bytes.max(group.bytes) > DIFF_MAX {
-        let size = units::bytes(group.bytes);
-        return writeln!(to, "--- {title}: {size}, which is not the output of {title_of_most}, and too large to compare");
-    }
-    let read = |group: &Group<'_>| std::fs::read(group.file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let (old, new) = (read(most)?, read(group)?);
-    write!(to, "{}", TextDiff::from_lines(&old, &new).unified_diff().header(&title_of_most, &title))
-}
-
-fn print_without_output(round: &RoundReport, kept: &Kept, to: &mut impl Write) -> io::Result<()> {
-    for slave in round.slaves.iter().filter(|slave| file(round, slave, kept).is_none()) {
-        match &slave.output {
-            Some(output) if output.state == OutputState::Failed => {
-                writeln!(to, "--- {}: no output: {}", slave.name, output.why.as_deref().unwrap_or_default())?;
-            }
-            Some(_) => writeln!(to, "--- {}: no output: an original slave does not give it", slave.name)?,
-            None => writeln!(to, "--- {}: no output: {}", slave.name, slave.outcome.text)?,
-        }
-    }
-    Ok(())
-}
-
-/// Knows the last byte that was read.
-struct LastByte<R> {
-    reader: R,
-    last: u8,
-}
-
-impl<R: Read> Read for LastByte<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let length = self.reader.read(into)?;
-        self.last = length.checked_sub(1).and_then(|last| into.get(last).copied()).unwrap_or(self.last);
-        Ok(length)
     }
 }

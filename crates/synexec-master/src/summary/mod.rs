@@ -25,7 +25,7 @@ pub fn print(document: &Document, kept: &Kept, options: &Options) -> io::Result<
 
 fn try_print(document: &Document, kept: &Kept, options: &Options, to: &mut impl Write) -> io::Result<()> {
     if options.gathers() {
-        gather::print(document, kept, options.diff, to)?;
+        gather::Gather { document, kept, diff: options.diff, on_terminal: io::stdout().is_terminal() }.print(to)?;
     }
     let style = Style { colored: is_colored(options.color), fitted: io::stdout().is_terminal(), all: options.all };
     to.write_all(text(document, style).as_bytes())?;
