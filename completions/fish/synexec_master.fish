@@ -15,7 +15,7 @@ complete -c synexec_master -s o -l output -d 'Fetch the tasks\' outputs into thi
 complete -c synexec_master -l json -d 'Write all that is known into this file, as JSON' -r -F
 complete -c synexec_master -l csv -d 'Write a row for each slave and round into this file, as CSV' -r -F
 complete -c synexec_master -l html -d 'Write one page for a browser into this file, with a timeline, charts and the ends of all outputs' -r -F
-complete -c synexec_master -l color -d 'When to mark what stands out by colour; NO_COLOR in the environment means never, unless this says otherwise' -r -f -a "auto\t'Where stdout is a terminal'
+complete -c synexec_master -l color -d 'When to mark what stands out by colour; `NO_COLOR` in the environment means never, unless this says otherwise' -r -f -a "auto\t'Where stdout is a terminal'
 always\t'Always'
 never\t'Never'"
 complete -c synexec_master -s d -l daemon -d 'Run in the background; print the pid on stdout'

@@ -75,10 +75,8 @@ impl Clocks {
 
     /// Time in which the monotonic clock stood still.
     fn suspended_since(&self, before: &Self) -> Duration {
-        let [boottime, monotonic] = [
-            self.boottime.saturating_sub(before.boottime),
-            self.monotonic.saturating_sub(before.monotonic),
-        ];
+        let [boottime, monotonic] =
+            [self.boottime.saturating_sub(before.boottime), self.monotonic.saturating_sub(before.monotonic)];
         Duration::from_nanos(u64::try_from(boottime.saturating_sub(monotonic)).unwrap_or(0))
     }
 }

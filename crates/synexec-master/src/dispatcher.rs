@@ -59,12 +59,7 @@ pub struct Surroundings {
 
 impl Dispatcher {
     /// Starts the threads.
-    pub fn new(
-        options: &Options,
-        conf: ConfFile,
-        surroundings: Surroundings,
-        signals: BlockedSignals,
-    ) -> Result<Self> {
+    pub fn new(options: &Options, conf: ConfFile, surroundings: Surroundings, signals: BlockedSignals) -> Result<Self> {
         let Surroundings { listener, discovery, display, destination, tail } = surroundings;
         let (sender, events) = sync_channel(EVENTS_MAX);
         let (id, lost_after) = (options.common.session(), options.common.lost_after());

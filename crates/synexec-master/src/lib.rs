@@ -56,7 +56,9 @@ fn run(options: &Options, screen: &Screen) -> Result<ExitStatus> {
         log::warn!("{}: {warning}", options.conf().display());
     }
     if options.check.is_some() {
-        return print(&check::show(options.conf(), &conf)).context("cannot write to stdout").map(|()| ExitStatus::Success);
+        return print(&check::show(options.conf(), &conf))
+            .context("cannot write to stdout")
+            .map(|()| ExitStatus::Success);
     }
     run_session(options, conf, screen)
 }
@@ -77,7 +79,8 @@ fn run_session(options: &Options, conf: ConfFile, screen: &Screen) -> Result<Exi
     limits::raise_open_files();
     let (began, about) = (wall_clock_now(), About::new(options, &conf));
     let slaves = usize::try_from(options.slaves().get()).unwrap_or(usize::MAX);
-    let progress = ConfProgress { sent: conf.sent(), total: conf.length().saturating_mul(options.slaves().get().into()) };
+    let progress =
+        ConfProgress { sent: conf.sent(), total: conf.length().saturating_mul(options.slaves().get().into()) };
     let display = Display::new(screen, slaves, expected, progress);
     let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
     let surroundings = Surroundings { listener, discovery, display, destination, tail };

@@ -33,6 +33,7 @@ const REPORTS: &str = "Reports";
 /// declined; 5 a slave, or its output, was lost; 6 the starts were further apart than --max-skew; 7 this host's own
 /// network or files failed; 130 or 143 interrupted.
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(name = "synexec_master", version, max_term_width = 100)]
 pub struct Options {
     /// How many slaves take part
@@ -115,7 +116,7 @@ pub struct Options {
     #[arg(long, help_heading = REPORTS)]
     pub all: bool,
 
-    /// When to mark what stands out by colour; NO_COLOR in the environment means never, unless this says otherwise
+    /// When to mark what stands out by colour; `NO_COLOR` in the environment means never, unless this says otherwise
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = REPORTS)]
     pub color: ColorWhen,
 }

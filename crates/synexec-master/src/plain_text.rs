@@ -18,7 +18,10 @@ mod tests {
     #[test]
     fn a_terminal_is_not_commanded() {
         let bytes = b"a\tb\x1b[2J\x07\r\xc2\x9bc\xff\n";
-        assert_eq!(String::from_utf8(shown(bytes, true).into_owned()).unwrap(), "a\tb\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}c\u{fffd}\n");
+        assert_eq!(
+            String::from_utf8(shown(bytes, true).into_owned()).unwrap(),
+            "a\tb\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}c\u{fffd}\n"
+        );
         assert_eq!(shown(bytes, false), &bytes[..]);
     }
 }

@@ -60,7 +60,7 @@ impl Unit {
 
 fn long(time: Duration) -> String {
     let minutes = time.as_secs() / 60;
-    let seconds = (time - Duration::from_secs(minutes * 60)).as_secs_f64();
+    let seconds = time.saturating_sub(Duration::from_secs(minutes * 60)).as_secs_f64();
     if minutes < 60 {
         return format!("{minutes} min {seconds:04.1} s");
     }

@@ -34,7 +34,8 @@ fn each_round_has_its_tables_and_its_number() -> Result<()> {
     let finished = fleet.master(8, &conf, &["--rounds", "20"])?.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
     let numbers: Vec<_> = (1..=20).map(|round| format!("{round}\n")).collect();
-    let is_heading = |(number, line): (usize, &&str)| line.starts_with(&format!("Round {number}: 8 of 8 slaves succeeded; skew "));
+    let is_heading =
+        |(number, line): (usize, &&str)| line.starts_with(&format!("Round {number}: 8 of 8 slaves succeeded; skew "));
     let headings = headings(&finished);
     ensure!(headings.len() == 20 && (1..).zip(&headings).all(is_heading), "{finished:?}");
     let rounds = rounds(&fleet.control)?;

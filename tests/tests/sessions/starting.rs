@@ -145,7 +145,11 @@ fn where_ptrace_is_refused() -> Result<()> {
     let finished = fleet.master(2, &fleet.conf(TASK)?, &[])?.wait()?;
     ensure!(finished.code() == Some(0) && finished.stdout.contains("; skew "), "{finished:?}");
     let round = only_round(&fleet.control)?;
-    ensure!(round.slave("vm0")?.held.as_deref() == Some("before exec") && round.slave("vm1")?.held.as_deref() == Some("loaded"), "{round:?}");
+    ensure!(
+        round.slave("vm0")?.held.as_deref() == Some("before exec")
+            && round.slave("vm1")?.held.as_deref() == Some("loaded"),
+        "{round:?}"
+    );
     ensure!(fleet.has_run(0) && fleet.has_run(1));
     Ok(())
 }

@@ -22,8 +22,7 @@ impl ProcessGroup {
     /// Looks at the task; none when its first process is gone.
     pub fn sample(self) -> Option<Sample> {
         let first = Stat::of(self.0)?;
-        let session: Vec<_> =
-            Stat::of_all()?.filter(|stat| stat.session == first.session && stat.is_alive()).collect();
+        let session: Vec<_> = Stat::of_all()?.filter(|stat| stat.session == first.session && stat.is_alive()).collect();
         let sum = |part: fn(&Stat) -> u64| session.iter().map(part).fold(0, u64::saturating_add);
         Some(Sample {
             cpu: ticks(sum(|stat| stat.cpu_ticks)),

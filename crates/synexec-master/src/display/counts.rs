@@ -178,7 +178,9 @@ mod tests {
     fn those_expected_are_missing_until_they_join() {
         let mut counts = Counts::new(4, crate::names::unfold("web[1-4]").unwrap());
         assert_eq!(counts.missing().unwrap(), "web[1-4]");
-        [joined(1), joined(2), joined(4)].iter().for_each(|notice| counts.take(notice));
+        for number in [1, 2, 4] {
+            counts.take(&joined(number));
+        }
         assert_eq!(counts.missing().unwrap(), "web3");
         counts.take(&Notice::Dropped { slave: slave(2), why: Loss::NoClock, joined: 2, slaves: 4 });
         assert_eq!((counts.missing().unwrap().as_str(), counts.joined), ("web[2-3]", 2));
@@ -192,7 +194,9 @@ mod tests {
         counts.take(&Notice::Late { slave: slave(3), silence: Duration::from_secs(7) });
         counts.take(&Notice::Late { slave: slave(4), silence: Duration::from_secs(7) });
         counts.take(&Notice::Recovered { slave: slave(4), after: Duration::from_secs(9) });
-        [ended(1, 0), ended(2, 3)].iter().for_each(|notice| counts.take(notice));
+        for notice in [ended(1, 0), ended(2, 3)] {
+            counts.take(&notice);
+        }
         assert_eq!((counts.succeeded, counts.failed), (1, 1));
         assert_eq!(counts.running(), (2, Some("web[3-4]".into())));
         assert_eq!(counts.late().unwrap(), "web3");

@@ -102,7 +102,11 @@ fn message(counts: &Counts) -> String {
     }
     match counts.stage {
         Stage::Joining => {
-            let _ = write!(message, "{}", counts.missing().map_or_else(String::new, |names| format!("waiting for {names}")));
+            let _ = write!(
+                message,
+                "{}",
+                counts.missing().map_or_else(String::new, |names| format!("waiting for {names}"))
+            );
         }
         Stage::Running => {
             let (running, names) = counts.running();
@@ -130,7 +134,9 @@ mod tests {
         let conf = ConfProgress { sent: Arc::new(AtomicU64::new(1536)), total: 4096 };
         let gauge = Gauge { bar: ProgressBar::with_draw_target(Some(1), target), conf };
         let mut counts = Counts::new(4, crate::names::unfold("web[1-4]").unwrap());
-        notices.iter().for_each(|notice| counts.take(notice));
+        for notice in notices {
+            counts.take(notice);
+        }
         counts.stage = stage;
         gauge.show(&counts);
         gauge.bar.tick();

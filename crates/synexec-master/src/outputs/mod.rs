@@ -13,8 +13,8 @@ use std::thread::JoinHandle;
 use synexec_host::events::tell;
 use synexec_proto::master::{self, OutputId, OutputStep, PeerId};
 
-use crate::display::Screen;
 use crate::dispatcher::Event;
+use crate::display::Screen;
 pub use store::{OutputDirError, Store};
 use tails::Tails;
 
@@ -58,7 +58,8 @@ impl Outputs {
     /// When no thread is to be had.
     pub fn start(destination: Destination, tail: usize, events: SyncSender<Event>) -> io::Result<Self> {
         let (jobs, inbox) = channel();
-        let worker = Worker { destination, tails: Tails::new(tail), events, has_failed: false, lines: live::Lines::default() };
+        let worker =
+            Worker { destination, tails: Tails::new(tail), events, has_failed: false, lines: live::Lines::default() };
         let thread = std::thread::Builder::new().name("outputs".into()).spawn(move || worker.run(&inbox))?;
         Ok(Self { jobs, thread })
     }

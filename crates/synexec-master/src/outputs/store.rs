@@ -98,7 +98,7 @@ impl Store {
                 Ok(())
             }
             OutputStep::Abandon => {
-                self.open.remove(&id).map(Unfinished::abandon);
+                self.open.remove(&id).into_iter().for_each(Unfinished::abandon);
                 Ok(())
             }
         }
@@ -114,7 +114,11 @@ impl Store {
 
     fn path(&self, id: OutputId, name: &str) -> PathBuf {
         let file = format!("{}-{}.out", id.rank, file_name(name));
-        if self.has_rounds { self.directory.join(format!("round-{}", id.round)).join(file) } else { self.directory.join(file) }
+        if self.has_rounds {
+            self.directory.join(format!("round-{}", id.round)).join(file)
+        } else {
+            self.directory.join(file)
+        }
     }
 }
 

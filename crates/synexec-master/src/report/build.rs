@@ -53,7 +53,8 @@ impl Asked {
 /// The document, at the end of the session.
 pub fn build(report: &Report, context: Context<'_>) -> Document {
     let clock = MasterClock::now();
-    let rounds = (1..).zip(&report.rounds).map(|(number, round)| Builder { clock, number, context: &context }.round(round));
+    let rounds =
+        (1..).zip(&report.rounds).map(|(number, round)| Builder { clock, number, context: &context }.round(round));
     let rounds = rounds.collect();
     Document {
         schema: SCHEMA,
@@ -153,9 +154,7 @@ impl Builder<'_> {
                 let state = if file.is_some() { OutputState::Stored } else { OutputState::Tail };
                 OutputReport { state, bytes: Some(*length), blake3: Some(digest.to_string()), file, ..nothing }
             }
-            Output::Tail { length } => {
-                OutputReport { state: OutputState::Tail, bytes: Some(*length), ..nothing }
-            }
+            Output::Tail { length } => OutputReport { state: OutputState::Tail, bytes: Some(*length), ..nothing },
             Output::Failed { why } => OutputReport {
                 state: OutputState::Failed,
                 bytes: row.output_place.as_ref().map(|place| place.length),

@@ -160,6 +160,7 @@ pub struct OutcomeReport {
 }
 
 /// A measured start.
+#[expect(clippy::struct_field_names, reason = "the schema has the unit in each name")]
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct StartReport {
     /// First instruction.
@@ -171,6 +172,7 @@ pub struct StartReport {
 }
 
 /// An estimate of a clock.
+#[expect(clippy::struct_field_names, reason = "the schema has the unit in each name")]
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct ClockReport {
     /// The slave's monotonic clock less the master's.

@@ -12,6 +12,8 @@ const STYLE: &str = include_str!("../../page/report.css");
 /// The page's script, in the order in which its parts build on one another.
 const SCRIPT: &str = concat!(
     include_str!("../../page/format.js"),
+    include_str!("../../page/ranges.js"),
+    include_str!("../../page/painter.js"),
     include_str!("../../page/timeline.js"),
     include_str!("../../page/charts.js"),
     include_str!("../../page/table.js"),

@@ -45,9 +45,8 @@ fn of_guest(guest: &Guest, elapsed: Duration) -> Vec<String> {
     let step = Duration::from_nanos(guest.clock_step.unsigned_abs());
     let direction = if guest.clock_step < 0 { "back" } else { "forward" };
     let findings = [
-        (guest.steal >= STEAL_MIN.max(elapsed / 100)).then(|| {
-            format!("this guest was descheduled: {} of CPU steal in {}", time(guest.steal), time(elapsed))
-        }),
+        (guest.steal >= STEAL_MIN.max(elapsed / 100))
+            .then(|| format!("this guest was descheduled: {} of CPU steal in {}", time(guest.steal), time(elapsed))),
         (guest.suspended >= CLOCK_MIN).then(|| format!("this guest was suspended for {}", time(guest.suspended))),
         (step >= CLOCK_MIN).then(|| format!("this guest's clock stepped {direction} by {}", time(step))),
     ];
@@ -78,7 +77,8 @@ mod tests {
         let secs = Duration::from_secs;
         let calm = Guest { steal: Duration::from_millis(90), clock_step: 900_000, ..Guest::default() };
         assert_eq!(remarks(&row(calm, secs(10))), Vec::<String>::new());
-        let disturbed = Guest { steal: secs(2), clock_step: -3_600_000_000_000, suspended: secs(5), clock_source: None };
+        let disturbed =
+            Guest { steal: secs(2), clock_step: -3_600_000_000_000, suspended: secs(5), clock_source: None };
         let row = row(disturbed, secs(10));
         assert!(is_disturbed(&row));
         assert_eq!(

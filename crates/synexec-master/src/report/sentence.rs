@@ -13,12 +13,16 @@ pub fn of_round(round: &Round) -> String {
     let succeeded = round.rows.iter().filter(|row| has_succeeded(row)).count();
     let disturbed = round.rows.iter().filter(|row| is_disturbed(row)).count();
     let start = round.skew.as_ref().map_or_else(String::new, |skew| format!("; {}", of_skew(skew)));
-    let mut sentence = format!("{succeeded} of {count} {} succeeded{start}.", plural(count, "slave"));
-    if disturbed > 0 {
-        let were = if disturbed == 1 { "1 guest was" } else { &format!("{disturbed} guests were") };
-        sentence += &format!(" {were} descheduled or suspended, or had a clock set: that is no measurement.");
-    }
-    sentence
+    format!("{succeeded} of {count} {} succeeded{start}.{}", plural(count, "slave"), of_disturbed(disturbed))
+}
+
+fn of_disturbed(guests: usize) -> String {
+    let were = match guests {
+        0 => return String::new(),
+        1 => "1 guest was".to_owned(),
+        guests => format!("{guests} guests were"),
+    };
+    format!(" {were} descheduled or suspended, or had a clock set: that is no measurement.")
 }
 
 /// A session in one sentence: that of its only round, or how its rounds went together.
@@ -109,7 +113,8 @@ mod tests {
 
     #[test]
     fn rounds_are_told_by_the_spread_of_their_skews() {
-        let rounds = |last| [10, 40, 20, 70].map(|micros| round(micros, if micros == 70 { last } else { 1 }, vec![row(0)]));
+        let rounds =
+            |last| [10, 40, 20, 70].map(|micros| round(micros, if micros == 70 { last } else { 1 }, vec![row(0)]));
         let sentence = of_session(&rounds(1), Verdict::Succeeded, 1);
         let spread = "skew 10.0 µs at least, 30.0 µs median, 70.0 µs at most.";
         assert_eq!(sentence, format!("All slaves succeeded in 4 of 4 rounds; {spread}"));

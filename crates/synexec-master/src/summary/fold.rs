@@ -31,7 +31,8 @@ fn groups(slaves: &[&SlaveReport]) -> Vec<Row> {
 
 fn folded(group: &[&SlaveReport]) -> Row {
     let look = group.iter().map(|slave| Look::of(slave)).find(|look| *look != Look::Plain).unwrap_or(Look::Plain);
-    let starts = group.iter().filter_map(|slave| slave.start).map(|start| Duration::from_nanos(start.at_ns.unsigned_abs()));
+    let starts =
+        group.iter().filter_map(|slave| slave.start).map(|start| Duration::from_nanos(start.at_ns.unsigned_abs()));
     let cells = [
         look.mark().to_owned(),
         format!("{}x", group.len()),

@@ -100,9 +100,8 @@ impl<'a> Gather<'a> {
             let size = units::bytes(group.bytes);
             return writeln!(to, "--- {title}: {size}, not as those of {title_of_most}, and too large to compare");
         }
-        let read = |group: &Group<'_>| {
-            std::fs::read(group.file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        };
+        let read =
+            |group: &Group<'_>| std::fs::read(group.file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let (old, new) = (read(most)?, read(group)?);
         let difference = TextDiff::from_lines(&old, &new).unified_diff().header(&title_of_most, &title).to_string();
         to.write_all(&shown(difference.as_bytes(), self.on_terminal))

@@ -39,7 +39,8 @@ fn text(document: &Document, style: Style) -> String {
     for round in &rounds {
         text.push('\n');
         if document.asked.rounds > 1 {
-            text += &format!("{} {}\n", style.strong(&format!("Round {}:", round.round)), round.sentence);
+            let heading = style.strong(&format!("Round {}:", round.round));
+            text.extend([&heading, " ", &round.sentence, "\n"]);
         }
         text += &table::show(round, style);
         text.push('\n');

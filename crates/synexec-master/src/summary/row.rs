@@ -54,7 +54,10 @@ impl Row {
     pub fn of(slave: &SlaveReport) -> Self {
         let look = Look::of(slave);
         let start = slave.start.map(|start| {
-            units::time_within(Duration::from_nanos(start.at_ns.unsigned_abs()), Duration::from_nanos(start.uncertainty_ns))
+            units::time_within(
+                Duration::from_nanos(start.at_ns.unsigned_abs()),
+                Duration::from_nanos(start.uncertainty_ns),
+            )
         });
         let address = slave.address.rsplit_once(':').map_or(slave.address.as_str(), |(host, _)| host);
         let end = std::iter::once(slave.outcome.text.clone()).chain(slave.remarks.iter().cloned());

@@ -8,7 +8,6 @@ use crate::report::RoundReport;
 
 /// How it is written.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Style {
     /// Whether what stands out is marked by colour.
     pub colored: bool,

@@ -59,13 +59,7 @@ pub(super) enum Fetched {
 
 impl OutputStream {
     /// Asks for the first window.
-    pub(super) fn begin(
-        peer: PeerId,
-        name: String,
-        id: OutputId,
-        request: Request,
-        actions: &mut Actions,
-    ) -> Self {
+    pub(super) fn begin(peer: PeerId, name: String, id: OutputId, request: Request, actions: &mut Actions) -> Self {
         let mut stream = Self {
             peer,
             name,

@@ -32,15 +32,8 @@ pub enum Feature {
 }
 
 impl Feature {
-    const ALL: [Self; 7] = [
-        Self::ConfParts,
-        Self::Reasons,
-        Self::TaskEnded,
-        Self::Stop,
-        Self::Start,
-        Self::Progress,
-        Self::Outputs,
-    ];
+    const ALL: [Self; 7] =
+        [Self::ConfParts, Self::Reasons, Self::TaskEnded, Self::Stop, Self::Start, Self::Progress, Self::Outputs];
 
     /// The feature that a command belongs to; none where peers of version 1 use it.
     pub(super) fn of(command: Command) -> Option<Self> {

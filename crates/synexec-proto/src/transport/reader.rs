@@ -33,7 +33,6 @@ pub enum Messages {
 /// Most data of a short message that are kept.
 const SHORT_MAX: usize = 2048;
 
-
 /// Lets a peer that is read for short messages send long ones, since it was asked to. To be given before it is asked.
 #[derive(Debug, Clone, Default)]
 pub struct Allowance(Arc<AtomicBool>);

@@ -119,8 +119,12 @@ pub fn millis() -> impl Strategy<Value = u64> {
 fn conf_begin() -> impl Strategy<Value = ConfBegin> {
     let length = prop_oneof![0..6_u64, Just(u64::MAX)];
     let progress = prop::option::of((0..3000_u64).prop_map(Duration::from_millis));
-    (any::<u32>(), length, progress)
-        .prop_map(|(rank, length, progress)| ConfBegin { rank, slaves: 3, length, progress })
+    (any::<u32>(), length, progress).prop_map(|(rank, length, progress)| ConfBegin {
+        rank,
+        slaves: 3,
+        length,
+        progress,
+    })
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
