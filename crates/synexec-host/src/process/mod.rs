@@ -194,6 +194,26 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_runs_is_sampled_with_its_children() {
+        let (task, _output) = shell("while :; do :; done & while :; do :; done");
+        let group = task.group();
+        let sample = || group.sample().unwrap();
+        while sample().cpu < Duration::from_millis(50) {
+            std::thread::yield_now();
+        }
+        assert!(sample().memory > 100_000 && !sample().stopped);
+        group.signal(Signal::SIGSTOP).unwrap();
+        while !sample().stopped {
+            std::thread::yield_now();
+        }
+        group.signal(Signal::SIGKILL).unwrap();
+        let (end, usage) = task.reap_with_usage().unwrap();
+        assert_eq!(end, TaskEnd::Killed(9));
+        assert!(usage.cpu_user > Duration::from_millis(1) && usage.peak_memory > 100_000, "{usage:?}");
+        assert!(group.sample().is_none());
+    }
+
+    #[test]
     fn a_group_is_empty_when_the_last_of_it_is_gone() {
         let (task, _output) = shell("sleep 1000 & exit 0");
         task.wait().unwrap();
