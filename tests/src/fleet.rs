@@ -163,9 +163,10 @@ pub fn master_on(host: &Host, slaves: usize, conf: &Path, options: &[&str]) -> R
     Process::spawn(command)
 }
 
-/// The lines of the master's table that have this word in them.
+/// The lines of the master's table that have this word in them; what is printed before it does not count.
 pub fn rows<'a>(finished: &'a Finished, word: &str) -> Vec<&'a str> {
-    finished.stdout.lines().skip(1).filter(|line| line.split_whitespace().any(|part| part == word)).collect()
+    let table = finished.stdout.lines().skip_while(|line| !line.trim_start().starts_with("Rank  Name "));
+    table.filter(|line| line.split_whitespace().any(|part| part == word)).collect()
 }
 
 /// The one row of a slave.

@@ -152,6 +152,6 @@ fn status_of(error: &anyhow::Error) -> ExitStatus {
         || error.is::<PatternError>()
         || error.is::<OutputDirError>()
         || matches!(error.downcast_ref(), Some(InterfaceError::Unknown { .. }))
-        || matches!(error.downcast_ref(), Some(ReportFileError::Open { .. }));
+        || matches!(error.downcast_ref(), Some(ReportFileError::Open { .. } | ReportFileError::Twice(_)));
     if usage { ExitStatus::Usage } else { ExitStatus::Host }
 }

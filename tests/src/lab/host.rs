@@ -14,8 +14,9 @@ use tempfile::TempDir;
 use super::network::Address;
 use super::port::Port;
 use super::switch::Switch;
+use super::tap::Tap;
 use super::wire::Wire;
-use super::{Namespace, Network, tools};
+use super::{Capture, Namespace, Network, tools};
 
 /// A machine of its own as far as the network goes, with a scratch directory; files, pids and clocks are the machine's.
 #[derive(Debug)]
@@ -127,6 +128,16 @@ impl Host {
         self.switch.courier.serve(self.wires(each_way)?)?;
         let bridged: Vec<_> = self.ports.iter().map(Port::relay_plug).collect();
         tools::wait_until_forwarding(&self.switch.namespace, &bridged)
+    }
+
+    /// Hears all that crosses the first of its wires from now on.
+    ///
+    /// # Errors
+    ///
+    /// Where no socket can be had.
+    pub fn capture(&self) -> Result<Capture> {
+        let plug = self.ports[0].plug();
+        Ok(Capture::new(self.switch.namespace.enter(|| Tap::new(&plug))?))
     }
 
     pub(super) fn ports(&self) -> &[Port] {

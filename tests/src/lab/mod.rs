@@ -4,6 +4,7 @@
 //! name or a process of its own: each is held by a file descriptor of the test process alone. However that ends, the
 //! kernel takes the whole lab down. To look inside from a shell: `nsenter --net=/proc/PID/fd/FD`.
 
+mod capture;
 mod courier;
 pub mod harness;
 mod host;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 
+pub use self::capture::{Capture, Packet};
 pub use self::host::Host;
 pub use self::namespace::Namespace;
 pub use self::network::Network;

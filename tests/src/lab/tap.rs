@@ -35,6 +35,13 @@ pub(super) struct Frame {
     content: Vec<u8>,
 }
 
+impl Frame {
+    /// The bytes, from the receiver's address on.
+    pub(super) fn content(&self) -> &[u8] {
+        &self.content
+    }
+}
+
 impl Tap {
     /// On an interface of the calling thread's namespace; any thread can use it then.
     pub(super) fn new(interface: &str) -> Result<Self> {

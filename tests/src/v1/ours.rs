@@ -131,6 +131,15 @@ impl OurMaster {
     ///
     /// When it does not start.
     pub fn awaiting(count: usize, slaves: &[&Slave], conf: &[u8]) -> Result<Self> {
+        Self::with_options(count, slaves, conf, &[])
+    }
+
+    /// The same, with more options.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub fn with_options(count: usize, slaves: &[&Slave], conf: &[u8], options: &[&str]) -> Result<Self> {
         let session = slaves.first().context("a session without a scripted slave")?.session();
         let directory = tempfile::tempdir()?;
         let file = directory.path().join("job.conf");
@@ -140,7 +149,7 @@ impl OurMaster {
         for slave in slaves {
             command.args(["-t", &slave.target()?]);
         }
-        command.arg(count.to_string()).arg(file);
+        command.args(options).arg(count.to_string()).arg(file);
         let process = Process::spawn(command)?;
         let port = listening_port(&process.wait_for("listening on ")?)?;
         Ok(Self { process, port, _conf: directory })

@@ -1,24 +1,40 @@
 //! Whole sessions of the two programs in the lab.
 
+mod check;
 mod confs;
 mod daemons;
 mod ends;
+mod evidence;
+mod fetching;
 mod fio;
+mod full_disk;
+mod gather;
 mod instant;
 mod interfaces;
 mod joining;
+mod live;
 mod lost;
 mod once;
+mod outputs;
 mod plain;
+mod progress;
+mod report_files;
+mod report_table;
+mod reports;
 mod rounds;
 mod starting;
+mod summary;
+mod terminal;
+
+#[path = "../schema/mod.rs"]
+mod schema;
 
 use std::process::ExitCode;
 
 use synexec_tests::lab::harness::{self, Test};
 
 fn main() -> ExitCode {
-    let modules: [&[(&'static str, Test)]; 12] = [
+    let modules: [&[(&'static str, Test)]; 25] = [
         plain::TESTS,
         joining::TESTS,
         confs::TESTS,
@@ -29,6 +45,19 @@ fn main() -> ExitCode {
         ends::TESTS,
         interfaces::TESTS,
         once::TESTS,
+        outputs::TESTS,
+        fetching::TESTS,
+        full_disk::TESTS,
+        live::TESTS,
+        gather::TESTS,
+        reports::TESTS,
+        report_files::TESTS,
+        report_table::TESTS,
+        summary::TESTS,
+        evidence::TESTS,
+        terminal::TESTS,
+        progress::TESTS,
+        check::TESTS,
         daemons::TESTS,
         fio::TESTS,
     ];

@@ -7,6 +7,9 @@ mod large;
 mod mixed;
 mod session;
 
+#[path = "../schema/mod.rs"]
+mod schema;
+
 use std::time::Duration;
 
 use anyhow::Result;

@@ -1,11 +1,13 @@
 //! A scripted slave of version 1 and a real one of ours in one session.
 
+use std::fs;
 use std::net::Ipv4Addr;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 use synexec_tests::v1::{Command, OurMaster, OurSlave, Peer, Slave, fresh_session, row};
 
-use crate::{CONF, accept_conf, finish, start};
+use crate::{CONF, accept_conf, finish, schema, start};
 
 /// Nobody but the original has this address; our slave has 127.0.0.1.
 const ORIGINAL: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
@@ -71,5 +73,29 @@ fn ours_declines() -> Result<()> {
     let finished = master.ends_with(4)?;
     row(&finished, ORIGINAL)?;
     row(&finished, Ipv4Addr::LOCALHOST)?;
+    Ok(())
+}
+
+#[test]
+fn a_report_of_both_keeps_to_the_schema() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (json, out) = (path("report.json"), path("out"));
+    let original = original()?;
+    let master = OurMaster::with_options(2, &[&original], CONF, &["--json", &json, "-o", &out])?;
+    let _ours = OurSlave::dialling(original.session(), master.port())?;
+    let mut peer = original.join(master.port())?;
+    for step in [accept_conf, start, finish] {
+        step(&mut peer)?;
+    }
+    master.ends_with(0)?;
+    let report: Value = serde_json::from_str(&fs::read_to_string(json)?)?;
+    schema::check(&report)?;
+    let slaves = report["rounds"][0]["slaves"].as_array().context("no slaves")?;
+    let of = |original: bool| slaves.iter().find(|slave| slave["original"] == original).context("one is not there");
+    let (theirs, ours) = (of(true)?, of(false)?);
+    ensure!(theirs["outcome"]["kind"] == "finished" && theirs["output"]["state"] == "unavailable", "{report:#}");
+    ensure!(theirs["start"].is_null() && theirs["usage"].is_null() && theirs["elapsed_ns"] == 1_500_000, "{report:#}");
+    ensure!(ours["outcome"]["kind"] == "exited" && ours["output"]["state"] == "stored", "{report:#}");
     Ok(())
 }

@@ -49,8 +49,11 @@ impl Gauge {
         };
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         self.bar.set_style(self.style(counts));
-        self.bar.set_length(number(of.max(1)));
-        self.bar.set_position(number(done));
+        // Both at once, so that no figure is shown with another stage's.
+        self.bar.update(|state| {
+            state.set_len(number(of.max(1)));
+            state.set_pos(number(done));
+        });
         self.bar.set_message(message(counts));
     }
 

@@ -65,7 +65,7 @@ pub fn build(report: &Report, context: Context<'_>) -> Document {
         ended: rfc3339(clock.wall_clock),
         verdict: verdict(report.verdict),
         exit_status: ExitStatus::from(report.verdict).code(),
-        sentence: sentence::of_session(&report.rounds, report.verdict, context.asked.slaves),
+        sentence: sentence::of_session(&report.rounds, report.verdict, &context.asked),
         rounds,
         master: context.master,
         conf: context.conf,

@@ -1,12 +1,11 @@
-//! The files that reports go to. They are opened before the session, so that a path that cannot be written is told before
-//! anything is run, and take their names only when they are whole.
+//! The files that reports go to. Whether they can be made is tried before the session, so that a path that cannot be
+//! written is told before anything is run; they are written beside, and take their names only when they are whole.
 
-use std::fs::Permissions;
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
 use thiserror::Error;
 
 use super::{Document, csv, html, json};
@@ -22,6 +21,9 @@ pub enum ReportFileError {
         /// Why.
         why: io::Error,
     },
+    /// Two of them have one name.
+    #[error("{path} cannot be two reports at once", path = .0.display())]
+    Twice(PathBuf),
     /// Not any more, when the session is over.
     #[error("cannot write the report {path}: {why}", path = .path.display())]
     Write {
@@ -36,17 +38,19 @@ pub enum ReportFileError {
 #[derive(Debug)]
 pub struct ReportFiles(Vec<ReportFile>);
 
-type Format = fn(&Document, &mut BufWriter<&mut NamedTempFile>) -> io::Result<()>;
+type Format = fn(&Document, &mut BufWriter<File>) -> io::Result<()>;
 
 #[derive(Debug)]
 struct ReportFile {
+    /// Where it goes, links followed.
     path: PathBuf,
-    file: NamedTempFile,
+    /// Whether there is something that is no plain file, as a pipe, which is written to and not replaced.
+    is_special: bool,
     format: Format,
 }
 
 impl ReportFiles {
-    /// Opens files beside those that are wanted.
+    /// Makes sure that files can be made beside those that are wanted.
     ///
     /// # Errors
     /// [`ReportFileError`].
@@ -56,8 +60,15 @@ impl ReportFiles {
             (csv, |document, to| csv::write(document, to)),
             (html, |document, to| html::write(document, to)),
         ];
-        let wanted = formats.into_iter().filter_map(|(path, format)| Some((path?, format)));
-        wanted.map(|(path, format)| ReportFile::open(path, format)).collect::<Result<_, _>>().map(Self)
+        let mut files: Vec<ReportFile> = Vec::new();
+        for (path, format) in formats.into_iter().filter_map(|(path, format)| Some((path?, format))) {
+            let file = ReportFile::open(path, format)?;
+            if files.iter().any(|other| other.path == file.path && !file.is_special) {
+                return Err(ReportFileError::Twice(file.path));
+            }
+            files.push(file);
+        }
+        Ok(Self(files))
     }
 
     /// Writes all, each whole or not at all.
@@ -65,7 +76,7 @@ impl ReportFiles {
     /// # Errors
     /// The first of those that cannot be written, when all were tried.
     pub fn write(self, document: &Document) -> Result<(), ReportFileError> {
-        let results: Vec<_> = self.0.into_iter().map(|file| file.write(document)).collect();
+        let results: Vec<_> = self.0.iter().map(|file| file.write(document)).collect();
         results.into_iter().collect()
     }
 }
@@ -73,25 +84,44 @@ impl ReportFiles {
 impl ReportFile {
     fn open(path: &Path, format: Format) -> Result<Self, ReportFileError> {
         let error = |why| ReportFileError::Open { path: path.to_owned(), why };
-        // A daemon goes elsewhere.
-        let absolute = std::path::absolute(path).map_err(error)?;
-        if absolute.is_dir() {
+        // A daemon goes elsewhere, and a link is to stay one.
+        let absolute = path.canonicalize().or_else(|_| std::path::absolute(path)).map_err(error)?;
+        let there = fs::metadata(&absolute).ok();
+        if there.as_ref().is_some_and(fs::Metadata::is_dir) {
             return Err(error(io::ErrorKind::IsADirectory.into()));
         }
-        let directory = absolute.parent().ok_or_else(|| error(io::ErrorKind::InvalidFilename.into()))?;
+        let file = Self { path: absolute, is_special: there.is_some_and(|there| !there.is_file()), format };
+        if !file.is_special {
+            // Without a name, so that nothing is left where this program is killed.
+            tempfile::tempfile_in(file.directory().map_err(error)?).map_err(error)?;
+        }
+        Ok(file)
+    }
+
+    fn directory(&self) -> io::Result<&Path> {
+        self.path.parent().ok_or_else(|| io::ErrorKind::InvalidFilename.into())
+    }
+
+    fn write(&self, document: &Document) -> Result<(), ReportFileError> {
+        let written = if self.is_special { self.write_into(document) } else { self.replace(document) };
+        written.map_err(|why| ReportFileError::Write { path: self.path.clone(), why })
+    }
+
+    fn write_into(&self, document: &Document) -> io::Result<()> {
+        let mut writer = BufWriter::new(OpenOptions::new().write(true).open(&self.path)?);
+        (self.format)(document, &mut writer)?;
+        writer.flush()
+    }
+
+    fn replace(&self, document: &Document) -> io::Result<()> {
         let mut builder = tempfile::Builder::new();
         // As any other new file: the umask takes away from it.
         let builder = builder.prefix(".synexec-report-").permissions(Permissions::from_mode(0o666));
-        let file = builder.tempfile_in(directory).map_err(error)?;
-        Ok(Self { path: absolute, file, format })
-    }
-
-    fn write(mut self, document: &Document) -> Result<(), ReportFileError> {
-        let error = |why| ReportFileError::Write { path: self.path.clone(), why };
-        let mut writer = BufWriter::new(&mut self.file);
-        let written = (self.format)(document, &mut writer).and_then(|()| writer.flush());
-        drop(writer);
-        written.map_err(error)?;
-        self.file.persist(&self.path).map(|_| ()).map_err(|failed| error(failed.error))
+        let beside = builder.tempfile_in(self.directory()?)?;
+        let mut writer = BufWriter::new(beside.as_file().try_clone()?);
+        (self.format)(document, &mut writer)?;
+        writer.flush()?;
+        beside.persist(&self.path)?;
+        Ok(())
     }
 }

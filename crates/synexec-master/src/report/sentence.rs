@@ -2,18 +2,41 @@
 
 use std::time::Duration;
 
-use synexec_proto::master::{Round, Skew, Verdict};
+use synexec_proto::master::{Outcome, Round, Skew, Verdict};
 
+use super::document::Asked;
 use super::remarks::{has_succeeded, is_disturbed};
 use crate::units::{time, time_within};
 
 /// How many succeeded, how far apart they started, and how long all were running together.
 pub fn of_round(round: &Round) -> String {
+    if !has_started(round) {
+        return of_unstarted(round);
+    }
     let count = round.rows.len();
     let succeeded = round.rows.iter().filter(|row| has_succeeded(row)).count();
     let disturbed = round.rows.iter().filter(|row| is_disturbed(row)).count();
     let start = round.skew.as_ref().map_or_else(String::new, |skew| format!("; {}", of_skew(skew)));
     format!("{succeeded} of {count} {} succeeded{start}.{}", plural(count, "slave"), of_disturbed(disturbed))
+}
+
+fn has_started(round: &Round) -> bool {
+    let has_ended = |outcome: &Outcome| matches!(outcome, Outcome::Ended(_) | Outcome::Finished);
+    round.ordered.is_some() || round.rows.iter().any(|row| has_ended(&row.outcome))
+}
+
+fn of_unstarted(round: &Round) -> String {
+    let count = |wanted: fn(&Outcome) -> bool| round.rows.iter().filter(|row| wanted(&row.outcome)).count();
+    let declined = count(|outcome| matches!(outcome, Outcome::Declined(_)));
+    let lost = count(|outcome| matches!(outcome, Outcome::Lost { .. }));
+    let slaves = round.rows.len();
+    let why = match (declined, lost) {
+        (0, 0) => return "No task was started.".to_owned(),
+        (declined, 0) => format!("{declined} declined"),
+        (0, lost) => format!("{lost} lost"),
+        (declined, lost) => format!("{declined} declined, {lost} lost"),
+    };
+    format!("No task was started: of {slaves} {} {why}.", plural(slaves, "slave"))
 }
 
 fn of_disturbed(guests: usize) -> String {
@@ -26,48 +49,58 @@ fn of_disturbed(guests: usize) -> String {
 }
 
 /// A session in one sentence: that of its only round, or how its rounds went together.
-pub fn of_session(rounds: &[Round], verdict: Verdict, asked: u32) -> String {
+pub fn of_session(rounds: &[Round], verdict: Verdict, asked: &Asked) -> String {
     let rounds: Vec<_> = rounds.iter().filter(|round| !round.rows.is_empty()).collect();
+    let (here, slaves) = (rounds.first().map_or(0, |round| round.rows.len()), asked.slaves);
     match (&rounds[..], verdict) {
-        ([], _) => format!("No slave of {asked} took part."),
-        ([round], Verdict::NotEnoughSlaves) => {
-            format!("Only {} of {asked} slaves joined in time; no task was started.", round.rows.len())
+        ([] | [_], Verdict::NotEnoughSlaves) => {
+            format!("Only {here} of {slaves} slaves joined in time; no task was started.")
         }
-        ([round], _) => of_round(round),
-        (rounds, _) => of_rounds(rounds),
+        ([], _) => format!("No slave of {slaves} was here; no task was started."),
+        ([round], Verdict::Interrupted(_)) if !has_started(round) => {
+            format!("Interrupted when {here} of {slaves} slaves were here; no task was started.")
+        }
+        ([round], _) if asked.rounds == 1 => of_round(round),
+        (rounds, _) => of_rounds(rounds, asked.rounds),
     }
 }
 
-fn of_rounds(rounds: &[&Round]) -> String {
-    let is_good = |round: &&&Round| round.rows.iter().all(has_succeeded);
-    let (good, count) = (rounds.iter().filter(is_good).count(), rounds.len());
+fn of_rounds(rounds: &[&Round], asked: u32) -> String {
+    let good = rounds.iter().filter(|round| round.rows.iter().all(has_succeeded)).count();
     let spread = spread(rounds).map_or_else(String::new, |spread| format!("; {spread}"));
-    format!("All slaves succeeded in {good} of {count} rounds{spread}.")
+    let left_out = usize::try_from(asked).unwrap_or(0).saturating_sub(rounds.len());
+    let left_out = if left_out > 0 { format!("; {left_out} not run") } else { String::new() };
+    format!("All slaves succeeded in {good} of {asked} rounds{left_out}{spread}.")
 }
 
 fn of_skew(skew: &Skew) -> String {
     let figure = time_within(skew.skew, skew.uncertainty);
-    if skew.known < skew.slaves {
-        return format!("{} known {} within {figure}", skew.known, plural(skew.known, "start"));
-    }
     let together = match skew.together {
-        Some(together) if together > Duration::ZERO => format!("all ran together for {}", time(together)),
-        _ => "they never all ran together".to_owned(),
+        Some(together) if together > Duration::ZERO => time(together),
+        _ if skew.known < skew.slaves => {
+            return format!("{} of {} starts known, within {figure}", skew.known, skew.slaves);
+        }
+        _ => return format!("skew {figure}; they never all ran together"),
     };
-    format!("skew {figure}; {together}")
+    if skew.slaves == 1 {
+        format!("it ran for {together}")
+    } else {
+        format!("skew {figure}; all ran together for {together}")
+    }
 }
 
 /// The spread of skews over several rounds.
 fn spread(rounds: &[&Round]) -> Option<String> {
     let known: Vec<_> = rounds.iter().filter_map(|round| round.skew).collect();
-    let mut skews: Vec<_> = known.iter().map(|skew| skew.skew).collect();
+    let whole = known.iter().filter(|skew| skew.known == skew.slaves);
+    let mut skews: Vec<_> = whole.map(|skew| skew.skew).collect();
     skews.sort();
     let (least, most) = (skews.first()?, skews.last()?);
     let middle = (*skews.get((skews.len() - 1) / 2)? + *skews.get(skews.len() / 2)?) / 2;
     let [least, middle, most] = [*least, middle, *most].map(time);
-    let partly = match known.iter().filter(|skew| skew.known < skew.slaves).count() {
+    let partly = match rounds.len() - skews.len() {
         0 => String::new(),
-        partly => format!(" (in {partly} of them not all starts are known)"),
+        partly => format!(" (without {partly} in which not all starts are known)"),
     };
     Some(format!("skew{partly} {least} at least, {middle} median, {most} at most"))
 }
@@ -78,7 +111,7 @@ fn plural(count: usize, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use synexec_proto::master::{Outcome, Row, SlaveLabel};
+    use synexec_proto::master::{Interrupt, Row, SlaveLabel};
     use synexec_proto::message::Guest;
     use synexec_proto::outcome::TaskEnd;
     use synexec_proto::time::MonotonicInstant;
@@ -88,6 +121,10 @@ mod tests {
     fn row(status: u8) -> Row {
         let slave = SlaveLabel { name: "vm".into(), address: "10.0.0.1:5".parse().unwrap() };
         Row::new(0, slave, Outcome::Ended(TaskEnd::Exited(status)))
+    }
+
+    fn asked(slaves: u32, rounds: u32) -> Asked {
+        Asked::new(slaves, rounds, None)
     }
 
     fn round(micros: u64, known: usize, rows: Vec<Row>) -> Round {
@@ -103,7 +140,7 @@ mod tests {
         let all = round(120, 2, vec![row(0), row(0)]);
         assert_eq!(of_round(&all), "2 of 2 slaves succeeded; skew 120.0 ± 40.0 µs; all ran together for 900.00 ms.");
         let some = round(120, 1, vec![row(0), row(3)]);
-        assert_eq!(of_round(&some), "1 of 2 slaves succeeded; 1 known start within 120.0 ± 40.0 µs.");
+        assert_eq!(of_round(&some), "1 of 2 slaves succeeded; 1 of 2 starts known, within 120.0 ± 40.0 µs.");
         let guest = Some(Guest { suspended: Duration::from_secs(1), ..Guest::default() });
         let disturbed = Round { rows: vec![Row { guest, ..row(0) }], skew: None, ordered: None };
         let expected = "1 of 1 slave succeeded. 1 guest was descheduled or suspended, or had a clock set: that is no \
@@ -115,19 +152,27 @@ mod tests {
     fn rounds_are_told_by_the_spread_of_their_skews() {
         let rounds =
             |last| [10, 40, 20, 70].map(|micros| round(micros, if micros == 70 { last } else { 1 }, vec![row(0)]));
-        let sentence = of_session(&rounds(1), Verdict::Succeeded, 1);
+        let sentence = of_session(&rounds(1), Verdict::Succeeded, &asked(1, 4));
         let spread = "skew 10.0 µs at least, 30.0 µs median, 70.0 µs at most.";
         assert_eq!(sentence, format!("All slaves succeeded in 4 of 4 rounds; {spread}"));
-        let partly = of_session(&rounds(0), Verdict::Succeeded, 1);
-        assert!(partly.contains("(in 1 of them not all starts are known)"), "{partly}");
+        let partly = of_session(&rounds(0), Verdict::Lost, &asked(1, 6));
+        let spread =
+            "skew (without 1 in which not all starts are known) 10.0 µs at least, 20.0 µs median, 40.0 µs at most.";
+        assert_eq!(partly, format!("All slaves succeeded in 4 of 6 rounds; 2 not run; {spread}"));
     }
 
     #[test]
     fn a_session_that_did_not_start_is_told_too() {
         let none = Round { rows: Vec::new(), skew: None, ordered: None };
-        assert_eq!(of_session(&[none], Verdict::NotEnoughSlaves, 3), "No slave of 3 took part.");
-        let some = Round { rows: vec![row(0)], skew: None, ordered: None };
-        let expected = "Only 1 of 3 slaves joined in time; no task was started.";
-        assert_eq!(of_session(&[some], Verdict::NotEnoughSlaves, 3), expected);
+        let expected = "Only 0 of 3 slaves joined in time; no task was started.";
+        assert_eq!(of_session(&[none], Verdict::NotEnoughSlaves, &asked(3, 1)), expected);
+        let ended = |outcome| Row { outcome, ..row(0) };
+        let rows = vec![ended(Outcome::Cancelled), ended(Outcome::Declined(None)), ended(Outcome::Cancelled)];
+        let some = || [Round { rows: rows.clone(), skew: None, ordered: None }];
+        let expected = "No task was started: of 3 slaves 1 declined.";
+        assert_eq!(of_session(&some(), Verdict::Declined, &asked(3, 1)), expected);
+        let expected = "Interrupted when 3 of 4 slaves were here; no task was started.";
+        let interrupted = Verdict::Interrupted(Interrupt::Interrupt);
+        assert_eq!(of_session(&some(), interrupted, &asked(4, 1)), expected);
     }
 }

@@ -22,9 +22,10 @@ pub fn rows(slaves: &[SlaveReport]) -> Vec<Row> {
 
 /// A line for all that ended alike.
 fn groups(slaves: &[&SlaveReport]) -> Vec<Row> {
-    let mut groups: BTreeMap<&str, Vec<&SlaveReport>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<&SlaveReport>> = BTreeMap::new();
     for slave in slaves {
-        groups.entry(&slave.outcome.text).or_default().push(slave);
+        let outcome = &slave.outcome;
+        groups.entry((outcome.kind, outcome.status, outcome.signal)).or_default().push(slave);
     }
     groups.into_values().map(|group| folded(&group)).collect()
 }
@@ -42,9 +43,16 @@ fn folded(group: &[&SlaveReport]) -> Row {
         range(group.iter().filter_map(|slave| elapsed(slave)), units::time),
         range(group.iter().filter_map(|slave| cpu(slave)), units::time),
         range(group.iter().filter_map(|slave| memory(slave)), units::bytes),
-        group.first().map_or_else(String::new, |slave| slave.outcome.text.clone()),
+        ending(group),
     ];
     Row { look, cells }
+}
+
+/// How all of them ended; where they differ in details, only of which kind their ends are.
+fn ending(group: &[&SlaveReport]) -> String {
+    let mut outcomes = group.iter().map(|slave| &slave.outcome);
+    let Some(first) = outcomes.next() else { return String::new() };
+    if outcomes.all(|outcome| outcome.text == first.text) { first.text.clone() } else { first.kind.to_owned() }
 }
 
 /// Least and most, where they differ.

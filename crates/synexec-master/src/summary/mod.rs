@@ -12,6 +12,9 @@ use crate::outputs::Kept;
 use crate::report::Document;
 use table::Style;
 
+/// Columns below which a table that fits would have words cut to pieces.
+const WIDTH_MIN: u16 = 80;
+
 /// Prints all of it. A reader that has gone away wants no more.
 ///
 /// # Errors
@@ -27,7 +30,10 @@ fn try_print(document: &Document, kept: &Kept, options: &Options, to: &mut impl 
     if options.gathers() {
         gather::Gather { document, kept, diff: options.diff, on_terminal: io::stdout().is_terminal() }.print(to)?;
     }
-    let style = Style { colored: is_colored(options.color), fitted: io::stdout().is_terminal(), all: options.all };
+    if options.gathers() || options.live {
+        writeln!(to)?;
+    }
+    let style = Style { colored: is_colored(options.color), fitted: has_room(), all: options.all };
     to.write_all(text(document, style).as_bytes())?;
     to.flush()
 }
@@ -46,6 +52,12 @@ fn text(document: &Document, style: Style) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Whether stdout is a terminal wide enough for lines to be made to fit it. On a narrow one they go on in the next.
+fn has_room() -> bool {
+    let columns = console::Term::stdout().size_checked().map_or(0, |(_, columns)| columns);
+    io::stdout().is_terminal() && columns >= WIDTH_MIN
 }
 
 /// Where the user does not say, stdout and <https://no-color.org> do.

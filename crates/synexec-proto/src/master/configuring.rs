@@ -65,9 +65,11 @@ impl Configuring {
         actions.tell(Notice::NextRound { round, rounds: settings.rounds.get() });
         let gone = |slave: &Slave<Answer>| Some((slave.member.peer, slave.member.gone.clone()?));
         let all_gone: Vec<_> = phase.slaves.iter().filter_map(gone).collect();
-        for slave in phase.slaves.iter().filter(|slave| slave.member.has(Feature::Start) && slave.member.gone.is_none())
-        {
-            actions.send(slave.member.peer, Message::Hold(Hold { round }));
+        for member in phase.slaves.iter_mut().map(|slave| &mut slave.member) {
+            member.slowest_probe = Duration::ZERO;
+            if member.has(Feature::Start) && member.gone.is_none() {
+                actions.send(member.peer, Message::Hold(Hold { round }));
+            }
         }
         for (peer, why) in all_gone {
             phase.lose(now, peer, why, actions);

@@ -1,0 +1,76 @@
+//! `--gather` and `--diff`: outputs that are the same, once.
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+use synexec_tests::fleet::{Fleet, row};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::process::Finished;
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("gather::outputs_that_are_the_same_are_printed_once", outputs_that_are_the_same_are_printed_once),
+    ("gather::of_others_only_what_differs_is_printed", of_others_only_what_differs_is_printed),
+    ("gather::each_round_is_gathered", each_round_is_gathered),
+    ("gather::who_has_no_output_is_named", who_has_no_output_is_named),
+];
+
+/// Twenty lines, of which one guest's are other ones in the middle.
+const LINES: &str = "/bin/sh :CONF:\nseq 101 110\n[ $SYNEXEC_NAME = vm3 ] && echo other || echo same\nseq 112 120\n";
+
+/// All that is before the sentence.
+fn gathered(finished: &Finished) -> Result<&str> {
+    let sentence = finished.stdout.lines().find(|line| line.contains(" succeeded")).context("no sentence")?;
+    Ok(finished.stdout.split(sentence).next().unwrap_or_default())
+}
+
+fn lines(middle: &str) -> String {
+    (101..=120).map(|number| if number == 111 { format!("{middle}\n") } else { format!("{number}\n") }).collect()
+}
+
+fn run(fleet: &Fleet, options: &[&str]) -> Result<Finished> {
+    let _slaves = fleet.slaves(&[])?;
+    let finished = fleet.master(fleet.guests.len(), &fleet.conf(LINES)?, options)?.wait()?;
+    ensure!(finished.code() == Some(0) && row(&finished, "vm3")?.contains("exited 0"), "{finished:?}");
+    Ok(finished)
+}
+
+fn outputs_that_are_the_same_are_printed_once() -> Result<()> {
+    let finished = run(&Fleet::new(4)?, &["--gather"])?;
+    let expected = format!("--- vm[0-2] (3 slaves)\n{}--- vm3\n{}", lines("same"), lines("other"));
+    ensure!(gathered(&finished)? == expected, "{finished:?}");
+    Ok(())
+}
+
+fn of_others_only_what_differs_is_printed() -> Result<()> {
+    let finished = run(&Fleet::new(4)?, &["--diff"])?;
+    let group = format!("--- vm[0-2] (3 slaves)\n{}", lines("same"));
+    let difference = gathered(&finished)?.strip_prefix(&group).with_context(|| format!("{finished:?}"))?;
+    let of = |mark: char| difference.lines().filter(|line| line.starts_with(mark)).skip(1).collect::<Vec<_>>();
+    ensure!(of('-') == ["-same"] && of('+') == ["+other"], "{difference}");
+    ensure!(difference.contains("vm3") && !difference.contains("101") && !difference.contains("120"), "{difference}");
+    Ok(())
+}
+
+fn each_round_is_gathered() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    let conf = fleet.conf("/bin/sh :CONF:\nprintf 'in %s' $SYNEXEC_ROUND\n")?;
+    let finished = fleet.master(2, &conf, &["--gather", "--rounds", "2"])?.wait()?;
+    let expected = "=== round 1\n--- vm[0-1] (2 slaves)\nin 1\n=== round 2\n--- vm[0-1] (2 slaves)\nin 2\n";
+    ensure!(finished.code() == Some(0) && gathered(&finished)? == expected, "{finished:?}");
+    Ok(())
+}
+
+fn who_has_no_output_is_named() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let slaves = fleet.slaves(&[])?;
+    let script = "/bin/sh :CONF:\necho here\nwhile [ ! -e go ] && [ -d \"$PWD\" ]; do sleep 0.05; done\n";
+    let master = fleet.master(2, &fleet.conf(script)?, &["--gather"])?;
+    (0..2).try_for_each(|guest| fleet.wait_for_output(guest, "here").map(drop))?;
+    slaves[1].signal(Signal::SIGKILL)?;
+    master.wait_for("vm1 (10.77.0.3) is lost")?;
+    std::fs::write(fleet.guests[0].dir().join("go"), "")?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(5), "{finished:?}");
+    ensure!(gathered(&finished)?.starts_with("--- vm0\nhere\n--- vm1: no output: lost after "), "{finished:?}");
+    Ok(())
+}

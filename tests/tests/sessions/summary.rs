@@ -1,0 +1,126 @@
+//! What is printed when a session is over.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use synexec_tests::fleet::{Fleet, rows};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::process::{Finished, Process};
+use synexec_tests::programs;
+use synexec_tests::report::{self, only_round};
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("summary::a_sentence_then_a_row_for_each", a_sentence_then_a_row_for_each),
+    ("summary::of_many_only_those_that_stand_out_have_a_row", of_many_only_those_that_stand_out_have_a_row),
+    ("summary::colours_are_used_where_they_are_wanted", colours_are_used_where_they_are_wanted),
+    ("summary::a_quiet_master_says_nothing_but_its_results", a_quiet_master_says_nothing_but_its_results),
+    ("summary::those_that_were_expected_are_named", those_that_were_expected_are_named),
+];
+
+const ONE_FAILS: &str = "/bin/sh :CONF:\n[ $SYNEXEC_NAME != vm17 ]\n";
+
+/// A master without any options but these.
+fn run(fleet: &Fleet, conf: &str, options: &[&str], no_color: Option<&str>) -> Result<Finished> {
+    let mut command = fleet.control.command(programs::master());
+    command.args(options).arg(fleet.guests.len().to_string()).arg(fleet.conf(conf)?);
+    no_color.map(|value| command.env("NO_COLOR", value));
+    Process::spawn(command)?.wait()
+}
+
+fn a_sentence_then_a_row_for_each() -> Result<()> {
+    let fleet = Fleet::new(3)?;
+    let _slaves = fleet.slaves(&[])?;
+    let finished = run(&fleet, "/bin/true\n", &[], None)?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    let lines: Vec<_> = finished.stdout.lines().collect();
+    let [sentence, empty, head, table @ ..] = &lines[..] else { anyhow::bail!("{finished:?}") };
+    ensure!(sentence.starts_with("3 of 3 slaves succeeded; skew ") && sentence.ends_with('.'), "{finished:?}");
+    ensure!(empty.is_empty() && head.trim_start().starts_with("Rank") && table.len() == 3, "{finished:?}");
+    for (rank, row) in table.iter().enumerate() {
+        let mut words = row.split_whitespace().filter(|word| *word != "*");
+        ensure!(words.next() == Some(&rank.to_string()), "{finished:?}");
+    }
+    for name in ["vm0", "vm1", "vm2"] {
+        ensure!(rows(&finished, name).len() == 1, "{finished:?}");
+    }
+    ensure!(finished.stderr.contains("joined: 3 of 3") && !finished.stderr.contains("skew"), "{finished:?}");
+    Ok(())
+}
+
+/// The names that a folded row stands for.
+fn unfold(row: &str) -> Result<BTreeSet<String>> {
+    let (_, ranges) = row.split_once("vm[").with_context(|| row.to_owned())?;
+    let ranges = ranges.split(']').next().unwrap_or_default().split(',');
+    let ends = |range: &str| -> Result<_> {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Ok(first.parse::<u32>()?..=last.parse()?)
+    };
+    let numbers = ranges.map(ends).collect::<Result<Vec<_>>>()?.into_iter().flatten();
+    Ok(numbers.map(|number| format!("vm{number}")).collect())
+}
+
+fn of_many_only_those_that_stand_out_have_a_row() -> Result<()> {
+    let fleet = Fleet::new(40)?;
+    let _slaves = fleet.slaves(&[])?;
+    let json = report::file(&fleet.control).display().to_string();
+    let finished = run(&fleet, ONE_FAILS, &["--json", &json], None)?;
+    ensure!(finished.code() == Some(1) && finished.stdout.starts_with("39 of 40 slaves succeeded"), "{finished:?}");
+    let table: Vec<_> = finished.stdout.lines().skip(3).collect();
+    ensure!(table[0].contains("vm17") && table[0].contains("exited 1") && table[0].starts_with(" !"), "{finished:?}");
+    let round = only_round(&fleet.control)?;
+    let plain = round.slaves.iter().filter(|slave| slave.all["stands_out"] == false);
+    let plain: BTreeSet<_> = plain.map(|slave| slave.name.clone()).collect();
+    let folded = table.last().context("no rows")?;
+    ensure!(unfold(folded)? == plain && folded.contains(&format!(" {}x ", plain.len())), "{finished:?}\n{round:#?}");
+    // This machine may be busy: some start late, and stand out for that.
+    ensure!(table.len() == 1 + round.slaves.len() - plain.len(), "{finished:?}");
+
+    let finished = run(&fleet, ONE_FAILS, &["--all"], None)?;
+    ensure!(finished.code() == Some(1) && finished.stdout.lines().skip(3).count() == 40, "{finished:?}");
+    ensure!((0..40).all(|guest| rows(&finished, &format!("vm{guest}")).len() == 1), "{finished:?}");
+    Ok(())
+}
+
+fn colours_are_used_where_they_are_wanted() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &[])?;
+    for (options, no_color, colored) in [
+        (&[][..], None, false),
+        (&["--color", "auto"], None, false),
+        (&["--color", "never"], None, false),
+        (&["--color", "always"], None, true),
+        (&["--color", "always"], Some("1"), true),
+        (&[], Some("1"), false),
+    ] {
+        let finished = run(&fleet, "/bin/false\n", options, no_color)?;
+        ensure!(finished.stdout.contains('\x1b') == colored, "{options:?}: {finished:?}");
+        ensure!(finished.code() == Some(1) && finished.stdout.contains("exited 1"), "{options:?}: {finished:?}");
+    }
+    Ok(())
+}
+
+fn a_quiet_master_says_nothing_but_its_results() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    for conf in ["/bin/true\n", "/bin/false\n", "./relative\n"] {
+        let finished = run(&fleet, conf, &["-q"], None)?;
+        ensure!(finished.stderr.is_empty() && finished.stdout.contains("of 2 slaves succeeded"), "{finished:?}");
+        ensure!(rows(&finished, "vm0").len() == 1 && rows(&finished, "vm1").len() == 1, "{finished:?}");
+    }
+    Ok(())
+}
+
+fn those_that_were_expected_are_named() -> Result<()> {
+    let fleet = Fleet::new(4)?;
+    let _slaves = [fleet.slave(1, &[])?, fleet.slave(3, &[])?];
+    let expected = ["--wait", "2", "--expect", "vm[0-2]", "--expect", "db1,vm3"];
+    let finished = run(&fleet, "/bin/true\n", &expected, None)?;
+    ensure!(finished.code() == Some(3), "{finished:?}");
+    ensure!(finished.stderr.contains("expected and not here: db1,vm[0,2]"), "{finished:?}");
+    ensure!(finished.stdout.starts_with("Only 2 of 4 slaves joined in time; no task was started.\n"), "{finished:?}");
+    for wrong in ["vm[0-", "vm[2-1]", "vm[x]"] {
+        let finished = run(&fleet, "/bin/true\n", &["--expect", wrong], None)?;
+        ensure!(finished.code() == Some(2) && finished.stdout.is_empty(), "{wrong}: {finished:?}");
+    }
+    Ok(())
+}
