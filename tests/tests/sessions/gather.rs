@@ -19,7 +19,7 @@ const LINES: &str = "/bin/sh :CONF:\nseq 101 110\n[ $SYNEXEC_NAME = vm3 ] && ech
 /// All that is before the sentence.
 fn gathered(finished: &Finished) -> Result<&str> {
     let sentence = finished.stdout.lines().find(|line| line.contains(" succeeded")).context("no sentence")?;
-    Ok(finished.stdout.split(sentence).next().unwrap_or_default())
+    Ok(finished.stdout.split(&format!("\n{sentence}")).next().unwrap_or_default())
 }
 
 fn lines(middle: &str) -> String {

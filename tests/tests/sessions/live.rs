@@ -27,7 +27,7 @@ fn let_go(fleet: &Fleet) -> Result<()> {
 
 /// The lines before the sentence.
 fn output_lines(finished: &Finished) -> Vec<&str> {
-    finished.stdout.lines().take_while(|line| !line.contains(" succeeded")).collect()
+    finished.stdout.lines().take_while(|line| !line.is_empty()).collect()
 }
 
 fn lines_come_while_the_task_runs() -> Result<()> {
