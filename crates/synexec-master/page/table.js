@@ -84,7 +84,7 @@ class SlaveTable {
     const attributes = { class: `col-${column.key}${column.number ? ' number' : ''}` };
     if (column.clip) attributes.title = slave[column.key].length > 24 ? visibleText(slave[column.key]) : null;
     if (column.key === 'outcome') return el('td', { class: `${attributes.class} look-${look}` }, markIcon(look), column.text(slave));
-    if (column.key === 'name') return el('th', { ...attributes, scope: 'row' }, el('bdi', {}, slave.name), slave.original ? el('span', { class: 'tag', title: 'the machine that was cloned' }, 'original') : null);
+    if (column.key === 'name') return el('th', { ...attributes, scope: 'row' }, el('bdi', {}, slave.name), slave.original ? el('span', { class: 'tag', title: 'it speaks version 1 of the protocol only' }, 'original') : null);
     if (column.key === 'remarks') return el('td', attributes, ...slave.remarks.map((remark) => el('div', {}, remark)));
     if (column.key === 'address') return el('td', attributes, el('bdi', {}, slave.address));
     return el('td', attributes, column.text(slave));
@@ -199,15 +199,16 @@ const detailFacts = (slave) => [
 
 const OUTPUT_WORDS = {
   stored: 'stored',
+  fetched: 'fetched whole, and kept in no file',
   tail: 'only its end was fetched',
   failed: 'could not be fetched',
   unavailable: 'not available',
 };
 
-// Only plain relative paths become links; anything else stays text.
+// The master tells files from the root; anything else stays text.
 const fileLink = (file) => {
-  if (/^\/|^[a-z]+:|(^|\/)\.\.(\/|$)/i.test(file)) return el('code', {}, file);
-  const href = `./${file.split('/').map(encodeURIComponent).join('/')}`;
+  if (!file.startsWith('/')) return el('code', {}, file);
+  const href = `file://${file.split('/').map(encodeURIComponent).join('/')}`;
   return el('a', { href }, el('code', {}, file));
 };
 

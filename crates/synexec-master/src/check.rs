@@ -1,9 +1,11 @@
 //! What a conf would run, and what in it is likely to be a mistake.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::conf_file::ConfFile;
+use crate::plain_text::shown;
 
 /// Where the payload would be, for one to see the shape of it.
 const PAYLOAD: &str = "/tmp/synexec_slave_conf.PID";
@@ -15,9 +17,9 @@ pub fn show(path: &Path, conf: &ConfFile) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(text, "conf     {}: {} bytes", path.display(), conf.length());
-    let _ = writeln!(text, "program  {}", command_line.program(payload).display());
+    let _ = writeln!(text, "program  {}", readable(command_line.program(payload).as_os_str()));
     for (number, argument) in command_line.arguments(payload).iter().enumerate() {
-        let _ = writeln!(text, "argv[{number}]  {}", argument.display());
+        let _ = writeln!(text, "argv[{number}]  {}", readable(argument));
     }
     let _ = writeln!(text, "payload  {}", payload_text(conf));
     text
@@ -48,6 +50,12 @@ pub fn warnings(conf: &ConfFile) -> Vec<&'static str> {
         ),
     ];
     findings.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning)).collect()
+}
+
+/// A conf may hold anything, and is not to command the terminal.
+fn readable(word: &OsStr) -> String {
+    let shown = shown(word.as_encoded_bytes(), true);
+    String::from_utf8_lossy(&shown).into_owned()
 }
 
 fn payload_text(conf: &ConfFile) -> String {

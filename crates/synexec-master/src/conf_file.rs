@@ -110,6 +110,7 @@ impl ConfFile {
                 Ok(Outgoing::Bytes(out))
             }
             (Content::Small(bytes), None) => {
+                self.sent.fetch_add(self.length(), Ordering::Relaxed);
                 Ok(Outgoing::Bytes(Message::Conf(bytes.clone()).encode()?.encode(session)))
             }
             (Content::Large { file, length }, Some(begin)) => {

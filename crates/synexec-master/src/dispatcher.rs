@@ -82,7 +82,10 @@ impl Dispatcher {
         loop {
             self.act();
             if let Some(report) = self.session.report() {
-                return Ok((report.clone(), self.outputs.finish()));
+                let (report, Self { outputs, events, .. }) = (report.clone(), self);
+                // What threads still have to tell is of no interest, and must not keep them waiting.
+                drop(events);
+                return Ok((report, outputs.finish()));
             }
             match next_event(&self.events, self.session.deadline())? {
                 Some(event) => self.take(event),
@@ -117,7 +120,12 @@ impl Dispatcher {
                     let sent = self.send_conf(peer, begin);
                     self.note(peer, sent);
                 }
-                Action::Output { peer, name, id, step } => self.outputs.take(peer, id, name, step),
+                Action::Output { peer, name, id, step } => {
+                    if let Err(gone) = self.outputs.take(peer, id, name, step) {
+                        let failed = master::Event::OutputsFailed { why: gone.to_string() };
+                        self.session.handle(monotonic_now(), failed);
+                    }
+                }
                 Action::Close { peer } => self.outboxes.close(peer),
                 Action::Tell(notice) => self.display.show(&notice),
             }

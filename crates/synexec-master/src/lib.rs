@@ -81,7 +81,9 @@ fn run_session(options: &Options, conf: ConfFile, screen: &Screen) -> Result<Exi
     let slaves = usize::try_from(options.slaves().get()).unwrap_or(usize::MAX);
     let progress =
         ConfProgress { sent: conf.sent(), total: conf.length().saturating_mul(options.slaves().get().into()) };
-    let display = Display::new(screen, slaves, expected, progress);
+    let wanted =
+        display::Wanted { slaves, expected, conf: progress, progress: options.settings(&conf).progress.is_some() };
+    let display = Display::new(screen, wanted);
     let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
     let surroundings = Surroundings { listener, discovery, display, destination, tail };
     let (report, kept) = Dispatcher::new(options, conf, surroundings, signals)?.run()?;
@@ -95,7 +97,7 @@ fn run_session(options: &Options, conf: ConfFile, screen: &Screen) -> Result<Exi
         kept: &kept,
     };
     let document = report::build(&report, context);
-    let printed = summary::print(&document, &kept, options).context("cannot write the table");
+    let printed = summary::print(&document, &kept, options).context("cannot write the results to stdout");
     files.write(&document)?;
     printed?;
     Ok(report.verdict.into())

@@ -11,7 +11,7 @@ const NAMES_MAX: usize = 100_000;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PatternError {
     /// A bracket without its other half.
-    #[error("`{0}` has a bracket without its other half; write sets of names as in `web[1-12,14],db1`")]
+    #[error("`{0}` has a bracket too many or without its other half; write sets of names as in `web[1-12,14],db1`")]
     Bracket(String),
     /// What is between brackets is no list of numbers.
     #[error("`{0}` is no range of numbers; write them as in `web[1-12,14]`")]
@@ -129,7 +129,11 @@ fn unfold_one(part: &str, names: &mut Vec<String>) -> Result<(), PatternError> {
         }
         return push(names, part.to_owned());
     };
-    let (ranges, after) = rest.split_once(']').ok_or_else(|| PatternError::Bracket(part.to_owned()))?;
+    let wrong = || PatternError::Bracket(part.to_owned());
+    let (ranges, after) = rest.split_once(']').ok_or_else(wrong)?;
+    if after.contains(['[', ']']) {
+        return Err(wrong());
+    }
     for range in ranges.split(',') {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let wrong = || PatternError::Range(range.to_owned());
@@ -190,7 +194,9 @@ mod tests {
     #[test]
     fn what_is_no_pattern_is_told() {
         assert_eq!(unfold("web[1-2").unwrap_err(), PatternError::Bracket("web[1-2".into()));
-        assert!(matches!(unfold("web]1"), Err(PatternError::Bracket(_))));
+        for pattern in ["web]1", "a[1-2]b[3-4]", "a[1]]"] {
+            assert!(matches!(unfold(pattern), Err(PatternError::Bracket(_))), "{pattern}");
+        }
         for range in ["web[]", "web[2-1]", "web[a]", "web[+1]", "web[1-]"] {
             assert!(matches!(unfold(range), Err(PatternError::Range(_))), "{range}");
         }

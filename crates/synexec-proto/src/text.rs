@@ -1,7 +1,7 @@
 //! Text from the network, made safe to show on a terminal.
 
 /// Most characters of a name or a reason that are kept.
-const TEXT_MAX: usize = 500;
+pub const TEXT_MAX: usize = 500;
 
 /// The text of `bytes`: UTF-8 or what can be read of it, at most 500 characters, control characters replaced, so that
 /// a peer can neither move the cursor nor forge a line.

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use synexec_proto::digest::Hasher;
 use synexec_proto::message::{Fetch, Message, OutputMark, OutputPlace, Reason};
+use synexec_proto::text::TEXT_MAX;
 use synexec_proto::transport::Source;
 use synexec_proto::wire::{Command, HEADER_LEN, Header, SessionId};
 
@@ -18,32 +19,37 @@ const PART: usize = 60 * 1024;
 #[derive(Debug)]
 pub struct WrittenOutput {
     path: PathBuf,
+    file: Arc<File>,
+    /// Where the output ends, from the end of the task on: what others still write is not its output.
+    end: Arc<OnceLock<u64>>,
     reader: Arc<Mutex<Reader>>,
 }
 
-/// Reads on where it has stopped, mostly. Only one thread has a use for it at a time.
+/// Reads on where it has stopped, mostly. Only the thread that sends has a use for it while it lasts.
 #[derive(Debug)]
 struct Reader {
-    file: File,
+    file: Arc<File>,
+    end: Arc<OnceLock<u64>>,
     position: u64,
     /// While all was read from the beginning.
     hasher: Option<Hasher>,
-    /// Where the output ends, from the end of the task on: what others still write is not its output.
-    end: Option<u64>,
 }
 
 impl WrittenOutput {
     /// A reader of this open file, whatever becomes of its name.
     pub fn new(path: PathBuf, file: File) -> Self {
-        let reader = Reader { file, position: 0, hasher: Some(Hasher::default()), end: None };
-        Self { path, reader: Arc::new(Mutex::new(reader)) }
+        let (file, end) = (Arc::new(file), Arc::new(OnceLock::new()));
+        let hasher = Some(Hasher::default());
+        let reader = Reader { file: Arc::clone(&file), end: Arc::clone(&end), position: 0, hasher };
+        Self { path, file, end, reader: Arc::new(Mutex::new(reader)) }
     }
 
     /// The task is over, and what is there now is all of it. Tells where that is.
     pub fn end(&self) -> OutputPlace {
-        let length = self.length().unwrap_or(0);
-        lock(&self.reader).end = Some(length);
-        OutputPlace { length, path: self.path.display().to_string() }
+        let length = *self.end.get_or_init(|| self.length().unwrap_or(0));
+        let path = self.path.display().to_string();
+        // A path that its master could not show whole would name another file.
+        OutputPlace { length, path: if path.chars().count() > TEXT_MAX { String::new() } else { path } }
     }
 
     /// Its length by now.
@@ -51,7 +57,7 @@ impl WrittenOutput {
     /// # Errors
     /// That of the system call.
     pub fn length(&self) -> io::Result<u64> {
-        Ok(lock(&self.reader).file.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     /// The answer to a fetch, as frames; none where the master waits for something new and there is nothing.
@@ -59,12 +65,11 @@ impl WrittenOutput {
     /// # Errors
     /// Why nothing can be read.
     pub fn answer(&self, fetch: Fetch, is_over: bool, session: SessionId) -> Result<Option<Source>, Reason> {
-        let mut reader = lock(&self.reader);
-        let length = reader.file.metadata().map_err(|error| cannot_read(&error))?.len();
-        if fetch.follow && !is_over && reader.end.unwrap_or(length) <= fetch.offset {
+        let length = self.length().map_err(|error| cannot_read(&error))?;
+        if fetch.follow && !is_over && *self.end.get().unwrap_or(&length) <= fetch.offset {
             return Ok(None);
         }
-        reader.seek(fetch.offset);
+        lock(&self.reader).seek(fetch.offset);
         let reader = Arc::clone(&self.reader);
         let mut left = Some(fetch.length);
         Ok(Some(Box::new(move |buffer| {
@@ -97,7 +102,7 @@ impl Reader {
 
     /// Writes the next part into the buffer, header and all, and gives its length; nothing at the end of what is wanted.
     fn next_part(&mut self, wanted: u32, session: SessionId, buffer: &mut Vec<u8>) -> io::Result<u16> {
-        let until_end = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.position));
+        let until_end = self.end.get().map_or(u64::MAX, |end| end.saturating_sub(self.position));
         let length = PART.min(usize::try_from(until_end.min(wanted.into())).unwrap_or(PART));
         buffer.resize(HEADER_LEN + length, 0);
         let Some((header, data)) = buffer.split_first_chunk_mut::<HEADER_LEN>() else { return Ok(0) };
@@ -114,7 +119,7 @@ impl Reader {
 
     /// The end is told only when the task is over for its master too.
     fn mark(&self, is_over: bool) -> OutputMark {
-        let is_end = is_over && self.end.is_none_or(|end| self.position >= end);
+        let is_end = is_over && self.end.get().is_none_or(|end| self.position >= *end);
         let digest = self.hasher.as_ref().filter(|_| is_end).map(Hasher::digest);
         OutputMark { position: self.position, is_end, digest }
     }
@@ -185,6 +190,13 @@ mod tests {
         file.write_all(b"another's\n").unwrap();
         let (rest, mark) = answer(&output, 3, 100, true);
         assert_eq!((&rest[..], mark.is_end), (&b" own\n"[..], true));
+    }
+
+    #[test]
+    fn a_path_that_could_not_be_shown_whole_is_not_told() {
+        let path = PathBuf::from("/long".repeat(200));
+        let output = WrittenOutput::new(path, tempfile::tempfile().unwrap());
+        assert_eq!(output.end(), OutputPlace { length: 0, path: String::new() });
     }
 
     #[test]

@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use synexec_proto::master::{Notice, SlaveLabel};
+use synexec_proto::message::TaskProgress;
 
 use super::text::has_failed;
 use crate::names::fold;
 
 /// Names that are shown one by one; of more, only how many there are.
 const NAMES_SHOWN: usize = 100;
+
+/// Progress of one slave that comes sooner after another is not told.
+const MOMENT: Duration = Duration::from_millis(900);
 
 /// Where the session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub struct Counts {
     running: BTreeMap<SocketAddr, String>,
     late: BTreeMap<SocketAddr, String>,
     stopped: BTreeMap<SocketAddr, String>,
+    /// How far tasks are that run, and when that was told.
+    progress: BTreeMap<SocketAddr, (TaskProgress, Instant)>,
 }
 
 impl Counts {
@@ -64,6 +70,7 @@ impl Counts {
             running: BTreeMap::new(),
             late: BTreeMap::new(),
             stopped: BTreeMap::new(),
+            progress: BTreeMap::new(),
         }
     }
 
@@ -88,7 +95,10 @@ impl Counts {
             }
             Notice::Ended { slave, outcome, .. } => self.settle(slave, has_failed(outcome)),
             Notice::Declined { slave, .. } | Notice::Lost { slave, .. } => self.settle(slave, true),
-            Notice::Progress { slave, stopped, .. } => {
+            Notice::Progress { slave, stopped, progress } => {
+                if !self.was_told_lately(slave) {
+                    self.progress.insert(slave.address, (*progress, Instant::now()));
+                }
                 self.stopped.remove(&slave.address);
                 if *stopped {
                     self.stopped.insert(slave.address, slave.name.clone());
@@ -124,6 +134,27 @@ impl Counts {
         names(self.late.values())
     }
 
+    /// Whether a signal has stopped a slave's task.
+    pub fn is_stopped(&self, slave: &SlaveLabel) -> bool {
+        self.stopped.contains_key(&slave.address)
+    }
+
+    /// Whether a slave has told how far it is less than a moment ago, so that it need not be told again.
+    pub fn was_told_lately(&self, slave: &SlaveLabel) -> bool {
+        self.progress.get(&slave.address).is_some_and(|(_, at)| at.elapsed() < MOMENT)
+    }
+
+    /// What all tasks have used together that have told it and run.
+    pub fn progress(&self) -> Option<TaskProgress> {
+        let all = self.progress.values().map(|(progress, _)| *progress);
+        all.reduce(|sum, one| TaskProgress {
+            elapsed: sum.elapsed.max(one.elapsed),
+            cpu: sum.cpu.saturating_add(one.cpu),
+            memory: sum.memory.saturating_add(one.memory),
+            output: sum.output.saturating_add(one.output),
+        })
+    }
+
     /// Those whose task a signal has stopped.
     pub fn stopped(&self) -> Option<String> {
         names(self.stopped.values())
@@ -138,6 +169,7 @@ impl Counts {
         for of_running in [&mut self.running, &mut self.late, &mut self.stopped] {
             of_running.remove(&slave.address);
         }
+        self.progress.remove(&slave.address);
         *(if has_failed { &mut self.failed } else { &mut self.succeeded }) += 1;
     }
 }
@@ -154,8 +186,6 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use synexec_proto::master::{Loss, Outcome};
     use synexec_proto::outcome::TaskEnd;
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use synexec_proto::message::TaskProgress;
 
 use super::Screen;
 use super::counts::{Counts, Stage};
@@ -28,6 +29,8 @@ pub struct ConfProgress {
 pub struct Gauge {
     bar: ProgressBar,
     conf: ConfProgress,
+    /// For which stage the line was last laid out.
+    stage: Option<Stage>,
 }
 
 impl Gauge {
@@ -35,11 +38,11 @@ impl Gauge {
     pub fn new(screen: &Screen, conf: ConfProgress) -> Option<Self> {
         let bar = screen.bars()?.add(ProgressBar::new(1));
         bar.enable_steady_tick(TICK);
-        Some(Self { bar, conf })
+        Some(Self { bar, conf, stage: None })
     }
 
     /// Shows how far the session is.
-    pub fn show(&self, counts: &Counts) {
+    pub fn show(&mut self, counts: &Counts) {
         let (done, of) = match counts.stage {
             Stage::Joining => (counts.joined, counts.slaves),
             Stage::Configuring => (counts.accepted, counts.slaves),
@@ -48,7 +51,10 @@ impl Gauge {
             Stage::Fetching => (counts.fetched, counts.to_fetch),
         };
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        self.bar.set_style(self.style(counts));
+        if self.stage != Some(counts.stage) {
+            self.stage = Some(counts.stage);
+            self.bar.set_style(self.style(counts));
+        }
         // Both at once, so that no figure is shown with another stage's.
         self.bar.update(|state| {
             state.set_len(number(of.max(1)));
@@ -114,6 +120,10 @@ fn message(counts: &Counts) -> String {
         Stage::Running => {
             let (running, names) = counts.running();
             let _ = write!(message, "running {running}, finished {}, failed {}", counts.succeeded, counts.failed);
+            if let Some(TaskProgress { cpu, memory, output, .. }) = counts.progress() {
+                let (cpu, memory, output) = (units::time(cpu), units::bytes(memory), units::bytes(output));
+                let _ = write!(message, "; {cpu} CPU, {memory} memory, {output} output");
+            }
             let parts = [("late", counts.late()), ("stopped", counts.stopped()), ("running", names)];
             for (what, names) in parts {
                 let _ = names.map(|names| write!(message, "; {what}: {names}"));
@@ -135,7 +145,7 @@ mod tests {
         let terminal = InMemoryTerm::new(10, 120);
         let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
         let conf = ConfProgress { sent: Arc::new(AtomicU64::new(1536)), total: 4096 };
-        let gauge = Gauge { bar: ProgressBar::with_draw_target(Some(1), target), conf };
+        let mut gauge = Gauge { bar: ProgressBar::with_draw_target(Some(1), target), conf, stage: None };
         let mut counts = Counts::new(4, crate::names::unfold("web[1-4]").unwrap());
         for notice in notices {
             counts.take(notice);

@@ -6,6 +6,7 @@ mod gauge;
 mod screen;
 mod text;
 
+use log::Level;
 use synexec_proto::master::Notice;
 
 use counts::Counts;
@@ -19,27 +20,56 @@ pub struct Display {
     counts: Counts,
     /// Where there is a terminal to count on.
     gauge: Option<Gauge>,
+    /// Whether the user asked to be told how far tasks are.
+    tells_progress: bool,
+}
+
+/// What a display is for.
+#[derive(Debug)]
+pub struct Wanted {
+    /// How many slaves take part.
+    pub slaves: usize,
+    /// Those that are expected by name.
+    pub expected: Vec<String>,
+    /// How much of the conf is on its way.
+    pub conf: ConfProgress,
+    /// Whether it is to be told how far tasks are.
+    pub progress: bool,
 }
 
 impl Display {
-    /// A display for a session of so many slaves, of which some are expected by name.
-    pub fn new(screen: &Screen, slaves: usize, expected: Vec<String>, conf: ConfProgress) -> Self {
-        let counts = Counts::new(slaves, expected);
-        let gauge = Gauge::new(screen, conf).inspect(|gauge| gauge.show(&counts));
-        Self { counts, gauge }
+    /// A display in which nothing has happened yet.
+    pub fn new(screen: &Screen, wanted: Wanted) -> Self {
+        let counts = Counts::new(wanted.slaves, wanted.expected);
+        let gauge = Gauge::new(screen, wanted.conf).map(|mut gauge| {
+            gauge.show(&counts);
+            gauge
+        });
+        Self { counts, gauge, tells_progress: wanted.progress }
     }
 
     /// Tells the user.
     pub fn show(&mut self, notice: &Notice) {
-        log::log!(text::level(notice, self.gauge.is_some()), "{}", text::text(notice));
+        log::log!(self.level(notice), "{}", text::text(notice));
         if let Notice::GaveUp { .. } = notice
             && let Some(missing) = self.counts.missing()
         {
             log::warn!("expected and not here: {missing}");
         }
         self.counts.take(notice);
-        if let Some(gauge) = &self.gauge {
+        if let Some(gauge) = &mut self.gauge {
             gauge.show(&self.counts);
+        }
+    }
+
+    /// Progress is told where it was asked for and no line counts it; and in any case that a task was stopped, or goes on.
+    fn level(&self, notice: &Notice) -> Level {
+        match notice {
+            Notice::Progress { slave, stopped, .. } if self.counts.is_stopped(slave) != *stopped => Level::Info,
+            Notice::Progress { slave, .. } if self.tells_progress && self.gauge.is_none() => {
+                if self.counts.was_told_lately(slave) { Level::Debug } else { Level::Info }
+            }
+            notice => text::level(notice, self.gauge.is_some()),
         }
     }
 }

@@ -6,6 +6,7 @@ use log::Level;
 use synexec_proto::master::{MeasuredStart, Notice, Outcome, SlaveLabel};
 use synexec_proto::outcome::TaskEnd;
 
+use crate::report::kept_at as kept_at_words;
 use crate::units;
 
 /// A start that is later than this is worth a word.
@@ -14,7 +15,8 @@ const LATE: Duration = Duration::from_millis(1);
 /// Who is interested. What is told of each slave when all goes well is detail where a display counts them.
 pub fn level(notice: &Notice, is_counted: bool) -> Level {
     match notice {
-        Notice::TurnedAway { .. }
+        Notice::Progress { .. }
+        | Notice::TurnedAway { .. }
         | Notice::Released { .. }
         | Notice::Accepted { .. }
         | Notice::Ready { .. }
@@ -35,7 +37,6 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         | Notice::Starting { .. }
         | Notice::Gone { .. }
         | Notice::NextRound { .. }
-        | Notice::Progress { .. }
         | Notice::Fetching { .. }
             if is_counted =>
         {
@@ -110,7 +111,7 @@ pub fn text(notice: &Notice) -> String {
         Notice::Fetching { slaves } => format!("all tasks have ended; fetching the outputs of {slaves} slaves"),
         Notice::Fetched { slave, done, slaves } => format!("{}: output fetched: {done} of {slaves}", name(slave)),
         Notice::OutputLost { slave, why, kept_at } => {
-            let place = kept_at.as_ref().map_or_else(String::new, |path| format!("; it is in {path} there"));
+            let place = kept_at_words(kept_at.as_deref());
             format!("the output of {} cannot be fetched: {why}{place}", name(slave))
         }
         Notice::OutputsFailed { why } => format!("outputs cannot be stored any more: {why}"),

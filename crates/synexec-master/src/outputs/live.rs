@@ -34,8 +34,11 @@ impl Lines {
             return Ok(());
         }
         let mut stdout = io::stdout().lock();
-        let text = shown(&text, stdout.is_terminal());
-        match screen.above(|| stdout.write_all(&text)) {
+        let on_terminal = stdout.is_terminal();
+        let text = shown(&text, on_terminal);
+        // A pipe whose reader pauses must hold up nothing but this thread, and not what is drawn on the terminal.
+        let written = if on_terminal { screen.above(|| stdout.write_all(&text)) } else { stdout.write_all(&text) };
+        match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.is_closed = true;
                 Ok(())

@@ -5,13 +5,14 @@ mod live;
 mod store;
 mod tails;
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::thread::JoinHandle;
 
 use synexec_host::events::tell;
 use synexec_proto::master::{self, OutputId, OutputStep, PeerId};
+use thiserror::Error;
 
 use crate::dispatcher::Event;
 use crate::display::Screen;
@@ -45,6 +46,11 @@ struct Job {
     step: OutputStep,
 }
 
+/// The thread has ended before it was told to, so that nothing is kept any more.
+#[derive(Debug, Error)]
+#[error("the thread that keeps outputs has ended; this is a bug")]
+pub struct ThreadGone;
+
 /// The dispatcher's side. What waits here is bounded by what the session asks slaves for before all is stored.
 pub struct Outputs {
     jobs: Sender<Job>,
@@ -65,9 +71,11 @@ impl Outputs {
     }
 
     /// Has something done.
-    pub fn take(&self, peer: PeerId, id: OutputId, name: String, step: OutputStep) {
-        // A thread that is gone has panicked, which `finish` tells.
-        let _ = self.jobs.send(Job { peer, id, name, step });
+    ///
+    /// # Errors
+    /// [`ThreadGone`].
+    pub fn take(&self, peer: PeerId, id: OutputId, name: String, step: OutputStep) -> Result<(), ThreadGone> {
+        self.jobs.send(Job { peer, id, name, step }).map_err(|_| ThreadGone)
     }
 
     /// Waits until all is done.
@@ -81,7 +89,7 @@ impl Outputs {
 }
 
 impl Kept {
-    /// The file that an output is in.
+    /// The file that an output is in, whole.
     pub fn file(&self, id: OutputId) -> Option<&Path> {
         self.store.as_ref()?.file(id)
     }
@@ -114,12 +122,13 @@ impl Worker {
                 continue;
             }
             match self.take(id, &name, step) {
-                Ok(()) if wants_answer => self.tell(master::Event::OutputStored { peer }),
+                Ok(()) if wants_answer => self.tell(master::Event::OutputStored { peer, id }),
                 Ok(()) => {}
-                Err(error) => {
+                Err(error) if is_of_all(&error) => {
                     self.has_failed = true;
                     self.tell(master::Event::OutputsFailed { why: error.to_string() });
                 }
+                Err(error) => self.tell(master::Event::OutputFailed { peer, id, why: error.to_string() }),
             }
         }
         let store = if let Destination::Files(store) = self.destination { Some(store) } else { None };
@@ -127,8 +136,10 @@ impl Worker {
     }
 
     fn take(&mut self, id: OutputId, name: &str, step: OutputStep) -> io::Result<()> {
-        if let OutputStep::Bytes(bytes) = &step {
-            self.tails.add(id, bytes);
+        match &step {
+            OutputStep::Bytes(bytes) => self.tails.add(id, bytes),
+            OutputStep::End => self.tails.add(id, &[]),
+            OutputStep::Sync | OutputStep::Abandon => {}
         }
         match &mut self.destination {
             Destination::Nowhere => Ok(()),
@@ -140,6 +151,18 @@ impl Worker {
     fn tell(&self, event: master::Event) {
         tell(&self.events, Event::Session(event));
     }
+}
+
+/// Whether no other output can be stored either, where this one cannot.
+fn is_of_all(error: &io::Error) -> bool {
+    let of_one = [
+        ErrorKind::NotFound,
+        ErrorKind::AlreadyExists,
+        ErrorKind::IsADirectory,
+        ErrorKind::NotADirectory,
+        ErrorKind::InvalidFilename,
+    ];
+    !of_one.contains(&error.kind())
 }
 
 /// The path as it was given, made independent of where the program goes.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ use thiserror::Error;
 
 use super::absolute;
 
-/// Most characters of a name that go into a file's name.
-const NAME_MAX: usize = 100;
+/// Most bytes of a name that go into a file's name, of which Linux takes 255. The rank makes it unique anyway.
+const NAME_MAX: usize = 180;
 
 /// What a file's name ends in until it is whole.
 const UNFINISHED: &str = ".part";
@@ -99,7 +99,7 @@ impl Store {
             }
             OutputStep::Abandon => {
                 self.open.remove(&id).into_iter().for_each(Unfinished::abandon);
-                Ok(())
+                self.whole.remove(&id).map_or(Ok(()), fs::remove_file)
             }
         }
     }
@@ -132,11 +132,12 @@ impl Drop for Store {
 impl Unfinished {
     fn create(path: PathBuf) -> io::Result<Self> {
         if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory).map_err(|why| named(directory, &why))?;
+            make_directory(directory).map_err(|why| named(directory, &why))?;
         }
         let part = part_of(&path);
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).custom_flags(O_NOFOLLOW).open(&part);
+        // What a killed master left goes, and so does whatever else is in the way; where this fails, the next says it.
+        let _ = fs::remove_file(&part);
+        let file = OpenOptions::new().write(true).create_new(true).custom_flags(O_NOFOLLOW).open(&part);
         Ok(Self { file: file.map_err(|why| named(&part, &why))?, path })
     }
 
@@ -160,6 +161,17 @@ impl Unfinished {
     }
 }
 
+/// Makes a directory in one that is there; a link to one elsewhere is none.
+fn make_directory(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let is_ours = fs::symlink_metadata(path)?.is_dir();
+            if is_ours { Ok(()) } else { Err(ErrorKind::NotADirectory.into()) }
+        }
+        made => made,
+    }
+}
+
 fn part_of(path: &Path) -> PathBuf {
     let mut part = path.as_os_str().to_owned();
     part.push(UNFINISHED);
@@ -174,7 +186,8 @@ fn named(path: &Path, why: &io::Error) -> io::Error {
 /// A slave's name as part of a file's name: no other directory, nothing hidden, nothing that a shell would take apart.
 fn file_name(name: &str) -> String {
     let safe = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | '@') { c } else { '_' };
-    name.chars().take(NAME_MAX).map(safe).collect()
+    let fitting = name.char_indices().take_while(|(at, c)| at + c.len_utf8() <= NAME_MAX);
+    fitting.map(|(_, c)| safe(c)).collect()
 }
 
 #[cfg(test)]
@@ -215,6 +228,36 @@ mod tests {
         let mut store = Store::open(dir.path(), 1).unwrap();
         store.take(id(1, 0), "..", OutputStep::End).unwrap();
         assert_eq!(fs::read(dir.path().join("0-...out")).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_name_of_any_length_fits() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path(), 1).unwrap();
+        store.take(id(1, 4_000_000_000), &"漢".repeat(500), OutputStep::End).unwrap();
+        assert!(store.file(id(1, 4_000_000_000)).unwrap().exists());
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_neither_followed_nor_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let victim = dir.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, dir.path().join("0-vm.out.part")).unwrap();
+        let status = std::process::Command::new("mkfifo").arg(dir.path().join("1-vm.out.part")).status().unwrap();
+        assert!(status.success());
+        fs::create_dir(dir.path().join("2-vm.out")).unwrap();
+        let mut store = Store::open(dir.path(), 1).unwrap();
+        for rank in [0, 1] {
+            store.take(id(1, rank), "vm", OutputStep::Bytes(b"new".to_vec())).unwrap();
+            store.take(id(1, rank), "vm", OutputStep::End).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        let error = store.take(id(1, 2), "vm", OutputStep::End).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::IsADirectory);
+        std::os::unix::fs::symlink("/tmp", dir.path().join("round-1")).unwrap();
+        let error = Store::open(dir.path(), 2).unwrap().take(id(1, 0), "vm", OutputStep::End).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotADirectory);
     }
 
     #[test]

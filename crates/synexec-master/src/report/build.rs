@@ -145,17 +145,17 @@ impl Builder<'_> {
             blake3: None,
             file: None,
             why: None,
-            kept_at: row.output_place.as_ref().map(|place| place.path.clone()),
+            kept_at: row.output_place.as_ref().map(|place| place.path.clone()).filter(|path| !path.is_empty()),
             tail: self.context.kept.tail(id),
         };
         Some(match row.output.as_ref()? {
             Output::Whole { length, digest } => {
                 let file = self.context.kept.lasting_file(id).map(|file| file.display().to_string());
-                let state = if file.is_some() { OutputState::Stored } else { OutputState::Tail };
+                let state = if file.is_some() { OutputState::Stored } else { OutputState::Fetched };
                 OutputReport { state, bytes: Some(*length), blake3: Some(digest.to_string()), file, ..nothing }
             }
             Output::Tail { length } => OutputReport { state: OutputState::Tail, bytes: Some(*length), ..nothing },
-            Output::Failed { why } => OutputReport {
+            Output::Failed { why } | Output::NoTail { why } => OutputReport {
                 state: OutputState::Failed,
                 bytes: row.output_place.as_ref().map(|place| place.length),
                 why: Some(why.clone()),

@@ -1,5 +1,6 @@
 //! The document as CSV (RFC 4180): a row for each slave and round.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -7,11 +8,11 @@ use serde::Serialize;
 use super::{Document, RoundReport, SlaveReport};
 
 /// The columns. Those that are times are nanoseconds; what is not known is empty.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Record<'a> {
     round: u32,
     rank: u32,
-    name: &'a str,
+    name: Cow<'a, str>,
     address: &'a str,
     outcome: &'a str,
     exit_status: Option<u8>,
@@ -32,14 +33,14 @@ struct Record<'a> {
     steal_ns: Option<u64>,
     clock_step_ns: Option<i64>,
     suspended_ns: Option<u64>,
-    clock_source: Option<&'a str>,
+    clock_source: Option<Cow<'a, str>>,
     clock_offset_ns: Option<i64>,
     clock_uncertainty_ns: Option<u64>,
     round_trip_ns: Option<u64>,
     output_bytes: Option<u64>,
     output_blake3: Option<&'a str>,
-    output_file: Option<&'a str>,
-    text: &'a str,
+    output_file: Option<Cow<'a, str>>,
+    text: Cow<'a, str>,
     remarks: String,
 }
 
@@ -99,7 +100,7 @@ fn record<'a>(round: &RoundReport, slave: &'a SlaveReport) -> Record<'a> {
     Record {
         round: round.round,
         rank: slave.rank,
-        name: &slave.name,
+        name: as_text(&slave.name),
         address: &slave.address,
         outcome: slave.outcome.kind,
         exit_status: slave.outcome.status,
@@ -120,14 +121,39 @@ fn record<'a>(round: &RoundReport, slave: &'a SlaveReport) -> Record<'a> {
         steal_ns: guest.map(|guest| guest.steal_ns),
         clock_step_ns: guest.map(|guest| guest.clock_step_ns),
         suspended_ns: guest.map(|guest| guest.suspended_ns),
-        clock_source: guest.and_then(|guest| guest.clock_source.as_deref()),
+        clock_source: guest.and_then(|guest| guest.clock_source.as_deref()).map(as_text),
         clock_offset_ns: slave.clock.map(|clock| clock.offset_ns),
         clock_uncertainty_ns: slave.clock.map(|clock| clock.uncertainty_ns),
         round_trip_ns: slave.clock.map(|clock| clock.round_trip_ns),
         output_bytes: output.and_then(|output| output.bytes),
         output_blake3: output.and_then(|output| output.blake3.as_deref()),
-        output_file: output.and_then(|output| output.file.as_deref()),
-        text: &slave.outcome.text,
+        output_file: output.and_then(|output| output.file.as_deref()).map(as_text),
+        text: as_text(&slave.outcome.text),
         remarks: slave.remarks.join("; "),
+    }
+}
+
+/// Text that a slave has chosen, so that no spreadsheet takes it for a formula:
+/// <https://owasp.org/www-community/attacks/CSV_Injection>.
+fn as_text(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_is_that_of_the_rows() {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.serialize(Record::default()).unwrap();
+        let written = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+        assert_eq!(written.lines().next().unwrap(), HEAD.join(","));
+    }
+
+    #[test]
+    fn no_name_is_a_formula() {
+        assert_eq!(as_text("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
+        assert_eq!(as_text("web-1"), "web-1");
     }
 }

@@ -224,7 +224,7 @@ pub struct OutputReport {
     pub file: Option<String>,
     /// Why it could not be fetched.
     pub why: Option<String>,
-    /// Where it is on the slave's host.
+    /// Where it is on the slave's host, unless that path is too long to be told.
     pub kept_at: Option<String>,
     /// Its end, where that was kept for a page.
     pub tail: Option<String>,
@@ -236,7 +236,9 @@ pub struct OutputReport {
 pub enum OutputState {
     /// All of it, in a file.
     Stored,
-    /// Its end at most, which a page shows.
+    /// All of it was fetched and checked, and is in no file that stays.
+    Fetched,
+    /// Its end, which a page shows.
     Tail,
     /// It could not be fetched.
     Failed,

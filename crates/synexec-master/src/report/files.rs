@@ -3,9 +3,11 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::libc::S_ISVTX;
+use nix::unistd::geteuid;
 use thiserror::Error;
 
 use super::{Document, csv, html, json};
@@ -92,6 +94,7 @@ impl ReportFile {
         }
         let file = Self { path: absolute, is_special: there.is_some_and(|there| !there.is_file()), format };
         if !file.is_special {
+            file.check_replaceable().map_err(error)?;
             // Without a name, so that nothing is left where this program is killed.
             tempfile::tempfile_in(file.directory().map_err(error)?).map_err(error)?;
         }
@@ -100,6 +103,15 @@ impl ReportFile {
 
     fn directory(&self) -> io::Result<&Path> {
         self.path.parent().ok_or_else(|| io::ErrorKind::InvalidFilename.into())
+    }
+
+    /// In a sticky directory, as `/tmp` is, nobody but root can replace what is another's: unlink(2).
+    fn check_replaceable(&self) -> io::Result<()> {
+        let Ok(there) = fs::metadata(&self.path) else { return Ok(()) };
+        let (directory, us) = (fs::metadata(self.directory()?)?, geteuid());
+        let is_ours = [there.uid(), directory.uid()].contains(&us.as_raw()) || us.is_root();
+        let is_sticky = directory.mode() & S_ISVTX != 0;
+        if is_ours || !is_sticky { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
     }
 
     fn write(&self, document: &Document) -> Result<(), ReportFileError> {

@@ -23,11 +23,24 @@ pub fn remarks(row: &Row) -> Vec<String> {
     let mut remarks: Vec<String> = row.guest.iter().flat_map(|guest| of_guest(guest, elapsed)).collect();
     remarks.extend(lateness(row).map(|late| format!("its task was released {} late", time(late))));
     remarks.extend(row.answered_late.map(|late| format!("it took {} to answer when it was probed", time(late))));
-    if let Some(Output::Failed { why }) = &row.output {
-        let place = row.output_place.as_ref().map(|place| format!("; it is in {} there", place.path));
-        remarks.push(format!("its output could not be fetched: {why}{}", place.unwrap_or_default()));
+    match &row.output {
+        Some(Output::Failed { why }) => {
+            let place = kept_at(row.output_place.as_ref().map(|place| place.path.as_str()));
+            remarks.push(format!("its output could not be fetched: {why}{place}"));
+        }
+        Some(Output::NoTail { why }) => remarks.push(format!("the end of its output could not be fetched: {why}")),
+        _ => {}
     }
     remarks
+}
+
+/// Where an output is that is not here, to be added to a sentence.
+pub fn kept_at(path: Option<&str>) -> String {
+    match path {
+        None => String::new(),
+        Some("") => "; its slave keeps it in its work dir".to_owned(),
+        Some(path) => format!("; it is in {path} there"),
+    }
 }
 
 /// Whether the guest ran as if it were a machine of its own.

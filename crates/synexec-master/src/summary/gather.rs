@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use similar::TextDiff;
 use synexec_proto::master::OutputId;
@@ -11,11 +12,14 @@ use synexec_proto::master::OutputId;
 use crate::names::fold;
 use crate::outputs::Kept;
 use crate::plain_text::shown;
-use crate::report::{Document, OutputState, RoundReport, SlaveReport};
+use crate::report::{Document, OutputReport, OutputState, RoundReport, SlaveReport};
 use crate::units;
 
 /// Outputs larger than this are not compared line by line.
 const DIFF_MAX: u64 = 1 << 20;
+
+/// Time after which a difference is told more coarsely.
+const DIFF_TIME: Duration = Duration::from_secs(1);
 
 /// Most bytes of a line that are handled at a time.
 const PIECE: u64 = 64 * 1024;
@@ -66,7 +70,8 @@ impl<'a> Gather<'a> {
         let mut groups: Vec<Group<'_>> = Vec::new();
         let mut by_digest = HashMap::new();
         for slave in &round.slaves {
-            let (Some(output), Some(file)) = (&slave.output, self.file(round, slave)) else { continue };
+            let Some(output) = slave.output.as_ref().filter(|output| is_here(output)) else { continue };
+            let Some(file) = self.file(round, slave) else { continue };
             let (Some(digest), Some(bytes)) = (&output.blake3, output.bytes) else { continue };
             let index = *by_digest.entry((bytes, digest)).or_insert(groups.len());
             match groups.get_mut(index) {
@@ -103,12 +108,14 @@ impl<'a> Gather<'a> {
         let read =
             |group: &Group<'_>| std::fs::read(group.file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let (old, new) = (read(most)?, read(group)?);
-        let difference = TextDiff::from_lines(&old, &new).unified_diff().header(&title_of_most, &title).to_string();
+        let compared = TextDiff::configure().timeout(DIFF_TIME).diff_lines(&old, &new);
+        let difference = compared.unified_diff().header(&title_of_most, &title).to_string();
         to.write_all(&shown(difference.as_bytes(), self.on_terminal))
     }
 
     fn print_without_output(self, round: &RoundReport, to: &mut impl Write) -> io::Result<()> {
-        for slave in round.slaves.iter().filter(|slave| self.file(round, slave).is_none()) {
+        let lacks_output = |slave: &&SlaveReport| !slave.output.as_ref().is_some_and(is_here);
+        for slave in round.slaves.iter().filter(lacks_output) {
             let why = match &slave.output {
                 Some(output) if output.state == OutputState::Failed => output.why.as_deref().unwrap_or_default(),
                 Some(_) => "an original slave does not give it",
@@ -118,6 +125,11 @@ impl<'a> Gather<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether all of it was fetched.
+fn is_here(output: &OutputReport) -> bool {
+    matches!(output.state, OutputState::Stored | OutputState::Fetched)
 }
 
 fn title(group: &Group<'_>) -> String {

@@ -27,15 +27,19 @@ pub fn print(document: &Document, kept: &Kept, options: &Options) -> io::Result<
 }
 
 fn try_print(document: &Document, kept: &Kept, options: &Options, to: &mut impl Write) -> io::Result<()> {
+    let mut gathered = Ok(());
     if options.gathers() {
-        gather::Gather { document, kept, diff: options.diff, on_terminal: io::stdout().is_terminal() }.print(to)?;
+        gathered =
+            gather::Gather { document, kept, diff: options.diff, on_terminal: io::stdout().is_terminal() }.print(to);
     }
     if options.gathers() || options.live {
         writeln!(to)?;
     }
     let style = Style { colored: is_colored(options.color), fitted: has_room(), all: options.all };
+    // What became of every slave is told also where an output cannot be.
     to.write_all(text(document, style).as_bytes())?;
-    to.flush()
+    to.flush()?;
+    gathered
 }
 
 /// The sentence, and for each round a table.

@@ -66,7 +66,6 @@ impl Configuring {
         let gone = |slave: &Slave<Answer>| Some((slave.member.peer, slave.member.gone.clone()?));
         let all_gone: Vec<_> = phase.slaves.iter().filter_map(gone).collect();
         for member in phase.slaves.iter_mut().map(|slave| &mut slave.member) {
-            member.slowest_probe = Duration::ZERO;
             if member.has(Feature::Start) && member.gone.is_none() {
                 actions.send(member.peer, Message::Hold(Hold { round }));
             }

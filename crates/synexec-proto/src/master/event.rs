@@ -72,7 +72,7 @@ pub enum OutputStep {
     Sync,
     /// It is complete. [`Event::OutputStored`] follows for this too.
     End,
-    /// No more of it will come, and it is not complete.
+    /// It will not be complete, and nothing of it is to be kept, whatever was said before.
     Abandon,
 }
 
@@ -118,6 +118,17 @@ pub enum Event {
     OutputStored {
         /// Whose.
         peer: PeerId,
+        /// Which.
+        id: OutputId,
+    },
+    /// One output cannot be stored.
+    OutputFailed {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        id: OutputId,
+        /// Why.
+        why: String,
     },
     /// Outputs cannot be stored any more.
     OutputsFailed {

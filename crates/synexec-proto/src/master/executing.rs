@@ -8,8 +8,8 @@ use super::fetching::follow_all;
 use super::member::{Heard, Member, PhaseStart, Unanswered};
 use super::roster::{Awaited, Roster, Slave};
 use super::{
-    Interrupt, Loss, MeasuredStart, Notice, Outcome, OutputsWanted, PeerId, PhaseName, Row, RunTimes, Settings,
-    SlaveLabel,
+    Interrupt, Loss, MeasuredStart, Notice, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, RunTimes,
+    Settings, SlaveLabel,
 };
 use crate::clock::ClockEstimate;
 use crate::message::{Feature, Features, FinishedRecord, Message, Reason, TaskEnded, TaskProgress};
@@ -71,7 +71,9 @@ impl Executing {
         };
         let start = PhaseStart { phase: PhaseName::Executing, at: now.awake };
         let mut slaves = Roster::new(members, run);
-        slaves.iter_mut().for_each(|slave| slave.member.output = None);
+        for member in slaves.iter_mut().map(|slave| &mut slave.member) {
+            (member.output, member.slowest_probe) = (None, Duration::ZERO);
+        }
         if settings.outputs == OutputsWanted::Live {
             follow_all(&mut slaves, round, actions);
         }
@@ -113,9 +115,16 @@ impl Executing {
         }
     }
 
-    pub(super) fn output_stored(&mut self, peer: PeerId, actions: &mut Actions) {
+    pub(super) fn output_stored(&mut self, peer: PeerId, id: OutputId, actions: &mut Actions) {
         if let Some(output) = self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut()) {
-            output.stored(actions);
+            output.stored(id, actions);
+        }
+    }
+
+    pub(super) fn output_failed(&mut self, peer: PeerId, id: OutputId, why: String, actions: &mut Actions) {
+        let output = self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut());
+        if let Some(output) = output.filter(|output| output.id() == id) {
+            output.fail(why, actions);
         }
     }
 

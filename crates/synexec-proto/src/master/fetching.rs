@@ -10,6 +10,7 @@ use super::roster::{Awaited, Roster, Slave};
 use super::{Loss, Notice, Outcome, Output, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
 use crate::message::{Feature, Features, Message};
 use crate::session::Disconnect;
+use crate::wire::SLOWEST_BYTES_PER_SECOND;
 
 /// Outputs that are fetched at the same time.
 const AT_ONCE: usize = 16;
@@ -37,7 +38,8 @@ enum Fetch {
     NotWanted,
     /// To be asked for from this byte.
     Due(u64),
-    Asked(Unanswered),
+    /// It is the slave's turn to give this window of its output.
+    Asked(u64, Unanswered),
     /// What has come is being stored.
     Storing,
     Done(Output),
@@ -49,7 +51,7 @@ impl Awaited for Fetch {
     }
 
     fn unanswered(&self) -> Option<Unanswered> {
-        if let Self::Asked(asked) = self { Some(*asked) } else { None }
+        if let Self::Asked(_, asked) = self { Some(*asked) } else { None }
     }
 }
 
@@ -104,10 +106,17 @@ impl Fetching {
         }
     }
 
-    pub(super) fn output_stored(&mut self, now: Now, peer: PeerId, actions: &mut Actions) {
-        let Some(slave) = self.slaves.get_mut(peer) else { return };
-        if let Some(output) = &mut slave.member.output {
-            output.stored(actions);
+    pub(super) fn output_stored(&mut self, now: Now, peer: PeerId, id: OutputId, actions: &mut Actions) {
+        if let Some(output) = self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut()) {
+            output.stored(id, actions);
+            self.settle(now, peer, actions);
+        }
+    }
+
+    pub(super) fn output_failed(&mut self, now: Now, peer: PeerId, id: OutputId, why: String, actions: &mut Actions) {
+        let output = self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut());
+        if let Some(output) = output.filter(|output| output.id() == id) {
+            output.fail(why, actions);
             self.settle(now, peer, actions);
         }
     }
@@ -127,9 +136,9 @@ impl Fetching {
 
     /// Asks for as many outputs as may be fetched at the same time.
     pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
-        let is_underway = |slave: &&Slave<Fetch>| matches!(slave.state, Fetch::Asked(_) | Fetch::Storing);
+        let is_underway = |slave: &&Slave<Fetch>| matches!(slave.state, Fetch::Asked(..) | Fetch::Storing);
         let underway = self.slaves.iter().filter(is_underway).count();
-        let (round, wanted, lost_after) = (self.round, self.wanted, self.lost_after);
+        let (round, wanted, asked) = (self.round, self.wanted, self.asked(now));
         let due = self.slaves.iter_mut().filter(|slave| matches!(slave.state, Fetch::Due(_)));
         for slave in due.take(AT_ONCE.saturating_sub(underway)) {
             let Fetch::Due(offset) = slave.state else { continue };
@@ -137,7 +146,7 @@ impl Fetching {
             let request = request(wanted, offset);
             let name = slave.member.label.name.clone();
             slave.member.output = Some(OutputStream::begin(slave.member.peer, name, id, request, actions));
-            slave.state = Fetch::Asked(Unanswered::new(now.awake, lost_after));
+            slave.state = Fetch::Asked(1, asked);
         }
     }
 
@@ -171,6 +180,12 @@ impl Fetching {
         (rows, self.slaves.into_members())
     }
 
+    /// A window is asked for now, and has to come at the slowest rate that still counts as coming.
+    fn asked(&self, now: Now) -> Unanswered {
+        let time = Duration::from_secs(u64::from(WINDOW / SLOWEST_BYTES_PER_SECOND));
+        Unanswered::new(now.awake, self.lost_after.saturating_add(time))
+    }
+
     fn wanted_count(&self) -> usize {
         self.slaves.iter().filter(|slave| !matches!(slave.state, Fetch::NotWanted)).count()
     }
@@ -178,7 +193,7 @@ impl Fetching {
     /// What has failed before the phase began is told as it begins.
     fn tell_failed(&mut self, actions: &mut Actions) {
         for slave in self.slaves.iter() {
-            if let Fetch::Done(Output::Failed { why }) = &slave.state {
+            if let Fetch::Done(Output::Failed { why } | Output::NoTail { why }) = &slave.state {
                 actions.tell(lost_notice(slave, &self.rows, why.clone()));
             }
         }
@@ -186,6 +201,7 @@ impl Fetching {
 
     /// Notes how far an output is now, and what has become of it once that is known.
     fn settle(&mut self, now: Now, peer: PeerId, actions: &mut Actions) {
+        let asked = self.asked(now);
         let Some(slave) = self.slaves.get_mut(peer).filter(|slave| !slave.is_settled()) else { return };
         let Some(output) = &slave.member.output else { return };
         let place =
@@ -193,13 +209,14 @@ impl Fetching {
         // What others of its group have written meanwhile may come too.
         let is_endless = place.is_some_and(|place| output.end() > place.length.saturating_add(WINDOW.into()));
         match output.fetched() {
-            Fetched::Underway if is_endless && !output.is_ending() => {
+            Fetched::Underway if is_endless && !output.is_being_stored() => {
                 self.fail(peer, "it gives more than its task has written".to_owned(), actions);
             }
-            Fetched::Underway if output.awaits_slave() => {
-                slave.state = Fetch::Asked(Unanswered::new(now.awake, self.lost_after));
-            }
-            Fetched::Underway => slave.state = Fetch::Storing,
+            Fetched::Underway => match (output.awaited_window(), &slave.state) {
+                (None, _) => slave.state = Fetch::Storing,
+                (Some(window), Fetch::Asked(asked, _)) if window == *asked => {}
+                (Some(window), _) => slave.state = Fetch::Asked(window, asked),
+            },
             Fetched::Failed(why) => self.fail(peer, why, actions),
             Fetched::Complete(digest) => {
                 let length = output.end();
@@ -242,7 +259,7 @@ impl Fetching {
         if let Some(output) = &mut slave.member.output {
             output.fail(why.clone(), actions);
         }
-        slave.state = Fetch::Done(Output::Failed { why: why.clone() });
+        slave.state = Fetch::Done(missing(self.wanted, why.clone()));
         actions.tell(lost_notice(slave, &self.rows, why));
     }
 }
@@ -254,16 +271,23 @@ fn first_state(member: &Member, row: &Row, wanted: OutputsWanted, asked: Unanswe
     if !member.has(Feature::Outputs) {
         return Fetch::Done(Output::Unavailable);
     }
-    if member.output.as_ref().is_some_and(OutputStream::is_ending) {
+    if member.output.as_ref().is_some_and(OutputStream::is_being_stored) {
         return Fetch::Storing;
     }
+    let failed = |why| Fetch::Done(missing(wanted, why));
+    let window = member.output.as_ref().and_then(OutputStream::awaited_window).unwrap_or_default();
     match (member.output.as_ref().map(|output| (output.fetched(), output.end())), &member.gone) {
         (Some((Fetched::Complete(Some(digest)), length)), _) => Fetch::Done(Output::Whole { length, digest }),
-        (Some((Fetched::Failed(why), _)), _) => Fetch::Done(Output::Failed { why }),
-        (_, Some(gone)) => Fetch::Done(Output::Failed { why: gone.to_string() }),
-        (Some((Fetched::Underway | Fetched::Complete(None), _)), None) => Fetch::Asked(asked),
+        (Some((Fetched::Failed(why), _)), _) => failed(why),
+        (_, Some(gone)) => failed(gone.to_string()),
+        (Some((Fetched::Underway | Fetched::Complete(None), _)), None) => Fetch::Asked(window, asked),
         (None, None) => Fetch::Due(first_byte(row, wanted)),
     }
+}
+
+/// What was wanted and cannot be had. The end that a page would show is missed less than an output.
+fn missing(wanted: OutputsWanted, why: String) -> Output {
+    if let OutputsWanted::Tails(_) = wanted { Output::NoTail { why } } else { Output::Failed { why } }
 }
 
 /// Where the wanted part of an output begins.

@@ -8,6 +8,9 @@ use crate::message::{Fetch, Message, OutputMark};
 /// Windows that may be on their way to where they are stored while the next one is asked for.
 const UNSTORED_MAX: u32 = 1;
 
+/// Least bytes that are handed on at a time, so that a slave that gives them one by one costs no more than another.
+const PIECE_MIN: usize = 16 * 1024;
+
 /// How an output is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Request {
@@ -31,7 +34,11 @@ pub(super) struct OutputStream {
     position: u64,
     /// Bytes that may still come before the next mark.
     allowed: u64,
+    /// How often a window was asked for.
+    asked: u64,
     hasher: Hasher,
+    /// What has come and is too little to be handed on alone.
+    pieces: Vec<u8>,
     unstored: u32,
     state: State,
 }
@@ -67,12 +74,18 @@ impl OutputStream {
             request,
             position: request.offset,
             allowed: 0,
+            asked: 0,
             hasher: Hasher::default(),
+            pieces: Vec::new(),
             unstored: 0,
             state: State::Asked,
         };
         stream.ask(actions);
         stream
+    }
+
+    pub(super) fn id(&self) -> OutputId {
+        self.id
     }
 
     pub(super) fn fetched(&self) -> Fetched {
@@ -83,14 +96,14 @@ impl OutputStream {
         }
     }
 
-    /// Whether it is the slave's turn to say something.
-    pub(super) fn awaits_slave(&self) -> bool {
-        self.state == State::Asked
+    /// Which window it is the slave's turn to give.
+    pub(super) fn awaited_window(&self) -> Option<u64> {
+        (self.state == State::Asked).then_some(self.asked)
     }
 
-    /// Whether all of it has come, and is not stored yet.
-    pub(super) fn is_ending(&self) -> bool {
-        matches!(self.state, State::Ending(_))
+    /// Whether it is not the slave that is waited for, but what has come has to be stored.
+    pub(super) fn is_being_stored(&self) -> bool {
+        matches!(self.state, State::Storing | State::Ending(_))
     }
 
     /// Where what has come of it ends, in bytes from its beginning.
@@ -115,7 +128,10 @@ impl OutputStream {
     }
 
     /// What came before a [`OutputStep::Sync`] or [`OutputStep::End`] is stored.
-    pub(super) fn stored(&mut self, actions: &mut Actions) {
+    pub(super) fn stored(&mut self, id: OutputId, actions: &mut Actions) {
+        if id != self.id {
+            return;
+        }
         self.unstored = self.unstored.saturating_sub(1);
         match self.state {
             State::Storing => self.ask(actions),
@@ -133,10 +149,8 @@ impl OutputStream {
 
     /// Gives the output up, unless it is complete.
     pub(super) fn fail(&mut self, why: String, actions: &mut Actions) {
-        if matches!(self.state, State::Asked | State::Storing) {
-            self.step(OutputStep::Abandon, actions);
-        }
         if self.fetched() == Fetched::Underway {
+            self.step(OutputStep::Abandon, actions);
             self.state = State::Failed(why);
         }
     }
@@ -145,6 +159,7 @@ impl OutputStream {
         let Request { window, follow, .. } = self.request;
         self.state = State::Asked;
         self.allowed = window.into();
+        self.asked += 1;
         actions.send(self.peer, Message::Fetch(Fetch { offset: self.position, length: window, follow }));
     }
 
@@ -159,17 +174,33 @@ impl OutputStream {
         self.allowed = allowed;
         self.position = self.position.saturating_add(length);
         self.hasher.update(&part);
-        self.step(OutputStep::Bytes(part), actions);
+        if self.pieces.is_empty() && part.len() >= PIECE_MIN {
+            return self.step(OutputStep::Bytes(part), actions);
+        }
+        self.pieces.extend(part);
+        if self.pieces.len() >= PIECE_MIN {
+            self.hand_on(actions);
+        }
+    }
+
+    /// Hands on what has come.
+    fn hand_on(&mut self, actions: &mut Actions) {
+        if !self.pieces.is_empty() {
+            let pieces = std::mem::take(&mut self.pieces);
+            self.step(OutputStep::Bytes(pieces), actions);
+        }
     }
 
     fn mark(&mut self, mark: OutputMark, actions: &mut Actions) {
-        let is_short = if self.request.once { self.allowed > 0 } else { self.allowed == self.request.window.into() };
+        let window = u64::from(self.request.window);
+        let is_short = if self.request.follow { self.allowed == window } else { self.allowed > 0 };
+        self.hand_on(actions);
         if mark.position != self.position {
             self.fail(format!("of {} bytes only {} came", mark.position, self.position), actions);
         } else if mark.is_end && !self.is_digest_right(mark) {
             self.fail("what came is not what was sent: the digests differ".to_owned(), actions);
         } else if is_short && !mark.is_end {
-            self.fail("it gives nothing, and does not say that this is all".to_owned(), actions);
+            self.fail("it gives less than was asked for, and does not say that this is all".to_owned(), actions);
         } else if mark.is_end || self.request.once {
             self.state = State::Ending(mark.digest.filter(|_| self.request.offset == 0));
             self.unstored += 1;
@@ -245,13 +276,13 @@ mod tests {
         stream.received(part(b"gh"), &mut actions);
         stream.received(mark(8, None), &mut actions);
         assert_eq!(taken(&mut actions).last(), Some(&step(OutputStep::Sync)));
-        stream.stored(&mut actions);
+        stream.stored(ID, &mut actions);
         assert_eq!(taken(&mut actions), [fetch(8)]);
         stream.received(mark(8, Some(b"abcdefgh")), &mut actions);
         assert_eq!(taken(&mut actions), [step(OutputStep::End)]);
-        stream.stored(&mut actions);
+        stream.stored(ID, &mut actions);
         assert_eq!(stream.fetched(), Fetched::Underway);
-        stream.stored(&mut actions);
+        stream.stored(ID, &mut actions);
         assert_eq!(stream.fetched(), Fetched::Complete(Some(Digest::of(b"abcdefgh"))));
     }
 
@@ -262,7 +293,7 @@ mod tests {
             (vec![part(b"ab"), mark(4, None)], "of 4 bytes only 2 came"),
             (vec![part(b"ab"), mark(2, Some(b"ax"))], "digests differ"),
             (vec![part(b"ab"), Message::OutputMark(OutputMark { position: 2, is_end: true, digest: None })], "differ"),
-            (vec![mark(0, None)], "gives nothing"),
+            (vec![mark(0, None)], "gives less"),
             (vec![Message::OutputNo(Some(Reason::new("no such file")))], "no such file"),
         ] {
             let (mut stream, mut actions) = begin(WHOLE);
@@ -273,7 +304,7 @@ mod tests {
             assert!(told.contains(why), "{told}");
             assert_eq!(taken(&mut actions).last(), Some(&step(OutputStep::Abandon)));
             stream.received(mark(0, Some(b"")), &mut actions);
-            stream.stored(&mut actions);
+            stream.stored(ID, &mut actions);
             assert_eq!(taken(&mut actions), []);
         }
     }
@@ -284,7 +315,7 @@ mod tests {
         assert_eq!(taken(&mut actions), [fetch(100)]);
         stream.received(part(b"tail"), &mut actions);
         stream.received(mark(104, None), &mut actions);
-        stream.stored(&mut actions);
+        stream.stored(ID, &mut actions);
         assert_eq!(stream.fetched(), Fetched::Complete(None));
     }
 }

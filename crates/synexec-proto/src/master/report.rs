@@ -150,6 +150,11 @@ pub enum Output {
         /// Why.
         why: String,
     },
+    /// Its end, which was wanted for a page only, could not be fetched.
+    NoTail {
+        /// Why.
+        why: String,
+    },
     /// An original slave does not give it.
     Unavailable,
 }

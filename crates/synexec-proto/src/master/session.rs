@@ -10,7 +10,7 @@ use super::fetching::Fetching;
 use super::joining::Joining;
 use super::member::{Heard, Member};
 use super::starting::Starting;
-use super::{Action, Event, Interrupt, Notice, OutputsWanted, PeerId, Report, Round, Row, Settings, Verdict};
+use super::{Action, Event, Interrupt, Notice, OutputId, OutputsWanted, PeerId, Report, Round, Row, Settings, Verdict};
 use crate::message::{Features, Message};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
@@ -27,6 +27,8 @@ pub struct Session {
     ordered: Option<MonotonicInstant>,
     /// What ends the session, or makes it fail, whatever its rows say.
     ended_by: Option<Verdict>,
+    /// Whether this host could not do its part, though the session goes on.
+    failed: bool,
     actions: Actions,
     clock: AwakeClock,
 }
@@ -48,7 +50,7 @@ impl Session {
         let joining = Joining::new(settings.clone(), clock.look(now).awake);
         let phase = Some(Phase::Joining(joining));
         let actions = Actions::default();
-        Self { settings, phase, rounds: Vec::new(), ordered: None, ended_by: None, actions, clock }
+        Self { settings, phase, rounds: Vec::new(), ordered: None, ended_by: None, failed: false, actions, clock }
     }
 
     /// Takes what happened.
@@ -110,7 +112,8 @@ impl Session {
                 }
             }
             Event::ConfFailed { why } => self.conf_failed(now, why),
-            Event::OutputStored { peer } => self.output_stored(now, peer),
+            Event::OutputStored { peer, id } => self.output_stored(now, peer, id),
+            Event::OutputFailed { peer, id, why } => self.output_failed(now, peer, id, why),
             Event::OutputsFailed { why } => self.outputs_failed(why),
             Event::Interrupted(interrupt) => self.interrupt(now, interrupt),
         }
@@ -185,12 +188,23 @@ impl Session {
         self.phase = Some(self.over(rows));
     }
 
-    fn output_stored(&mut self, now: Now, peer: PeerId) {
+    fn output_stored(&mut self, now: Now, peer: PeerId, id: OutputId) {
         match &mut self.phase {
-            Some(Phase::Executing(phase)) => phase.output_stored(peer, &mut self.actions),
-            Some(Phase::Fetching(phase)) => phase.output_stored(now, peer, &mut self.actions),
+            Some(Phase::Executing(phase)) => phase.output_stored(peer, id, &mut self.actions),
+            Some(Phase::Fetching(phase)) => phase.output_stored(now, peer, id, &mut self.actions),
             _ => {}
         }
+    }
+
+    /// What has come of the others is kept; but the session has failed, since this one was wanted too.
+    fn output_failed(&mut self, now: Now, peer: PeerId, id: OutputId, why: String) {
+        let why = format!("it could not be stored: {why}");
+        match &mut self.phase {
+            Some(Phase::Executing(phase)) => phase.output_failed(peer, id, why, &mut self.actions),
+            Some(Phase::Fetching(phase)) => phase.output_failed(now, peer, id, why, &mut self.actions),
+            _ => {}
+        }
+        self.failed = true;
     }
 
     /// What has been fetched is kept, and what runs goes on; but the session has failed.
@@ -351,7 +365,8 @@ impl Session {
         }
         let mut rounds = std::mem::take(&mut self.rounds);
         rounds.push(Round::new(rows, self.ordered));
-        let report = Report::new(rounds, self.settings.max_skew, self.ended_by);
+        let ended_by = self.ended_by.or(self.failed.then_some(Verdict::MasterFailed));
+        let report = Report::new(rounds, self.settings.max_skew, ended_by);
         if let (Verdict::SkewExceeded, Some(most)) = (report.verdict, self.settings.max_skew) {
             self.actions.tell(Notice::SkewExceeded { most });
         }

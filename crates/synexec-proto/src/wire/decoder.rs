@@ -10,7 +10,7 @@ use super::{Frame, HEADER_LEN, Header, PROTOCOL_VERSION, SessionId};
 const MESSAGE_TIME: Duration = Duration::from_secs(1);
 
 /// Slowest rate at which a long message may come and still count as coming.
-const SLOWEST_BYTES_PER_SECOND: u32 = 4096;
+pub const SLOWEST_BYTES_PER_SECOND: u32 = 4096;
 
 /// Size to which the buffer shrinks again; an idle connection holds no more.
 const IDLE_CAPACITY: usize = 1024;

@@ -7,6 +7,7 @@ mod frame;
 mod header;
 
 pub use command::Command;
+pub(crate) use decoder::SLOWEST_BYTES_PER_SECOND;
 pub use decoder::{DecodeError, FrameDecoder};
 pub use fields::{FieldError, FieldReader, FieldWriter};
 pub(crate) use fields::{get_u64s, u64_nanos};

@@ -19,11 +19,8 @@ use super::{EndedTask, Order, TaskEvent, When};
 /// This long before its instant a task is only waited for by the clock; until then it can still be told otherwise.
 const LAST_SLEEP: Duration = Duration::from_millis(2);
 
-/// Where the host was looked at longer ago, it is looked at once more before the start, if there is time for that.
-const STALE: Duration = Duration::from_secs(1);
-
-/// How far ahead the start has to be for that.
-const TIME_TO_LOOK: Duration = Duration::from_millis(20);
+/// How often the host is looked at while the task is held: what happens then is none of the task's.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often a task that is held is looked at, to learn whether somebody has killed it.
 const PULSE: Duration = Duration::from_millis(100);
@@ -59,13 +56,8 @@ pub(super) fn run(command: TaskCommand, orders: &Receiver<Order>, tell: impl Fn(
     };
     // From here on, since children inherit it.
     make_precise();
-    let held_at = monotonic_now();
-    let mut guest = GuestState::now();
     tell(TaskEvent::Held(Ok((held.held(), held.group()))));
-    let Some(when) = await_release(&held, orders, &tell) else { return };
-    if has_time_to_look(when, held_at) {
-        guest = GuestState::now();
-    }
+    let Some((when, guest)) = await_release(&held, orders, &tell) else { return };
     let Some(started) = start(held, when, orders, &tell) else { return };
     match started {
         Ok(started) => see_to_its_end(started, when, guest, tell),
@@ -82,20 +74,18 @@ fn why(error: &io::Error, program: &Path) -> String {
     }
 }
 
-/// Whether the host is to be looked at once more before the start, which must not be late for it.
-fn has_time_to_look(when: When, last_look: MonotonicInstant) -> bool {
-    let now = monotonic_now();
-    now.since(last_look) > STALE && matches!(when, When::At(instant) if instant.since(now) > TIME_TO_LOOK)
-}
-
-/// When to start; none when the task is not wanted any more. Tells once if it is gone meanwhile.
-fn await_release(held: &HeldTask, orders: &Receiver<Order>, tell: impl Fn(TaskEvent)) -> Option<When> {
-    let mut was_alive = true;
+/// When to start, and how the host was shortly before that was said; none when the task is not wanted any more. Tells
+/// once if it is gone meanwhile.
+fn await_release(held: &HeldTask, orders: &Receiver<Order>, tell: impl Fn(TaskEvent)) -> Option<(When, GuestState)> {
+    let (mut was_alive, mut guest, mut looked_at) = (true, GuestState::now(), monotonic_now());
     loop {
         match orders.recv_timeout(PULSE) {
-            Ok(Order::Release(when)) => return Some(when),
+            Ok(Order::Release(when)) => return Some((when, guest)),
             Err(RecvTimeoutError::Disconnected) => return None,
             Ok(Order::Hurry) | Err(RecvTimeoutError::Timeout) => {}
+        }
+        if monotonic_now().since(looked_at) >= LOOK_INTERVAL {
+            (guest, looked_at) = (GuestState::now(), monotonic_now());
         }
         if was_alive && !held.is_alive() {
             was_alive = false;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use synexec_proto::master::{Event, Interrupt, PeerId, Report, Settings};
+use synexec_proto::master::{Event, Interrupt, OutputId, PeerId, Report, Settings};
 use synexec_proto::message::Message;
 use synexec_proto::session::Disconnect;
 use synexec_proto::time::MonotonicInstant;
@@ -24,7 +24,8 @@ enum Step {
     AllSay(Message),
     ConfSent(u64),
     ConfFailed,
-    Stored(u64),
+    Stored(u64, u32),
+    OutputFailed(u64, u32),
     OutputsFailed,
     Disconnects(u64, Disconnect),
     Interrupt,
@@ -53,7 +54,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => prop_oneof![Just(Message::ConfOk(None)), Just(Message::ExecOk(None))].prop_map(Step::AllSay),
         15 => peer().prop_map(Step::ConfSent),
         1 => Just(Step::ConfFailed),
-        8 => peer().prop_map(Step::Stored),
+        8 => (peer(), 0..4_u32).prop_map(|(peer, rank)| Step::Stored(peer, rank)),
+        1 => (peer(), 0..4_u32).prop_map(|(peer, rank)| Step::OutputFailed(peer, rank)),
         1 => Just(Step::OutputsFailed),
         4 => (peer(), draw::disconnect()).prop_map(|(peer, why)| Step::Disconnects(peer, why)),
         2 => Just(Step::Interrupt),
@@ -93,7 +95,13 @@ impl Trial {
             Step::AllSay(message) => (0..PEERS).for_each(|peer| self.says(peer, &message)),
             Step::ConfSent(peer) => self.handle(Event::ConfSent { peer: PeerId(peer) }),
             Step::ConfFailed => self.handle(Event::ConfFailed { why: "gone".into() }),
-            Step::Stored(peer) => self.handle(Event::OutputStored { peer: PeerId(peer) }),
+            Step::Stored(peer, rank) => {
+                self.handle(Event::OutputStored { peer: PeerId(peer), id: OutputId { round: 1, rank } });
+            }
+            Step::OutputFailed(peer, rank) => {
+                let (peer, id) = (PeerId(peer), OutputId { round: 1, rank });
+                self.handle(Event::OutputFailed { peer, id, why: "no such directory".into() });
+            }
             Step::OutputsFailed => self.handle(Event::OutputsFailed { why: "disk full".into() }),
             Step::Disconnects(peer, why) => self.handle(Event::Disconnected { peer: PeerId(peer), why }),
             Step::Interrupt => self.handle(Event::Interrupted(Interrupt::Interrupt)),

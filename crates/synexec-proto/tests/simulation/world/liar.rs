@@ -48,6 +48,8 @@ pub enum Lie {
     EmptyMarks,
     /// It gives nothing, every ten seconds.
     EmptyParts,
+    /// It gives a byte every ten seconds.
+    Trickle,
     /// It gives all that it is asked for, and never says that this is all.
     EndlessOutput,
     /// It says that it cannot give its output.
@@ -76,11 +78,13 @@ impl Liar {
                 vec![Deed::Send(Message::Reply(Some(Capabilities::ours("liar"))))]
             }
             Heard::Said(frame) => match read(frame) {
-                Message::Fetch(_) if self.lie == Lie::EmptyParts => give_nothing(),
+                Message::Fetch(_) if self.lie == Lie::EmptyParts => give(Vec::new()),
+                Message::Fetch(_) if self.lie == Lie::Trickle => give(vec![b'x']),
                 Message::Fetch(fetch) => self.output(fetch).into_iter().map(Deed::Send).collect(),
                 message => self.answer(message).map(Deed::Send).into_iter().collect(),
             },
-            Heard::Host(_) if self.connected => give_nothing(),
+            Heard::Host(_) if self.connected && self.lie == Lie::Trickle => give(vec![b'x']),
+            Heard::Host(_) if self.connected => give(Vec::new()),
             Heard::Closed(_) => {
                 self.connected = false;
                 vec![Deed::Close]
@@ -146,9 +150,9 @@ impl Liar {
     }
 }
 
-/// A part with nothing in it, and before long another one.
-fn give_nothing() -> Vec<Deed> {
-    vec![Deed::Send(Message::OutputPart(Vec::new())), Deed::Later(secs(10), HostEvent::Ended(0))]
+/// A part, and before long another one.
+fn give(part: Vec<u8>) -> Vec<Deed> {
+    vec![Deed::Send(Message::OutputPart(part)), Deed::Later(secs(10), HostEvent::Ended(0))]
 }
 
 fn zeros(length: u64) -> Vec<Message> {

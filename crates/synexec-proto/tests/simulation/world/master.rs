@@ -37,7 +37,7 @@ pub enum MasterDeed {
     Send(PeerId, Vec<u8>),
     SendConf(PeerId, Vec<u8>),
     /// Say when all is stored that came from this slave.
-    Store(PeerId),
+    Store(PeerId, OutputId),
     CannotStore,
     Close(PeerId),
 }
@@ -105,17 +105,18 @@ impl Master {
 
     fn output(&mut self, peer: PeerId, id: OutputId, step: &OutputStep) -> Option<MasterDeed> {
         let (bytes, end) = self.outputs.entry(id).or_default();
-        assert_eq!(*end, None, "more of an output that has ended");
+        let is_given_up = *end == Some(OutputStep::End) && *step == OutputStep::Abandon;
+        assert!(end.is_none() || is_given_up, "more of an output that has ended");
         match step {
             OutputStep::Bytes(part) => {
                 bytes.extend_from_slice(part);
                 self.disk = self.disk.saturating_sub(part.len());
                 (self.disk == 0).then_some(MasterDeed::CannotStore)
             }
-            OutputStep::Sync => Some(MasterDeed::Store(peer)),
+            OutputStep::Sync => Some(MasterDeed::Store(peer, id)),
             OutputStep::End => {
                 *end = Some(step.clone());
-                Some(MasterDeed::Store(peer))
+                Some(MasterDeed::Store(peer, id))
             }
             OutputStep::Abandon => {
                 *end = Some(step.clone());

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use synexec_proto::master::{Event, Interrupt, PeerId};
+use synexec_proto::master::{Event, Interrupt, OutputId, PeerId};
 use synexec_proto::session::Disconnect;
 
 use super::client::{Deed, Heard};
@@ -35,7 +35,7 @@ pub enum News {
     Closed(usize, Disconnect),
     ConfSent(usize),
     ConfFailed,
-    OutputStored(usize),
+    OutputStored(usize, OutputId),
     OutputsFailed,
 }
 
@@ -68,9 +68,9 @@ impl World {
                     self.transmit(link_of(peer), Side::Master, bytes);
                     self.agenda.add(sent, (Node::Master, News::ConfSent(link_of(peer))));
                 }
-                MasterDeed::Store(peer) => {
+                MasterDeed::Store(peer, id) => {
                     let stored = self.now.plus(self.master.storing_takes);
-                    self.agenda.add(stored, (Node::Master, News::OutputStored(link_of(peer))));
+                    self.agenda.add(stored, (Node::Master, News::OutputStored(link_of(peer), id)));
                 }
                 MasterDeed::CannotStore => self.agenda.add(self.now, (Node::Master, News::OutputsFailed)),
                 MasterDeed::Close(peer) => self.close(link_of(peer), Side::Master),

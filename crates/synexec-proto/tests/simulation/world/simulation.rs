@@ -262,8 +262,8 @@ impl World {
             (Node::Master, News::Bytes(link, bytes)) => self.arrives(link, Side::Master, &bytes),
             (Node::Master, News::Closed(link, why)) => self.hears_end(link, Side::Master, why),
             (Node::Master, News::ConfSent(link)) => self.master_hears(Event::ConfSent { peer: peer_of(link) }),
-            (Node::Master, News::OutputStored(link)) => {
-                self.master_hears(Event::OutputStored { peer: peer_of(link) });
+            (Node::Master, News::OutputStored(link, id)) => {
+                self.master_hears(Event::OutputStored { peer: peer_of(link), id });
             }
             (Node::Master, News::OutputsFailed) => self.master_hears(Event::OutputsFailed { why: "disk full".into() }),
             (Node::Master, News::ConfFailed) => self.master_hears(Event::ConfFailed { why: "gone".into() }),
