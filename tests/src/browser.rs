@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use fantoccini::wd::Capabilities;
+use fantoccini::wd::{Capabilities, PrintConfiguration};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -51,6 +51,15 @@ impl Browser {
     ///
     /// [`Missing`] where it is not installed.
     pub fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts one with more flags.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_with(flags: &[&str]) -> Result<Self> {
         if ![CHROMIUM, DRIVER].iter().all(|program| Path::new(program).exists()) {
             return Err(Missing("Chromium and its driver (Debian: chromium chromium-driver) are not installed").into());
         }
@@ -60,7 +69,7 @@ impl Browser {
         let port = eventually("the driver's port", || port(&driver.output_so_far()))?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(capabilities(profile.path())?);
+        builder.capabilities(capabilities(profile.path(), flags)?);
         let client = runtime.block_on(builder.connect(&format!("http://127.0.0.1:{port}")))?;
         Ok(Self { runtime, client: Some(client), _driver: driver, _profile: profile })
     }
@@ -109,6 +118,15 @@ impl Browser {
             .with_context(|| selector.to_owned())
     }
 
+    /// The page as it would be printed, as PDF.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be printed.
+    pub fn print(&self) -> Result<Vec<u8>> {
+        self.run(|client| async move { client.print(PrintConfiguration::default()).await })
+    }
+
     /// The texts of all elements that the selector finds.
     ///
     /// # Errors
@@ -149,9 +167,10 @@ impl Drop for Browser {
     }
 }
 
-fn capabilities(profile: &Path) -> Result<Capabilities> {
+fn capabilities(profile: &Path, flags: &[&str]) -> Result<Capabilities> {
     let profile = format!("--user-data-dir={}", profile.display());
-    let arguments: Vec<&str> = FLAGS.into_iter().chain(["--window-size=1400,1000", &profile]).collect();
+    let arguments: Vec<&str> =
+        FLAGS.into_iter().chain(["--window-size=1400,1000", &profile]).chain(flags.iter().copied()).collect();
     Ok(serde_json::from_value(json!({ "goog:chromeOptions": { "binary": CHROMIUM, "args": arguments } }))?)
 }
 

@@ -18,6 +18,9 @@ const TESTS: &[(&str, Test)] = &[
     ("another_round_is_chosen", another_round_is_chosen),
     ("what_guests_are_called_is_no_markup", what_guests_are_called_is_no_markup),
     ("a_session_without_a_start_has_a_page_too", a_session_without_a_start_has_a_page_too),
+    ("a_thousand_slaves_can_be_read", a_thousand_slaves_can_be_read),
+    ("it_is_dark_where_that_is_wanted", it_is_dark_where_that_is_wanted),
+    ("it_can_be_printed", it_can_be_printed),
 ];
 
 const GUESTS: usize = 4;
@@ -195,5 +198,63 @@ fn a_session_without_a_start_has_a_page_too() -> Result<()> {
     browser.open(&page)?;
     let outcomes = browser.texts("#slaves tbody .col-outcome")?;
     ensure!(outcomes.len() == 2 && outcomes.iter().all(|outcome| outcome.contains("declined")), "{outcomes:?}");
+    browser.is_content()
+}
+
+const DATA: [&str; 2] = ["<script type=\"application/json\" id=\"report\">", "</script>"];
+
+/// The page with so many slaves in place of those that there were, all like the last of them but for rank and name.
+fn with_slaves(page: &str, count: usize) -> Result<String> {
+    let (head, rest) = page.split_once(DATA[0]).context("no data")?;
+    let (data, tail) = rest.split_once(DATA[1]).context("no end of the data")?;
+    let mut report: Value = serde_json::from_str(data)?;
+    let slaves = report["rounds"][0]["slaves"].as_array_mut().context("no slaves")?;
+    let model = slaves.pop().context("no slave")?;
+    *slaves = (0..count)
+        .map(|rank| {
+            let mut slave = model.clone();
+            (slave["rank"], slave["name"]) = (json!(rank), json!(format!("vm{rank}")));
+            slave
+        })
+        .collect();
+    Ok([head, DATA[0], &report.to_string().replace('<', "\\u003c"), DATA[1], tail].concat())
+}
+
+fn a_thousand_slaves_can_be_read() -> Result<()> {
+    let session = Session::run(&[])?;
+    let page = with_slaves(&std::fs::read_to_string(&session.page)?, 1000)?;
+    std::fs::write(&session.page, page)?;
+    let browser = session.open()?;
+    ensure!(names(&browser)?.len() == 1000);
+    browser.type_into("#search", "vm777")?;
+    ensure!(names(&browser)? == ["vm777"], "{:?}", names(&browser)?);
+    browser.click("#slaves tr[data-rank=\"777\"] button.unfold")?;
+    ensure!(browser.texts("#detail-777 pre")?.len() == 1);
+    browser.click("#zoom-start")?;
+    browser.is_content()
+}
+
+/// How light the page's ground is, from 0 to 255.
+fn lightness(browser: &Browser) -> Result<f64> {
+    let script = "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)";
+    let colours: [f64; 3] = serde_json::from_value(browser.script(script, &[])?)?;
+    Ok(colours.iter().sum::<f64>() / 3.0)
+}
+
+fn it_is_dark_where_that_is_wanted() -> Result<()> {
+    let session = Session::run(&[])?;
+    let light = lightness(&session.open()?)?;
+    let browser = Browser::start_with(&["--force-dark-mode", "--blink-settings=preferredColorScheme=0"])?;
+    browser.open(&session.page)?;
+    let dark = lightness(&browser)?;
+    ensure!(light > 200.0 && dark < 60.0, "light {light}, dark {dark}");
+    browser.is_content()
+}
+
+fn it_can_be_printed() -> Result<()> {
+    let session = Session::run(&[])?;
+    let browser = session.open()?;
+    let pages = browser.print()?;
+    ensure!(pages.starts_with(b"%PDF") && pages.len() > 10_000, "{} bytes", pages.len());
     browser.is_content()
 }

@@ -23,6 +23,7 @@ mod report_table;
 mod reports;
 mod rounds;
 mod starting;
+mod steal;
 mod summary;
 mod terminal;
 
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 use synexec_tests::lab::harness::{self, Test};
 
 fn main() -> ExitCode {
-    let modules: [&[(&'static str, Test)]; 25] = [
+    let modules: [&[(&'static str, Test)]; 26] = [
         plain::TESTS,
         joining::TESTS,
         confs::TESTS,
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         report_table::TESTS,
         summary::TESTS,
         evidence::TESTS,
+        steal::TESTS,
         terminal::TESTS,
         progress::TESTS,
         check::TESTS,

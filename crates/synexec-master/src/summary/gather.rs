@@ -60,7 +60,7 @@ impl<'a> Gather<'a> {
                     None => self.print_group(group, to)?,
                 }
             }
-            self.print_without_output(round, to)?;
+            print_without_output(round, to)?;
         }
         Ok(())
     }
@@ -112,19 +112,19 @@ impl<'a> Gather<'a> {
         let difference = compared.unified_diff().header(&title_of_most, &title).to_string();
         to.write_all(&shown(difference.as_bytes(), self.on_terminal))
     }
+}
 
-    fn print_without_output(self, round: &RoundReport, to: &mut impl Write) -> io::Result<()> {
-        let lacks_output = |slave: &&SlaveReport| !slave.output.as_ref().is_some_and(is_here);
-        for slave in round.slaves.iter().filter(lacks_output) {
-            let why = match &slave.output {
-                Some(output) if output.state == OutputState::Failed => output.why.as_deref().unwrap_or_default(),
-                Some(_) => "an original slave does not give it",
-                None => &slave.outcome.text,
-            };
-            writeln!(to, "--- {}: no output: {why}", slave.name)?;
-        }
-        Ok(())
+fn print_without_output(round: &RoundReport, to: &mut impl Write) -> io::Result<()> {
+    let lacks_output = |slave: &&SlaveReport| !slave.output.as_ref().is_some_and(is_here);
+    for slave in round.slaves.iter().filter(lacks_output) {
+        let why = match &slave.output {
+            Some(output) if output.state == OutputState::Failed => output.why.as_deref().unwrap_or_default(),
+            Some(_) => "an original slave does not give it",
+            None => &slave.outcome.text,
+        };
+        writeln!(to, "--- {}: no output: {why}", slave.name)?;
     }
+    Ok(())
 }
 
 /// Whether all of it was fetched.

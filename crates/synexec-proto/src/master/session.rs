@@ -113,7 +113,7 @@ impl Session {
             }
             Event::ConfFailed { why } => self.conf_failed(now, why),
             Event::OutputStored { peer, id } => self.output_stored(now, peer, id),
-            Event::OutputFailed { peer, id, why } => self.output_failed(now, peer, id, why),
+            Event::OutputFailed { peer, id, why } => self.output_failed(now, peer, id, &why),
             Event::OutputsFailed { why } => self.outputs_failed(why),
             Event::Interrupted(interrupt) => self.interrupt(now, interrupt),
         }
@@ -197,7 +197,7 @@ impl Session {
     }
 
     /// What has come of the others is kept; but the session has failed, since this one was wanted too.
-    fn output_failed(&mut self, now: Now, peer: PeerId, id: OutputId, why: String) {
+    fn output_failed(&mut self, now: Now, peer: PeerId, id: OutputId, why: &str) {
         let why = format!("it could not be stored: {why}");
         match &mut self.phase {
             Some(Phase::Executing(phase)) => phase.output_failed(peer, id, why, &mut self.actions),
