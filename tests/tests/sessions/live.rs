@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
 use synexec_tests::fleet::{Fleet, row};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::{Finished, Process};
@@ -14,6 +15,11 @@ pub const TESTS: &[(&str, Test)] = &[
     ("live::lines_of_many_are_whole_and_in_order", lines_of_many_are_whole_and_in_order),
     ("live::each_round_is_followed", each_round_is_followed),
     ("live::a_reader_that_has_gone_away_hurts_nobody", a_reader_that_has_gone_away_hurts_nobody),
+    (
+        "live::a_reader_that_pauses_holds_up_no_more_than_the_lines",
+        a_reader_that_pauses_holds_up_no_more_than_the_lines,
+    ),
+    ("live::a_slave_killed_while_its_lines_are_shown", a_slave_killed_while_its_lines_are_shown),
 ];
 
 /// Says something, waits until a file appears in its guest's directory, and says more.
@@ -77,15 +83,20 @@ fn each_round_is_followed() -> Result<()> {
     Ok(())
 }
 
+/// A master whose stdout goes through a pipe to a shell's commands, with which it dies.
+fn piped_to(fleet: &Fleet, reader: &str, conf: String) -> Result<Process> {
+    let piped = format!("{{ \"$0\" \"$@\"; echo status $? >&2; }} | {{ {reader}; }}");
+    let mut command = fleet.control.command("unshare");
+    command.args(["--pid", "--fork", "--kill-child", "--", "sh", "-c", &piped]).arg(programs::master());
+    command.arg("--json").arg(report::file(&fleet.control)).args(["--live", "--lost-after", "1", "1"]);
+    Process::spawn(command.arg(fleet.conf(conf)?))
+}
+
 /// The master's stdout is a pipe to a program that reads one line and ends.
 fn a_reader_that_has_gone_away_hurts_nobody() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let _slave = fleet.slave(0, &[])?;
-    let piped = "{ \"$0\" \"$@\"; echo status $? >&2; } | { head -n 1; echo gone >&2; }";
-    let mut command = fleet.control.command("unshare");
-    command.args(["--pid", "--fork", "--kill-child", "--", "sh", "-c", piped]).arg(programs::master());
-    command.arg("--json").arg(report::file(&fleet.control)).args(["--live", "1"]);
-    let master = Process::spawn(command.arg(fleet.conf(until_go("seq 20000"))?))?;
+    let master = piped_to(&fleet, "head -n 1; echo gone >&2", until_go("seq 20000"))?;
     master.wait_for("gone")?;
     let_go(&fleet)?;
     let finished = master.wait()?;
@@ -94,5 +105,39 @@ fn a_reader_that_has_gone_away_hurts_nobody() -> Result<()> {
     let slave = round.slaves.first().context("no slave")?;
     ensure!(slave.end == "exited 0" && fleet.output(0)?.ends_with("20000\n"), "{round:?}");
     fleet.serves_a_session()?;
+    Ok(())
+}
+
+/// More than pipe, windows and sockets hold, and twice as long as a slave may be silent before it is lost.
+fn a_reader_that_pauses_holds_up_no_more_than_the_lines() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let paused = "until [ -e read ] || [ ! -d \"$PWD\" ]; do sleep 0.05; done; cat";
+    let master = piped_to(&fleet, paused, "/bin/sh :CONF:\nseq 100000\nsleep 2\n".to_owned())?;
+    slave.wait_for("task ended")?;
+    master.wait_for("fetching the outputs")?;
+    fs::write(fleet.control.dir().join("read"), "")?;
+    let finished = master.wait()?;
+    ensure!(finished.stderr.contains("status 0"), "{}", finished.stderr);
+    let lines = output_lines(&finished);
+    ensure!(lines.len() == 100_000 && lines.last() == Some(&"vm0: 100000"), "{} lines", lines.len());
+    Ok(())
+}
+
+fn a_slave_killed_while_its_lines_are_shown() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let slaves = fleet.slaves(&[])?;
+    let master = fleet.master(2, &fleet.conf(until_go("echo more; printf last"))?, &["--live"])?;
+    master.wait_for("vm0: first")?;
+    master.wait_for("vm1: first")?;
+    slaves[0].signal(Signal::SIGKILL)?;
+    master.wait_for("vm0 (10.77.0.2) is lost")?;
+    let_go(&fleet)?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(5), "{finished:?}");
+    let mut lines = output_lines(&finished);
+    lines.sort_unstable();
+    ensure!(lines == ["vm0: first", "vm1: first", "vm1: last", "vm1: more"], "{finished:?}");
+    ensure!(row(&finished, "vm0")?.contains("lost after") && row(&finished, "vm1")?.contains("exited 0"));
     Ok(())
 }
