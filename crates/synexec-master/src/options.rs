@@ -170,6 +170,11 @@ impl Options {
         self.max_skew.map(Duration::from_micros)
     }
 
+    /// Whether slaves tell by themselves how far their tasks are.
+    pub fn tells_progress(&self) -> bool {
+        self.progress.is_some()
+    }
+
     /// Whether all outputs are printed at the end.
     pub fn gathers(&self) -> bool {
         self.gather || self.diff

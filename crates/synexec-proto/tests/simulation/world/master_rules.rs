@@ -74,7 +74,9 @@ impl MasterRules {
     }
 
     fn heard(&mut self, peer: PeerId, frame: &Frame) {
-        match Message::decode(frame.clone(), Features::ours()) {
+        // Of an original, data are read past that could not be read of one of ours.
+        let agreed = if self.extended.contains(&peer) { Features::ours() } else { Features::NONE };
+        match Message::decode(frame.clone(), agreed) {
             Ok(Message::Reply(block)) if self.connected.contains(&peer) && self.greeted.insert(peer) => {
                 self.extended.extend(block.map(|_| peer));
             }

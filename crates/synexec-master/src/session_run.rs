@@ -1,0 +1,129 @@
+//! One session from what was asked for to what is told of it.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use synexec_host::clock::wall_clock_now;
+use synexec_host::exit::ExitStatus;
+use synexec_host::interfaces::{self, Interface};
+use synexec_host::names::host_name;
+use synexec_host::{daemon, limits, signals};
+use synexec_proto::time::WallClockTime;
+use synexec_proto::transport;
+
+use crate::conf_file::ConfFile;
+use crate::discovery::Discovery;
+use crate::dispatcher::{Dispatcher, Surroundings};
+use crate::display::{ConfProgress, Display, Screen, Wanted};
+use crate::names;
+use crate::options::{Options, TAIL};
+use crate::outputs::{Destination, Kept, OutputDirError, Store};
+use crate::report::{self, Document, ReportFiles};
+use crate::summary;
+
+/// Runs the session, prints what became of every slave, and writes the reports.
+///
+/// # Errors
+/// What the user asked for cannot be had, or this host has failed.
+pub fn run_session(options: &Options, conf: ConfFile, screen: &Screen) -> Result<ExitStatus> {
+    // What can fail early does so before the program goes to the background.
+    let files = ReportFiles::open(options.json.as_deref(), options.csv.as_deref(), options.html.as_deref())?;
+    let prepared = Prepared::new(options, &conf, screen)?;
+    if options.common.daemon {
+        let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_master"));
+        daemon::into_background(&daemon::open_log(&path)?)?;
+    }
+    let signals = signals::block().context("cannot block signals")?;
+    limits::raise_open_files();
+    let about = About::new(options, &conf);
+    // Not before signals are blocked, since what is drawn has a thread.
+    let surroundings = prepared.with_display(options, screen);
+    let (report, kept) = Dispatcher::new(options, conf, surroundings, signals)?.run()?;
+    screen.clear();
+    let document = about.document(options, &report, &kept);
+    let printed = summary::print(&document, &kept, options).context("cannot write the results to stdout");
+    files.write(&document)?;
+    printed?;
+    Ok(report.verdict.into())
+}
+
+/// What the session works with, but for what needs a thread.
+struct Prepared {
+    listener: TcpListener,
+    discovery: Discovery,
+    destination: Destination,
+    wanted: Wanted,
+}
+
+impl Prepared {
+    fn new(options: &Options, conf: &ConfFile, screen: &Screen) -> Result<Self> {
+        let expected =
+            options.expect.iter().map(|pattern| names::unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat();
+        let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
+        let destination = destination(options, screen)?;
+        let listener = listen(options, interface.as_ref())?;
+        let port = listener.local_addr().context("cannot tell the listening port")?.port();
+        let discovery = Discovery::new(options, interface, port)?;
+        let slaves = options.slaves().get();
+        let wanted = Wanted {
+            slaves: usize::try_from(slaves).unwrap_or(usize::MAX),
+            expected,
+            conf: ConfProgress { sent: conf.sent(), total: conf.length().saturating_mul(slaves.into()) },
+            progress: options.tells_progress(),
+        };
+        Ok(Self { listener, discovery, destination, wanted })
+    }
+
+    fn with_display(self, options: &Options, screen: &Screen) -> Surroundings {
+        let Self { listener, discovery, destination, wanted } = self;
+        let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
+        Surroundings { listener, discovery, display: Display::new(screen, wanted), destination, tail }
+    }
+}
+
+/// What a report says of the session beside what is found in it, kept before the conf is given away.
+struct About {
+    began: WallClockTime,
+    conf: report::Conf,
+    asked: report::Asked,
+}
+
+impl About {
+    fn new(options: &Options, conf: &ConfFile) -> Self {
+        let words = conf.command_line().words();
+        let line = words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        let path = options.conf().display().to_string();
+        Self {
+            began: wall_clock_now(),
+            conf: report::Conf::new(path, conf.length(), line, conf.payload_length()),
+            asked: report::Asked::new(options.slaves().get(), options.rounds(), options.max_skew()),
+        }
+    }
+
+    fn document(self, options: &Options, report: &synexec_proto::master::Report, kept: &Kept) -> Document {
+        let Self { began, conf, asked } = self;
+        let session = options.common.session().0;
+        report::build(report, report::Context { session, master: host_name(), conf, asked, began, kept })
+    }
+}
+
+fn destination(options: &Options, screen: &Screen) -> Result<Destination, OutputDirError> {
+    let directory: Option<&Path> = options.output.as_deref();
+    Ok(match directory {
+        _ if options.live => Destination::Stdout(screen.clone()),
+        Some(directory) => Destination::Files(Store::open(directory, options.rounds())?),
+        None if options.gathers() => Destination::Files(Store::temporary(options.rounds())?),
+        None => Destination::Nowhere,
+    })
+}
+
+fn listen(options: &Options, interface: Option<&Interface>) -> Result<TcpListener> {
+    let address = interface.map_or(Ipv4Addr::UNSPECIFIED, |interface| interface.address);
+    let port = options.common.port;
+    let listener = transport::listen(address, port).with_context(|| {
+        format!("cannot listen on TCP port {port}; is another master running? (choose with --port)")
+    })?;
+    log::debug!("listening on {}", listener.local_addr().context("cannot tell the listening port")?);
+    Ok(listener)
+}
