@@ -85,6 +85,9 @@ impl Counts {
                 self.joined = *joined;
                 self.here.remove(&slave.address);
             }
+            Notice::Released { address } => {
+                self.here.remove(address);
+            }
             Notice::Configuring { .. } => self.stage = Stage::Configuring,
             Notice::NextRound { round, rounds } => self.next_round(*round, *rounds),
             Notice::Accepted { .. } => self.accepted += 1,
@@ -220,6 +223,8 @@ mod tests {
     fn tasks_run_until_they_end_and_are_late_until_they_answer() {
         let mut counts = Counts::new(4, Vec::new());
         (1..=4).for_each(|number| counts.take(&joined(number)));
+        counts.take(&joined(5));
+        counts.take(&Notice::Released { address: slave(5).address });
         counts.take(&Notice::Gone { slaves: 4 });
         counts.take(&Notice::Late { slave: slave(3), silence: Duration::from_secs(7) });
         counts.take(&Notice::Late { slave: slave(4), silence: Duration::from_secs(7) });
