@@ -34,7 +34,12 @@ const REPORTS: &str = "Reports";
 /// network or files failed; 130 or 143 interrupted.
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(name = "synexec_master", version, max_term_width = 100)]
+#[command(
+    name = "synexec_master",
+    version,
+    max_term_width = 100,
+    override_usage = "synexec_master [OPTIONS] <SLAVES> <CONF>\n       synexec_master --check <CONF>"
+)]
 pub struct Options {
     /// How many slaves take part
     #[arg(required_unless_present = "check")]
