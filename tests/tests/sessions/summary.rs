@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use synexec_tests::fleet::{Fleet, rows};
 use synexec_tests::lab::harness::Test;
-use synexec_tests::process::{Finished, Process};
+use synexec_tests::process::{Finished, Process, eventually};
 use synexec_tests::programs;
-use synexec_tests::report::{self, only_round};
+use synexec_tests::report::{self, Round, only_round};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("summary::a_sentence_then_a_row_for_each", a_sentence_then_a_row_for_each),
@@ -59,20 +59,28 @@ fn unfold(row: &str) -> Result<BTreeSet<String>> {
     Ok(numbers.map(|number| format!("vm{number}")).collect())
 }
 
+/// A session and its round, unless most of its slaves stand out for having been late, as where the machine is busy.
+fn session_of_punctual_ones(fleet: &Fleet) -> Result<Option<(Finished, Round)>> {
+    let json = report::file(&fleet.control).display().to_string();
+    let finished = run(fleet, ONE_FAILS, &["--json", &json], None)?;
+    let round = only_round(&fleet.control)?;
+    let notable = round.slaves.iter().filter(|slave| slave.all["stands_out"] == true).count();
+    Ok((notable <= 20).then_some((finished, round)))
+}
+
 fn of_many_only_those_that_stand_out_have_a_row() -> Result<()> {
     let fleet = Fleet::new(40)?;
     let _slaves = fleet.slaves(&[])?;
-    let json = report::file(&fleet.control).display().to_string();
-    let finished = run(&fleet, ONE_FAILS, &["--json", &json], None)?;
+    let session = || session_of_punctual_ones(&fleet).transpose();
+    let (finished, round) = eventually("a session in which most are punctual", session)??;
     ensure!(finished.code() == Some(1) && finished.stdout.starts_with("39 of 40 slaves succeeded"), "{finished:?}");
     let table: Vec<_> = finished.stdout.lines().skip(3).collect();
     ensure!(table[0].contains("vm17") && table[0].contains("exited 1") && table[0].starts_with(" !"), "{finished:?}");
-    let round = only_round(&fleet.control)?;
     let plain = round.slaves.iter().filter(|slave| slave.all["stands_out"] == false);
     let plain: BTreeSet<_> = plain.map(|slave| slave.name.clone()).collect();
     let folded = table.last().context("no rows")?;
     ensure!(unfold(folded)? == plain && folded.contains(&format!(" {}x ", plain.len())), "{finished:?}\n{round:#?}");
-    // This machine may be busy: some start late, and stand out for that.
+    // Some may have started late all the same, and stand out for that.
     ensure!(table.len() == 1 + round.slaves.len() - plain.len(), "{finished:?}");
 
     let finished = run(&fleet, ONE_FAILS, &["--all"], None)?;
