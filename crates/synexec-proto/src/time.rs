@@ -6,6 +6,11 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const NANOS_PER_MICRO: i64 = 1_000;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
+/// A time in nanoseconds; the most there is where it is longer.
+pub fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// An instant on one host's `CLOCK_MONOTONIC`, in nanoseconds since an origin that only that host knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MonotonicInstant(u64);
@@ -27,13 +32,13 @@ impl MonotonicInstant {
     /// The instant `later` after this one; the last there is when that is beyond it.
     #[must_use]
     pub fn plus(self, later: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_add(nanos(later)))
     }
 
     /// The instant `earlier` before this one; the origin when that is beyond it.
     #[must_use]
     pub fn minus(self, earlier: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(earlier.as_nanos()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_sub(nanos(earlier)))
     }
 
     /// Time from `earlier` to this instant; zero when `earlier` is the later one.

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use synexec_proto::master::{Notice, SlaveLabel};
 use synexec_proto::message::TaskProgress;
 
-use super::text::has_failed;
 use crate::names::fold;
 
 /// Names that are shown one by one; of more, only how many there are.
@@ -96,7 +95,7 @@ impl Counts {
                 self.running.clone_from(&self.here);
                 (self.stage, self.running_since) = (Stage::Running, Instant::now());
             }
-            Notice::Ended { slave, outcome, .. } => self.settle(slave, has_failed(outcome)),
+            Notice::Ended { slave, outcome, .. } => self.settle(slave, !outcome.has_succeeded()),
             Notice::Declined { slave, .. } | Notice::Lost { slave, .. } => self.settle(slave, true),
             Notice::Progress { slave, stopped, progress } => {
                 if !self.was_told_lately(slave) {

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use log::Level;
-use synexec_proto::master::{MeasuredStart, Notice, Outcome, SlaveLabel};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::master::{MeasuredStart, Notice, SlaveLabel};
 
 use crate::report::kept_at as kept_at_words;
 use crate::units;
@@ -31,7 +30,7 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         | Notice::OutputLost { .. }
         | Notice::RoundsLeftOut { .. }
         | Notice::SkewExceeded { .. } => Level::Warn,
-        Notice::Ended { outcome, .. } if is_counted && !has_failed(outcome) => Level::Debug,
+        Notice::Ended { outcome, .. } if is_counted && outcome.has_succeeded() => Level::Debug,
         Notice::Joined { .. }
         | Notice::Configuring { .. }
         | Notice::Starting { .. }
@@ -44,11 +43,6 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         }
         _ => Level::Info,
     }
-}
-
-/// Whether this end is not what the user hoped for.
-pub fn has_failed(outcome: &Outcome) -> bool {
-    !matches!(outcome, Outcome::Ended(TaskEnd::Exited(0)) | Outcome::Finished)
 }
 
 /// The line.

@@ -1,12 +1,12 @@
 //! Outputs as they arrive: into files, onto stdout, or their ends into memory. One thread does all of it, so that neither
-//! a slow disk nor a terminal that was stopped holds up the session.
+//! a slow disk nor a reader that pauses holds up the session.
 
 mod live;
 mod store;
 mod tails;
 
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::thread::JoinHandle;
 
@@ -163,9 +163,4 @@ fn is_of_all(error: &io::Error) -> bool {
         ErrorKind::InvalidFilename,
     ];
     !of_one.contains(&error.kind())
-}
-
-/// The path as it was given, made independent of where the program goes.
-pub(super) fn absolute(path: &Path) -> io::Result<PathBuf> {
-    std::path::absolute(path)
 }

@@ -1,6 +1,7 @@
 //! Outputs as files: `RANK-NAME.out`, with several rounds in a directory `round-K` for each.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,8 +11,6 @@ use nix::libc::O_NOFOLLOW;
 use synexec_proto::master::{OutputId, OutputStep};
 use tempfile::TempDir;
 use thiserror::Error;
-
-use super::absolute;
 
 /// Most bytes of a name that go into a file's name, of which Linux takes 255. The rank makes it unique anyway.
 const NAME_MAX: usize = 180;
@@ -51,7 +50,7 @@ impl Store {
     /// [`OutputDirError`].
     pub fn open(directory: &Path, rounds: u32) -> Result<Self, OutputDirError> {
         let error = |why| OutputDirError { path: directory.to_owned(), why };
-        let absolute = absolute(directory).map_err(error)?;
+        let absolute = std::path::absolute(directory).map_err(error)?;
         fs::create_dir_all(&absolute).map_err(error)?;
         // Whether files can be made there is known only when one is.
         tempfile::tempfile_in(&absolute).map_err(error)?;
@@ -105,19 +104,10 @@ impl Store {
     }
 
     fn unfinished(&mut self, id: OutputId, name: &str) -> io::Result<&mut Unfinished> {
-        let path = self.path(id, name);
-        match self.open.entry(id) {
-            std::collections::btree_map::Entry::Occupied(open) => Ok(open.into_mut()),
-            std::collections::btree_map::Entry::Vacant(vacant) => Ok(vacant.insert(Unfinished::create(path)?)),
-        }
-    }
-
-    fn path(&self, id: OutputId, name: &str) -> PathBuf {
-        let file = format!("{}-{}.out", id.rank, file_name(name));
-        if self.has_rounds {
-            self.directory.join(format!("round-{}", id.round)).join(file)
-        } else {
-            self.directory.join(file)
+        let Self { directory, has_rounds, open, .. } = self;
+        match open.entry(id) {
+            Entry::Occupied(open) => Ok(open.into_mut()),
+            Entry::Vacant(vacant) => Ok(vacant.insert(Unfinished::create(path(directory, *has_rounds, id, name))?)),
         }
     }
 }
@@ -159,6 +149,11 @@ impl Unfinished {
     fn part(&self) -> PathBuf {
         part_of(&self.path)
     }
+}
+
+fn path(directory: &Path, has_rounds: bool, id: OutputId, name: &str) -> PathBuf {
+    let file = format!("{}-{}.out", id.rank, file_name(name));
+    if has_rounds { directory.join(format!("round-{}", id.round)).join(file) } else { directory.join(file) }
 }
 
 /// Makes a directory in one that is there; a link to one elsewhere is none.

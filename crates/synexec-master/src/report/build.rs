@@ -9,13 +9,13 @@ use synexec_proto::clock::ClockEstimate;
 use synexec_proto::master::{MeasuredStart, Outcome, Output, OutputId, Report, Round, Row, Skew, Verdict};
 use synexec_proto::message::{Guest, Usage};
 use synexec_proto::outcome::TaskEnd;
-use synexec_proto::time::{MonotonicInstant, WallClockTime};
+use synexec_proto::time::{MonotonicInstant, WallClockTime, nanos};
 
 use super::document::{
     Asked, ClockReport, Conf, Document, GuestReport, OutcomeReport, OutputReport, OutputState, RoundReport, SCHEMA,
     SkewReport, SlaveReport, StartReport, UsageReport, VERSION,
 };
-use super::remarks::{has_succeeded, remarks};
+use super::remarks::remarks;
 use super::sentence;
 use crate::outputs::Kept;
 
@@ -103,7 +103,7 @@ impl Builder<'_> {
         RoundReport {
             round: self.number,
             sentence: sentence::of_round(round),
-            succeeded: round.rows.iter().filter(|row| has_succeeded(row)).count(),
+            succeeded: round.rows.iter().filter(|row| row.outcome.has_succeeded()).count(),
             zero: zero.map(|zero| self.clock.date(zero)),
             ordered_ns: zero.zip(round.ordered).map(|(zero, ordered)| ordered.nanos_after(zero)),
             skew: round.skew.as_ref().map(skew),
@@ -131,7 +131,7 @@ impl Builder<'_> {
             usage: row.usage.map(usage),
             guest: row.guest.as_ref().map(guest),
             answered_late_ns: row.answered_late.map(nanos),
-            stands_out: !has_succeeded(row) || !remarks.is_empty(),
+            stands_out: !row.outcome.has_succeeded() || !remarks.is_empty(),
             remarks,
             output: self.output(row),
         }
@@ -175,7 +175,7 @@ fn outcome(row: &Row) -> OutcomeReport {
         Outcome::Lost { .. } => ("lost", None, None),
         Outcome::Cancelled => ("cancelled", None, None),
     };
-    OutcomeReport { kind, status, signal, text: row.outcome.to_string(), succeeded: has_succeeded(row) }
+    OutcomeReport { kind, status, signal, text: row.outcome.to_string(), succeeded: row.outcome.has_succeeded() }
 }
 
 fn skew(skew: &Skew) -> SkewReport {
@@ -234,10 +234,6 @@ fn verdict(verdict: Verdict) -> &'static str {
         Verdict::MasterFailed => "master_failed",
         Verdict::Interrupted(_) => "interrupted",
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// RFC 3339, section 5.6, in UTC and to the nanosecond. All that fits into 64 bits of nanoseconds has such a date.

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use synexec_proto::master::{Outcome, Output, Row};
+use synexec_proto::master::{Output, Row};
 use synexec_proto::message::Guest;
-use synexec_proto::outcome::TaskEnd;
 
 use crate::units::time;
 
@@ -49,11 +48,6 @@ pub fn is_disturbed(row: &Row) -> bool {
     row.guest.as_ref().is_some_and(|guest| !of_guest(guest, elapsed).is_empty())
 }
 
-/// Whether the task counts as a success.
-pub fn has_succeeded(row: &Row) -> bool {
-    matches!(row.outcome, Outcome::Ended(TaskEnd::Exited(0)) | Outcome::Finished)
-}
-
 fn of_guest(guest: &Guest, elapsed: Duration) -> Vec<String> {
     let step = Duration::from_nanos(guest.clock_step.unsigned_abs());
     let direction = if guest.clock_step < 0 { "back" } else { "forward" };
@@ -72,8 +66,9 @@ fn lateness(row: &Row) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use synexec_proto::master::{RunTimes, SlaveLabel};
+    use synexec_proto::master::{Outcome, RunTimes, SlaveLabel};
     use synexec_proto::message::OutputPlace;
+    use synexec_proto::outcome::TaskEnd;
     use synexec_proto::time::WallClockTime;
 
     use super::*;

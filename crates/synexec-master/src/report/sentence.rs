@@ -5,7 +5,7 @@ use std::time::Duration;
 use synexec_proto::master::{Outcome, Round, Skew, Verdict};
 
 use super::document::Asked;
-use super::remarks::{has_succeeded, is_disturbed};
+use super::remarks::is_disturbed;
 use crate::units::{time, time_within};
 
 /// How many succeeded, how far apart they started, and how long all were running together.
@@ -14,15 +14,14 @@ pub fn of_round(round: &Round) -> String {
         return of_unstarted(round);
     }
     let count = round.rows.len();
-    let succeeded = round.rows.iter().filter(|row| has_succeeded(row)).count();
+    let succeeded = round.rows.iter().filter(|row| row.outcome.has_succeeded()).count();
     let disturbed = round.rows.iter().filter(|row| is_disturbed(row)).count();
     let start = round.skew.as_ref().map_or_else(String::new, |skew| format!("; {}", of_skew(skew)));
     format!("{succeeded} of {count} {} succeeded{start}.{}", plural(count, "slave"), of_disturbed(disturbed))
 }
 
 fn has_started(round: &Round) -> bool {
-    let has_ended = |outcome: &Outcome| matches!(outcome, Outcome::Ended(_) | Outcome::Finished);
-    round.ordered.is_some() || round.rows.iter().any(|row| has_ended(&row.outcome))
+    round.ordered.is_some() || round.rows.iter().any(|row| row.outcome.has_ended())
 }
 
 fn of_unstarted(round: &Round) -> String {
@@ -66,7 +65,7 @@ pub fn of_session(rounds: &[Round], verdict: Verdict, asked: &Asked) -> String {
 }
 
 fn of_rounds(rounds: &[&Round], asked: u32) -> String {
-    let good = rounds.iter().filter(|round| round.rows.iter().all(has_succeeded)).count();
+    let good = rounds.iter().filter(|round| round.rows.iter().all(|row| row.outcome.has_succeeded())).count();
     let spread = spread(rounds).map_or_else(String::new, |spread| format!("; {spread}"));
     let left_out = usize::try_from(asked).unwrap_or(0).saturating_sub(rounds.len());
     let left_out = if left_out > 0 { format!("; {left_out} not run") } else { String::new() };

@@ -7,7 +7,7 @@ use super::awake::{Deadline, Now};
 use super::member::{Heard, Member, PhaseStart, Unanswered};
 use super::output::{Fetched, OutputStream, Request};
 use super::roster::{Awaited, Roster, Slave};
-use super::{Loss, Notice, Outcome, Output, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
+use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
 use crate::message::{Feature, Features, Message};
 use crate::session::Disconnect;
 use crate::wire::SLOWEST_BYTES_PER_SECOND;
@@ -204,8 +204,7 @@ impl Fetching {
         let asked = self.asked(now);
         let Some(slave) = self.slaves.get_mut(peer).filter(|slave| !slave.is_settled()) else { return };
         let Some(output) = &slave.member.output else { return };
-        let place =
-            self.rows.iter().find(|row| row.rank == slave.member.rank).and_then(|row| row.output_place.as_ref());
+        let place = row_of(&self.rows, &slave.member).and_then(|row| row.output_place.as_ref());
         // What others of its group have written meanwhile may come too.
         let is_endless = place.is_some_and(|place| output.end() > place.length.saturating_add(WINDOW.into()));
         match output.fetched() {
@@ -265,7 +264,7 @@ impl Fetching {
 }
 
 fn first_state(member: &Member, row: &Row, wanted: OutputsWanted, asked: Unanswered) -> Fetch {
-    if !matches!(row.outcome, Outcome::Ended(_) | Outcome::Finished) || wanted == OutputsWanted::Nothing {
+    if !row.outcome.has_ended() || wanted == OutputsWanted::Nothing {
         return Fetch::NotWanted;
     }
     if !member.has(Feature::Outputs) {
@@ -303,8 +302,12 @@ fn request(wanted: OutputsWanted, offset: u64) -> Request {
     }
 }
 
+/// A slave's row, of rows by rank.
+fn row_of<'a>(rows: &'a [Row], member: &Member) -> Option<&'a Row> {
+    rows.get(usize::try_from(member.rank).ok()?)
+}
+
 fn lost_notice(slave: &Slave<Fetch>, rows: &[Row], why: String) -> Notice {
-    let row = rows.iter().find(|row| row.rank == slave.member.rank);
-    let place = row.and_then(|row| row.output_place.as_ref());
+    let place = row_of(rows, &slave.member).and_then(|row| row.output_place.as_ref());
     Notice::OutputLost { slave: slave.member.label.clone(), why, kept_at: place.map(|place| place.path.clone()) }
 }

@@ -93,6 +93,18 @@ pub enum Outcome {
     Cancelled,
 }
 
+impl Outcome {
+    /// Whether its task ran to its end.
+    pub fn has_ended(&self) -> bool {
+        matches!(self, Self::Ended(_) | Self::Finished)
+    }
+
+    /// Whether its task ended, and is not known to have failed.
+    pub fn has_succeeded(&self) -> bool {
+        matches!(self, Self::Ended(TaskEnd::Exited(0)) | Self::Finished)
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -258,8 +270,7 @@ impl Round {
 
     /// Whether every slave is there for another round.
     pub(super) fn is_whole(&self) -> bool {
-        let has_ended = |row: &Row| matches!(row.outcome, Outcome::Ended(_) | Outcome::Finished);
-        self.rows.iter().all(|row| has_ended(row) && !row.has_lost_output())
+        self.rows.iter().all(|row| row.outcome.has_ended() && !row.has_lost_output())
     }
 }
 
@@ -295,7 +306,7 @@ fn judge(rounds: &[Round], max_skew: Option<Duration>) -> Verdict {
         || rows().any(Row::has_lost_output)
     {
         Verdict::Lost
-    } else if any(|outcome| matches!(outcome, Outcome::Ended(end) if *end != TaskEnd::Exited(0))) {
+    } else if any(|outcome| outcome.has_ended() && !outcome.has_succeeded()) {
         Verdict::TaskFailed
     } else if max_skew.is_some_and(above) {
         Verdict::SkewExceeded

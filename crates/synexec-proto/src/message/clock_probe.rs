@@ -16,7 +16,7 @@ pub struct ClockProbe {
 impl ClockProbe {
     /// The message's data.
     pub fn encode(&self) -> Vec<u8> {
-        FieldWriter::default().put(SENT, &self.sent.as_nanos().to_be_bytes()).finish()
+        FieldWriter::default().put_u64(SENT, self.sent.as_nanos()).finish()
     }
 
     /// Reads the message's data.

@@ -23,9 +23,9 @@ impl ClockReply {
     /// The message's data.
     pub fn encode(&self) -> Vec<u8> {
         FieldWriter::default()
-            .put(SENT, &self.sent.as_nanos().to_be_bytes())
-            .put(RECEIVED, &self.received.as_nanos().to_be_bytes())
-            .put(REPLIED, &self.replied.as_nanos().to_be_bytes())
+            .put_u64(SENT, self.sent.as_nanos())
+            .put_u64(RECEIVED, self.received.as_nanos())
+            .put_u64(REPLIED, self.replied.as_nanos())
             .finish()
     }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::wire::{get_u64s, u64_nanos};
+use crate::time::nanos;
+use crate::wire::get_u64s;
 
 /// What a task used, as `wait4` tells it of the first process and all that it has waited for. On the wire: five u64, user
 /// and system time in nanoseconds, peak resident memory in bytes, voluntary and involuntary context switches.
@@ -24,8 +25,8 @@ pub struct Usage {
 impl Usage {
     pub(super) fn encode(&self) -> Vec<u8> {
         let numbers = [
-            u64_nanos(self.cpu_user),
-            u64_nanos(self.cpu_system),
+            nanos(self.cpu_user),
+            nanos(self.cpu_system),
             self.peak_memory,
             self.voluntary_switches,
             self.involuntary_switches,
@@ -57,7 +58,7 @@ pub struct Guest {
 
 impl Guest {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let [steal, suspended] = [self.steal, self.suspended].map(|time| u64_nanos(time).to_be_bytes());
+        let [steal, suspended] = [self.steal, self.suspended].map(|time| nanos(time).to_be_bytes());
         [steal, self.clock_step.to_be_bytes(), suspended].concat()
     }
 
@@ -74,10 +75,10 @@ mod tests {
 
     #[test]
     fn numbers_are_in_their_places() {
-        let nanos = Duration::from_nanos;
+        let time = Duration::from_nanos;
         let usage = Usage {
-            cpu_user: nanos(1),
-            cpu_system: nanos(2),
+            cpu_user: time(1),
+            cpu_system: time(2),
             peak_memory: 3,
             voluntary_switches: 4,
             involuntary_switches: 5,
@@ -85,7 +86,7 @@ mod tests {
         let bytes: [u8; 40] = usage.encode().try_into().unwrap();
         assert_eq!(bytes, *[1u64, 2, 3, 4, 5].map(u64::to_be_bytes).concat());
         assert_eq!(Usage::decode(&bytes), usage);
-        let guest = Guest { steal: nanos(1), clock_step: -2, suspended: nanos(3), clock_source: None };
+        let guest = Guest { steal: time(1), clock_step: -2, suspended: time(3), clock_source: None };
         let bytes: [u8; 24] = guest.encode().try_into().unwrap();
         assert_eq!(Guest::decode(&bytes, None), guest);
     }

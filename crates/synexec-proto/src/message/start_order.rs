@@ -8,7 +8,7 @@ const INSTANT: u16 = 1;
 
 /// The message's data; none for a start at once.
 pub(super) fn encode(instant: Option<MonotonicInstant>) -> Vec<u8> {
-    instant.map_or_else(Vec::new, |at| FieldWriter::default().put(INSTANT, &at.as_nanos().to_be_bytes()).finish())
+    instant.map_or_else(Vec::new, |at| FieldWriter::default().put_u64(INSTANT, at.as_nanos()).finish())
 }
 
 /// Reads the message's data.

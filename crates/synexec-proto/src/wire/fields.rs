@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::time::nanos;
+
 /// Data that are no sequence of fields, or lack one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum FieldError {
@@ -64,7 +66,7 @@ impl FieldWriter {
     /// Adds a time in nanoseconds (u64); the longest there is where it is longer.
     #[must_use]
     pub fn put_duration(self, tag: u16, time: Duration) -> Self {
-        self.put_u64(tag, u64_nanos(time))
+        self.put_u64(tag, nanos(time))
     }
 
     /// Adds a field where there is something to write.
@@ -154,11 +156,6 @@ impl<'a> Iterator for FieldReader<'a> {
         self.0 = field.map_or(&[], |(_, _, rest)| rest);
         Some(field.map(|(tag, value, _)| (tag, value)).ok_or(FieldError::Truncated))
     }
-}
-
-/// A time as nanoseconds; the most there is where it is longer.
-pub(crate) fn u64_nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The numbers in a value that is nothing but so many of them. Those that the value is too short for are zero.

@@ -9,7 +9,7 @@ mod header;
 pub use command::Command;
 pub(crate) use decoder::SLOWEST_BYTES_PER_SECOND;
 pub use decoder::{DecodeError, FrameDecoder};
+pub(crate) use fields::get_u64s;
 pub use fields::{FieldError, FieldReader, FieldWriter};
-pub(crate) use fields::{get_u64s, u64_nanos};
 pub use frame::{DATA_MAX, Frame, FrameTooLong};
 pub use header::{HEADER_LEN, Header, PROTOCOL_VERSION, SessionId};
