@@ -14,5 +14,6 @@ pub mod names;
 pub mod options;
 pub mod precedence;
 pub mod process;
+pub mod random;
 pub mod signals;
 pub mod timer;

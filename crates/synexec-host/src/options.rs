@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use synexec_proto::session::{DEFAULT_LOST_AFTER, DEFAULT_PORT};
+use synexec_proto::session::{DEFAULT_LOST_AFTER, DEFAULT_PORT, DEFAULT_RECONNECT};
 use synexec_proto::wire::SessionId;
 
 /// Longest silence that is not yet a loss, in seconds: a day. The kernel's keepalive timers reach not much further.
@@ -31,6 +31,11 @@ pub struct Common {
           value_parser = RangedU64ValueParser::<u64>::new().range(1..=LOST_AFTER_MAX))]
     lost_after: u64,
 
+    /// Seconds in which a connection that breaks while tasks run may be taken up again; 0: not at all
+    #[arg(long, value_name = "SECS", default_value_t = DEFAULT_RECONNECT.as_secs(),
+          value_parser = RangedU64ValueParser::<u64>::new().range(0..=LOST_AFTER_MAX))]
+    reconnect: u64,
+
     /// Run in the background; print the pid on stdout
     #[arg(short, long)]
     pub daemon: bool,
@@ -52,6 +57,11 @@ impl Common {
     /// The session.
     pub fn session(&self) -> SessionId {
         SessionId(self.session)
+    }
+
+    /// Time in which a broken connection may be taken up again.
+    pub fn reconnect(&self) -> Duration {
+        Duration::from_secs(self.reconnect)
     }
 
     /// Silence after which a peer counts as lost.

@@ -6,9 +6,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use anyhow::{Context, Result};
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::next_event;
+use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
-use synexec_proto::master::{self, Action, PeerId, Report, Session};
+use synexec_proto::master::{self, Action, PeerId, Report, Session, TokenSeed};
 use synexec_proto::message::{ConfBegin, Message};
 use synexec_proto::session::Disconnect;
 use synexec_proto::wire::SessionId;
@@ -69,7 +70,8 @@ impl Dispatcher {
         Acceptor { listener, session: id, lost_after, events: sender.clone() }
             .start()
             .context("cannot start a thread")?;
-        let session = Session::new(options.settings(&conf), monotonic_now());
+        let seed = TokenSeed::new(random::bytes().context("the kernel gives no random numbers")?);
+        let session = Session::new(options.settings(&conf, seed), monotonic_now());
         let outputs = Outputs::start(destination, tail, sender.clone()).context("cannot start a thread")?;
         log::info!("waiting for {} slaves", options.slaves());
         Ok(Self { session, id, conf, discovery, display, outputs, outboxes: Outboxes::new(id, sender), events })
@@ -120,8 +122,8 @@ impl Dispatcher {
                     let sent = self.send_conf(peer, begin);
                     self.note(peer, sent);
                 }
-                Action::Output { peer, name, id, step } => {
-                    if let Err(gone) = self.outputs.take(peer, id, name, step) {
+                Action::Output { name, id, step } => {
+                    if let Err(gone) = self.outputs.take(id, name, step) {
                         let failed = master::Event::OutputsFailed { why: gone.to_string() };
                         self.session.handle(monotonic_now(), failed);
                     }

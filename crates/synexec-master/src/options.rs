@@ -8,7 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 use synexec_host::names::host_name;
 use synexec_host::options::Common;
-use synexec_proto::master::{OutputsWanted, Settings};
+use synexec_proto::master::{OnLost, OutputsWanted, Settings, TokenSeed};
 
 use crate::conf_file::ConfFile;
 
@@ -69,6 +69,18 @@ pub struct Options {
     #[arg(long, value_name = "SECS")]
     wait: Option<NonZeroU64>,
 
+    /// Start with so many slaves of those asked for, where --wait is over and no more are here
+    #[arg(long, value_name = "N", requires = "wait")]
+    quorum: Option<NonZeroU32>,
+
+    /// Stop tasks that have not ended after this time; the row says `timed out` [default: wait for ever]
+    #[arg(long, value_name = "SECS")]
+    timeout: Option<NonZeroU64>,
+
+    /// What becomes of the other tasks when a slave is lost while they run
+    #[arg(long, value_name = "WHAT", default_value = "continue")]
+    on_lost: OnLostChoice,
+
     /// How far ahead the start is ordered, at most ten minutes [default: as the measured round trips ask for]
     #[arg(long, value_name = "MS", value_parser = RangedU64ValueParser::<u64>::new().range(1..=LEAD_MAX_MILLIS))]
     lead: Option<u64>,
@@ -126,6 +138,15 @@ pub struct Options {
     pub color: ColorWhen,
 }
 
+/// What becomes of the other tasks when a slave is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnLostChoice {
+    /// They are stopped.
+    Abort,
+    /// They run to their ends.
+    Continue,
+}
+
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
@@ -138,8 +159,8 @@ pub enum ColorWhen {
 }
 
 impl Options {
-    /// The session that is asked for.
-    pub fn settings(&self, conf: &ConfFile) -> Settings {
+    /// The session that is asked for; its slaves' tokens are made from the seed.
+    pub fn settings(&self, conf: &ConfFile, token_seed: TokenSeed) -> Settings {
         Settings {
             name: host_name(),
             slaves: self.slaves(),
@@ -152,6 +173,14 @@ impl Options {
             max_skew: self.max_skew(),
             progress: self.progress.map(|seconds| Duration::from_secs(seconds.into())),
             outputs: self.outputs_wanted(),
+            quorum: self.quorum,
+            timeout: self.timeout.map(|seconds| Duration::from_secs(seconds.get())),
+            on_lost: match self.on_lost {
+                OnLostChoice::Abort => OnLost::Abort,
+                OnLostChoice::Continue => OnLost::Continue,
+            },
+            reconnect: self.common.reconnect(),
+            token_seed,
         }
     }
 

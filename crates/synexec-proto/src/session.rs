@@ -10,6 +10,9 @@ use crate::wire::DecodeError;
 /// Time that a task has to end after it was told to (SIGTERM), before it is killed (SIGKILL).
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
 
+/// Time for a connection that has broken while tasks run to be taken up again, unless the user says otherwise.
+pub const DEFAULT_RECONNECT: Duration = Duration::from_secs(10);
+
 /// How often a master invites slaves, and how often a slave tries again.
 pub const DISCOVERY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -37,7 +40,17 @@ pub enum Disconnect {
     /// A message had begun and did not end in time.
     #[error("it began a message and did not finish it in time")]
     Stalled,
+    /// It has said that the session is over for it.
+    #[error("it has left the session")]
+    Left,
     /// It does not take what is sent to it.
     #[error("it has stopped reading")]
     NotReading,
+}
+
+impl Disconnect {
+    /// Whether the peer may come back: its connection has broken, and it is not the peer that ended it.
+    pub fn may_return(&self) -> bool {
+        matches!(self, Self::Closed | Self::Broken(_) | Self::Stalled)
+    }
 }

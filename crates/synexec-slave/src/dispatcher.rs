@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::{next_event, tell};
 use synexec_host::exit::ExitStatus;
+use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_proto::message::{ConfBegin, Fetch, Message, Reason, TaskProgress};
 use synexec_proto::slave::{self, Action, ExitCause, Slave, StopSignal};
@@ -73,8 +74,13 @@ impl Dispatcher {
         let to_dispatcher = sender.clone();
         let forward = move |interrupt| to_dispatcher.try_send(Event::Slave(slave::Event::Shutdown(interrupt))).is_ok();
         signals.forward(forward).context("cannot start a thread")?;
-        let settings =
-            slave::Settings { name: options.name.clone(), dials: options.master.is_some(), once: options.once };
+        let settings = slave::Settings {
+            name: options.name.clone(),
+            instance: u64::from_ne_bytes(random::bytes().context("the kernel gives no random numbers")?),
+            dials: options.master.is_some(),
+            once: options.once,
+            reconnect: options.common.reconnect(),
+        };
         Ok(Self {
             slave: Slave::new(settings, monotonic_now()),
             session: options.common.session(),

@@ -31,16 +31,26 @@ struct Reader {
     file: Arc<File>,
     end: Arc<OnceLock<u64>>,
     position: u64,
-    /// While all was read from the beginning.
-    hasher: Option<Hasher>,
+    /// Of all up to here.
+    hasher: Hasher,
+    hashed: u64,
+    /// Which answer it is that reads: one before it may still be on its way to a connection that has broken.
+    answer: u64,
 }
 
 impl WrittenOutput {
     /// A reader of this open file, whatever becomes of its name.
     pub fn new(path: PathBuf, file: File) -> Self {
         let (file, end) = (Arc::new(file), Arc::new(OnceLock::new()));
-        let hasher = Some(Hasher::default());
-        let reader = Reader { file: Arc::clone(&file), end: Arc::clone(&end), position: 0, hasher };
+        let (file_to_read, end_to_read) = (Arc::clone(&file), Arc::clone(&end));
+        let reader = Reader {
+            file: file_to_read,
+            end: end_to_read,
+            position: 0,
+            hasher: Hasher::default(),
+            hashed: 0,
+            answer: 0,
+        };
         Self { path, file, end, reader: Arc::new(Mutex::new(reader)) }
     }
 
@@ -69,12 +79,15 @@ impl WrittenOutput {
         if fetch.follow && !is_over && *self.end.get().unwrap_or(&length) <= fetch.offset {
             return Ok(None);
         }
-        lock(&self.reader).seek(fetch.offset);
+        let answer = lock(&self.reader).begin_answer(fetch.offset);
         let reader = Arc::clone(&self.reader);
         let mut left = Some(fetch.length);
         Ok(Some(Box::new(move |buffer| {
             let Some(wanted) = left else { return Ok(()) };
             let mut reader = lock(&reader);
+            if reader.answer != answer {
+                return Ok(());
+            }
             let last = match reader.next_part(wanted, session, buffer) {
                 Ok(0) => Message::OutputMark(reader.mark(is_over)),
                 Ok(length) => {
@@ -92,11 +105,20 @@ impl WrittenOutput {
 }
 
 impl Reader {
-    fn seek(&mut self, offset: u64) {
+    /// Goes to where the next answer begins, and gives its number. What is read once more is not hashed once more.
+    fn begin_answer(&mut self, offset: u64) -> u64 {
         if offset == 0 {
-            (self.position, self.hasher) = (0, Some(Hasher::default()));
-        } else if offset != self.position {
-            (self.position, self.hasher) = (offset, None);
+            (self.hasher, self.hashed) = (Hasher::default(), 0);
+        }
+        (self.position, self.answer) = (offset, self.answer + 1);
+        self.answer
+    }
+
+    fn hash(&mut self, data: &[u8]) {
+        let known = self.hashed.checked_sub(self.position).and_then(|known| usize::try_from(known).ok());
+        if let Some(news) = known.and_then(|known| data.get(known..)) {
+            self.hasher.update(news);
+            self.hashed = self.hashed.saturating_add(u64::try_from(news.len()).unwrap_or(0));
         }
     }
 
@@ -109,10 +131,8 @@ impl Reader {
         let read = self.file.read_at(data, self.position)?;
         let data_length = u16::try_from(read).map_err(io::Error::other)?;
         *header = Header::new(session, Command::OutputPart, data_length).encode();
+        self.hash(data.get(..read).unwrap_or_default());
         self.position += u64::from(data_length);
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(data.get(..read).unwrap_or_default());
-        }
         buffer.truncate(HEADER_LEN + read);
         Ok(data_length)
     }
@@ -120,7 +140,7 @@ impl Reader {
     /// The end is told only when the task is over for its master too.
     fn mark(&self, is_over: bool) -> OutputMark {
         let is_end = is_over && self.end.get().is_none_or(|end| self.position >= *end);
-        let digest = self.hasher.as_ref().filter(|_| is_end).map(Hasher::digest);
+        let digest = (is_end && self.hashed == self.position).then(|| self.hasher.digest());
         OutputMark { position: self.position, is_end, digest }
     }
 }
@@ -179,7 +199,26 @@ mod tests {
         assert!([first, rest].concat() == content);
         assert_eq!(mark, OutputMark { position: 200_000, is_end: true, digest: Some(Digest::of(&content)) });
         let (tail, mark) = answer(&output, 199_990, 100, true);
-        assert_eq!((&tail[..], mark.digest), (&content[199_990..], None));
+        assert_eq!((&tail[..], mark.digest), (&content[199_990..], Some(Digest::of(&content))));
+        let (output, _) = written(&content);
+        assert_eq!(answer(&output, 199_990, 100, true).1.digest, None, "the rest was not read");
+    }
+
+    #[test]
+    fn a_fetch_that_is_taken_up_again_ends_with_the_digest_of_all() {
+        let content: Vec<u8> = (0..100_000u32).map(|n| n.to_le_bytes()[1]).collect();
+        let (output, _) = written(&content);
+        output.end();
+        let fetch = Fetch { offset: 0, length: 150_000, follow: false };
+        let mut lost = output.answer(fetch, true, SESSION).unwrap().unwrap();
+        let mut piece = Vec::new();
+        lost(&mut piece).unwrap();
+        let (rest, mark) = answer(&output, 30_000, 150_000, true);
+        assert!(rest == content[30_000..]);
+        assert_eq!(mark, OutputMark { position: 100_000, is_end: true, digest: Some(Digest::of(&content)) });
+        piece.clear();
+        lost(&mut piece).unwrap();
+        assert!(piece.is_empty(), "the answer before it reads no further");
     }
 
     #[test]

@@ -106,10 +106,10 @@ impl Counts {
                     self.stopped.insert(slave.address, slave.name.clone());
                 }
             }
-            Notice::Late { slave, .. } => {
+            Notice::Late { slave, .. } | Notice::Away { slave, .. } => {
                 self.late.insert(slave.address, slave.name.clone());
             }
-            Notice::Recovered { slave, .. } => {
+            Notice::Recovered { slave, .. } | Notice::Returned { slave, .. } => {
                 self.late.remove(&slave.address);
             }
             Notice::Fetching { slaves } => {

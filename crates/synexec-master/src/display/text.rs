@@ -27,6 +27,10 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         | Notice::Declined { .. }
         | Notice::Lost { .. }
         | Notice::Late { .. }
+        | Notice::Away { .. }
+        | Notice::TimedOut { .. }
+        | Notice::Aborting { .. }
+        | Notice::QuorumReached { .. }
         | Notice::OutputLost { .. }
         | Notice::RoundsLeftOut { .. }
         | Notice::SkewExceeded { .. } => Level::Warn,
@@ -109,6 +113,17 @@ pub fn text(notice: &Notice) -> String {
             format!("the output of {} cannot be fetched: {why}{place}", name(slave))
         }
         Notice::OutputsFailed { why } => format!("outputs cannot be stored any more: {why}"),
+        Notice::Away { slave, why, wait } => {
+            format!("the connection of {} broke ({why}); it has {} to come back", name(slave), units::time(*wait))
+        }
+        Notice::Returned { slave, after } => format!("{} is back, after {}", name(slave), units::time(*after)),
+        Notice::TimedOut { timeout, running } => {
+            format!("the {} that tasks have are over; stopping those of {running} slaves", units::time(*timeout))
+        }
+        Notice::Aborting { running } => format!("stopping the task on the {running} slaves that are left"),
+        Notice::QuorumReached { joined, slaves } => {
+            format!("the wait is over; going on with {joined} of {slaves} slaves")
+        }
         Notice::Lost { slave, why } => format!("{} is lost: {why}", name(slave)),
         Notice::CalledOff => "the session is called off; no task was started".to_owned(),
         Notice::Stopping { running, .. } => {

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::thread::JoinHandle;
 
 use synexec_host::events::tell;
-use synexec_proto::master::{self, OutputId, OutputStep, PeerId};
+use synexec_proto::master::{self, OutputId, OutputStep};
 use thiserror::Error;
 
 use crate::dispatcher::Event;
@@ -39,7 +39,6 @@ pub struct Kept {
 
 /// What is to be done, and for whose output.
 struct Job {
-    peer: PeerId,
     id: OutputId,
     /// What the slave is called.
     name: String,
@@ -74,8 +73,8 @@ impl Outputs {
     ///
     /// # Errors
     /// [`ThreadGone`].
-    pub fn take(&self, peer: PeerId, id: OutputId, name: String, step: OutputStep) -> Result<(), ThreadGone> {
-        self.jobs.send(Job { peer, id, name, step }).map_err(|_| ThreadGone)
+    pub fn take(&self, id: OutputId, name: String, step: OutputStep) -> Result<(), ThreadGone> {
+        self.jobs.send(Job { id, name, step }).map_err(|_| ThreadGone)
     }
 
     /// Waits until all is done.
@@ -116,19 +115,19 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, inbox: &Receiver<Job>) -> Kept {
-        while let Ok(Job { peer, id, name, step }) = inbox.recv() {
+        while let Ok(Job { id, name, step }) = inbox.recv() {
             let wants_answer = matches!(step, OutputStep::Sync | OutputStep::End);
             if self.has_failed {
                 continue;
             }
             match self.take(id, &name, step) {
-                Ok(()) if wants_answer => self.tell(master::Event::OutputStored { peer, id }),
+                Ok(()) if wants_answer => self.tell(master::Event::OutputStored { id }),
                 Ok(()) => {}
                 Err(error) if is_of_all(&error) => {
                     self.has_failed = true;
                     self.tell(master::Event::OutputsFailed { why: error.to_string() });
                 }
-                Err(error) => self.tell(master::Event::OutputFailed { peer, id, why: error.to_string() }),
+                Err(error) => self.tell(master::Event::OutputFailed { id, why: error.to_string() }),
             }
         }
         let store = if let Destination::Files(store) = self.destination { Some(store) } else { None };

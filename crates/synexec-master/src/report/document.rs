@@ -136,6 +136,8 @@ pub struct SlaveReport {
     pub guest: Option<GuestReport>,
     /// How long it took to answer a probe, where that was long.
     pub answered_late_ns: Option<u64>,
+    /// How often its connection broke and was taken up again.
+    pub reconnects: u32,
     /// In words, why its figures are no measurement, and what else is to be known.
     pub remarks: Vec<String>,
     /// Whether it failed, was late or lost, or has remarks.

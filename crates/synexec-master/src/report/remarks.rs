@@ -22,6 +22,7 @@ pub fn remarks(row: &Row) -> Vec<String> {
     let mut remarks: Vec<String> = row.guest.iter().flat_map(|guest| of_guest(guest, elapsed)).collect();
     remarks.extend(lateness(row).map(|late| format!("its task was released {} late", time(late))));
     remarks.extend(row.answered_late.map(|late| format!("it took {} to answer when it was probed", time(late))));
+    remarks.extend(reconnects(row.reconnects));
     match &row.output {
         Some(Output::Failed { why }) => {
             let place = kept_at(row.output_place.as_ref().map(|place| place.path.as_str()));
@@ -58,6 +59,14 @@ fn of_guest(guest: &Guest, elapsed: Duration) -> Vec<String> {
         (step >= CLOCK_MIN).then(|| format!("this guest's clock stepped {direction} by {}", time(step))),
     ];
     findings.into_iter().flatten().collect()
+}
+
+fn reconnects(times: u32) -> Option<String> {
+    match times {
+        0 => None,
+        1 => Some("its connection broke and was taken up again".to_owned()),
+        times => Some(format!("its connection broke and was taken up again {times} times")),
+    }
 }
 
 fn lateness(row: &Row) -> Option<Duration> {

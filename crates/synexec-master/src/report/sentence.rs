@@ -59,8 +59,18 @@ pub fn of_session(rounds: &[Round], verdict: Verdict, asked: &Asked) -> String {
         ([round], Verdict::Interrupted(_)) if !has_started(round) => {
             format!("Interrupted when {here} of {slaves} slaves were here; no task was started.")
         }
-        ([round], _) if asked.rounds == 1 => of_round(round),
+        ([round], _) if asked.rounds == 1 => format!("{}{}", of_quorum(round, asked.slaves), of_round(round)),
         (rounds, _) => of_rounds(rounds, asked.rounds),
+    }
+}
+
+/// Where the session began with fewer than were asked for.
+fn of_quorum(round: &Round, asked: u32) -> String {
+    let here = round.rows.len();
+    if usize::try_from(asked).is_ok_and(|asked| here < asked) {
+        format!("Only {here} of {asked} slaves took part. ")
+    } else {
+        String::new()
     }
 }
 

@@ -180,10 +180,12 @@ impl Configuring {
     }
 
     fn send_conf(&mut self, settings: &Settings, actions: &mut Actions) {
-        let (slaves, length) = (settings.slaves.get(), settings.conf_length);
+        let slaves = u32::try_from(self.slaves.len()).unwrap_or(u32::MAX);
+        let length = settings.conf_length;
         for slave in self.slaves.iter_mut() {
             let member = &mut slave.member;
-            let begin = ConfBegin { rank: member.rank, slaves, length, progress: settings.progress };
+            let (rank, progress, token) = (member.rank, settings.progress, member.token);
+            let begin = ConfBegin { rank, slaves, length, progress, token };
             let begin = member.has(Feature::ConfParts).then_some(begin);
             member.liveness.pause();
             actions.push(Action::SendConf { peer: member.peer, begin });

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::Notice;
+use super::{Notice, TokenSeed};
 use crate::message::{ConfBegin, Message};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
@@ -39,6 +39,25 @@ pub struct Settings {
     pub outputs: OutputsWanted,
     /// Skew above which a session has failed.
     pub max_skew: Option<Duration>,
+    /// How many slaves are enough when the wait is over; without it, all.
+    pub quorum: Option<NonZeroU32>,
+    /// Time that tasks have; without it, for ever.
+    pub timeout: Option<Duration>,
+    /// What becomes of the other tasks when a slave is lost while they run.
+    pub on_lost: OnLost,
+    /// Time for a connection that has broken while tasks run to be taken up again.
+    pub reconnect: Duration,
+    /// What the slaves' tokens are made from; nobody else may know it.
+    pub token_seed: TokenSeed,
+}
+
+/// What becomes of the other tasks when a slave is lost while they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnLost {
+    /// They run to their ends.
+    Continue,
+    /// They are stopped.
+    Abort,
 }
 
 /// What is wanted of the tasks' outputs.
@@ -116,15 +135,11 @@ pub enum Event {
     },
     /// All of an output that came before an [`OutputStep::Sync`] or [`OutputStep::End`] is dealt with.
     OutputStored {
-        /// Whose.
-        peer: PeerId,
         /// Which.
         id: OutputId,
     },
     /// One output cannot be stored.
     OutputFailed {
-        /// Whose.
-        peer: PeerId,
         /// Which.
         id: OutputId,
         /// Why.
@@ -167,8 +182,6 @@ pub enum Action {
     },
     /// Do something with an output.
     Output {
-        /// From whom.
-        peer: PeerId,
         /// What the slave is called.
         name: String,
         /// Which.

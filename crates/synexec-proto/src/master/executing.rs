@@ -3,25 +3,28 @@
 use std::time::Duration;
 
 use super::actions::Actions;
-use super::awake::{AwakeInstant, Deadline, Now};
+use super::awake::{Deadline, Now};
 use super::fetching::follow_all;
 use super::member::{Heard, Member, PhaseStart, Unanswered};
 use super::roster::{Awaited, Roster, Slave};
+use super::stopping::{Stopping, Timeout};
 use super::{
-    Interrupt, Loss, MeasuredStart, Notice, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, RunTimes,
+    Interrupt, Loss, MeasuredStart, Notice, OnLost, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, RunTimes,
     Settings, SlaveLabel,
 };
 use crate::clock::ClockEstimate;
-use crate::message::{Feature, Features, FinishedRecord, Message, Reason, TaskEnded, TaskProgress};
-use crate::session::{Disconnect, STOP_GRACE};
+use crate::message::{
+    Capabilities, Feature, Features, FinishedRecord, Message, Reason, ResumeToken, TaskEnded, TaskProgress,
+};
+use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
-
-/// Beyond the time that a slave gives its task to stop, its report has this long to arrive.
-const STOP_REPORT_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Executing {
     lost_after: Duration,
+    reconnect: Duration,
+    on_lost: OnLost,
+    timeout: Option<Timeout>,
     start: PhaseStart,
     /// The instant of the start, by which clocks are read.
     instant: MonotonicInstant,
@@ -36,14 +39,6 @@ enum Run {
     Ordered(Unanswered),
     Running,
     Done(Box<Row>),
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Stopping {
-    interrupt: Interrupt,
-    deadline: AwakeInstant,
-    /// Whether the user has said it twice, and nothing more is waited for.
-    at_once: bool,
 }
 
 impl Awaited for Run {
@@ -77,7 +72,16 @@ impl Executing {
         if settings.outputs == OutputsWanted::Live {
             follow_all(&mut slaves, round, actions);
         }
-        Self { lost_after: settings.lost_after, start, instant, slaves, stopping: None }
+        Self {
+            lost_after: settings.lost_after,
+            reconnect: settings.reconnect,
+            on_lost: settings.on_lost,
+            timeout: settings.timeout.map(|time| Timeout::new(time, instant)),
+            start,
+            instant,
+            slaves,
+            stopping: None,
+        }
     }
 
     /// What is agreed with a peer.
@@ -86,7 +90,7 @@ impl Executing {
     }
 
     pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
-        let Some(slave) = self.slaves.get_mut(heard.peer) else { return };
+        let Some(slave) = self.slaves.hearing(heard.peer) else { return };
         slave.member.heard(&heard, actions);
         let Heard { peer, message, .. } = heard;
         match (message, &slave.state) {
@@ -106,7 +110,7 @@ impl Executing {
                 self.end(peer, row, actions);
             }
             (Message::TaskEnded(ended), _) => {
-                let row = ended_row(slave, ended, self.instant);
+                let row = ended_row(slave, ended, self.instant, self.timeout);
                 self.end(peer, row, actions);
             }
             (Message::Running(progress), _) => tell_progress(slave, progress, false, actions),
@@ -115,14 +119,14 @@ impl Executing {
         }
     }
 
-    pub(super) fn output_stored(&mut self, peer: PeerId, id: OutputId, actions: &mut Actions) {
-        if let Some(output) = self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut()) {
+    pub(super) fn output_stored(&mut self, id: OutputId, actions: &mut Actions) {
+        if let Some(output) = self.slaves.of_rank_mut(id.rank).and_then(|slave| slave.member.output.as_mut()) {
             output.stored(id, actions);
         }
     }
 
-    pub(super) fn output_failed(&mut self, peer: PeerId, id: OutputId, why: String, actions: &mut Actions) {
-        let output = self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut());
+    pub(super) fn output_failed(&mut self, id: OutputId, why: String, actions: &mut Actions) {
+        let output = self.slaves.of_rank_mut(id.rank).and_then(|slave| slave.member.output.as_mut());
         if let Some(output) = output.filter(|output| output.id() == id) {
             output.fail(why, actions);
         }
@@ -136,12 +140,25 @@ impl Executing {
     }
 
     pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
-        if let Some(slave) = self.slaves.get_mut(peer) {
-            slave.member.gone = Some(Loss::Disconnected(why.clone()));
-            slave.member.liveness.pause();
+        if !self.slaves.cut(now, peer, &why, self.reconnect, actions) {
+            self.lose(now, peer, Loss::Disconnected(why), actions);
         }
-        self.give_up_output(peer, &why.to_string(), actions);
-        self.lose(now, peer, Loss::Disconnected(why), actions);
+    }
+
+    /// A slave has come back as this peer; tells whether it is one of ours.
+    pub(super) fn take_back(
+        &mut self,
+        now: Now,
+        token: ResumeToken,
+        peer: PeerId,
+        ours: Capabilities,
+        actions: &mut Actions,
+    ) -> bool {
+        let Some(slave) = self.slaves.take_back(now, token, peer, ours, actions) else { return false };
+        if self.stopping.is_some() && !slave.is_settled() {
+            actions.send(peer, Message::Stop);
+        }
+        true
     }
 
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
@@ -153,33 +170,64 @@ impl Executing {
         for (peer, why) in lost {
             self.lose(now, peer, why, actions);
         }
+        if self.timeout.as_mut().is_some_and(|timeout| timeout.strikes(now)) {
+            self.time_out(now, actions);
+        }
     }
 
     pub(super) fn deadline(&self) -> Deadline {
         let awake = self.slaves.deadline().into_iter().chain(self.stopping.map(|stopping| stopping.deadline)).min();
         let due = self.slaves.iter().filter_map(|slave| if let Run::Due(at) = slave.state { Some(at) } else { None });
-        Deadline { awake, monotonic: due.min() }
+        let timeout = self.timeout.and_then(Timeout::deadline);
+        Deadline { awake, monotonic: due.chain(timeout).min() }
     }
 
     /// The user wants an end: the tasks are told to stop; said again, nothing more is waited for.
     pub(super) fn interrupt(&mut self, now: Now, interrupt: Interrupt, actions: &mut Actions) {
-        if let Some(stopping) = &mut self.stopping {
-            (stopping.deadline, stopping.at_once) = (now.awake, true);
+        let running = self.running();
+        match &mut self.stopping {
+            Some(stopping) if stopping.interrupt.is_some() => {
+                (stopping.deadline, stopping.at_once) = (now.awake, true);
+            }
+            Some(stopping) => {
+                stopping.interrupt = Some(interrupt);
+                actions.tell(Notice::Stopping { interrupt, running });
+            }
+            None => {
+                actions.tell(Notice::Stopping { interrupt, running });
+                self.stop_all(now, Some(interrupt), actions);
+            }
+        }
+    }
+
+    fn time_out(&mut self, now: Now, actions: &mut Actions) {
+        let (running, timeout) = (self.running(), self.timeout.map(|timeout| timeout.time).unwrap_or_default());
+        if running > 0 {
+            actions.tell(Notice::TimedOut { timeout, running });
+            self.stop_all(now, None, actions);
+        }
+    }
+
+    /// Tells the tasks to stop, unless they were told so already.
+    fn stop_all(&mut self, now: Now, interrupt: Option<Interrupt>, actions: &mut Actions) {
+        if self.stopping.is_some() {
             return;
         }
-        let deadline = now.awake.plus(STOP_GRACE).plus(STOP_REPORT_TIME);
-        self.stopping = Some(Stopping { interrupt, deadline, at_once: false });
-        let running = self.slaves.iter().filter(|slave| !slave.is_settled()).count();
-        actions.tell(Notice::Stopping { interrupt, running });
+        self.stopping = Some(Stopping::begin(now, interrupt));
         let peers: Vec<_> = self.slaves.iter().map(|slave| slave.member.peer).collect();
         for peer in peers {
             self.stop(now, peer, actions);
         }
     }
 
+    /// How many have not ended.
+    fn running(&self) -> usize {
+        self.slaves.iter().filter(|slave| !slave.is_settled()).count()
+    }
+
     /// How the user ended the session early, if so.
     pub(super) fn interrupted(&self) -> Option<Interrupt> {
-        self.stopping.map(|stopping| stopping.interrupt)
+        self.stopping.and_then(|stopping| stopping.interrupt)
     }
 
     /// Whether nothing more is to be waited for, outputs neither.
@@ -192,9 +240,10 @@ impl Executing {
         self.instant
     }
 
-    /// Whether every slave's outcome is known.
-    pub(super) fn is_over(&self) -> bool {
-        self.slaves.iter().all(Slave::is_settled)
+    /// Whether every slave's outcome is known, and where they are still needed, nobody has to come back.
+    pub(super) fn is_over(&self, are_needed: bool) -> bool {
+        let waits = are_needed && self.stopping.is_none() && self.slaves.has_away();
+        self.slaves.iter().all(Slave::is_settled) && !waits
     }
 
     /// The rows of the round, and the slaves for another one.
@@ -220,9 +269,9 @@ impl Executing {
             Run::Done(_) => {}
             Run::Due(_) => {
                 slave.state = Run::Done(Box::new(slave.member.row(Outcome::Cancelled, self.instant)));
-                actions.close(peer);
+                slave.member.part(actions);
             }
-            _ if slave.member.has(Feature::Stop) => actions.send(peer, Message::Stop),
+            _ if slave.member.has(Feature::Stop) => slave.member.send(Message::Stop, actions),
             _ => self.lose(now, peer, Loss::CannotStop, actions),
         }
     }
@@ -242,17 +291,27 @@ impl Executing {
     }
 
     fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
-        let Some(row) = self.row(peer, self.start.lost(now.awake, why.clone())) else { return };
-        if let Some(slave) = self.settle(peer, row) {
-            self.give_up_output(peer, &why.to_string(), actions);
-            actions.close(peer);
-            actions.tell(Notice::Lost { slave, why });
+        let outcome = self.outcome_of_loss(now, &why);
+        let Some(row) = self.row(peer, outcome) else { return };
+        if let Some(slave) = self.slaves.get_mut(peer) {
+            slave.member.leave(&why, actions);
+            slave.member.output.iter_mut().for_each(|output| output.lose(why.to_string(), actions));
+        }
+        let Some(slave) = self.settle(peer, row) else { return };
+        actions.tell(Notice::Lost { slave, why });
+        if self.on_lost == OnLost::Abort && self.stopping.is_none() {
+            actions.tell(Notice::Aborting { running: self.running() });
+            self.stop_all(now, None, actions);
         }
     }
 
-    fn give_up_output(&mut self, peer: PeerId, why: &str, actions: &mut Actions) {
-        if let Some(output) = self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut()) {
-            output.lose(why.to_owned(), actions);
+    /// An original slave cannot be told to stop when its task's time is over.
+    fn outcome_of_loss(&self, now: Now, why: &Loss) -> Outcome {
+        match (why, self.timeout) {
+            (Loss::CannotStop, Some(timeout)) if timeout.has_stopped(None) && self.interrupted().is_none() => {
+                Outcome::TimedOut(timeout.time)
+            }
+            _ => self.start.lost(now.awake, why.clone()),
         }
     }
 
@@ -269,11 +328,16 @@ impl Executing {
 }
 
 /// The row of a task that has ended, with its start on the master's clock.
-fn ended_row(slave: &Slave<Run>, ended: TaskEnded, instant: MonotonicInstant) -> Row {
+fn ended_row(slave: &Slave<Run>, ended: TaskEnded, instant: MonotonicInstant, timeout: Option<Timeout>) -> Row {
     let row = slave.member.row(Outcome::Ended(ended.end), instant);
     let start = row.clock.and_then(|clock| measured_start(slave, &ended, clock));
+    let ended_at = row.clock.map(|clock| clock.offset.to_ours(ended.finished_at));
+    let outcome = match timeout.filter(|timeout| timeout.has_stopped(ended_at)) {
+        Some(timeout) => Outcome::TimedOut(timeout.time),
+        None => row.outcome,
+    };
     let times = Some(RunTimes::from(&ended));
-    Row { times, start, usage: ended.usage, guest: ended.guest, output_place: ended.output, ..row }
+    Row { times, start, usage: ended.usage, guest: ended.guest, output_place: ended.output, outcome, ..row }
 }
 
 fn tell_progress(slave: &Slave<Run>, progress: TaskProgress, stopped: bool, actions: &mut Actions) {

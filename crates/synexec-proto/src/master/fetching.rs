@@ -8,7 +8,7 @@ use super::member::{Heard, Member, PhaseStart, Unanswered};
 use super::output::{Fetched, OutputStream, Request};
 use super::roster::{Awaited, Roster, Slave};
 use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
-use crate::message::{Feature, Features, Message};
+use crate::message::{Capabilities, Feature, Features, Message, ResumeToken};
 use crate::session::Disconnect;
 use crate::wire::SLOWEST_BYTES_PER_SECOND;
 
@@ -24,6 +24,7 @@ const LIVE_WINDOW: u32 = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Fetching {
     lost_after: Duration,
+    reconnect: Duration,
     wanted: OutputsWanted,
     round: u32,
     start: PhaseStart,
@@ -82,7 +83,8 @@ impl Fetching {
         };
         let slaves = Roster::new(members, state);
         let start = PhaseStart { phase: PhaseName::Fetching, at: now.awake };
-        let mut phase = Self { lost_after: settings.lost_after, wanted: settings.outputs, round, start, slaves, rows };
+        let Settings { lost_after, reconnect, outputs: wanted, .. } = *settings;
+        let mut phase = Self { lost_after, reconnect, wanted, round, start, slaves, rows };
         actions.tell(Notice::Fetching { slaves: phase.wanted_count() });
         phase.tell_failed(actions);
         // Those that were done early were not watched since.
@@ -96,7 +98,7 @@ impl Fetching {
     }
 
     pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
-        let Some(slave) = self.slaves.get_mut(heard.peer) else { return };
+        let Some(slave) = self.slaves.hearing(heard.peer) else { return };
         slave.member.heard(&heard, actions);
         let Heard { now, peer, message, .. } = heard;
         let is_output = matches!(message, Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_));
@@ -106,26 +108,42 @@ impl Fetching {
         }
     }
 
-    pub(super) fn output_stored(&mut self, now: Now, peer: PeerId, id: OutputId, actions: &mut Actions) {
-        if let Some(output) = self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut()) {
+    pub(super) fn output_stored(&mut self, now: Now, id: OutputId, actions: &mut Actions) {
+        let Some(Slave { member, .. }) = self.slaves.of_rank_mut(id.rank) else { return };
+        if let Some(output) = &mut member.output {
             output.stored(id, actions);
+            let peer = member.peer;
             self.settle(now, peer, actions);
         }
     }
 
-    pub(super) fn output_failed(&mut self, now: Now, peer: PeerId, id: OutputId, why: String, actions: &mut Actions) {
-        let output = self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut());
-        if let Some(output) = output.filter(|output| output.id() == id) {
+    pub(super) fn output_failed(&mut self, now: Now, id: OutputId, why: String, actions: &mut Actions) {
+        let Some(Slave { member, .. }) = self.slaves.of_rank_mut(id.rank) else { return };
+        if let Some(output) = member.output.as_mut().filter(|output| output.id() == id) {
             output.fail(why, actions);
+            let peer = member.peer;
             self.settle(now, peer, actions);
         }
     }
 
     pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
-        if let Some(slave) = self.slaves.get_mut(peer) {
-            slave.member.gone = Some(Loss::Disconnected(why.clone()));
+        if !self.slaves.cut(now, peer, &why, self.reconnect, actions) {
+            self.lose(now, peer, Loss::Disconnected(why), actions);
         }
-        self.lose(now, peer, Loss::Disconnected(why), actions);
+    }
+
+    /// A slave has come back as this peer; tells whether it is one of ours.
+    pub(super) fn take_back(
+        &mut self,
+        now: Now,
+        token: ResumeToken,
+        peer: PeerId,
+        ours: Capabilities,
+        actions: &mut Actions,
+    ) -> bool {
+        let is_ours = self.slaves.take_back(now, token, peer, ours, actions).is_some();
+        self.settle(now, peer, actions);
+        is_ours
     }
 
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
@@ -139,7 +157,8 @@ impl Fetching {
         let is_underway = |slave: &&Slave<Fetch>| matches!(slave.state, Fetch::Asked(..) | Fetch::Storing);
         let underway = self.slaves.iter().filter(is_underway).count();
         let (round, wanted, asked) = (self.round, self.wanted, self.asked(now));
-        let due = self.slaves.iter_mut().filter(|slave| matches!(slave.state, Fetch::Due(_)));
+        let is_due = |slave: &&mut Slave<Fetch>| matches!(slave.state, Fetch::Due(_)) && slave.member.away.is_none();
+        let due = self.slaves.iter_mut().filter(is_due);
         for slave in due.take(AT_ONCE.saturating_sub(underway)) {
             let Fetch::Due(offset) = slave.state else { continue };
             let id = OutputId { round, rank: slave.member.rank };
@@ -154,9 +173,9 @@ impl Fetching {
         Deadline { awake: self.slaves.deadline(), monotonic: None }
     }
 
-    /// Whether every output is here, or cannot be had.
-    pub(super) fn is_over(&self) -> bool {
-        self.slaves.iter().all(Slave::is_settled)
+    /// Whether every output is here, or cannot be had, and where the slaves are still needed, nobody has to come back.
+    pub(super) fn is_over(&self, are_needed: bool) -> bool {
+        self.slaves.iter().all(Slave::is_settled) && !(are_needed && self.slaves.has_away())
     }
 
     /// Gives all up that are not here.
@@ -232,11 +251,12 @@ impl Fetching {
     }
 
     fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
-        if let Some(slave) = self.slaves.get_mut(peer).filter(|slave| !slave.is_settled()) {
+        let Some(slave) = self.slaves.get_mut(peer) else { return };
+        if slave.is_settled() {
+            slave.member.leave(&why, actions);
+        } else {
             // What has come may still have to be stored, and nothing is to be heard of it meanwhile.
-            slave.member.liveness.pause();
-            slave.member.gone = Some(why.clone());
-            actions.close(peer);
+            slave.member.leave(&why, actions);
             let outcome = self.start.lost(now.awake, why).to_string();
             self.give_up(now, peer, outcome, actions);
         }

@@ -1,24 +1,18 @@
 //! Joining: slaves are invited and counted until the slaveset is complete.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Deadline, Now};
 use super::liveness::{Liveness, Pulse};
+use super::lobby::Newcomer;
 use super::member::{Heard, Member};
 use super::peer_clock::PeerClock;
 use super::{Action, Loss, Notice, Outcome, PeerId, Row, Settings, SlaveLabel};
-use crate::message::{Capabilities, Features, Message};
+use crate::message::{Feature, Features, Message};
 use crate::session::{DISCOVERY_INTERVAL, Disconnect};
-use crate::time::MonotonicInstant;
-
-/// Time for a connection to say hello, and to answer the first probe.
-const HELLO_TIME: Duration = Duration::from_secs(5);
-
-/// Most connections that have not yet shown to be slaves; beyond it the oldest that has said nothing goes.
-const STRANGERS_MAX: usize = 2048;
 
 /// A slave not heard for this long is asked once more before the set counts as complete, and has as long to answer.
 const ROLL_CALL: Duration = Duration::from_secs(1);
@@ -29,25 +23,9 @@ pub(super) struct Joining {
     next_probe: AwakeInstant,
     give_up: Option<AwakeInstant>,
     roll_call: Option<AwakeInstant>,
-    strangers: BTreeMap<PeerId, Stranger>,
+    /// Whether the wait is over, and those that are here are enough.
+    is_settled: bool,
     joined: BTreeMap<PeerId, Joined>,
-}
-
-/// A connection that has not yet shown to be a slave's.
-#[derive(Debug)]
-struct Stranger {
-    address: SocketAddr,
-    until: AwakeInstant,
-    /// From its hello on; it is then probed.
-    greeting: Option<Greeting>,
-}
-
-#[derive(Debug)]
-struct Greeting {
-    label: SlaveLabel,
-    features: Features,
-    original: bool,
-    probed: Now,
 }
 
 #[derive(Debug)]
@@ -57,70 +35,48 @@ struct Joined {
     liveness: Liveness,
     /// Time that it took to answer its probe.
     round_trip: Duration,
+    instance: Option<u64>,
     called: bool,
 }
 
 impl Joining {
     pub(super) fn new(settings: Settings, now: AwakeInstant) -> Self {
         let give_up = settings.wait.map(|wait| now.plus(wait));
-        Self {
-            settings,
-            next_probe: now,
-            give_up,
-            roll_call: None,
-            strangers: BTreeMap::new(),
-            joined: BTreeMap::new(),
-        }
+        Self { settings, next_probe: now, give_up, roll_call: None, is_settled: false, joined: BTreeMap::new() }
     }
 
     /// What is agreed with a peer.
     pub(super) fn features(&self, peer: PeerId) -> Features {
-        let greeting = self.strangers.get(&peer).and_then(|stranger| stranger.greeting.as_ref());
-        let joined = self.joined.get(&peer).map(|slave| slave.features);
-        joined.or(greeting.map(|greeting| greeting.features)).unwrap_or(Features::NONE)
+        self.joined.get(&peer).map_or(Features::NONE, |slave| slave.features)
     }
 
-    pub(super) fn connected(&mut self, now: Now, peer: PeerId, address: SocketAddr, actions: &mut Actions) {
-        if self.strangers.len() >= STRANGERS_MAX {
-            self.make_room(actions);
-        }
-        self.strangers.insert(peer, Stranger { address, until: now.awake.plus(HELLO_TIME), greeting: None });
+    pub(super) fn join(&mut self, now: Now, peer: PeerId, newcomer: Newcomer, actions: &mut Actions) {
+        let liveness = Liveness::new(self.settings.lost_after, now.awake);
+        let Newcomer { label, features, original, round_trip, instance } = newcomer;
+        self.forget_earlier(instance, actions);
+        let label_of_joined = label.clone();
+        self.joined
+            .insert(peer, Joined { label: label_of_joined, features, liveness, round_trip, instance, called: false });
+        actions.tell(Notice::Joined { slave: label, original, joined: self.joined.len(), slaves: self.wanted() });
     }
 
-    pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
-        let Heard { now, peer, message, at } = heard;
-        if let Some(slave) = self.joined.get_mut(&peer) {
-            slave.liveness.heard(now.awake);
+    /// Any word from a slave shows that it is there.
+    pub(super) fn received(&mut self, heard: &Heard) {
+        if let Some(slave) = self.joined.get_mut(&heard.peer) {
+            slave.liveness.heard(heard.now.awake);
             slave.called = false;
-            return;
-        }
-        let (Message::Reply(capabilities), Some(stranger)) = (&message, self.strangers.get_mut(&peer)) else {
-            return;
-        };
-        if stranger.greeting.is_none() {
-            let greeting = Greeting::new(stranger.address, capabilities.as_ref(), now);
-            let ours = (!greeting.original).then(|| Capabilities::ours(&self.settings.name));
-            actions.send(peer, Message::Probe(ours));
-            stranger.greeting = Some(greeting);
-            stranger.until = now.awake.plus(HELLO_TIME);
-        } else {
-            self.join(now, peer, at, actions);
         }
     }
 
     pub(super) fn disconnected(&mut self, peer: PeerId, why: Disconnect, actions: &mut Actions) {
-        if let Some(stranger) = self.strangers.remove(&peer) {
-            turn_away(peer, stranger.address, Some(why), actions);
-        } else if self.joined.contains_key(&peer) {
-            self.drop_joined(peer, Loss::Disconnected(why), actions);
-        }
+        self.drop_joined(peer, Loss::Disconnected(why), actions);
     }
 
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
         let now = now.awake;
-        self.turn_away_silent(now, actions);
         self.check_joined(now, actions);
         self.end_roll_call(now, actions);
+        self.settle_for_quorum(now, actions);
         if now >= self.next_probe && self.awaits_more() {
             actions.push(Action::Probe);
             self.next_probe = now.plus(DISCOVERY_INTERVAL);
@@ -128,10 +84,10 @@ impl Joining {
     }
 
     pub(super) fn deadline(&self) -> Deadline {
-        let strangers = self.strangers.values().map(|stranger| stranger.until);
         let joined = self.joined.values().filter_map(|slave| slave.liveness.deadline());
         let probe = self.awaits_more().then_some(self.next_probe);
-        let awake = strangers.chain(joined).chain(probe).chain(self.give_up).chain(self.roll_call).min();
+        let give_up = self.give_up.filter(|_| !self.is_settled);
+        let awake = joined.chain(probe).chain(give_up).chain(self.roll_call).min();
         Deadline { awake, monotonic: None }
     }
 
@@ -154,8 +110,10 @@ impl Joining {
         }
     }
 
+    /// Whether the wait is over and too few are here.
     pub(super) fn has_given_up(&self, now: Now) -> bool {
-        self.give_up.is_some_and(|give_up| now.awake >= give_up)
+        let is_wait_over = self.give_up.is_some_and(|give_up| now.awake >= give_up);
+        is_wait_over && !(self.is_settled && self.joined.len() >= self.quorum())
     }
 
     /// Ends the phase with the slaves that take part; all other connections are closed.
@@ -163,8 +121,13 @@ impl Joining {
         let wanted = self.wanted();
         let (answering, silent): (Vec<_>, Vec<_>) = self.joined.into_iter().partition(|(_, slave)| !slave.called);
         let mut answering = answering.into_iter();
+        let Settings { token_seed, reconnect, .. } = &self.settings;
+        let token = |rank, features: Features| {
+            (features.has(Feature::Resume) && !reconnect.is_zero()).then(|| token_seed.token(rank))
+        };
         let members = (0..).zip(answering.by_ref().take(wanted)).map(|(rank, (peer, slave))| Member {
             rank,
+            token: token(rank, slave.features),
             peer,
             label: slave.label,
             features: slave.features,
@@ -177,11 +140,12 @@ impl Joining {
             slowest_probe: Duration::ZERO,
             gone: None,
             output: None,
+            away: None,
+            reconnects: 0,
         });
         let members: Vec<_> = members.collect();
         let surplus = answering.chain(silent).map(|(peer, slave)| (peer, slave.label.address));
-        let strangers = self.strangers.into_iter().map(|(peer, stranger)| (peer, stranger.address));
-        for (peer, address) in surplus.chain(strangers) {
+        for (peer, address) in surplus {
             actions.close(peer);
             actions.tell(Notice::Released { address });
         }
@@ -196,28 +160,41 @@ impl Joining {
         }
         let members = self.into_members(actions);
         for member in &members {
-            actions.close(member.peer);
+            member.part(actions);
         }
         members.iter().map(|member| member.row(Outcome::Cancelled, now.monotonic)).collect()
     }
 
+    /// How many are to take part.
     fn wanted(&self) -> usize {
-        usize::try_from(self.settings.slaves.get()).unwrap_or(usize::MAX)
+        if self.is_settled { self.joined.len().max(self.quorum()) } else { count(self.settings.slaves) }
+    }
+
+    /// How many are enough when the wait is over.
+    fn quorum(&self) -> usize {
+        count(self.settings.quorum.unwrap_or(self.settings.slaves))
+    }
+
+    fn settle_for_quorum(&mut self, now: AwakeInstant, actions: &mut Actions) {
+        let is_wait_over = self.give_up.is_some_and(|give_up| now >= give_up);
+        if is_wait_over && !self.is_settled && self.settings.quorum.is_some() && self.joined.len() >= self.quorum() {
+            let (joined, slaves) = (self.joined.len(), self.wanted());
+            self.is_settled = true;
+            actions.tell(Notice::QuorumReached { joined, slaves });
+        }
     }
 
     fn awaits_more(&self) -> bool {
         self.joined.len() < self.wanted()
     }
 
-    fn join(&mut self, now: Now, peer: PeerId, at: MonotonicInstant, actions: &mut Actions) {
-        let Some(greeting) = self.strangers.remove(&peer).and_then(|stranger| stranger.greeting) else {
-            return;
-        };
-        let liveness = Liveness::new(self.settings.lost_after, now.awake);
-        let Greeting { label, features, original, probed } = greeting;
-        let round_trip = probed.until(now, at);
-        self.joined.insert(peer, Joined { label: label.clone(), features, liveness, round_trip, called: false });
-        actions.tell(Notice::Joined { slave: label, original, joined: self.joined.len(), slaves: self.wanted() });
+    /// A slave may know before we do that its connection has broken.
+    fn forget_earlier(&mut self, instance: Option<u64>, actions: &mut Actions) {
+        let is_same = |(_, slave): &(&PeerId, &Joined)| instance.is_some() && slave.instance == instance;
+        if let Some(peer) = self.joined.iter().find(is_same).map(|(peer, _)| *peer) {
+            let why = Disconnect::Broken("it has connected anew".to_owned());
+            self.drop_joined(peer, Loss::Disconnected(why), actions);
+        }
     }
 
     fn drop_joined(&mut self, peer: PeerId, why: Loss, actions: &mut Actions) {
@@ -226,25 +203,6 @@ impl Joining {
         };
         actions.close(peer);
         actions.tell(Notice::Dropped { slave: slave.label, why, joined: self.joined.len(), slaves: self.wanted() });
-    }
-
-    /// Lets the oldest go that has said nothing; where all have, the oldest of them.
-    fn make_room(&mut self, actions: &mut Actions) {
-        let silent = self.strangers.iter().find(|(_, stranger)| stranger.greeting.is_none());
-        let Some(peer) = silent.or(self.strangers.iter().next()).map(|(peer, _)| *peer) else { return };
-        if let Some(stranger) = self.strangers.remove(&peer) {
-            turn_away(peer, stranger.address, None, actions);
-        }
-    }
-
-    fn turn_away_silent(&mut self, now: AwakeInstant, actions: &mut Actions) {
-        self.strangers.retain(|peer, stranger| {
-            let in_time = now < stranger.until;
-            if !in_time {
-                turn_away(*peer, stranger.address, None, actions);
-            }
-            in_time
-        });
     }
 
     fn check_joined(&mut self, now: AwakeInstant, actions: &mut Actions) {
@@ -277,20 +235,6 @@ impl Joining {
     }
 }
 
-impl Greeting {
-    fn new(address: SocketAddr, capabilities: Option<&Capabilities>, probed: Now) -> Self {
-        let name = capabilities.map_or_else(|| address.ip().to_string(), |block| block.name.clone());
-        let theirs = capabilities.map_or(Features::NONE, |block| block.features);
-        Self {
-            label: SlaveLabel { name, address },
-            features: Features::ours().agreed_with(theirs),
-            original: capabilities.is_none(),
-            probed,
-        }
-    }
-}
-
-fn turn_away(peer: PeerId, address: SocketAddr, why: Option<Disconnect>, actions: &mut Actions) {
-    actions.close(peer);
-    actions.tell(Notice::TurnedAway { address, why });
+fn count(slaves: NonZeroU32) -> usize {
+    usize::try_from(slaves.get()).unwrap_or(usize::MAX)
 }

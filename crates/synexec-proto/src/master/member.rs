@@ -8,7 +8,8 @@ use super::liveness::{Liveness, Pulse};
 use super::output::OutputStream;
 use super::peer_clock::PeerClock;
 use super::{Loss, Notice, Outcome, PeerId, PhaseName, Row, SlaveLabel};
-use crate::message::{Feature, Features, Held, Message};
+use crate::message::{Capabilities, Feature, Features, Held, Message, ResumeToken};
+use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 
 /// What a peer has said.
@@ -43,6 +44,26 @@ pub(super) struct Member {
     pub(super) gone: Option<Loss>,
     /// The output of its last task, from when it is asked for.
     pub(super) output: Option<OutputStream>,
+    /// By what it is known when it comes back.
+    pub(super) token: Option<ResumeToken>,
+    /// While its connection is broken and may be taken up again.
+    pub(super) away: Option<Away>,
+    /// How often its connection was taken up again.
+    pub(super) reconnects: u32,
+}
+
+/// A slave whose connection has broken, and that is waited for.
+#[derive(Debug, Clone)]
+pub(super) struct Away {
+    since: AwakeInstant,
+    until: AwakeInstant,
+    why: Disconnect,
+}
+
+impl Away {
+    pub(super) fn until(&self) -> AwakeInstant {
+        self.until
+    }
 }
 
 impl Member {
@@ -57,6 +78,9 @@ impl Member {
             actions.tell(Notice::Recovered { slave: self.label.clone(), after });
         }
         self.liveness.heard(heard.now.awake);
+        if matches!(heard.message, Message::TaskEnded(_)) && self.has(Feature::Resume) {
+            actions.send(self.peer, Message::Ack);
+        }
         let Some(probed) = self.probed_at else { return };
         let took = probed.until(heard.now, heard.at);
         self.slowest_probe = self.slowest_probe.max(took);
@@ -85,12 +109,83 @@ impl Member {
             held_at: self.held_at,
             clock: self.clock.estimate(at),
             answered_late: self.answered_late(),
+            reconnects: self.reconnects,
             ..Row::new(self.rank, self.label.clone(), outcome)
         }
     }
 
-    /// Asks the slave whether it is there when that is due; tells when it has not answered.
+    /// The connection has ended. Tells whether the slave has time to come back; there is nothing to be sent meanwhile.
+    pub(super) fn cut(&mut self, now: Now, why: &Disconnect, reconnect: Duration, actions: &mut Actions) -> bool {
+        if self.away.is_some() {
+            return true;
+        }
+        if self.token.is_none() || self.gone.is_some() || reconnect.is_zero() || !why.may_return() {
+            return false;
+        }
+        self.away = Some(Away { since: now.awake, until: now.awake.plus(reconnect), why: why.clone() });
+        self.probed_at = None;
+        self.liveness.pause();
+        self.output.iter_mut().for_each(OutputStream::cut);
+        actions.close(self.peer);
+        actions.tell(Notice::Away { slave: self.label.clone(), why: why.clone(), wait: reconnect });
+        true
+    }
+
+    /// The slave is there again, as this peer. What it is told first is that it was recognised.
+    pub(super) fn take_back(&mut self, now: Now, peer: PeerId, ours: Capabilities, actions: &mut Actions) {
+        let after = self.away.take().map(|away| now.awake.since(away.since));
+        if after.is_none() {
+            // The slave has noticed before us that the connection is broken.
+            actions.close(self.peer);
+        }
+        self.peer = peer;
+        self.reconnects = self.reconnects.saturating_add(1);
+        self.probed_at = Some(now);
+        self.liveness.resume(now.awake);
+        actions.send(peer, Message::Probe(Some(ours.resuming(self.token))));
+        actions.tell(Notice::Returned { slave: self.label.clone(), after: after.unwrap_or_default() });
+        self.output.iter_mut().for_each(|output| output.reconnect(peer, actions));
+    }
+
+    /// It is lost, though its task may have ended before.
+    pub(super) fn leave(&mut self, why: &Loss, actions: &mut Actions) {
+        if self.gone.is_some() {
+            return;
+        }
+        self.liveness.pause();
+        let was_away = self.away.take().is_some();
+        if !was_away && self.has(Feature::Resume) && !matches!(why, Loss::Disconnected(_)) {
+            actions.send(self.peer, Message::Bye);
+        }
+        if !was_away {
+            actions.close(self.peer);
+        }
+        self.gone = Some(why.clone());
+    }
+
+    /// Sends a message, unless there is no connection.
+    pub(super) fn send(&self, message: Message, actions: &mut Actions) {
+        if self.away.is_none() {
+            actions.send(self.peer, message);
+        }
+    }
+
+    /// Ends the connection, and says that this is the end.
+    pub(super) fn part(&self, actions: &mut Actions) {
+        if self.away.is_some() || self.gone.is_some() {
+            return;
+        }
+        if self.has(Feature::Resume) {
+            actions.send(self.peer, Message::Bye);
+        }
+        actions.close(self.peer);
+    }
+
+    /// Asks the slave whether it is there when that is due; tells when it has not answered, or has not come back.
     pub(super) fn check(&mut self, now: Now, actions: &mut Actions) -> Option<Loss> {
+        if let Some(away) = &self.away {
+            return (now.awake >= away.until).then(|| Loss::Disconnected(away.why.clone()));
+        }
         match self.liveness.check(now.awake) {
             Pulse::Fine => None,
             Pulse::Probe => {

@@ -191,6 +191,41 @@ pub enum Notice {
         /// Why.
         why: String,
     },
+    /// A slave's connection has broken, and it has time to come back.
+    Away {
+        /// Who.
+        slave: SlaveLabel,
+        /// What has happened to the connection.
+        why: Disconnect,
+        /// The time.
+        wait: Duration,
+    },
+    /// A slave has come back.
+    Returned {
+        /// Who.
+        slave: SlaveLabel,
+        /// How long it was away.
+        after: Duration,
+    },
+    /// The time that tasks have is over, and those that run are stopped.
+    TimedOut {
+        /// The time.
+        timeout: Duration,
+        /// How many tasks are to stop.
+        running: usize,
+    },
+    /// A slave is lost, and therefore the other tasks are stopped.
+    Aborting {
+        /// How many tasks are to stop.
+        running: usize,
+    },
+    /// The wait is over, and those that have joined are enough.
+    QuorumReached {
+        /// How many have joined.
+        joined: usize,
+        /// How many were wanted.
+        slaves: usize,
+    },
     /// A slave is lost.
     Lost {
         /// Who.

@@ -27,7 +27,8 @@ pub(super) struct Request {
 /// One output on its way.
 #[derive(Debug)]
 pub(super) struct OutputStream {
-    peer: PeerId,
+    /// None while the slave's connection is broken.
+    peer: Option<PeerId>,
     name: String,
     id: OutputId,
     request: Request,
@@ -47,6 +48,8 @@ pub(super) struct OutputStream {
 enum State {
     /// A window was asked for.
     Asked,
+    /// A window is to be asked for, when the slave is there again.
+    Cut,
     /// What has come has to be stored first.
     Storing,
     /// All has come, and is not stored yet.
@@ -68,7 +71,7 @@ impl OutputStream {
     /// Asks for the first window.
     pub(super) fn begin(peer: PeerId, name: String, id: OutputId, request: Request, actions: &mut Actions) -> Self {
         let mut stream = Self {
-            peer,
+            peer: Some(peer),
             name,
             id,
             request,
@@ -90,7 +93,7 @@ impl OutputStream {
 
     pub(super) fn fetched(&self) -> Fetched {
         match &self.state {
-            State::Asked | State::Storing | State::Ending(_) => Fetched::Underway,
+            State::Asked | State::Cut | State::Storing | State::Ending(_) => Fetched::Underway,
             State::Complete(digest) => Fetched::Complete(*digest),
             State::Failed(why) => Fetched::Failed(why.clone()),
         }
@@ -142,7 +145,7 @@ impl OutputStream {
 
     /// The slave is lost, which matters only while it has still something to give.
     pub(super) fn lose(&mut self, why: String, actions: &mut Actions) {
-        if matches!(self.state, State::Asked | State::Storing) {
+        if matches!(self.state, State::Asked | State::Cut | State::Storing) {
             self.fail(why, actions);
         }
     }
@@ -155,12 +158,32 @@ impl OutputStream {
         }
     }
 
+    /// The slave's connection has broken, and may be taken up again.
+    pub(super) fn cut(&mut self) {
+        self.peer = None;
+        if self.state == State::Asked {
+            self.state = State::Cut;
+        }
+    }
+
+    /// The slave is there again.
+    pub(super) fn reconnect(&mut self, peer: PeerId, actions: &mut Actions) {
+        self.peer = Some(peer);
+        if matches!(self.state, State::Asked | State::Cut) {
+            self.ask(actions);
+        }
+    }
+
     fn ask(&mut self, actions: &mut Actions) {
+        let Some(peer) = self.peer else {
+            self.state = State::Cut;
+            return;
+        };
         let Request { window, follow, .. } = self.request;
         self.state = State::Asked;
         self.allowed = window.into();
         self.asked += 1;
-        actions.send(self.peer, Message::Fetch(Fetch { offset: self.position, length: window, follow }));
+        actions.send(peer, Message::Fetch(Fetch { offset: self.position, length: window, follow }));
     }
 
     fn part(&mut self, part: Vec<u8>, actions: &mut Actions) {
@@ -226,7 +249,7 @@ impl OutputStream {
     }
 
     fn step(&self, step: OutputStep, actions: &mut Actions) {
-        actions.push(Action::Output { peer: self.peer, name: self.name.clone(), id: self.id, step });
+        actions.push(Action::Output { name: self.name.clone(), id: self.id, step });
     }
 }
 
@@ -254,7 +277,7 @@ mod tests {
     }
 
     fn step(step: OutputStep) -> Action {
-        Action::Output { peer: PEER, name: "vm".into(), id: ID, step }
+        Action::Output { name: "vm".into(), id: ID, step }
     }
 
     fn part(bytes: &[u8]) -> Message {
@@ -284,6 +307,36 @@ mod tests {
         assert_eq!(stream.fetched(), Fetched::Underway);
         stream.stored(ID, &mut actions);
         assert_eq!(stream.fetched(), Fetched::Complete(Some(Digest::of(b"abcdefgh"))));
+    }
+
+    #[test]
+    fn a_window_that_was_cut_short_is_asked_for_from_where_it_has_come_to() {
+        let (mut stream, mut actions) = begin(WHOLE);
+        stream.received(part(b"ab"), &mut actions);
+        stream.cut();
+        stream.received(part(b"cd"), &mut actions);
+        taken(&mut actions);
+        stream.reconnect(PEER, &mut actions);
+        assert_eq!(taken(&mut actions), [fetch(2)]);
+        stream.received(part(b"cdef"), &mut actions);
+        stream.received(mark(6, Some(b"abcdef")), &mut actions);
+        stream.stored(ID, &mut actions);
+        assert_eq!(stream.fetched(), Fetched::Complete(Some(Digest::of(b"abcdef"))));
+    }
+
+    #[test]
+    fn nothing_is_asked_for_while_the_slave_is_away() {
+        let (mut stream, mut actions) = begin(WHOLE);
+        for window in [4, 8] {
+            stream.received(part(b"abcd"), &mut actions);
+            stream.received(mark(window, None), &mut actions);
+        }
+        stream.cut();
+        taken(&mut actions);
+        stream.stored(ID, &mut actions);
+        assert_eq!((taken(&mut actions), stream.awaited_window()), (vec![], None));
+        stream.reconnect(PEER, &mut actions);
+        assert_eq!(taken(&mut actions), [fetch(8)]);
     }
 
     #[test]

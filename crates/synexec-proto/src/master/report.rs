@@ -78,6 +78,8 @@ pub enum Outcome {
     Ended(TaskEnd),
     /// Its task ended; an original slave does not say how.
     Finished,
+    /// Its task had not ended after this time, all that it had, and was stopped.
+    TimedOut(Duration),
     /// It declined the conf or the start.
     Declined(Option<Reason>),
     /// It was lost.
@@ -94,9 +96,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether its task ran to its end.
+    /// Whether its task ran and is over.
     pub fn has_ended(&self) -> bool {
-        matches!(self, Self::Ended(_) | Self::Finished)
+        matches!(self, Self::Ended(_) | Self::Finished | Self::TimedOut(_))
     }
 
     /// Whether its task ended, and is not known to have failed.
@@ -110,6 +112,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Ended(end) => end.fmt(f),
             Self::Finished => f.write_str("finished (original slave: exit status unknown)"),
+            Self::TimedOut(after) => write!(f, "timed out after {} s", after.as_secs_f64()),
             Self::Declined(Some(reason)) => write!(f, "declined: {reason}"),
             Self::Declined(None) => f.write_str("declined (original slave: no reason given)"),
             Self::Lost { phase, after, why } => write!(f, "lost after {:.1} s of {phase}: {why}", after.as_secs_f64()),
@@ -200,6 +203,8 @@ pub struct Row {
     pub output_place: Option<OutputPlace>,
     /// What was had of its output, where that was wanted.
     pub output: Option<Output>,
+    /// How often its connection broke and was taken up again.
+    pub reconnects: u32,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -221,6 +226,7 @@ impl Row {
             answered_late: None,
             output_place: None,
             output: None,
+            reconnects: 0,
             outcome,
         }
     }

@@ -1,12 +1,14 @@
 //! The slaves that take part, each with what a phase knows of it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Now};
-use super::member::{Member, Unanswered};
+use super::member::{Away, Member, Unanswered};
 use super::{Loss, Notice, Outcome, PeerId, Row, SlaveLabel};
-use crate::message::{Features, Reason};
+use crate::message::{Capabilities, Features, Reason, ResumeToken};
+use crate::session::Disconnect;
 
 /// All slaves, by rank.
 #[derive(Debug)]
@@ -62,9 +64,54 @@ impl<S> Roster<S> {
         self.slaves.iter_mut()
     }
 
-    /// The slave of this rank.
+    /// The slave at this place.
     pub(super) fn at_mut(&mut self, index: usize) -> Option<&mut Slave<S>> {
         self.slaves.get_mut(index)
+    }
+
+    /// The slave of this rank.
+    pub(super) fn of_rank_mut(&mut self, rank: u32) -> Option<&mut Slave<S>> {
+        self.at_mut(usize::try_from(rank).ok()?)
+    }
+
+    /// The slave that has said something, unless what it said comes from a connection that is over.
+    pub(super) fn hearing(&mut self, peer: PeerId) -> Option<&mut Slave<S>> {
+        self.get_mut(peer).filter(|slave| slave.member.away.is_none())
+    }
+
+    /// A connection has ended; tells whether its slave has time to come back.
+    pub(super) fn cut(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        why: &Disconnect,
+        reconnect: Duration,
+        actions: &mut Actions,
+    ) -> bool {
+        self.get_mut(peer).is_some_and(|slave| slave.member.cut(now, why, reconnect, actions))
+    }
+
+    /// A slave has come back as this peer, if it is one of ours that is not lost.
+    pub(super) fn take_back(
+        &mut self,
+        now: Now,
+        token: ResumeToken,
+        peer: PeerId,
+        ours: Capabilities,
+        actions: &mut Actions,
+    ) -> Option<&mut Slave<S>> {
+        let is_it = |slave: &Slave<S>| slave.member.token == Some(token) && slave.member.gone.is_none();
+        let index = self.slaves.iter().position(is_it)?;
+        let slave = self.slaves.get_mut(index)?;
+        self.by_peer.remove(&slave.member.peer);
+        self.by_peer.insert(peer, index);
+        slave.member.take_back(now, peer, ours, actions);
+        Some(slave)
+    }
+
+    /// Whether one is waited for to come back.
+    pub(super) fn has_away(&self) -> bool {
+        self.slaves.iter().any(|slave| slave.member.away.is_some())
     }
 
     pub(super) fn into_members(self) -> Vec<Member> {
@@ -81,6 +128,16 @@ impl<S: Awaited> Slave<S> {
     /// Whether nothing more is expected of it.
     pub(super) fn is_settled(&self) -> bool {
         self.failure.is_some() || self.state.is_settled()
+    }
+
+    /// Whether something is expected of it, if only that it comes back.
+    fn is_watched(&self) -> bool {
+        !self.is_settled() || self.member.away.is_some()
+    }
+
+    /// The order that it has to answer; while it is away it cannot.
+    fn awaited_answer(&self) -> Option<Unanswered> {
+        self.state.unanswered().filter(|_| self.member.away.is_none())
     }
 }
 
@@ -106,7 +163,7 @@ impl<S: Awaited> Roster<S> {
         let Some(slave) = self.get_mut(peer).filter(|slave| !slave.is_settled()) else { return false };
         slave.failure = Some(outcome);
         actions.tell(notice(slave.member.label.clone()));
-        actions.close(peer);
+        slave.member.part(actions);
         true
     }
 
@@ -114,7 +171,9 @@ impl<S: Awaited> Roster<S> {
     pub(super) fn into_rows(self, now: Now, actions: &mut Actions) -> Vec<Row> {
         actions.tell(Notice::CalledOff);
         let row = |slave: Slave<S>| {
-            actions.close(slave.member.peer);
+            if slave.failure.is_none() {
+                slave.member.part(actions);
+            }
             let outcome = slave.failure.unwrap_or(Outcome::Cancelled);
             slave.member.row(outcome, now.monotonic)
         };
@@ -129,9 +188,9 @@ impl<S: Awaited> Roster<S> {
     /// Asks those that were silent for a while whether they are there; gives those that are lost.
     pub(super) fn check(&mut self, now: Now, actions: &mut Actions) -> Vec<(PeerId, Loss)> {
         let mut lost = Vec::new();
-        for slave in self.slaves.iter_mut().filter(|slave| !slave.is_settled()) {
+        for slave in self.slaves.iter_mut().filter(|slave| slave.is_watched()) {
             let silent = slave.member.check(now, actions);
-            let unanswered = slave.state.unanswered().and_then(|order| order.check(now.awake));
+            let unanswered = slave.awaited_answer().and_then(|order| order.check(now.awake));
             lost.extend(silent.or(unanswered).map(|why| (slave.member.peer, why)));
         }
         lost
@@ -139,10 +198,11 @@ impl<S: Awaited> Roster<S> {
 
     /// When to check next.
     pub(super) fn deadline(&self) -> Option<AwakeInstant> {
-        let waiting = self.slaves.iter().filter(|slave| !slave.is_settled());
-        let deadlines = waiting.flat_map(|slave| {
-            [slave.member.liveness.deadline(), slave.state.unanswered().map(Unanswered::deadline)].into_iter().flatten()
+        let watched = self.slaves.iter().filter(|slave| slave.is_watched());
+        let deadlines = watched.flat_map(|slave| {
+            let back_by = slave.member.away.as_ref().map(Away::until);
+            [back_by, slave.member.liveness.deadline(), slave.awaited_answer().map(Unanswered::deadline)]
         });
-        deadlines.min()
+        deadlines.flatten().min()
     }
 }

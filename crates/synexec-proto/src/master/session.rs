@@ -8,10 +8,11 @@ use super::configuring::Configuring;
 use super::executing::Executing;
 use super::fetching::Fetching;
 use super::joining::Joining;
+use super::lobby::{Lobby, Newcomer, Visitor};
 use super::member::{Heard, Member};
 use super::starting::Starting;
 use super::{Action, Event, Interrupt, Notice, OutputId, OutputsWanted, PeerId, Report, Round, Row, Settings, Verdict};
-use crate::message::{Features, Message};
+use crate::message::{Features, Message, ResumeToken};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 
@@ -19,6 +20,7 @@ use crate::time::MonotonicInstant;
 #[derive(Debug)]
 pub struct Session {
     settings: Settings,
+    lobby: Lobby,
     /// None only while one phase is made into the next.
     phase: Option<Phase>,
     /// The rounds that are over.
@@ -48,9 +50,17 @@ impl Session {
     pub fn new(settings: Settings, now: MonotonicInstant) -> Self {
         let mut clock = AwakeClock::new(now);
         let joining = Joining::new(settings.clone(), clock.look(now).awake);
-        let phase = Some(Phase::Joining(joining));
-        let actions = Actions::default();
-        Self { settings, phase, rounds: Vec::new(), ordered: None, ended_by: None, failed: false, actions, clock }
+        Self {
+            lobby: Lobby::new(settings.name.clone()),
+            settings,
+            phase: Some(Phase::Joining(joining)),
+            rounds: Vec::new(),
+            ordered: None,
+            ended_by: None,
+            failed: false,
+            actions: Actions::default(),
+            clock,
+        }
     }
 
     /// Takes what happened.
@@ -64,6 +74,7 @@ impl Session {
     pub fn advance(&mut self, now: MonotonicInstant) {
         let now = self.clock.look(now);
         let actions = &mut self.actions;
+        self.lobby.advance(now, actions);
         match &mut self.phase {
             Some(Phase::Joining(phase)) => phase.advance(now, actions),
             Some(Phase::Configuring(phase)) => phase.advance(now, actions),
@@ -85,7 +96,8 @@ impl Session {
             Phase::Fetching(phase) => phase.deadline(),
             Phase::Over(_) => return None,
         };
-        Some(self.clock.next_look(due))
+        let awake = due.awake.into_iter().chain(self.lobby.deadline()).min();
+        Some(self.clock.next_look(Deadline { awake, ..due }))
     }
 
     /// The next thing to do.
@@ -112,14 +124,17 @@ impl Session {
                 }
             }
             Event::ConfFailed { why } => self.conf_failed(now, why),
-            Event::OutputStored { peer, id } => self.output_stored(now, peer, id),
-            Event::OutputFailed { peer, id, why } => self.output_failed(now, peer, id, &why),
+            Event::OutputStored { id } => self.output_stored(now, id),
+            Event::OutputFailed { id, why } => self.output_failed(now, id, &why),
             Event::OutputsFailed { why } => self.outputs_failed(why),
             Event::Interrupted(interrupt) => self.interrupt(now, interrupt),
         }
     }
 
     fn features(&self, peer: PeerId) -> Features {
+        if self.lobby.has(peer) {
+            return self.lobby.features(peer);
+        }
         match &self.phase {
             Some(Phase::Joining(phase)) => phase.features(peer),
             Some(Phase::Configuring(phase)) => phase.features(peer),
@@ -131,16 +146,22 @@ impl Session {
     }
 
     fn connected(&mut self, now: Now, peer: PeerId, address: SocketAddr) {
-        match &mut self.phase {
-            Some(Phase::Joining(phase)) => phase.connected(now, peer, address, &mut self.actions),
-            _ => self.actions.close(peer),
+        match &self.phase {
+            Some(Phase::Over(_)) | None => self.actions.close(peer),
+            Some(_) => self.lobby.connected(now, peer, address, &mut self.actions),
         }
     }
 
     fn received(&mut self, heard: Heard) {
+        if self.lobby.has(heard.peer) {
+            return self.visited(&heard);
+        }
+        if heard.message == Message::Bye {
+            return self.disconnected(heard.now, heard.peer, Disconnect::Left);
+        }
         let actions = &mut self.actions;
         match &mut self.phase {
-            Some(Phase::Joining(phase)) => phase.received(heard, actions),
+            Some(Phase::Joining(phase)) => phase.received(&heard),
             Some(Phase::Configuring(phase)) => phase.received(heard, actions),
             Some(Phase::Starting(phase)) => phase.received(heard, actions),
             Some(Phase::Executing(phase)) => phase.received(heard, actions),
@@ -149,8 +170,41 @@ impl Session {
         }
     }
 
+    /// A stranger has said something, and may be none any more.
+    fn visited(&mut self, heard: &Heard) {
+        match self.lobby.received(heard, &mut self.actions) {
+            Some(Visitor::Newcomer(newcomer)) => self.joins(heard.now, heard.peer, newcomer),
+            Some(Visitor::Returning { token, address }) => self.returns(heard.now, heard.peer, token, address),
+            None => {}
+        }
+    }
+
+    fn joins(&mut self, now: Now, peer: PeerId, newcomer: Newcomer) {
+        if let Some(Phase::Joining(phase)) = &mut self.phase {
+            phase.join(now, peer, newcomer, &mut self.actions);
+        } else {
+            self.actions.close(peer);
+            self.actions.tell(Notice::Released { address: newcomer.label.address });
+        }
+    }
+
+    fn returns(&mut self, now: Now, peer: PeerId, token: ResumeToken, address: SocketAddr) {
+        let (ours, actions) = (self.lobby.ours(), &mut self.actions);
+        let is_ours = match &mut self.phase {
+            Some(Phase::Executing(phase)) => phase.take_back(now, token, peer, ours, actions),
+            Some(Phase::Fetching(phase)) => phase.take_back(now, token, peer, ours, actions),
+            _ => false,
+        };
+        if !is_ours {
+            self.lobby.turn_back(peer, address, actions);
+        }
+    }
+
     fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect) {
         let actions = &mut self.actions;
+        if self.lobby.has(peer) {
+            return self.lobby.disconnected(peer, why, actions);
+        }
         match &mut self.phase {
             Some(Phase::Joining(phase)) => phase.disconnected(peer, why, actions),
             Some(Phase::Configuring(phase)) => phase.disconnected(now, peer, why, actions),
@@ -188,20 +242,20 @@ impl Session {
         self.phase = Some(self.over(rows));
     }
 
-    fn output_stored(&mut self, now: Now, peer: PeerId, id: OutputId) {
+    fn output_stored(&mut self, now: Now, id: OutputId) {
         match &mut self.phase {
-            Some(Phase::Executing(phase)) => phase.output_stored(peer, id, &mut self.actions),
-            Some(Phase::Fetching(phase)) => phase.output_stored(now, peer, id, &mut self.actions),
+            Some(Phase::Executing(phase)) => phase.output_stored(id, &mut self.actions),
+            Some(Phase::Fetching(phase)) => phase.output_stored(now, id, &mut self.actions),
             _ => {}
         }
     }
 
     /// What has come of the others is kept; but the session has failed, since this one was wanted too.
-    fn output_failed(&mut self, now: Now, peer: PeerId, id: OutputId, why: &str) {
+    fn output_failed(&mut self, now: Now, id: OutputId, why: &str) {
         let why = format!("it could not be stored: {why}");
         match &mut self.phase {
-            Some(Phase::Executing(phase)) => phase.output_failed(peer, id, why, &mut self.actions),
-            Some(Phase::Fetching(phase)) => phase.output_failed(now, peer, id, why, &mut self.actions),
+            Some(Phase::Executing(phase)) => phase.output_failed(id, why, &mut self.actions),
+            Some(Phase::Fetching(phase)) => phase.output_failed(now, id, why, &mut self.actions),
             _ => {}
         }
         self.failed = true;
@@ -264,6 +318,7 @@ impl Session {
 
     fn after_joining(&mut self, now: Now, phase: Joining) -> Phase {
         if phase.is_complete() {
+            self.lobby.clear(&mut self.actions);
             let members = phase.into_members(&mut self.actions);
             Phase::Configuring(Configuring::begin(&self.settings, members, now, &mut self.actions))
         } else if phase.has_given_up(now) {
@@ -300,7 +355,7 @@ impl Session {
     }
 
     fn after_executing(&mut self, now: Now, phase: Executing) -> Phase {
-        if !phase.is_over() {
+        if !phase.is_over(self.needs_slaves()) {
             return Phase::Executing(phase);
         }
         if let Some(interrupt) = phase.interrupted() {
@@ -323,7 +378,7 @@ impl Session {
     }
 
     fn after_fetching(&mut self, now: Now, phase: Fetching) -> Phase {
-        if !phase.is_over() {
+        if !phase.is_over(self.needs_slaves()) {
             return Phase::Fetching(phase);
         }
         let (rows, members) = phase.into_rows();
@@ -334,7 +389,7 @@ impl Session {
         let this = Round::new(rows, self.ordered);
         if self.ended_by.is_some() || self.rounds_left() == 0 || !this.is_whole() {
             for member in &members {
-                self.actions.close(member.peer);
+                member.part(&mut self.actions);
             }
             return self.over(this.rows);
         }
@@ -346,6 +401,11 @@ impl Session {
     /// The round that is not over, from 1.
     fn round(&self) -> u32 {
         u32::try_from(self.rounds.len() + 1).unwrap_or(u32::MAX)
+    }
+
+    /// Whether the slaves are to run their tasks once more.
+    fn needs_slaves(&self) -> bool {
+        self.rounds_left() > 0 && self.ended_by.is_none()
     }
 
     /// Rounds that are to come after this one.
@@ -360,6 +420,7 @@ impl Session {
 
     /// The end, with the rows of the last round.
     fn over(&mut self, rows: Vec<Row>) -> Phase {
+        self.lobby.clear(&mut self.actions);
         if self.rounds_left() > 0 {
             self.actions.tell(Notice::RoundsLeftOut { rounds: self.rounds_left() });
         }

@@ -1,15 +1,19 @@
 //! The capability block: what a peer can do beyond protocol version 1, and what it is called.
 //!
 //! It rides as data on the slave's hello REPLY and on the master's first TCP PROBE, where an original peer reads it
-//! past: magic `SYNX`, revision (u16), features (u64, one bit each), then fields, of which 1 is the name. All
-//! integers are big-endian.
+//! past: magic `SYNX`, revision (u16), features (u64, one bit each), then fields: 1 the name, 2 the token of a slave that
+//! comes back (16 bytes), which the master repeats when it knows it, 3 a number by which a slave that connects anew is known to be the same
+//! (u64). All integers are big-endian.
 
+use super::ResumeToken;
 use crate::text::printable;
 use crate::wire::{Command, FieldError, FieldReader, FieldWriter};
 
 const MAGIC: [u8; 4] = *b"SYNX";
 const REVISION: u16 = 1;
 const NAME: u16 = 1;
+const TOKEN: u16 = 2;
+const INSTANCE: u16 = 3;
 
 /// An extension to protocol version 1; used only when both peers announced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +33,21 @@ pub enum Feature {
     Progress,
     /// FETCH, `OUTPUT_PART`, `OUTPUT_MARK`, `OUTPUT_NO`: the master can have the task's output.
     Outputs,
+    /// A connection that breaks while the task runs is taken up again: ACK, BYE, and a token in the capability block.
+    Resume,
 }
 
 impl Feature {
-    const ALL: [Self; 7] =
-        [Self::ConfParts, Self::Reasons, Self::TaskEnded, Self::Stop, Self::Start, Self::Progress, Self::Outputs];
+    const ALL: [Self; 8] = [
+        Self::ConfParts,
+        Self::Reasons,
+        Self::TaskEnded,
+        Self::Stop,
+        Self::Start,
+        Self::Progress,
+        Self::Outputs,
+        Self::Resume,
+    ];
 
     /// The feature that a command belongs to; none where peers of version 1 use it.
     pub(super) fn of(command: Command) -> Option<Self> {
@@ -44,6 +58,7 @@ impl Feature {
             Command::ClockProbe | Command::ClockReply | Command::Go | Command::Hold => Some(Self::Start),
             Command::Running | Command::Stopped => Some(Self::Progress),
             Command::Fetch | Command::OutputPart | Command::OutputMark | Command::OutputNo => Some(Self::Outputs),
+            Command::Ack | Command::Bye => Some(Self::Resume),
             _ => None,
         }
     }
@@ -57,6 +72,7 @@ impl Feature {
             Self::Start => 1 << 4,
             Self::Progress => 1 << 5,
             Self::Outputs => 1 << 6,
+            Self::Resume => 1 << 7,
         }
     }
 }
@@ -94,12 +110,34 @@ pub struct Capabilities {
     pub features: Features,
     /// What reports call it; safe to show.
     pub name: String,
+    /// Of a slave that comes back, and of its master that knows it.
+    pub token: Option<ResumeToken>,
+    /// The same for as long as the slave's program runs, so that it does not count twice.
+    pub instance: Option<u64>,
 }
 
 impl Capabilities {
     /// What this revision announces, under this name.
     pub fn ours(name: &str) -> Self {
-        Self { revision: REVISION, features: Features::ours(), name: printable(name.as_bytes()) }
+        Self {
+            revision: REVISION,
+            features: Features::ours(),
+            name: printable(name.as_bytes()),
+            token: None,
+            instance: None,
+        }
+    }
+
+    /// The same of a slave that comes back, or of its master that knows it.
+    #[must_use]
+    pub fn resuming(self, token: Option<ResumeToken>) -> Self {
+        Self { token, ..self }
+    }
+
+    /// The same of a slave whose program has this number.
+    #[must_use]
+    pub fn of_instance(self, instance: u64) -> Self {
+        Self { instance: Some(instance), ..self }
     }
 
     /// The block as message data; no data where there is none to announce.
@@ -110,7 +148,11 @@ impl Capabilities {
         let mut fixed = MAGIC.to_vec();
         fixed.extend_from_slice(&block.revision.to_be_bytes());
         fixed.extend_from_slice(&block.features.0.to_be_bytes());
-        FieldWriter::after(fixed).put(NAME, block.name.as_bytes()).finish()
+        FieldWriter::after(fixed)
+            .put(NAME, block.name.as_bytes())
+            .put_some(block.token, |writer, token| writer.put(TOKEN, token.as_bytes()))
+            .put_some(block.instance, |writer, instance| writer.put_u64(INSTANCE, instance))
+            .finish()
     }
 
     /// Reads a block; none where the data are not one, as those of an original peer.
@@ -128,6 +170,8 @@ impl Capabilities {
             revision: u16::from_be_bytes(*revision),
             features: Features(u64::from_be_bytes(*features)),
             name: printable(name),
+            token: FieldReader(rest).optional_array(TOKEN)?.map(ResumeToken::new),
+            instance: FieldReader(rest).optional_u64(INSTANCE)?,
         }))
     }
 }
@@ -139,9 +183,14 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let block = Capabilities::ours("vm7");
-        let bytes = [b"SYNX".as_slice(), &[0, 1], &[0, 0, 0, 0, 0, 0, 0, 0x7f], &[0, 1, 0, 3], b"vm7"].concat();
+        let bytes = [b"SYNX".as_slice(), &[0, 1], &[0, 0, 0, 0, 0, 0, 0, 0xff], &[0, 1, 0, 3], b"vm7"].concat();
         assert_eq!(Capabilities::encode(Some(&block)), bytes);
-        assert_eq!(Capabilities::decode(&bytes), Ok(Some(block)));
+        assert_eq!(Capabilities::decode(&bytes), Ok(Some(block.clone())));
+        let back = block.resuming(Some(ResumeToken::new([7; 16])));
+        let back = back.of_instance(9);
+        let bytes = [&bytes[..], &[0, 2, 0, 16], &[7; 16], &[0, 3, 0, 8, 0, 0, 0, 0, 0, 0, 0, 9]].concat();
+        assert_eq!(Capabilities::encode(Some(&back)), bytes);
+        assert_eq!(Capabilities::decode(&bytes), Ok(Some(back)));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod held;
 mod hold;
 mod output_mark;
 mod reason;
+mod resume_token;
 mod start_order;
 mod task_ended;
 mod task_progress;
@@ -28,6 +29,7 @@ pub use held::Held;
 pub use hold::Hold;
 pub use output_mark::OutputMark;
 pub use reason::Reason;
+pub use resume_token::{ResumeToken, TOKEN_LEN};
 pub use task_ended::{OutputPlace, TaskEnded};
 pub use task_progress::TaskProgress;
 
@@ -83,6 +85,10 @@ pub enum Message {
     OutputMark(OutputMark),
     /// The output cannot be given.
     OutputNo(Option<Reason>),
+    /// The task's end is known.
+    Ack,
+    /// The session is over for the sender.
+    Bye,
     /// A message that is read past.
     Ignored(Command),
 }
@@ -141,6 +147,8 @@ impl Message {
             Command::OutputPart => Self::OutputPart(frame.into_data()),
             Command::OutputMark => Self::OutputMark(OutputMark::decode(frame.data()).map_err(fields)?),
             Command::OutputNo => Self::OutputNo(Reason::decode(frame.data())),
+            Command::Ack => Self::Ack,
+            Command::Bye => Self::Bye,
             Command::Unknown(_) => Self::Ignored(command),
         })
     }
@@ -174,6 +182,8 @@ impl Message {
             Self::OutputPart(bytes) => Frame::new(Command::OutputPart, bytes.clone())?,
             Self::OutputMark(mark) => Frame::new(Command::OutputMark, mark.encode())?,
             Self::OutputNo(reason) => Frame::new(Command::OutputNo, Reason::encode(reason.as_ref()))?,
+            Self::Ack => Frame::bare(Command::Ack),
+            Self::Bye => Frame::bare(Command::Bye),
             Self::Ignored(command) => Frame::bare(*command),
         })
     }
@@ -193,7 +203,7 @@ mod tests {
 
         #[test]
         fn what_was_decoded_encodes_to_something_that_decodes_the_same(
-            code in 0u8..45,
+            code in 0u8..60,
             data in prop::collection::vec(any::<u8>(), 0..60),
         ) {
             let decode = |frame| Message::decode(frame, Features::ours());
@@ -205,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_was_not_agreed_is_read_past() {
-        for code in [8, 9].into_iter().chain(16..45) {
+        for code in [8, 9].into_iter().chain(16..60) {
             let command = Command::from(code);
             let frame = Frame::new(command, b"whatever".to_vec()).unwrap();
             assert_eq!(Message::decode(frame, Features::NONE), Ok(Message::Ignored(command)));

@@ -1,6 +1,7 @@
 //! What goes into the slave and what comes out of it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::Notice;
 use crate::master::Interrupt;
@@ -15,10 +16,14 @@ use crate::wire::Frame;
 pub struct Settings {
     /// What reports call this slave.
     pub name: String,
+    /// A random number, by which its connections are known to be the same slave's.
+    pub instance: u64,
     /// Whether it connects to a given master, where otherwise it listens for probes.
     pub dials: bool,
     /// Whether it ends after one session.
     pub once: bool,
+    /// Time to take a connection up again that has broken while a task was under way.
+    pub reconnect: Duration,
 }
 
 /// Something that happened.

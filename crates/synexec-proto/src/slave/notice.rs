@@ -43,6 +43,17 @@ pub enum Notice {
     Stopping,
     /// The task has not stopped in time and is killed.
     Killing,
+    /// The connection has broken, and is to be taken up again.
+    LinkBroke {
+        /// How it has ended.
+        why: Disconnect,
+        /// For how long that is tried.
+        wait: Duration,
+    },
+    /// The connection was taken up again.
+    Resumed,
+    /// No master is there that could be told of the task's end.
+    NotReported(TaskEnd),
     /// The connection is gone.
     Disconnected {
         /// Why.
@@ -70,6 +81,11 @@ impl fmt::Display for Notice {
             }
             Self::Stopping => f.write_str("stopping the task"),
             Self::Killing => f.write_str("the task did not stop in time; killing it"),
+            Self::LinkBroke { why, wait } => {
+                write!(f, "the connection to the master broke ({why}); trying for {} s to take it up", wait.as_secs())
+            }
+            Self::Resumed => f.write_str("the master is there again, the session goes on"),
+            Self::NotReported(end) => write!(f, "no master is there to be told that the task has ended: {end}"),
             Self::Disconnected { why, .. } => write!(f, "session over: {why}"),
         }
     }

@@ -9,6 +9,10 @@ use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 /// Connections that may wait to be accepted: a whole fleet answers one probe at once.
 const BACKLOG: i32 = 4096;
 
+/// Silence after which the kernel asks whether the peer's host is there, so that a connection that only the peer knows to
+/// be broken can be taken up again in time.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(3);
+
 /// Keepalive probes within the time after which a peer is lost.
 const KEEPALIVE_PROBES: u32 = 3;
 
@@ -48,7 +52,8 @@ pub fn connect(source: Option<Ipv4Addr>, master: SocketAddr, timeout: Duration) 
 pub fn prepare(stream: &TcpStream, lost_after: Duration) -> io::Result<()> {
     let socket = socket2::SockRef::from(stream);
     let step = (lost_after / KEEPALIVE_PROBES).max(Duration::from_secs(1));
-    let keepalive = TcpKeepalive::new().with_time(step).with_interval(step).with_retries(KEEPALIVE_PROBES);
+    let keepalive =
+        TcpKeepalive::new().with_time(step.min(KEEPALIVE_IDLE)).with_interval(step).with_retries(KEEPALIVE_PROBES);
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(lost_after))?;

@@ -2,7 +2,7 @@
 
 /// The command byte. Codes 0 to 10 are protocol version 1; from 16 up are extensions, sent only to a peer that
 /// announced the feature they belong to. Ranges are kept for families of extensions: 16-23 the job, 24-31 the clock
-/// and the start, 32-39 progress, 40-47 outputs, 48-55 encryption.
+/// and the start, 32-39 progress, 40-47 outputs, 48-55 encryption, 56-63 what outlives a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Slave: hello after connecting, and the answer to [`Command::Probe`].
@@ -51,6 +51,10 @@ pub enum Command {
     OutputMark,
     /// Slave: the output cannot be given.
     OutputNo,
+    /// Master: the end of the task is known, and need not be told again.
+    Ack,
+    /// The session is over for the sender. A connection that ends without it has broken.
+    Bye,
     /// A code that this revision does not know; read past.
     Unknown(u8),
 }
@@ -81,6 +85,8 @@ impl From<u8> for Command {
             41 => Self::OutputPart,
             42 => Self::OutputMark,
             43 => Self::OutputNo,
+            56 => Self::Ack,
+            57 => Self::Bye,
             other => Self::Unknown(other),
         }
     }
@@ -113,6 +119,8 @@ impl From<Command> for u8 {
             Command::OutputPart => 41,
             Command::OutputMark => 42,
             Command::OutputNo => 43,
+            Command::Ack => 56,
+            Command::Bye => 57,
         }
     }
 }

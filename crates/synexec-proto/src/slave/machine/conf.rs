@@ -25,6 +25,7 @@ impl Slave {
             return;
         }
         self.telling.begin(begin.progress);
+        self.token = begin.token;
         self.push(Action::BeginConf(Some(begin)));
         self.conf = Conf::Receiving { left: begin.length };
         if begin.length == 0 {
@@ -55,6 +56,7 @@ impl Slave {
         }
         self.discard_conf();
         self.telling.begin(None);
+        self.token = None;
         self.session = Some(ExitCause::NotStarted);
         true
     }

@@ -3,19 +3,24 @@
 mod conf;
 mod output;
 mod progress;
+mod resume;
 mod start;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use start::LEAD_MAX;
 
 use self::output::OutputState;
 use self::progress::Telling;
+use self::resume::Resuming;
 use super::task::Task;
 use super::{Action, Event, ExitCause, Notice, Settings};
 use crate::master::Interrupt;
-use crate::message::{Capabilities, ClockProbe, ClockReply, Feature, Features, Message, Reason, TaskEnded};
+use crate::message::{
+    Capabilities, ClockProbe, ClockReply, Feature, Features, Message, Reason, ResumeToken, TaskEnded,
+};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 use crate::wire::Frame;
@@ -32,11 +37,25 @@ pub struct Slave {
     task: Task,
     /// What `--once` needs to know of the session: the last thing that happened in it.
     session: Option<ExitCause>,
-    unreported: Option<TaskEnded>,
+    /// Of the task that ended last, until its master knows it.
+    report: Option<UnacknowledgedEnd>,
+    /// With whom the last connection was.
+    master: Option<SocketAddr>,
+    /// By what the master knows this slave when the connection has broken.
+    token: Option<ResumeToken>,
+    /// While the connection is broken and may be taken up again.
+    resuming: Option<Resuming>,
     output: OutputState,
     telling: Telling,
     shutdown: Option<Interrupt>,
     actions: VecDeque<Action>,
+}
+
+/// The end of a task that the master may not know yet.
+#[derive(Debug)]
+struct UnacknowledgedEnd {
+    ended: TaskEnded,
+    is_sent: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +93,10 @@ impl Slave {
             conf: Conf::None,
             task: Task::Idle,
             session: None,
-            unreported: None,
+            report: None,
+            master: None,
+            token: None,
+            resuming: None,
             output: OutputState::default(),
             telling: Telling::default(),
             shutdown: None,
@@ -93,14 +115,13 @@ impl Slave {
             }
             Event::Connected { master } if self.link == Link::Connecting => {
                 self.link = Link::Connected(Features::NONE);
+                self.master = Some(master);
                 self.tell(Notice::Connected(master));
-                let hello = Capabilities::ours(&self.settings.name);
-                self.send(Message::Reply(Some(hello)));
+                self.greet();
             }
             Event::ConnectFailed { why } if self.link == Link::Connecting => {
                 self.tell(Notice::ConnectFailed(why));
-                self.link = Link::Gone;
-                self.settle(now.plus(RETRY_INTERVAL));
+                self.try_again(now);
             }
             Event::ListenFailed { why } if self.link == Link::Listening => {
                 self.tell(Notice::ListenFailed(why));
@@ -132,8 +153,9 @@ impl Slave {
         if let Link::RetryAt(at) = self.link
             && now >= at
         {
-            self.try_discovery();
+            self.dial_or_listen();
         }
+        self.advance_resuming(now);
         let due = self.task.advance(now);
         self.carry_out(due);
         self.advance_output(now);
@@ -144,7 +166,8 @@ impl Slave {
     /// When to call [`Self::advance`] next.
     pub fn deadline(&self) -> Option<MonotonicInstant> {
         let retry = if let Link::RetryAt(at) = self.link { Some(at) } else { None };
-        let others = [self.task.deadline(), self.output.deadline(), self.telling.deadline()];
+        let give_up = self.resuming.as_ref().map(Resuming::until);
+        let others = [self.task.deadline(), self.output.deadline(), self.telling.deadline(), give_up];
         retry.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -156,9 +179,10 @@ impl Slave {
     fn received(&mut self, now: MonotonicInstant, frame: Frame, at: MonotonicInstant) {
         let Link::Connected(features) = self.link else { return };
         match Message::decode(frame, features) {
-            Ok(Message::ClockProbe(ClockProbe { sent })) => {
+            Ok(Message::ClockProbe(ClockProbe { sent })) if self.resuming.is_none() => {
                 self.send(Message::ClockReply(ClockReply { sent, received: at, replied: now }));
             }
+            Ok(message) if self.resuming.is_some() => self.is_answered(now, &message),
             Ok(message) => self.obey(now, message),
             Err(malformed) => self.disconnected(now, malformed.into()),
         }
@@ -178,6 +202,8 @@ impl Slave {
             Message::Go => self.go(now),
             Message::Stop => self.stop(now),
             Message::Fetch(fetch) => self.fetch(fetch),
+            Message::Ack => self.report = None,
+            Message::Bye => self.end_session(now, Disconnect::Left),
             _ => {}
         }
     }
@@ -190,10 +216,7 @@ impl Slave {
         self.send(Message::Reply(None));
     }
 
-    fn disconnected(&mut self, now: MonotonicInstant, why: Disconnect) {
-        if !self.is_connected() && self.link != Link::Connecting {
-            return;
-        }
+    fn end_session(&mut self, now: MonotonicInstant, why: Disconnect) {
         let configured = self.session.is_some();
         self.tell(Notice::Disconnected { why, configured });
         self.push(Action::Disconnect);
@@ -221,26 +244,45 @@ impl Slave {
         }
     }
 
+    /// No connection could be made, or it has ended before it was of use.
+    fn try_again(&mut self, now: MonotonicInstant) {
+        let at = now.plus(RETRY_INTERVAL);
+        if self.resuming.is_some() {
+            self.link = Link::RetryAt(at);
+        } else {
+            self.link = Link::Gone;
+            self.settle(at);
+        }
+    }
+
     /// Back in discovery: listening at once, or dialling when it is time.
     fn discover(&mut self, dial_at: MonotonicInstant) {
         self.link = Link::RetryAt(dial_at);
         if !self.settings.dials {
-            self.try_discovery();
+            self.dial_or_listen();
         }
     }
 
-    fn try_discovery(&mut self) {
-        if self.settings.dials {
-            self.link = Link::Connecting;
-            self.push(Action::Connect(None));
+    fn dial_or_listen(&mut self) {
+        if self.settings.dials || self.resuming.is_some() {
+            self.dial();
         } else {
             self.link = Link::Listening;
             self.push(Action::Listen);
         }
     }
 
+    fn dial(&mut self) {
+        self.link = Link::Connecting;
+        let master = self.master.filter(|_| self.resuming.is_some());
+        self.push(Action::Connect(master));
+    }
+
     fn exit(&mut self, cause: ExitCause) {
         self.discard_conf();
+        if self.agreed(Feature::Resume) && self.resuming.is_none() {
+            self.send(Message::Bye);
+        }
         self.push(Action::Disconnect);
         self.push(Action::Exit(cause));
         self.link = Link::Exited;

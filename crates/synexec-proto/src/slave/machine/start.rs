@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Conf, Slave};
+use super::{Conf, Slave, UnacknowledgedEnd};
 use crate::master::Interrupt;
 use crate::message::{Feature, FinishedRecord, Message, Reason, TaskEnded};
 use crate::slave::task::{Due, Task};
@@ -57,6 +57,7 @@ impl Slave {
     pub(super) fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) {
         self.conf = Conf::Spent;
         self.task = Task::Running;
+        self.report = None;
         self.output.begin();
         self.telling.start(at.unwrap_or(now));
         self.push(Action::Release { at });
@@ -89,13 +90,24 @@ impl Slave {
         self.task.ended(now, stragglers);
         self.session = Some(ExitCause::TaskEnded(ended.end));
         self.tell(Notice::Ended { end: ended.end, lateness: ended.lateness });
-        self.unreported = Some(ended);
+        self.report = Some(UnacknowledgedEnd { ended, is_sent: false });
         self.settle(now);
     }
 
     /// Tells the master, once nothing of the task is left that is being waited for.
     pub(super) fn report_end(&mut self) {
-        let Some(ended) = self.unreported.take() else { return };
+        if self.resuming.is_some() {
+            return;
+        }
+        let Some(report) = self.report.as_mut().filter(|report| !report.is_sent) else { return };
+        report.is_sent = true;
+        let ended = report.ended.clone();
+        if !self.agreed(Feature::Resume) {
+            self.report = None;
+        }
+        if !self.is_connected() {
+            self.tell(Notice::NotReported(ended.end));
+        }
         self.telling.end();
         self.send(if self.agreed(Feature::TaskEnded) {
             Message::TaskEnded(ended)

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use synexec_proto::master::{Event, Interrupt, OutputId, PeerId, Report, Settings};
-use synexec_proto::message::Message;
+use synexec_proto::master::{Action, Event, Interrupt, OutputId, PeerId, Report, Settings};
+use synexec_proto::message::{Capabilities, Message, ResumeToken};
 use synexec_proto::session::Disconnect;
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
@@ -24,10 +24,12 @@ enum Step {
     AllSay(Message),
     ConfSent(u64),
     ConfFailed,
-    Stored(u64, u32),
-    OutputFailed(u64, u32),
+    Stored(u32),
+    OutputFailed(u32),
     OutputsFailed,
     Disconnects(u64, Disconnect),
+    /// A peer says that it is the member that was given such a token.
+    Returns(u64, usize),
     Interrupt,
     Passes(u64),
     /// Time goes on to the next deadline.
@@ -54,9 +56,10 @@ fn step() -> impl Strategy<Value = Step> {
         8 => prop_oneof![Just(Message::ConfOk(None)), Just(Message::ExecOk(None))].prop_map(Step::AllSay),
         15 => peer().prop_map(Step::ConfSent),
         1 => Just(Step::ConfFailed),
-        8 => (peer(), 0..4_u32).prop_map(|(peer, rank)| Step::Stored(peer, rank)),
-        1 => (peer(), 0..4_u32).prop_map(|(peer, rank)| Step::OutputFailed(peer, rank)),
+        8 => (0..4_u32).prop_map(Step::Stored),
+        1 => (0..4_u32).prop_map(Step::OutputFailed),
         1 => Just(Step::OutputsFailed),
+        4 => (peer(), 0..4_usize).prop_map(|(peer, which)| Step::Returns(peer, which)),
         4 => (peer(), draw::disconnect()).prop_map(|(peer, why)| Step::Disconnects(peer, why)),
         2 => Just(Step::Interrupt),
         10 => draw::millis().prop_map(Step::Passes),
@@ -91,16 +94,18 @@ impl Trial {
                 self.says(peer, &hello);
                 self.says(peer, &Message::Reply(None));
             }
+            Step::Returns(peer, which) => {
+                let token = self.tokens().nth(which);
+                self.says(peer, &Message::Reply(Some(Capabilities::ours("back").resuming(token))));
+            }
             Step::Says(peer, frame) => self.hears(peer, frame),
             Step::AllSay(message) => (0..PEERS).for_each(|peer| self.says(peer, &message)),
             Step::ConfSent(peer) => self.handle(Event::ConfSent { peer: PeerId(peer) }),
             Step::ConfFailed => self.handle(Event::ConfFailed { why: "gone".into() }),
-            Step::Stored(peer, rank) => {
-                self.handle(Event::OutputStored { peer: PeerId(peer), id: OutputId { round: 1, rank } });
-            }
-            Step::OutputFailed(peer, rank) => {
-                let (peer, id) = (PeerId(peer), OutputId { round: 1, rank });
-                self.handle(Event::OutputFailed { peer, id, why: "no such directory".into() });
+            Step::Stored(rank) => self.handle(Event::OutputStored { id: OutputId { round: 1, rank } }),
+            Step::OutputFailed(rank) => {
+                let id = OutputId { round: 1, rank };
+                self.handle(Event::OutputFailed { id, why: "no such directory".into() });
             }
             Step::OutputsFailed => self.handle(Event::OutputsFailed { why: "disk full".into() }),
             Step::Disconnects(peer, why) => self.handle(Event::Disconnected { peer: PeerId(peer), why }),
@@ -139,6 +144,14 @@ impl Trial {
     fn advance(&mut self) {
         self.master.advance(self.now);
         self.look();
+    }
+
+    /// Those that were given to members, in their order.
+    fn tokens(&self) -> impl Iterator<Item = ResumeToken> {
+        self.master.log.iter().filter_map(|(_, action)| match action {
+            Action::SendConf { begin, .. } => begin.as_ref()?.token,
+            _ => None,
+        })
     }
 
     /// A report, once made, stays as it is.

@@ -113,11 +113,12 @@ proptest! {
     fn no_nonsense_makes_it_panic_or_start_what_it_has_not_accepted(
         dials: bool,
         once: bool,
+        reconnects: bool,
         events in vec(nonsense(), 0..100),
         shutdown in prop::option::of(0..100_usize),
     ) {
         let mut now = START;
-        let mut slave = Slave::new(Settings { name: "vm".into(), dials, once }, now);
+        let mut slave = Slave::new(Settings { name: "vm".into(), instance: 7, dials, once, reconnect: secs(if reconnects { 10 } else { 0 }) }, now);
         let mut accepted = false;
         for (at, event) in events.into_iter().enumerate() {
             if let Some(event) = event {

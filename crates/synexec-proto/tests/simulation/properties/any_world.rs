@@ -1,5 +1,7 @@
 //! Any number of slaves of all kinds, at any distance, with any faults at any time.
 
+use std::num::NonZeroU32;
+
 use proptest::prelude::*;
 use synexec_proto::master::{Loss, Outcome, Output, OutputStep, Report, Verdict};
 use synexec_proto::outcome::TaskEnd;
@@ -21,12 +23,13 @@ fn rows_are_true(plot: &Plot, world: &World, report: &Report) {
             (Outcome::Finished, Kind::Original(_)) => assert_eq!(world.v1(id).runs, 1),
             // Between the last word and the start of an original, a user's order to stop may reach some of ours too late.
             (Outcome::Cancelled, Kind::Original(_)) if !world.execs().is_empty() => {
-                assert!(world.v1(id).runs == 0 && !plot.interrupts.is_empty());
+                assert!(world.v1(id).runs == 0 && !plot.stops_nobody());
             }
             (Outcome::Cancelled, _) => assert_eq!(world.tasks_started(), 0),
             (Outcome::Declined(reason), Kind::Ours(plan)) => assert!(plan.refusal.is_some() && reason.is_some()),
             (Outcome::Lost { why: Loss::Silent(silence), .. }, _) => assert!(*silence >= secs(30), "{silence:?}"),
-            (Outcome::Lost { why: Loss::CannotStop, .. }, Kind::Original(_)) => assert!(!plot.interrupts.is_empty()),
+            (Outcome::Lost { why: Loss::CannotStop, .. }, Kind::Original(_)) => assert!(!plot.stops_nobody()),
+            (Outcome::TimedOut(time), _) => assert_eq!(Some(*time), plot.settings.timeout),
             (Outcome::Declined(_), Kind::Original(_)) | (Outcome::Lost { .. }, _) => {}
             (outcome, kind) => panic!("{outcome:?} of {kind:?}"),
         }
@@ -55,7 +58,7 @@ fn outputs_are_true(world: &World, report: &Report) {
 fn the_sound_are_not_lost(plot: &Plot, report: &Report) {
     let stays = |guest: &Guest| match guest.kind {
         Kind::Ours(_) => plot.interrupts.len() < 2 && (plot.interrupts.is_empty() || plot.master_freezes.is_none()),
-        Kind::Original(_) => plot.interrupts.is_empty(),
+        Kind::Original(_) => plot.stops_nobody(),
     };
     let sound = plot.guests().filter(|(_, guest)| guest.is_sound() && stays(guest));
     for outcome in sound.filter_map(|(id, _)| row_of(report, id)).map(|row| &row.outcome) {
@@ -74,6 +77,10 @@ fn slaves_are_at_rest(plot: &Plot, world: &World) {
     }
 }
 
+fn count(slaves: NonZeroU32) -> usize {
+    usize::try_from(slaves.get()).expect("they are few")
+}
+
 fn cut_off(plot: &Plot) -> impl Iterator<Item = Id> {
     plot.guests().filter(|(_, guest)| matches!(guest.fault, Some((_, Fault::Cut)))).map(|(id, _)| id)
 }
@@ -85,9 +92,10 @@ proptest! {
     fn every_session_ends_in_time_and_in_truth(plot in plot()) {
         let mut world = plot.world();
         let report = world.run(secs(250));
-        let wanted = usize::try_from(plot.settings.slaves.get()).unwrap();
+        let wanted = count(plot.settings.slaves);
         let gave_up = matches!(report.verdict, Verdict::NotEnoughSlaves | Verdict::Interrupted(_));
-        prop_assert!(report.rows().len() == wanted || gave_up && world.tasks_started() == 0, "{report:?}");
+        let is_quorum = plot.settings.quorum.is_some_and(|quorum| report.rows().len() >= count(quorum));
+        prop_assert!(report.rows().len() == wanted || is_quorum || gave_up && world.tasks_started() == 0, "{report:?}");
         the_sound_are_not_lost(&plot, &report);
         rows_are_true(&plot, &world, &report);
         outputs_are_true(&world, &report);

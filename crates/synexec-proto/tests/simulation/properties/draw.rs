@@ -8,7 +8,7 @@ use synexec_proto::digest::Digest;
 use synexec_proto::master::OutputsWanted;
 use synexec_proto::message::{
     Capabilities, ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Guest, Held, Hold, Message, OutputMark,
-    OutputPlace, Reason, TaskEnded, TaskProgress, Usage,
+    OutputPlace, Reason, ResumeToken, TaskEnded, TaskProgress, Usage,
 };
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::Disconnect;
@@ -70,7 +70,8 @@ fn output_mark() -> impl Strategy<Value = OutputMark> {
 }
 
 pub fn capabilities() -> impl Strategy<Value = Option<Capabilities>> {
-    any::<bool>().prop_map(|ours| ours.then(|| Capabilities::ours("peer")))
+    let ours = prop::option::of(token()).prop_map(|token| Capabilities::ours("peer").resuming(token));
+    prop::option::of(ours)
 }
 
 pub fn task_end() -> impl Strategy<Value = TaskEnd> {
@@ -104,7 +105,8 @@ fn instant() -> impl Strategy<Value = MonotonicInstant> {
 }
 
 pub fn disconnect() -> impl Strategy<Value = Disconnect> {
-    prop_oneof![Just(Disconnect::Closed), Just(Disconnect::Stalled), Just(Disconnect::NotReading)]
+    let broken = Just(Disconnect::Broken("reset".into()));
+    prop_oneof![Just(Disconnect::Closed), broken, Just(Disconnect::Stalled), Just(Disconnect::NotReading)]
 }
 
 pub fn result<T: Clone + std::fmt::Debug>(good: T) -> impl Strategy<Value = Result<T, Reason>> {
@@ -119,12 +121,18 @@ pub fn millis() -> impl Strategy<Value = u64> {
 fn conf_begin() -> impl Strategy<Value = ConfBegin> {
     let length = prop_oneof![0..6_u64, Just(u64::MAX)];
     let progress = prop::option::of((0..3000_u64).prop_map(Duration::from_millis));
-    (any::<u32>(), length, progress).prop_map(|(rank, length, progress)| ConfBegin {
+    (any::<u32>(), length, progress, prop::option::of(token())).prop_map(|(rank, length, progress, token)| ConfBegin {
         rank,
         slaves: 3,
         length,
         progress,
+        token,
     })
+}
+
+/// One of few, so that some are the same.
+fn token() -> impl Strategy<Value = ResumeToken> {
+    (0..3_u8).prop_map(|number| ResumeToken::new([number; 16]))
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {

@@ -1,9 +1,11 @@
 //! Draws of whole worlds.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
-use synexec_proto::master::Interrupt;
-use synexec_proto::master::Settings;
+use synexec_proto::master::{Interrupt, OnLost, Settings};
 
 use super::draw;
 use crate::world::{Answer, Id, Manner, Order, Plan, Refusal, Script, SimClock, World, millis, secs, settings};
@@ -39,6 +41,10 @@ pub enum Fault {
     Kill,
     Freeze(u64),
     Cut,
+    /// The connection breaks, and both ends know.
+    Break,
+    /// The connection breaks, and its master does not know.
+    BreakAtClient,
     ShutDown,
 }
 
@@ -60,6 +66,12 @@ impl Plot {
             world.at(millis(at), Order::FreezeMaster(millis(time)));
         }
         world
+    }
+
+    /// Whether nothing makes the master stop tasks, which originals cannot be told.
+    pub fn stops_nobody(&self) -> bool {
+        let Settings { on_lost, timeout, .. } = &self.settings;
+        self.interrupts.is_empty() && *on_lost == OnLost::Continue && timeout.is_none()
     }
 
     pub fn guests(&self) -> impl Iterator<Item = (Id, &Guest)> {
@@ -96,6 +108,8 @@ impl Fault {
             Self::Kill => Order::Kill(id),
             Self::Freeze(time) => Order::Freeze(id, millis(time)),
             Self::Cut => Order::Cut(id),
+            Self::Break => Order::Break(id),
+            Self::BreakAtClient => Order::BreakAtClient(id),
             Self::ShutDown => Order::Shutdown(id, Interrupt::Terminate),
         }
     }
@@ -126,10 +140,10 @@ pub fn plan() -> impl Strategy<Value = Plan> {
     let refusal = prop_oneof![20 => Just(None), 1 => Just(Some(Refusal::Conf)), 1 => Just(Some(Refusal::Start))];
     let time = || prop_oneof![2 => Just(0), 1 => 0..3000_u64].prop_map(millis);
     let times = (time(), time(), prop_oneof![0..10_u64, 0..20_000_u64].prop_map(millis), time());
-    let settings = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
+    let settings = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2), reconnect());
     let output = (prop_oneof![1 => Just(0), 3 => 0..60_000_u32], prop::bool::weighted(0.2));
     (refusal, times, draw::task_end(), settings, (output, clock())).prop_map(
-        |(refusal, times, end, (ignores_sigterm, dials, once), ((writes, is_stopped), clock))| Plan {
+        |(refusal, times, end, (ignores_sigterm, dials, once, reconnect), ((writes, is_stopped), clock))| Plan {
             refusal,
             prepares: times.0,
             spawns: times.1,
@@ -141,9 +155,15 @@ pub fn plan() -> impl Strategy<Value = Plan> {
             is_stopped,
             dials,
             once,
+            reconnect,
             clock,
         },
     )
+}
+
+/// Time to take a connection up again, often none.
+fn reconnect() -> impl Strategy<Value = Duration> {
+    prop_oneof![Just(Duration::ZERO), Just(secs(10))]
 }
 
 /// Clocks days apart, and drifting by up to 100 microseconds a second.
@@ -160,6 +180,8 @@ fn guest() -> impl Strategy<Value = Guest> {
     let fault = prop_oneof![
         Just(Fault::Kill),
         Just(Fault::Cut),
+        Just(Fault::Break),
+        Just(Fault::BreakAtClient),
         Just(Fault::ShutDown),
         (0..50_000_u64).prop_map(Fault::Freeze),
     ];
@@ -188,13 +210,22 @@ fn script() -> impl Strategy<Value = Script> {
 fn any_settings(slaves: u32) -> impl Strategy<Value = Settings> {
     let length = prop_oneof![9 => Just(40), 1 => Just(70_000)];
     let progress = rarely((1..5000_u64).prop_map(millis));
-    (15..60_u64, length, draw::outputs(), progress).prop_map(move |(wait, conf_length, outputs, progress)| Settings {
-        wait: Some(secs(wait)),
-        conf_length,
-        outputs,
-        progress,
-        ..settings(slaves)
-    })
+    let quorum = rarely((1..=slaves).prop_filter_map("some", NonZeroU32::new));
+    let on_lost = prop_oneof![3 => Just(OnLost::Continue), 1 => Just(OnLost::Abort)];
+    let ends = (quorum, rarely((0..10_000_u64).prop_map(millis)), on_lost, reconnect());
+    (15..60_u64, length, draw::outputs(), progress, ends).prop_map(
+        move |(wait, conf_length, outputs, progress, (quorum, timeout, on_lost, reconnect))| Settings {
+            wait: Some(secs(wait)),
+            conf_length,
+            outputs,
+            progress,
+            quorum,
+            timeout,
+            on_lost,
+            reconnect,
+            ..settings(slaves)
+        },
+    )
 }
 
 fn manner() -> impl Strategy<Value = Manner> {

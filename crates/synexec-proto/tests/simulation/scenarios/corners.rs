@@ -22,7 +22,7 @@ fn part(text: &str) -> Message {
 }
 
 fn begin(length: u64) -> Message {
-    Message::ConfBegin(ConfBegin { rank: 0, slaves: 1, length, progress: None })
+    Message::ConfBegin(ConfBegin { rank: 0, slaves: 1, length, progress: None, token: None })
 }
 
 fn long() -> Plan {
@@ -206,7 +206,7 @@ fn a_user_who_says_it_twice_does_not_wait() {
     bench.is_shut_down();
     bench.passes(millis(10));
     assert_eq!(ends(&bench), [TaskEnd::Killed(9)]);
-    assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]));
+    assert!(matches!(bench.sent()[..], [Message::TaskEnded(_), Message::Bye]));
     assert_eq!(bench.slave.exit(), Some(ExitCause::Interrupted(Interrupt::Terminate)));
     assert!(!bench.is_connected());
 }

@@ -42,7 +42,8 @@ fn running(plan: Plan, progress: Option<Duration>) -> Bench {
 /// Gives it a conf.
 fn begins(bench: &mut Bench, progress: Option<Duration>) {
     let conf = b"/bin/task".to_vec();
-    let begin = ConfBegin { rank: 0, slaves: 1, length: conf.len().try_into().expect("it is short"), progress };
+    let begin =
+        ConfBegin { rank: 0, slaves: 1, length: conf.len().try_into().expect("it is short"), progress, token: None };
     bench.is_told([Message::ConfBegin(begin), Message::ConfPart(conf)]);
 }
 

@@ -83,14 +83,19 @@ fn ahead(world: &World) -> Duration {
 
 #[test]
 fn one_that_is_gone_before_the_last_word_calls_the_start_off_everywhere() {
-    for order in [Order::Kill(FIRST), Order::Shutdown(FIRST, Terminate)] {
+    let orders = [
+        (Order::Kill(FIRST), Disconnect::Closed),
+        (Order::Shutdown(FIRST, Terminate), Disconnect::Left),
+        (Order::Break(FIRST), Disconnect::Broken("reset".into())),
+    ];
+    for (order, why) in &orders {
         for (cue, after) in [(starting as fn(&Notice) -> bool, 0), (ready, 0), (ready, 400)] {
             let mut world = three(Some(millis(500)));
-            world.when(cue, millis(after), order);
+            world.when(cue, millis(after), *order);
             let report = called_off(&mut world);
             assert_eq!(report.verdict, Verdict::Lost);
             let lost = lost_while_starting(outcome_of(&report, FIRST));
-            assert_eq!(lost, Some(&Loss::Disconnected(Disconnect::Closed)), "{order:?}");
+            assert_eq!(lost, Some(&Loss::Disconnected(why.clone())), "{order:?}");
             assert!(report.rows()[1..].iter().all(|row| row.outcome == Outcome::Cancelled));
         }
     }

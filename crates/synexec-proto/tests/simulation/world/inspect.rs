@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use synexec_proto::master::{self, Notice, Outcome, OutputId, OutputStep, PeerId, Report, Row, Verdict};
 use synexec_proto::message::{Fetch, Message};
-use synexec_proto::outcome::TaskEnd;
 use synexec_proto::slave;
 use synexec_proto::time::MonotonicInstant;
 
@@ -27,7 +26,7 @@ pub fn rows_are_complete(report: &Report, slaves: usize) {
 pub fn verdict_follows(report: &Report) {
     let rows = || report.rounds.iter().flat_map(|round| &round.rows);
     let any = |wanted: fn(&Outcome) -> bool| rows().any(|row| wanted(&row.outcome));
-    let failed = any(|outcome| matches!(outcome, Outcome::Ended(end) if *end != TaskEnd::Exited(0)));
+    let failed = any(|outcome| outcome.has_ended() && !outcome.has_succeeded());
     let declined = any(|outcome| matches!(outcome, Outcome::Declined(_)));
     let lost = any(|outcome| matches!(outcome, Outcome::Lost { .. })) || rows().any(Row::has_lost_output);
     let cancelled = any(|outcome| *outcome == Outcome::Cancelled);
@@ -178,7 +177,9 @@ impl World {
     /// When each step was taken with a client's output, and which.
     pub fn steps_of(&self, id: Id) -> Vec<(Duration, &OutputStep)> {
         let steps = self.master.log.iter().filter_map(|(at, action)| match action {
-            master::Action::Output { peer, step, .. } if self.is_peer(id, *peer) => Some((since_start(*at), step)),
+            master::Action::Output { id: output, step, .. } if self.is_of(id, *output) => {
+                Some((since_start(*at), step))
+            }
             _ => None,
         });
         steps.collect()
@@ -196,6 +197,12 @@ impl World {
             most = most.max(underway);
         }
         most
+    }
+
+    /// Whether this is a client's output, by the report.
+    fn is_of(&self, id: Id, output: OutputId) -> bool {
+        let report = self.master.report().expect("it is over");
+        row_of(report, id).is_some_and(|row| row.rank == output.rank)
     }
 
     fn is_peer(&self, id: Id, peer: PeerId) -> bool {

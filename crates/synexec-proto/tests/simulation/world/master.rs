@@ -37,7 +37,7 @@ pub enum MasterDeed {
     Send(PeerId, Vec<u8>),
     SendConf(PeerId, Vec<u8>),
     /// Say when all is stored that came from this slave.
-    Store(PeerId, OutputId),
+    Store(OutputId),
     CannotStore,
     Close(PeerId),
 }
@@ -97,13 +97,13 @@ impl Master {
             Action::Probe => Some(MasterDeed::Probe),
             Action::Send { peer, message } => Some(MasterDeed::Send(*peer, encode(message))),
             Action::SendConf { peer, begin } => Some(MasterDeed::SendConf(*peer, self.conf_bytes(*begin))),
-            Action::Output { peer, id, step, .. } => self.output(*peer, *id, step),
+            Action::Output { id, step, .. } => self.output(*id, step),
             Action::Close { peer } => Some(MasterDeed::Close(*peer)),
             Action::Tell(_) => None,
         }
     }
 
-    fn output(&mut self, peer: PeerId, id: OutputId, step: &OutputStep) -> Option<MasterDeed> {
+    fn output(&mut self, id: OutputId, step: &OutputStep) -> Option<MasterDeed> {
         let (bytes, end) = self.outputs.entry(id).or_default();
         let is_given_up = *end == Some(OutputStep::End) && *step == OutputStep::Abandon;
         assert!(end.is_none() || is_given_up, "more of an output that has ended");
@@ -113,10 +113,10 @@ impl Master {
                 self.disk = self.disk.saturating_sub(part.len());
                 (self.disk == 0).then_some(MasterDeed::CannotStore)
             }
-            OutputStep::Sync => Some(MasterDeed::Store(peer, id)),
+            OutputStep::Sync => Some(MasterDeed::Store(id)),
             OutputStep::End => {
                 *end = Some(step.clone());
-                Some(MasterDeed::Store(peer, id))
+                Some(MasterDeed::Store(id))
             }
             OutputStep::Abandon => {
                 *end = Some(step.clone());

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use synexec_proto::master::{Action, Event, Notice, PeerId};
-use synexec_proto::message::{Features, Message};
+use synexec_proto::message::{Features, Message, TOKEN_LEN};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
+
+/// What a token is known by here.
+type ResumeTokenBytes = [u8; TOKEN_LEN];
 
 /// Follows a session's events and actions.
 #[derive(Debug, Default)]
@@ -21,6 +24,8 @@ pub struct MasterRules {
     /// The instant that each was ordered to start at, and whether it has confirmed it.
     ordered: BTreeMap<PeerId, (MonotonicInstant, bool)>,
     started: BTreeSet<PeerId>,
+    /// By what members are known again.
+    tokens: BTreeMap<ResumeTokenBytes, PeerId>,
     /// Actions that followed the last event.
     actions: usize,
 }
@@ -50,6 +55,8 @@ impl MasterRules {
                 self.check_open(*peer);
                 assert!(begin.is_none() || self.extended.contains(peer), "CONF_BEGIN to an original");
                 assert!(self.configured.insert(*peer), "a conf twice");
+                let token = begin.and_then(|begin| begin.token);
+                self.tokens.extend(token.map(|token| (*token.as_bytes(), *peer)));
             }
             Action::Close { peer } => {
                 self.closed.insert(*peer);
@@ -121,8 +128,26 @@ impl MasterRules {
             }
             Message::Probe(capabilities) => {
                 assert!(capabilities.is_none() || self.extended.contains(&peer), "capabilities to an original");
+                if let Some(token) = capabilities.as_ref().and_then(|block| block.token) {
+                    self.returns(*token.as_bytes(), peer);
+                }
             }
+            Message::Ack | Message::Bye => assert!(self.extended.contains(&peer), "a farewell to an original"),
             other => panic!("a master sent {other:?}"),
+        }
+    }
+
+    /// A member is another peer from now on.
+    fn returns(&mut self, token: ResumeTokenBytes, peer: PeerId) {
+        let was = self.tokens.insert(token, peer).expect("only who has taken part comes back");
+        assert!(self.closed.contains(&was), "a slave has two connections");
+        for set in [&mut self.configured, &mut self.accepted, &mut self.started] {
+            if set.remove(&was) {
+                set.insert(peer);
+            }
+        }
+        if let Some(order) = self.ordered.remove(&was) {
+            self.ordered.insert(peer, order);
         }
     }
 

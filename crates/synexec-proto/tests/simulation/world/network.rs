@@ -35,7 +35,7 @@ pub enum News {
     Closed(usize, Disconnect),
     ConfSent(usize),
     ConfFailed,
-    OutputStored(usize, OutputId),
+    OutputStored(OutputId),
     OutputsFailed,
 }
 
@@ -68,9 +68,9 @@ impl World {
                     self.transmit(link_of(peer), Side::Master, bytes);
                     self.agenda.add(sent, (Node::Master, News::ConfSent(link_of(peer))));
                 }
-                MasterDeed::Store(peer, id) => {
+                MasterDeed::Store(id) => {
                     let stored = self.now.plus(self.master.storing_takes);
-                    self.agenda.add(stored, (Node::Master, News::OutputStored(link_of(peer), id)));
+                    self.agenda.add(stored, (Node::Master, News::OutputStored(id)));
                 }
                 MasterDeed::CannotStore => self.agenda.add(self.now, (Node::Master, News::OutputsFailed)),
                 MasterDeed::Close(peer) => self.close(link_of(peer), Side::Master),

@@ -19,6 +19,10 @@ pub enum Order {
     Kill(Id),
     /// The client's process is stopped, and goes on after this time.
     Freeze(Id, Duration),
+    /// The client's connection breaks, and both ends know.
+    Break(Id),
+    /// The client's connection breaks, and only the client knows.
+    BreakAtClient(Id),
     /// The client's host is cut off the network; it knows when its keepalive has run out.
     Cut(Id),
     Shutdown(Id, Interrupt),
@@ -73,6 +77,8 @@ impl World {
                 let until = self.now.plus(time);
                 self.seat(id).power.freeze(until);
             }
+            Order::Break(id) => self.break_links(id, &[Node::Client(id), Node::Master]),
+            Order::BreakAtClient(id) => self.break_links(id, &[Node::Client(id)]),
             Order::Cut(id) => self.cut(id),
             Order::Shutdown(id, interrupt) => {
                 self.agenda.add(self.now, (Node::Client(id), News::Heard(Heard::Shutdown(interrupt))));
@@ -106,6 +112,16 @@ impl World {
             self.links[link].cut = true;
             let why = Disconnect::Broken("timed out".into());
             self.agenda.add(self.now.plus(DEFAULT_LOST_AFTER), (Node::Client(id), News::Closed(link, why)));
+        }
+    }
+
+    fn break_links(&mut self, id: Id, told: &[Node]) {
+        for link in self.links_of(id) {
+            self.links[link].cut = true;
+            for node in told {
+                let why = Disconnect::Broken("reset".into());
+                self.agenda.add(self.now, (*node, News::Closed(link, why)));
+            }
         }
     }
 

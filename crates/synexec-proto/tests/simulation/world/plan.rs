@@ -29,6 +29,8 @@ pub struct Plan {
     pub is_stopped: bool,
     pub dials: bool,
     pub once: bool,
+    /// Time to take a connection up again.
+    pub reconnect: Duration,
     pub clock: SimClock,
 }
 
@@ -83,6 +85,7 @@ impl Default for Plan {
             is_stopped: false,
             dials: false,
             once: false,
+            reconnect: Duration::ZERO,
             clock: SimClock::default(),
         }
     }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use synexec_proto::master::{Event, OutputsWanted, Report, Settings};
+use synexec_proto::master::{Event, OnLost, OutputsWanted, Report, Settings, TokenSeed};
 use synexec_proto::session::DEFAULT_LOST_AFTER;
 use synexec_proto::time::MonotonicInstant;
 
@@ -74,6 +74,11 @@ pub fn settings(slaves: u32) -> Settings {
         max_skew: None,
         progress: None,
         outputs: OutputsWanted::Nothing,
+        quorum: None,
+        timeout: None,
+        on_lost: OnLost::Continue,
+        reconnect: Duration::ZERO,
+        token_seed: TokenSeed::new([7; 32]),
     }
 }
 
@@ -262,9 +267,7 @@ impl World {
             (Node::Master, News::Bytes(link, bytes)) => self.arrives(link, Side::Master, &bytes),
             (Node::Master, News::Closed(link, why)) => self.hears_end(link, Side::Master, why),
             (Node::Master, News::ConfSent(link)) => self.master_hears(Event::ConfSent { peer: peer_of(link) }),
-            (Node::Master, News::OutputStored(link, id)) => {
-                self.master_hears(Event::OutputStored { peer: peer_of(link), id });
-            }
+            (Node::Master, News::OutputStored(id)) => self.master_hears(Event::OutputStored { id }),
             (Node::Master, News::OutputsFailed) => self.master_hears(Event::OutputsFailed { why: "disk full".into() }),
             (Node::Master, News::ConfFailed) => self.master_hears(Event::ConfFailed { why: "gone".into() }),
             (Node::Master, News::Interrupted(interrupt)) => self.master_hears(Event::Interrupted(interrupt)),

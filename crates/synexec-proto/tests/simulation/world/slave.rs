@@ -26,7 +26,13 @@ pub struct SimSlave {
 
 impl SimSlave {
     pub fn new(name: &str, plan: Plan, boots: MonotonicInstant) -> Self {
-        let settings = Settings { name: name.into(), dials: plan.dials, once: plan.once };
+        let settings = Settings {
+            name: name.into(),
+            instance: name.bytes().fold(0, |number, byte| number << 8 | u64::from(byte)),
+            dials: plan.dials,
+            once: plan.once,
+            reconnect: plan.reconnect,
+        };
         let (slave, rules) = (Slave::new(settings, plan.clock.show(boots)), SlaveRules::default());
         Self { slave, rules, host: Host::new(plan), log: Vec::new() }
     }

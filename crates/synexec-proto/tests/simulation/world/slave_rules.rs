@@ -1,6 +1,6 @@
 //! What a slave never does, whatever it is told.
 
-use synexec_proto::message::{Features, Message};
+use synexec_proto::message::{Features, Message, ResumeToken};
 use synexec_proto::slave::{Action, Event, StopSignal};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
@@ -24,6 +24,13 @@ pub struct SlaveRules {
     stopping: bool,
     /// While others of a stopped task's group are left, its end need not be reported yet.
     may_wait: bool,
+    /// By what it may come back, once its task was started.
+    token: Option<ResumeToken>,
+    started: bool,
+    /// From its attempt to come back until it is recognised.
+    resuming: bool,
+    /// Whether the master may not know of the end yet.
+    unacknowledged: bool,
     exited: bool,
 }
 
@@ -37,7 +44,8 @@ impl SlaveRules {
             Event::Prepared(Ok(_)) => self.held = true,
             Event::HeldTaskDied(_) => self.held = false,
             Event::TaskEnded { stragglers, .. } => {
-                (self.task, self.to_report) = (false, self.connected);
+                (self.task, self.to_report) = (false, self.connected && !self.resuming);
+                self.unacknowledged = true;
                 self.may_wait = *stragglers && self.stopping;
             }
             Event::StragglersGone => self.may_wait = false,
@@ -49,7 +57,10 @@ impl SlaveRules {
         assert!(!self.exited, "after its exit: {action:?}");
         match action {
             Action::Send(message) => self.sends(message),
-            Action::BeginConf(_) | Action::Discard => (self.conf_accepted, self.held) = (false, false),
+            Action::BeginConf(_) | Action::Discard => {
+                (self.conf_accepted, self.held) = (false, false);
+                (self.started, self.resuming, self.unacknowledged) = (false, false, false);
+            }
             Action::Hold { .. } => {
                 assert!(self.conf_accepted, "a hold without an accepted conf");
                 assert!(!self.task && !self.to_report, "holds a second task");
@@ -60,6 +71,11 @@ impl SlaveRules {
                 assert!(!self.task && !self.to_report, "a second task at once");
                 assert!(at.is_none() || self.told_to_go == *at, "started without the last word");
                 (self.task, self.stopping, self.held, self.told_to_go) = (true, false, false, None);
+                (self.started, self.unacknowledged) = (true, false);
+            }
+            Action::Connect(Some(_)) if self.started && self.token.is_some() => {
+                assert!(!self.connected, "dials while connected");
+                self.resuming = true;
             }
             Action::Listen | Action::Connect(_) => {
                 assert!(!self.task, "in discovery while a task runs");
@@ -110,7 +126,14 @@ impl SlaveRules {
 
     fn hears(&mut self, frame: &Frame) {
         match Message::decode(frame.clone(), Features::ours()) {
-            Ok(Message::Probe(Some(_))) => self.extended = true,
+            Ok(Message::Probe(Some(block))) => {
+                self.extended = true;
+                if self.resuming && block.token.is_some() && block.token == self.token {
+                    (self.resuming, self.to_report) = (false, self.unacknowledged && !self.task);
+                }
+            }
+            Ok(Message::ConfBegin(begin)) => self.token = begin.token,
+            Ok(Message::Ack) => self.unacknowledged = false,
             Ok(Message::Exec(Some(at))) => self.ordered = Some(at),
             Ok(Message::Go) => self.told_to_go = self.ordered,
             _ => {}
