@@ -114,6 +114,8 @@ pub enum Event {
         /// Where it comes from.
         address: SocketAddr,
     },
+    /// A connection cannot be accepted, since this host has no descriptor or thread left for it.
+    NoRoom,
     /// A frame arrived.
     Received {
         /// From whom.

@@ -147,7 +147,8 @@ impl Lobby {
         self.strangers.values().map(|stranger| stranger.until).min()
     }
 
-    /// Lets the oldest go that has said nothing; where all have, the oldest of them.
+    /// Lets the oldest go that has said nothing; where all have, the oldest of them. Who takes part is no stranger, and
+    /// stays.
     pub(super) fn make_room(&mut self, actions: &mut Actions) {
         let silent = self.strangers.iter().find(|(_, stranger)| stranger.greeting.is_none());
         let Some(peer) = silent.or(self.strangers.iter().next()).map(|(peer, _)| *peer) else { return };

@@ -113,6 +113,7 @@ impl Session {
     fn deliver(&mut self, now: Now, event: Event) {
         match event {
             Event::Connected { peer, address } => self.connected(now, peer, address),
+            Event::NoRoom => self.lobby.make_room(&mut self.actions),
             Event::Received { peer, frame, at } => match Message::decode(frame, self.features(peer)) {
                 Ok(message) => self.received(Heard { now, peer, message, at }),
                 Err(malformed) => self.disconnected(now, peer, malformed.into()),
