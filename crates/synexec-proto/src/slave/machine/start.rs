@@ -38,6 +38,7 @@ impl Slave {
 
     fn order(&mut self, now: MonotonicInstant, at: MonotonicInstant) {
         if at.since(now) > LEAD_MAX {
+            self.conf = Conf::Held { ordered: None };
             self.refuse(Reason::new(&format!("the start is more than {} s ahead", LEAD_MAX.as_secs())));
         } else {
             self.conf = Conf::Held { ordered: Some(at) };

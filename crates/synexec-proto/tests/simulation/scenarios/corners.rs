@@ -6,7 +6,7 @@ use synexec_proto::master::Interrupt;
 use synexec_proto::message::{CONF_MAX, ConfBegin, Held, Message, Reason, TaskProgress};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::STOP_GRACE;
-use synexec_proto::slave::{Action, ExitCause, StopSignal};
+use synexec_proto::slave::{Action, ExitCause, LEAD_MAX, StopSignal};
 use synexec_proto::wire::Command;
 
 use crate::world::{Bench, Plan, Refusal, millis, secs};
@@ -104,6 +104,19 @@ fn exec_after_a_failed_start_tries_again() {
     let [HELD, Message::ExecNo(Some(_)), Message::ExecOk(None), Message::TaskEnded(_)] = &sent[..] else {
         panic!("{sent:?}");
     };
+}
+
+#[test]
+fn the_last_word_after_a_refused_order_does_not_start_the_one_before() {
+    let mut bench = Bench::joined(Plan::default());
+    let [first, second] = [secs(1), LEAD_MAX + secs(1)].map(|ahead| bench.now.plus(ahead));
+    bench.is_told([conf("/bin/task"), Message::Exec(Some(first)), Message::Exec(Some(second)), Message::Go]);
+    bench.passes(secs(5));
+    let sent = bench.sent();
+    let [HELD, Message::ExecOk(Some(_)), Message::ExecNo(Some(_)), Message::ExecNo(Some(_))] = &sent[..] else {
+        panic!("{sent:?}");
+    };
+    assert_eq!(ends(&bench).len(), 0);
 }
 
 #[test]
