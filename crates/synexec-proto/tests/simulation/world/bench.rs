@@ -138,7 +138,7 @@ impl Bench {
             match deed {
                 Deed::Send(message) => self.sent.push(cross(&message)),
                 Deed::Later(after, event) => self.agenda.add(self.now.plus(after), event),
-                Deed::Close | Deed::Exit => self.connected = false,
+                Deed::Close | Deed::Exit => (self.connected, self.knocks) = (false, false),
                 Deed::Connect => self.knocks = true,
                 Deed::Utter(bytes) => panic!("a slave of ours uttered {bytes:?}"),
             }
