@@ -70,8 +70,10 @@ impl FrameDecoder {
 
     /// Room for the next bytes of the stream, to be read into directly, and then to be told by [`Self::filled`].
     pub fn space(&mut self, length: usize) -> &mut [u8] {
-        self.buffer.copy_within(self.consumed..self.filled, 0);
-        (self.filled, self.consumed) = (self.filled - self.consumed, 0);
+        if self.consumed > 0 {
+            self.buffer.copy_within(self.consumed..self.filled, 0);
+            (self.filled, self.consumed) = (self.filled - self.consumed, 0);
+        }
         let end = self.filled.saturating_add(length);
         if self.buffer.len() < end {
             self.buffer.resize(end, 0);
