@@ -2,11 +2,10 @@
 
 use std::io::{self, Write};
 
-use minijinja::{AutoEscape, Environment, context};
+use askama::Template;
 
 use super::Document;
 
-const PAGE: &str = include_str!("../../page/report.html");
 const STYLE: &str = include_str!("../../page/report.css");
 
 /// The page's script, in the order in which its parts build on one another.
@@ -20,22 +19,30 @@ const SCRIPT: &str = concat!(
     include_str!("../../page/main.js"),
 );
 
+/// What the page's frame is filled with; as it stands where the frame says `safe`.
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    title: String,
+    sentence: &'a str,
+    css: &'static str,
+    js: &'static str,
+    data: String,
+}
+
 /// Writes the page.
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write(document: &Document, to: impl Write) -> io::Result<()> {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    let values = context! {
-        title => format!("synexec: {}", document.conf.path),
-        sentence => document.sentence,
-        css => STYLE,
-        js => SCRIPT,
-        data => for_script(&serde_json::to_string(document)?),
+pub fn write(document: &Document, mut to: impl Write) -> io::Result<()> {
+    let page = Page {
+        title: format!("synexec: {}", document.conf.path),
+        sentence: &document.sentence,
+        css: STYLE,
+        js: SCRIPT,
+        data: for_script(&serde_json::to_string(document)?),
     };
-    let page = environment.template_from_str(PAGE).map_err(io::Error::other)?;
-    page.render_captured_to(values, to).map(|_| ()).map_err(io::Error::other)
+    page.write_into(&mut to)
 }
 
 /// JSON that cannot end the script element that it stands in (HTML Standard, 4.12.1.3): `<` occurs in its strings only,

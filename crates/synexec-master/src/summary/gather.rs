@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::time::Duration;
 
-use similar::TextDiff;
+use diffy::DiffOptions;
 use synexec_proto::master::OutputId;
 
 use crate::names::fold;
@@ -18,8 +17,9 @@ use crate::units;
 /// Outputs larger than this are not compared line by line.
 const DIFF_MAX: u64 = 1 << 20;
 
-/// Time after which a difference is told more coarsely.
-const DIFF_TIME: Duration = Duration::from_secs(1);
+/// Nor are those of which the number of lines of one times that of the other is larger, since that long it may take: a
+/// second or so.
+const DIFF_LINES_MAX: usize = 100_000_000;
 
 /// Most bytes of a line that are handled at a time.
 const PIECE: u64 = 64 * 1024;
@@ -101,15 +101,22 @@ impl<'a> Gather<'a> {
 
     fn print_difference(self, most: &Group<'_>, group: &Group<'_>, to: &mut impl Write) -> io::Result<()> {
         let (title_of_most, title) = (title(most), title(group));
-        if most.bytes.max(group.bytes) > DIFF_MAX {
+        let too_large = |to: &mut dyn Write| {
             let size = units::bytes(group.bytes);
-            return writeln!(to, "--- {title}: {size}, not as those of {title_of_most}, and too large to compare");
+            writeln!(to, "--- {title}: {size}, not as those of {title_of_most}, and too large to compare")
+        };
+        if most.bytes.max(group.bytes) > DIFF_MAX {
+            return too_large(to);
         }
         let read =
             |group: &Group<'_>| std::fs::read(group.file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let (old, new) = (read(most)?, read(group)?);
-        let compared = TextDiff::configure().timeout(DIFF_TIME).diff_lines(&old, &new);
-        let difference = compared.unified_diff().header(&title_of_most, &title).to_string();
+        if old.lines().count().saturating_mul(new.lines().count()) > DIFF_LINES_MAX {
+            return too_large(to);
+        }
+        let mut compared = DiffOptions::new();
+        compared.set_original_filename(title_of_most.clone()).set_modified_filename(title.clone());
+        let difference = compared.create_patch(&old, &new).to_string();
         to.write_all(&shown(difference.as_bytes(), self.on_terminal))
     }
 }
