@@ -46,6 +46,25 @@ pub enum Disconnect {
     /// It does not take what is sent to it.
     #[error("it has stopped reading")]
     NotReading,
+    /// We have a key, and it has shown none.
+    #[error("it has shown no key; give both sides the same with --key-file")]
+    NoKey,
+    /// We have a key, and it has another one.
+    #[error("its key is another one; give both sides the same with --key-file")]
+    OtherKey,
+    /// It has a key, and we have none.
+    #[error("it asks for a key; give this side the same with --key-file")]
+    KeyWanted,
+    /// What came was not sealed by who shook hands.
+    #[error("what came was not sealed with the key")]
+    Unsealed,
+}
+
+impl Disconnect {
+    /// Whether the two sides do not have the same key, which somebody has to see to.
+    pub fn is_about_keys(&self) -> bool {
+        matches!(self, Self::NoKey | Self::OtherKey | Self::KeyWanted)
+    }
 }
 
 impl Disconnect {

@@ -10,7 +10,8 @@ use crate::text::printable;
 use crate::wire::{Command, FieldError, FieldReader, FieldWriter};
 
 const MAGIC: [u8; 4] = *b"SYNX";
-const REVISION: u16 = 1;
+/// The revision of the extensions that is spoken here.
+pub(crate) const REVISION: u16 = 1;
 const NAME: u16 = 1;
 const TOKEN: u16 = 2;
 const INSTANCE: u16 = 3;

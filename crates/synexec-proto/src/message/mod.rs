@@ -18,6 +18,7 @@ mod task_progress;
 
 use thiserror::Error;
 
+pub(crate) use capabilities::REVISION;
 pub use capabilities::{Capabilities, Feature, Features};
 pub use clock_probe::ClockProbe;
 pub use clock_reply::ClockReply;
@@ -149,7 +150,9 @@ impl Message {
             Command::OutputNo => Self::OutputNo(Reason::decode(frame.data())),
             Command::Ack => Self::Ack,
             Command::Bye => Self::Bye,
-            Command::Unknown(_) => Self::Ignored(command),
+            Command::KeyedHello | Command::KeyedReply | Command::Sealed | Command::KeyedNo | Command::Unknown(_) => {
+                Self::Ignored(command)
+            }
         })
     }
 

@@ -51,6 +51,14 @@ pub enum Command {
     OutputMark,
     /// Slave: the output cannot be given.
     OutputNo,
+    /// Slave: the first message where it has a key.
+    KeyedHello,
+    /// Master: the answer to that.
+    KeyedReply,
+    /// Either: bytes of the session, sealed.
+    Sealed,
+    /// Either: there will be no session, because of the keys.
+    KeyedNo,
     /// Master: the end of the task is known, and need not be told again.
     Ack,
     /// The session is over for the sender. A connection that ends without it has broken.
@@ -85,6 +93,10 @@ impl From<u8> for Command {
             41 => Self::OutputPart,
             42 => Self::OutputMark,
             43 => Self::OutputNo,
+            48 => Self::KeyedHello,
+            49 => Self::KeyedReply,
+            50 => Self::Sealed,
+            51 => Self::KeyedNo,
             56 => Self::Ack,
             57 => Self::Bye,
             other => Self::Unknown(other),
@@ -119,6 +131,10 @@ impl From<Command> for u8 {
             Command::OutputPart => 41,
             Command::OutputMark => 42,
             Command::OutputNo => 43,
+            Command::KeyedHello => 48,
+            Command::KeyedReply => 49,
+            Command::Sealed => 50,
+            Command::KeyedNo => 51,
             Command::Ack => 56,
             Command::Bye => 57,
         }

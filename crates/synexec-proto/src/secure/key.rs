@@ -1,0 +1,107 @@
+//! The key that both sides have, made from the secret in their key files.
+
+use std::fmt;
+
+use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Fewest bytes of a secret.
+pub const SECRET_MIN: usize = 16;
+
+/// Bytes of a key.
+const KEY_LEN: usize = 32;
+
+/// What each key is for, so that one tells nothing of another.
+const SESSIONS: &str = "synexec 1 shared secret";
+const PROBES: &str = "synexec 1 probes";
+
+/// A secret that is of no use as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the secret has {0} bytes; at least {SECRET_MIN} are needed")]
+pub struct KeyError(usize);
+
+/// A key. It is wiped when it is dropped, and never shown.
+pub struct Key {
+    sessions: Zeroizing<[u8; KEY_LEN]>,
+    probes: Zeroizing<[u8; KEY_LEN]>,
+}
+
+impl Key {
+    /// The key that a secret makes. One line break at its end is not part of it.
+    ///
+    /// # Errors
+    /// [`KeyError`] when the secret is too short.
+    pub fn from_secret(secret: &[u8]) -> Result<Self, KeyError> {
+        let secret = secret.strip_suffix(b"\n").unwrap_or(secret);
+        let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
+        if secret.len() < SECRET_MIN {
+            return Err(KeyError(secret.len()));
+        }
+        let sessions = derive(SESSIONS, secret);
+        let probes = derive(PROBES, &*sessions);
+        Ok(Self { sessions, probes })
+    }
+
+    /// The key of handshakes.
+    pub(super) fn for_sessions(&self) -> &[u8; KEY_LEN] {
+        &self.sessions
+    }
+
+    /// The key that probes are signed with.
+    pub(super) fn for_probes(&self) -> &[u8; KEY_LEN] {
+        &self.probes
+    }
+}
+
+fn derive(context: &str, from: &[u8]) -> Zeroizing<[u8; KEY_LEN]> {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    hasher.update(from);
+    let mut output = hasher.finalize_xof();
+    let mut key = Zeroizing::new([0; KEY_LEN]);
+    output.fill(&mut *key);
+    hasher.zeroize();
+    output.zeroize();
+    key
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_derived_as_blake3_says() {
+        let key = Key::from_secret(b"sixteen letters.").unwrap();
+        let sessions = blake3::derive_key("synexec 1 shared secret", b"sixteen letters.");
+        assert_eq!(key.for_sessions(), &sessions);
+        assert_eq!(key.for_probes(), &blake3::derive_key("synexec 1 probes", &sessions));
+        let golden = [key.for_sessions()[0], key.for_sessions()[31], key.for_probes()[0], key.for_probes()[31]];
+        assert_eq!(golden, [210, 28, 195, 209]);
+    }
+
+    #[test]
+    fn one_line_break_at_the_end_does_not_count() {
+        let sessions = |secret: &[u8]| *Key::from_secret(secret).unwrap().for_sessions();
+        let plain = sessions(b"sixteen letters.");
+        assert_eq!(sessions(b"sixteen letters.\n"), plain);
+        assert_eq!(sessions(b"sixteen letters.\r\n"), plain);
+        assert_ne!(sessions(b"sixteen letters.\n\n"), plain);
+        assert_ne!(sessions(b"sixteen letters, "), plain);
+    }
+
+    #[test]
+    fn a_short_secret_makes_no_key() {
+        assert_eq!(Key::from_secret(b"fifteen letters\n").unwrap_err(), KeyError(15));
+        assert_eq!(Key::from_secret(b"").unwrap_err(), KeyError(0));
+    }
+
+    #[test]
+    fn it_is_not_shown() {
+        assert_eq!(format!("{:?}", Key::from_secret(&[b'a'; 32]).unwrap()), "Key");
+    }
+}
