@@ -67,7 +67,7 @@ impl Opener {
     /// [`Disconnect::Unsealed`] when it is no record, or not the next one of the other side.
     pub fn open(&mut self, record: &Frame, into: &mut FrameDecoder) -> Result<(), Disconnect> {
         let length = record.data().len().checked_sub(TAG_LEN).ok_or(Disconnect::Unsealed)?;
-        if record.command() != Command::Sealed {
+        if record.command() != Command::Sealed || length == 0 {
             return Err(Disconnect::Unsealed);
         }
         let space = into.space(length);

@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::wire::{Command, Frame, HEADER_LEN, Header, SessionId};
+/// More than any probe has; a longer datagram is cut short.
+const DATAGRAM_MAX: usize = 256;
 
 /// One way on which probes leave: an interface, or none for what the routing table decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,21 +20,21 @@ pub struct ProbeRoute {
 }
 
 impl ProbeRoute {
-    /// Sends one probe to each destination.
+    /// Sends one probe to each destination, made for it.
     ///
     /// # Errors
-    /// That of the first destination which could not be reached, when all have been tried.
-    pub fn send_probe(&self, session: SessionId) -> io::Result<()> {
+    /// That of the first destination which could not be reached, or for which no probe could be made, when all have been
+    /// tried.
+    pub fn send_probe(&self, probe: impl Fn() -> io::Result<Vec<u8>>) -> io::Result<()> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_broadcast(true)?;
         if let Some(device) = &self.device {
             socket.bind_device(Some(device.as_bytes()))?;
         }
         socket.bind(&SocketAddrV4::new(self.source, 0).into())?;
-        let probe = Frame::bare(Command::Probe).encode(session);
         let mut result = Ok(());
         for destination in &self.destinations {
-            let sent = socket.send_to(&probe, &(*destination).into());
+            let sent = probe().and_then(|probe| socket.send_to(&probe, &(*destination).into()));
             result = result.and(sent.map(|_| ()));
         }
         result
@@ -61,16 +62,16 @@ impl ProbeListener {
         Ok(Self { socket: socket.into() })
     }
 
-    /// Waits for an invitation to `session` and gives its sender. All else is passed over.
+    /// Waits for a datagram that is accepted, and gives its sender. All else is passed over.
     ///
     /// # Errors
     /// Those of the socket.
-    pub fn wait(&self, session: SessionId) -> io::Result<SocketAddr> {
-        let mut datagram = [0; HEADER_LEN];
+    pub fn wait(&self, mut accepts: impl FnMut(&[u8], SocketAddr) -> bool) -> io::Result<SocketAddr> {
+        let mut datagram = [0; DATAGRAM_MAX];
         loop {
             match self.socket.recv_from(&mut datagram) {
                 Ok((length, sender)) => {
-                    if datagram.get(..length).is_some_and(|bytes| Header::invites_to(bytes, session)) {
+                    if datagram.get(..length).is_some_and(|bytes| accepts(bytes, sender)) {
                         return Ok(sender);
                     }
                 }

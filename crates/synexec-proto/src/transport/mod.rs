@@ -2,11 +2,12 @@
 
 mod arrival;
 mod discovery;
+mod layer;
 mod outbox;
 mod reader;
 mod tcp;
 
 pub use discovery::{ProbeListener, ProbeRoute};
-pub use outbox::{Listener, Outbox, Progress, Source};
+pub use outbox::{Listener, Outbox, Progress, Sealing, Source};
 pub use reader::{Allowance, Arrived, Clock, LinkReader, Messages};
 pub use tcp::{connect, listen, prepare};

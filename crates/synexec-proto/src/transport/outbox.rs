@@ -1,7 +1,8 @@
 //! The writing half of a link, which never makes its owner wait.
 //!
 //! What fits into the socket's buffer is written at once by the owner. What does not, and whatever is streamed from a
-//! file, is left to a thread, which lives as long as there is a backlog.
+//! file, is left to a thread, which lives as long as there is a backlog. Only one of the two writes at a time, and where all is
+//! sealed, who writes seals: so records leave in their order.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
@@ -13,6 +14,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use nix::sys::socket::{MsgFlags, send};
 
 use super::reader::broken;
+use crate::secure::Sealer;
 use crate::session::Disconnect;
 use crate::wire::{Frame, SessionId};
 
@@ -39,24 +41,68 @@ pub enum Progress {
 /// How an outbox tells its owner.
 pub type Listener = Arc<dyn Fn(Progress) + Send + Sync>;
 
+/// Whether what is sent is sealed.
+#[derive(Debug, Clone)]
+pub enum Sealing {
+    /// It is not: there is no key.
+    No,
+    /// It will be; until then nothing can be sent.
+    Awaited,
+    /// It is, by this.
+    By(Arc<Sealer>),
+}
+
 /// Writes messages to one connection.
 pub struct Outbox {
     stream: Arc<TcpStream>,
     session: SessionId,
+    sealing: Sealing,
     listener: Listener,
     backlog: Option<SyncSender<Backlog>>,
     pending: Arc<AtomicUsize>,
 }
 
+impl Sealing {
+    /// The bytes as they cross the network.
+    fn sealed(&self, bytes: Vec<u8>) -> Result<Vec<u8>, Disconnect> {
+        if let Self::No = self {
+            return Ok(bytes);
+        }
+        let mut records = Vec::new();
+        self.seal(&bytes, &mut records)?;
+        Ok(records)
+    }
+
+    /// The same, with room for the records where there are any.
+    fn seal<'a>(&self, bytes: &'a [u8], records: &'a mut Vec<u8>) -> Result<&'a [u8], Disconnect> {
+        records.clear();
+        match self {
+            Self::No => Ok(bytes),
+            Self::Awaited => Err(Disconnect::NoKey),
+            Self::By(sealer) => {
+                sealer.seal(bytes, records)?;
+                Ok(records)
+            }
+        }
+    }
+}
+
 enum Backlog {
+    /// As it crosses the network.
+    Sealed(Vec<u8>),
     Bytes(Vec<u8>),
     Stream(Source),
 }
 
 impl Outbox {
     /// An outbox that writes messages of `session`.
-    pub fn new(stream: Arc<TcpStream>, session: SessionId, listener: Listener) -> Self {
-        Self { stream, session, listener, backlog: None, pending: Arc::default() }
+    pub fn new(stream: Arc<TcpStream>, session: SessionId, sealing: Sealing, listener: Listener) -> Self {
+        Self { stream, session, sealing, listener, backlog: None, pending: Arc::default() }
+    }
+
+    /// From now on all is sealed by this. To be called before anything is sent.
+    pub fn seal_with(&mut self, sealer: Sealer) {
+        self.sealing = Sealing::By(Arc::new(sealer));
     }
 
     /// Sends one message in one piece.
@@ -71,13 +117,15 @@ impl Outbox {
     ///
     /// # Errors
     /// [`Disconnect`] when the connection is broken or the peer has stopped reading.
-    pub fn send_bytes(&mut self, mut bytes: Vec<u8>) -> Result<(), Disconnect> {
-        if self.pending.load(Ordering::Acquire) == 0 {
-            self.backlog = None;
-            let written = self.write_now(&bytes).map_err(broken)?;
-            bytes.drain(..written);
+    pub fn send_bytes(&mut self, bytes: Vec<u8>) -> Result<(), Disconnect> {
+        if self.pending.load(Ordering::Acquire) != 0 {
+            return self.push(Backlog::Bytes(bytes));
         }
-        if bytes.is_empty() { Ok(()) } else { self.push(Backlog::Bytes(bytes)) }
+        self.backlog = None;
+        let mut bytes = self.sealing.sealed(bytes)?;
+        let written = self.write_now(&bytes).map_err(broken)?;
+        bytes.drain(..written);
+        if bytes.is_empty() { Ok(()) } else { self.push(Backlog::Sealed(bytes)) }
     }
 
     /// Sends a stream of frames; [`Progress::StreamSent`] follows.
@@ -121,10 +169,11 @@ impl Outbox {
     fn start_thread(&self) -> io::Result<SyncSender<Backlog>> {
         let (sender, receiver) = sync_channel(BACKLOG_MAX);
         let stream = Arc::clone(&self.stream);
+        let sealing = self.sealing.clone();
         let pending = Arc::clone(&self.pending);
         let listener = Arc::clone(&self.listener);
         std::thread::Builder::new().name("outbox".into()).stack_size(STACK).spawn(move || {
-            if let Err(failure) = write_backlog(&stream, &receiver, &pending, &listener) {
+            if let Err(failure) = write_backlog(&stream, &sealing, &receiver, &pending, &listener) {
                 listener(failure);
             }
         })?;
@@ -134,6 +183,7 @@ impl Outbox {
 
 fn write_backlog(
     stream: &TcpStream,
+    sealing: &Sealing,
     queue: &Receiver<Backlog>,
     pending: &AtomicUsize,
     listener: &Listener,
@@ -141,8 +191,9 @@ fn write_backlog(
     while let Ok(next) = queue.recv() {
         let is_stream = matches!(next, Backlog::Stream(_));
         match next {
-            Backlog::Bytes(bytes) => write_all(stream, &bytes)?,
-            Backlog::Stream(source) => write_stream(stream, source)?,
+            Backlog::Sealed(bytes) => write_all(stream, &bytes)?,
+            Backlog::Bytes(bytes) => write_all(stream, &sealing.sealed(bytes).map_err(Progress::Failed)?)?,
+            Backlog::Stream(source) => write_stream(stream, sealing, source)?,
         }
         pending.fetch_sub(1, Ordering::AcqRel);
         if is_stream {
@@ -152,15 +203,15 @@ fn write_backlog(
     Ok(())
 }
 
-fn write_stream(stream: &TcpStream, mut source: Source) -> Result<(), Progress> {
-    let mut buffer = Vec::new();
+fn write_stream(stream: &TcpStream, sealing: &Sealing, mut source: Source) -> Result<(), Progress> {
+    let (mut buffer, mut records) = (Vec::new(), Vec::new());
     loop {
         buffer.clear();
         source(&mut buffer).map_err(Progress::SourceFailed)?;
         if buffer.is_empty() {
             return Ok(());
         }
-        write_all(stream, &buffer)?;
+        write_all(stream, sealing.seal(&buffer, &mut records).map_err(Progress::Failed)?)?;
     }
 }
 
@@ -178,6 +229,8 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::transport::Messages;
+    use crate::transport::reader::keyed;
     use crate::wire::Command;
 
     const SESSION: SessionId = SessionId(5);
@@ -188,7 +241,7 @@ mod tests {
         let (server, _) = listener.accept().unwrap();
         let (sender, progress) = mpsc::channel();
         let tell = move |news| sender.send(news).unwrap();
-        (client, Outbox::new(Arc::new(server), SESSION, Arc::new(tell)), progress)
+        (client, Outbox::new(Arc::new(server), SESSION, Sealing::No, Arc::new(tell)), progress)
     }
 
     /// More than a socket takes without a reader.
@@ -200,11 +253,10 @@ mod tests {
         (frames, bytes)
     }
 
-    #[test]
-    fn nothing_is_lost_or_reordered_between_owner_and_backlog() {
-        let (mut client, mut outbox, progress) = pair();
-        let (frames, expected) = frames(60);
-        let mut rest = frames.clone().into_iter();
+    /// Sends frames by the backlog's thread and by the owner.
+    fn send_both_ways(outbox: &mut Outbox, frames: &[Frame]) {
+        let streamed: Vec<_> = frames.to_vec();
+        let mut rest = streamed.into_iter();
         outbox
             .send_stream(Box::new(move |buffer| {
                 if let Some(frame) = rest.next() {
@@ -213,13 +265,47 @@ mod tests {
                 Ok(())
             }))
             .unwrap();
-        for frame in &frames {
+        for frame in frames {
             outbox.send(frame).unwrap();
         }
+    }
+
+    #[test]
+    fn nothing_is_lost_or_reordered_between_owner_and_backlog() {
+        let (mut client, mut outbox, progress) = pair();
+        let (frames, expected) = frames(60);
+        send_both_ways(&mut outbox, &frames);
         let mut received = vec![0; expected.len() * 2];
         client.read_exact(&mut received).unwrap();
         assert!(received == [expected.clone(), expected].concat());
         assert!(matches!(progress.recv().unwrap(), Progress::StreamSent));
+    }
+
+    #[test]
+    fn sealed_records_leave_in_their_order() {
+        let (slave, master) = keyed::tests::ends(SESSION, Messages::AnySize);
+        let (mut reader, (sender, progress)) = (slave.reader, mpsc::channel());
+        let tell = move |news| sender.send(news).unwrap();
+        let mut outbox = Outbox::new(master.stream, SESSION, Sealing::Awaited, Arc::new(tell));
+        outbox.seal_with(master.sealer);
+        let (frames, _) = frames(60);
+        send_both_ways(&mut outbox, &frames);
+        for frame in frames.iter().chain(&frames) {
+            assert!(reader.next_frame().is_ok_and(|arrived| arrived.frame == *frame));
+        }
+        assert!(matches!(progress.recv().unwrap(), Progress::StreamSent));
+        // The backlog is done, so that the owner writes again.
+        outbox.send(&frames[0]).unwrap();
+        assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(frames[0].clone()));
+    }
+
+    #[test]
+    fn nothing_is_sent_before_it_can_be_sealed() {
+        let (mut client, outbox, _progress) = pair();
+        let mut outbox = Outbox { sealing: Sealing::Awaited, ..outbox };
+        assert_eq!(outbox.send(&Frame::bare(Command::Conf)), Err(Disconnect::NoKey));
+        drop(outbox);
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The reading half of a link, for a thread of its own.
 
+pub(super) mod keyed;
+
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -7,9 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::arrival::{self, Received};
+use super::layer::{Layer, Unsealing};
+use crate::secure::handshake;
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
-use crate::wire::{DATA_MAX, Frame, FrameDecoder, SessionId};
+use crate::wire::{DATA_MAX, Frame, SessionId};
 
 /// Size of the first read, enough for any message but a conf.
 const FIRST_READ: usize = 1024;
@@ -64,11 +68,19 @@ pub type Clock = fn() -> MonotonicInstant;
 #[derive(Debug)]
 pub struct LinkReader {
     stream: Arc<TcpStream>,
-    decoder: FrameDecoder,
+    session: SessionId,
+    /// The frames that cross the network.
+    outer: Layer,
+    /// Where those are sealed: the frames that are in them.
+    unsealing: Option<Unsealing>,
+    /// Whether anything has been received.
+    is_spoken_to: bool,
     /// How much the next read takes.
     read_size: usize,
-    begun: Option<Instant>,
     timeout: Option<Duration>,
+    /// When the next message has to be there, whether it has begun or not.
+    due: Option<Instant>,
+    longest_data: usize,
     largest_read: usize,
     allowance: Allowance,
     clock: Clock,
@@ -82,14 +94,17 @@ impl LinkReader {
             Messages::AnySize => (DATA_MAX, LARGEST_READ),
             Messages::Short => (SHORT_MAX, FIRST_READ),
         };
-        let decoder = FrameDecoder::new(session, longest_data);
         arrival::stamp(&stream);
         Self {
             stream,
-            decoder,
+            session,
+            outer: Layer::new(session, longest_data),
+            unsealing: None,
+            is_spoken_to: false,
             read_size: FIRST_READ,
-            begun: None,
             timeout: None,
+            due: None,
+            longest_data,
             largest_read,
             allowance: Allowance::default(),
             clock,
@@ -107,14 +122,24 @@ impl LinkReader {
     /// # Errors
     /// [`Disconnect`] when the connection has ended or is of no further use.
     pub fn next_frame(&mut self) -> Result<Arrived, Disconnect> {
+        let frame = self.receive()?;
+        if !self.is_spoken_to {
+            self.is_spoken_to = true;
+            if let Some(refusal) = handshake::refuse_without_key(&frame) {
+                return Err(self.refuse(refusal));
+            }
+        }
+        Ok(Arrived { frame, at: self.last_arrival })
+    }
+
+    fn receive(&mut self) -> Result<Frame, Disconnect> {
         loop {
             if self.largest_read < LARGEST_READ && self.allowance.is_given() {
                 self.largest_read = LARGEST_READ;
-                self.decoder.allow(DATA_MAX);
+                self.unsealing.as_mut().map_or(&mut self.outer, |unsealing| &mut unsealing.inner).allow(DATA_MAX);
             }
-            if let Some(frame) = self.decoder.next_frame()? {
-                self.begun = None;
-                return Ok(Arrived { frame, at: self.last_arrival });
+            if let Some(frame) = self.next_whole()? {
+                return Ok(frame);
             }
             let left = self.time_left();
             self.limit_wait(left.map(|left| left.max(SHORTEST_WAIT))).map_err(broken)?;
@@ -124,11 +149,20 @@ impl LinkReader {
         }
     }
 
+    /// The next message that is whole already.
+    fn next_whole(&mut self) -> Result<Option<Frame>, Disconnect> {
+        match &mut self.unsealing {
+            None => Ok(self.outer.next_frame()?),
+            Some(unsealing) => unsealing.next_frame(&mut self.outer),
+        }
+    }
+
     /// How long the message that has begun may still take; none when none has.
     fn time_left(&mut self) -> Option<Duration> {
-        let allowed = self.decoder.time_allowed()?;
-        let taken = self.begun.get_or_insert_with(Instant::now).elapsed();
-        Some(allowed.saturating_sub(taken))
+        let outer = self.outer.time_left();
+        let inner = self.unsealing.as_mut().and_then(|unsealing| unsealing.inner.time_left());
+        let due = self.due.map(|due| due.saturating_duration_since(Instant::now()));
+        outer.into_iter().chain(inner).chain(due).min()
     }
 
     fn limit_wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -141,11 +175,11 @@ impl LinkReader {
 
     /// Reads what is there, and tells whether there was anything.
     fn read_more(&mut self) -> Result<bool, Disconnect> {
-        match arrival::receive(&self.stream, self.decoder.space(self.read_size)) {
+        match arrival::receive(&self.stream, self.outer.space(self.read_size)) {
             Ok(Received { length: 0, .. }) => Err(Disconnect::Closed),
             Ok(Received { length, age }) => {
                 self.last_arrival = (self.clock)().minus(age);
-                self.decoder.filled(length);
+                self.outer.filled(length);
                 self.fit_read_size(length);
                 Ok(true)
             }
