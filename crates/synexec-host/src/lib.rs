@@ -1,5 +1,6 @@
 //! The operating system as both synexec programs use it. Every `unsafe` of the project is in this crate.
 
+pub mod allow;
 pub mod clock;
 pub mod daemon;
 pub mod events;
@@ -8,6 +9,7 @@ pub mod exit;
 pub mod files;
 pub mod guest;
 pub mod interfaces;
+pub mod key_file;
 pub mod limits;
 pub mod logging;
 pub mod names;
@@ -17,3 +19,4 @@ pub mod process;
 pub mod random;
 pub mod signals;
 pub mod timer;
+pub mod told;

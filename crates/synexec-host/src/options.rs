@@ -5,8 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use ipnet::Ipv4Net;
+use synexec_proto::secure::Key;
 use synexec_proto::session::{DEFAULT_LOST_AFTER, DEFAULT_PORT, DEFAULT_RECONNECT};
 use synexec_proto::wire::SessionId;
+
+use crate::allow::{self, Allowed};
+use crate::key_file::{self, KeyFileError};
 
 /// Longest silence that is not yet a loss, in seconds: a day. The kernel's keepalive timers reach not much further.
 const LOST_AFTER_MAX: u64 = 24 * 60 * 60;
@@ -25,6 +30,14 @@ pub struct Common {
     /// Session id; only peers of the same session talk to each other
     #[arg(short, long, value_name = "ID", default_value_t = 0)]
     session: u32,
+
+    /// Talk only to who has the secret in this file, and only in secret; for its owner only to read
+    #[arg(short, long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+
+    /// Talk only to this address or network; repeatable [default: to any]
+    #[arg(long, value_name = "ADDR[/LEN]", value_parser = allow::parse)]
+    allow: Vec<Ipv4Net>,
 
     /// Silence in seconds after which a peer counts as lost
     #[arg(long, value_name = "SECS", default_value_t = DEFAULT_LOST_AFTER.as_secs(), 
@@ -62,6 +75,19 @@ impl Common {
     /// Time in which a broken connection may be taken up again.
     pub fn reconnect(&self) -> Duration {
         Duration::from_secs(self.reconnect)
+    }
+
+    /// The key, where there is to be one.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn key(&self) -> Result<Option<Key>, KeyFileError> {
+        self.key_file.as_deref().map(key_file::read).transpose()
+    }
+
+    /// Who may be talked to.
+    pub fn allowed(&self) -> Allowed {
+        Allowed::new(&self.allow)
     }
 
     /// Silence after which a peer counts as lost.

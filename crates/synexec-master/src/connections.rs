@@ -2,17 +2,20 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use synexec_host::allow::Allowed;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::tell;
+use synexec_host::told::Told;
 use synexec_proto::master::{self, PeerId};
 use synexec_proto::message::Message;
+use synexec_proto::secure::{Key, Sealer};
 use synexec_proto::session::Disconnect;
-use synexec_proto::transport::{self, Allowance, Arrived, LinkReader, Messages, Outbox, Progress, Source};
+use synexec_proto::transport::{self, Allowance, Arrived, LinkReader, Messages, Outbox, Progress, Sealing, Source};
 use synexec_proto::wire::SessionId;
 
 use crate::dispatcher::Event;
@@ -34,6 +37,8 @@ pub struct Connection {
 pub struct Acceptor {
     pub listener: TcpListener,
     pub session: SessionId,
+    pub key: Option<Arc<Key>>,
+    pub allowed: Allowed,
     pub lost_after: Duration,
     pub events: SyncSender<Event>,
 }
@@ -48,8 +53,14 @@ impl Acceptor {
     }
 
     fn run(self) {
+        let mut told = Told::default();
         for id in 0.. {
             let accepted = self.listener.accept();
+            if let Ok((_, address)) = &accepted
+                && !self.is_allowed(address.ip(), &mut told)
+            {
+                continue;
+            }
             if let Err(error) = accepted.and_then(|(stream, address)| self.admit(PeerId(id), stream, address)) {
                 log::warn!("cannot accept a connection: {error}");
                 std::thread::sleep(ACCEPT_PAUSE);
@@ -57,14 +68,22 @@ impl Acceptor {
         }
     }
 
+    fn is_allowed(&self, address: IpAddr, told: &mut Told<IpAddr>) -> bool {
+        let is_allowed = self.allowed.has(address);
+        if !is_allowed && told.is_news(address) {
+            log::warn!("connections from {address} are closed: it is not among the addresses of --allow");
+        }
+        is_allowed
+    }
+
     fn admit(&self, peer: PeerId, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
         transport::prepare(&stream, self.lost_after)?;
         let stream = Arc::new(stream);
         let reader = LinkReader::new(Arc::clone(&stream), self.session, Messages::Short, monotonic_now);
-        let events = self.events.clone();
+        let (events, key) = (self.events.clone(), self.key.clone());
         let connection = Connection { stream, allowance: reader.allowance() };
         tell(&self.events, Event::Accepted { peer, connection, address });
-        let read = move || read(peer, reader, &events);
+        let read = move || read(peer, reader, key.as_deref(), &events);
         let thread = std::thread::Builder::new().name("read".into()).stack_size(STACK).spawn(read);
         thread.map(|_| ()).inspect_err(|error| {
             let why = Disconnect::Broken(error.to_string());
@@ -73,11 +92,24 @@ impl Acceptor {
     }
 }
 
-fn read(peer: PeerId, mut reader: LinkReader, events: &SyncSender<Event>) {
+fn read(peer: PeerId, mut reader: LinkReader, key: Option<&Key>, events: &SyncSender<Event>) {
+    let why = match key.map(|key| reader.answer(key)).transpose() {
+        Ok(sealer) => {
+            if let Some(sealer) = sealer {
+                tell(events, Event::Sealed { peer, sealer });
+            }
+            read_session(peer, &mut reader, events)
+        }
+        Err(why) => why,
+    };
+    tell(events, Event::Session(master::Event::Disconnected { peer, why }));
+}
+
+fn read_session(peer: PeerId, reader: &mut LinkReader, events: &SyncSender<Event>) -> Disconnect {
     loop {
         match reader.next_frame() {
             Ok(Arrived { frame, at }) => tell(events, Event::Session(master::Event::Received { peer, frame, at })),
-            Err(why) => return tell(events, Event::Session(master::Event::Disconnected { peer, why })),
+            Err(why) => return why,
         }
     }
 }
@@ -85,14 +117,17 @@ fn read(peer: PeerId, mut reader: LinkReader, events: &SyncSender<Event>) {
 /// The writing side of all connections.
 pub struct Outboxes {
     session: SessionId,
+    /// Of a connection that was just accepted.
+    sealing: Sealing,
     events: SyncSender<Event>,
     open: HashMap<PeerId, (Outbox, Allowance)>,
 }
 
 impl Outboxes {
-    /// No connection yet.
-    pub fn new(session: SessionId, events: SyncSender<Event>) -> Self {
-        Self { session, events, open: HashMap::new() }
+    /// No connection yet. With a key nothing is sent before it can be sealed.
+    pub fn new(session: SessionId, has_key: bool, events: SyncSender<Event>) -> Self {
+        let sealing = if has_key { Sealing::Awaited } else { Sealing::No };
+        Self { session, sealing, events, open: HashMap::new() }
     }
 
     /// A connection was accepted.
@@ -110,7 +145,15 @@ impl Outboxes {
                 },
             );
         };
-        self.open.insert(peer, (Outbox::new(stream, self.session, Arc::new(listener)), allowance));
+        let outbox = Outbox::new(stream, self.session, self.sealing.clone(), Arc::new(listener));
+        self.open.insert(peer, (outbox, allowance));
+    }
+
+    /// A peer has shown that it has the key; what is sent to it is sealed by this.
+    pub fn seal(&mut self, peer: PeerId, sealer: Sealer) {
+        if let Some((outbox, _)) = self.open.get_mut(&peer) {
+            outbox.seal_with(sealer);
+        }
     }
 
     /// Lets a peer send long messages from now on.

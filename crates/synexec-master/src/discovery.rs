@@ -1,11 +1,16 @@
 //! Which ways probes take, and sending them.
 
 use std::collections::HashSet;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
+use std::sync::Arc;
 
+use synexec_host::clock::wall_clock_now;
 use synexec_host::interfaces::{self, Interface};
+use synexec_host::random;
+use synexec_proto::secure::{Invitation, Key};
 use synexec_proto::transport::ProbeRoute;
-use synexec_proto::wire::SessionId;
+use synexec_proto::wire::{Command, Frame, SessionId};
 use thiserror::Error;
 
 use crate::options::Options;
@@ -19,6 +24,7 @@ pub struct TargetError(String);
 #[derive(Debug)]
 pub struct Discovery {
     session: SessionId,
+    key: Option<Arc<Key>>,
     port: u16,
     interface: Option<Interface>,
     limited_only: bool,
@@ -27,15 +33,20 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Discovery as the options say, for slaves that listen on `port`.
+    /// Discovery as the options say, for slaves that listen on `port` and have the key, where there is one.
     ///
     /// # Errors
     /// [`TargetError`].
-    pub fn new(options: &Options, interface: Option<Interface>, port: u16) -> Result<Self, TargetError> {
+    pub fn new(
+        options: &Options,
+        key: Option<Arc<Key>>,
+        interface: Option<Interface>,
+        port: u16,
+    ) -> Result<Self, TargetError> {
         let targets: Result<Vec<_>, _> = options.targets.iter().map(|target| resolve(target, port)).collect();
         let session = options.common.session();
         let limited_only = options.broadcast;
-        Ok(Self { session, port, interface, limited_only, targets: targets?, complained: HashSet::new() })
+        Ok(Self { session, key, port, interface, limited_only, targets: targets?, complained: HashSet::new() })
     }
 
     /// Sends a probe every way there is. Interfaces are looked up each time, since they come and go.
@@ -45,12 +56,18 @@ impl Discovery {
             log::warn!("no interface can broadcast; name one with --interface, or hosts with --target");
         }
         for route in routes {
-            if let Err(error) = route.send_probe(self.session)
+            if let Err(error) = route.send_probe(|| self.datagram())
                 && self.complained.insert(route.device.clone())
             {
                 log::warn!("cannot probe on {}: {error}", route.device.as_deref().unwrap_or("a target"));
             }
         }
+    }
+
+    fn datagram(&self) -> io::Result<Vec<u8>> {
+        let Some(key) = &self.key else { return Ok(Frame::bare(Command::Probe).encode(self.session)) };
+        let invitation = Invitation { nonce: random::bytes()?, sent: wall_clock_now() };
+        Ok(invitation.encode(self.session, key))
     }
 
     fn routes(&self) -> Vec<ProbeRoute> {
@@ -100,7 +117,7 @@ mod tests {
 
     fn routes(arguments: &[&str], interface: Interface) -> Vec<ProbeRoute> {
         let arguments = [&["synexec_master", "1", "conf"], arguments].concat();
-        Discovery::new(&Options::parse_from(arguments), Some(interface), 5165).unwrap().routes()
+        Discovery::new(&Options::parse_from(arguments), None, Some(interface), 5165).unwrap().routes()
     }
 
     fn eth7() -> Interface {

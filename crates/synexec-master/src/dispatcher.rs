@@ -1,6 +1,7 @@
 //! The one thread that owns the session: events in, decisions by [`Session`], actions out.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use anyhow::{Context, Result};
@@ -11,6 +12,7 @@ use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
 use synexec_proto::master::{self, Action, PeerId, Report, Session, TokenSeed};
 use synexec_proto::message::{ConfBegin, Message};
+use synexec_proto::secure::{Key, Sealer};
 use synexec_proto::session::Disconnect;
 use synexec_proto::wire::SessionId;
 
@@ -29,6 +31,8 @@ const EVENTS_MAX: usize = 1024;
 pub enum Event {
     /// A connection was accepted.
     Accepted { peer: PeerId, connection: Connection, address: SocketAddr },
+    /// A peer has shown that it has the key.
+    Sealed { peer: PeerId, sealer: Sealer },
     /// Something the state machine knows what to do with.
     Session(master::Event),
 }
@@ -48,6 +52,8 @@ pub struct Dispatcher {
 pub struct Surroundings {
     /// Where slaves connect to.
     pub listener: TcpListener,
+    /// What slaves must have, where they must.
+    pub key: Option<Arc<Key>>,
     /// How they are found.
     pub discovery: Discovery,
     /// What the user sees.
@@ -61,20 +67,21 @@ pub struct Surroundings {
 impl Dispatcher {
     /// Starts the threads.
     pub fn new(options: &Options, conf: ConfFile, surroundings: Surroundings, signals: BlockedSignals) -> Result<Self> {
-        let Surroundings { listener, discovery, display, destination, tail } = surroundings;
+        let Surroundings { listener, key, discovery, display, destination, tail } = surroundings;
         let (sender, events) = sync_channel(EVENTS_MAX);
         let (id, lost_after) = (options.common.session(), options.common.lost_after());
         let to_dispatcher = sender.clone();
         let forward = move |signal| to_dispatcher.try_send(Event::Session(master::Event::Interrupted(signal))).is_ok();
         signals.forward(forward).context("cannot start a thread")?;
-        Acceptor { listener, session: id, lost_after, events: sender.clone() }
-            .start()
-            .context("cannot start a thread")?;
+        let (has_key, allowed) = (key.is_some(), options.common.allowed());
+        let acceptor = Acceptor { listener, session: id, key, allowed, lost_after, events: sender.clone() };
+        acceptor.start().context("cannot start a thread")?;
         let seed = TokenSeed::new(random::bytes().context("the kernel gives no random numbers")?);
         let session = Session::new(options.settings(&conf, seed), monotonic_now());
         let outputs = Outputs::start(destination, tail, sender.clone()).context("cannot start a thread")?;
         log::info!("waiting for {} slaves", options.slaves());
-        Ok(Self { session, id, conf, discovery, display, outputs, outboxes: Outboxes::new(id, sender), events })
+        let outboxes = Outboxes::new(id, has_key, sender);
+        Ok(Self { session, id, conf, discovery, display, outputs, outboxes, events })
     }
 
     /// Runs the session to its end; gives what is known of it, and where outputs are.
@@ -99,6 +106,7 @@ impl Dispatcher {
     fn take(&mut self, event: Event) {
         let event = match event {
             Event::Session(event) => event,
+            Event::Sealed { peer, sealer } => return self.outboxes.seal(peer, sealer),
             Event::Accepted { peer, connection, address } => {
                 self.outboxes.add(peer, connection);
                 master::Event::Connected { peer, address }

@@ -16,12 +16,15 @@ mod summary;
 mod units;
 
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use synexec_host::exit::ExitStatus;
 use synexec_host::interfaces::InterfaceError;
+use synexec_host::key_file::{self, KeyFileError};
 use synexec_host::{logging, signals};
 
 use conf_file::{ConfFile, ConfFileError};
@@ -48,6 +51,10 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options, screen: &Screen) -> Result<ExitStatus> {
     signals::reset().context("cannot set up signals")?;
+    if let Some(path) = &options.new_key {
+        return make_key(path);
+    }
+    let key = options.common.key()?.map(Arc::new);
     let conf = ConfFile::open(options.conf())?;
     for warning in check::warnings(&conf) {
         log::warn!("{}: {warning}", options.conf().display());
@@ -57,7 +64,17 @@ fn run(options: &Options, screen: &Screen) -> Result<ExitStatus> {
             .context("cannot write to stdout")
             .map(|()| ExitStatus::Success);
     }
-    run_session(options, conf, screen)
+    run_session(options, conf, key, screen)
+}
+
+fn make_key(path: &Path) -> Result<ExitStatus> {
+    key_file::create(path)?;
+    let text = format!(
+        "{}: a new key; copy it to the host of every slave, for its user only to read (mode 600), and give it to both \
+         programs with --key-file\n",
+        path.display()
+    );
+    print(&text).context("cannot write to stdout").map(|()| ExitStatus::Success)
 }
 
 fn print(text: &str) -> io::Result<()> {
@@ -70,6 +87,7 @@ fn print(text: &str) -> io::Result<()> {
 /// What the user asked for cannot be had (2), or this host failed (7).
 fn status_of(error: &anyhow::Error) -> ExitStatus {
     let usage = error.is::<ConfFileError>()
+        || error.is::<KeyFileError>()
         || error.is::<TargetError>()
         || error.is::<PatternError>()
         || error.is::<OutputDirError>()

@@ -38,20 +38,25 @@ const REPORTS: &str = "Reports";
     name = "synexec_master",
     version,
     max_term_width = 100,
-    override_usage = "synexec_master [OPTIONS] <SLAVES> <CONF>\n       synexec_master --check <CONF>"
+    override_usage = "synexec_master [OPTIONS] <SLAVES> <CONF>\n       synexec_master --check <CONF>\n       \
+                      synexec_master --new-key <FILE>"
 )]
 pub struct Options {
     /// How many slaves take part
-    #[arg(required_unless_present = "check")]
+    #[arg(required_unless_present_any = ["check", "new_key"])]
     slaves: Option<NonZeroU32>,
 
     /// The job: the command line in its first line, its payload (`:CONF:`) in all that follows
-    #[arg(required_unless_present = "check")]
+    #[arg(required_unless_present_any = ["check", "new_key"])]
     conf: Option<PathBuf>,
 
     /// Only show what this conf would run, and warn of what is likely to be a mistake; send nothing
     #[arg(long, value_name = "CONF", conflicts_with_all = ["slaves", "conf"])]
     pub check: Option<PathBuf>,
+
+    /// Only write a new random key into this file, which must not be there yet, for --key-file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["slaves", "conf", "check"])]
+    pub new_key: Option<PathBuf>,
 
     /// Options that both programs have.
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use synexec_host::clock::wall_clock_now;
@@ -9,6 +10,7 @@ use synexec_host::exit::ExitStatus;
 use synexec_host::interfaces::{self, Interface};
 use synexec_host::names::host_name;
 use synexec_host::{daemon, limits, signals};
+use synexec_proto::secure::Key;
 use synexec_proto::time::WallClockTime;
 use synexec_proto::transport;
 
@@ -26,10 +28,10 @@ use crate::summary;
 ///
 /// # Errors
 /// What the user asked for cannot be had, or this host has failed.
-pub fn run_session(options: &Options, conf: ConfFile, screen: &Screen) -> Result<ExitStatus> {
+pub fn run_session(options: &Options, conf: ConfFile, key: Option<Arc<Key>>, screen: &Screen) -> Result<ExitStatus> {
     // What can fail early does so before the program goes to the background.
     let files = ReportFiles::open(options.json.as_deref(), options.csv.as_deref(), options.html.as_deref())?;
-    let prepared = Prepared::new(options, &conf, screen)?;
+    let prepared = Prepared::new(options, &conf, key, screen)?;
     if options.common.daemon {
         let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_master"));
         daemon::into_background(&daemon::open_log(&path)?)?;
@@ -51,20 +53,22 @@ pub fn run_session(options: &Options, conf: ConfFile, screen: &Screen) -> Result
 /// What the session works with, but for what needs a thread.
 struct Prepared {
     listener: TcpListener,
+    key: Option<Arc<Key>>,
     discovery: Discovery,
     destination: Destination,
     wanted: Wanted,
 }
 
 impl Prepared {
-    fn new(options: &Options, conf: &ConfFile, screen: &Screen) -> Result<Self> {
+    fn new(options: &Options, conf: &ConfFile, key: Option<Arc<Key>>, screen: &Screen) -> Result<Self> {
         let expected =
             options.expect.iter().map(|pattern| names::unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat();
         let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
         let destination = destination(options, screen)?;
         let listener = listen(options, interface.as_ref())?;
         let port = listener.local_addr().context("cannot tell the listening port")?.port();
-        let discovery = Discovery::new(options, interface, port)?;
+        warn_without(key.as_deref(), interface.as_ref());
+        let discovery = Discovery::new(options, key.clone(), interface, port)?;
         let slaves = options.slaves().get();
         let wanted = Wanted {
             slaves: usize::try_from(slaves).unwrap_or(usize::MAX),
@@ -72,13 +76,13 @@ impl Prepared {
             conf: ConfProgress { sent: conf.sent(), total: conf.length().saturating_mul(slaves.into()) },
             progress: options.tells_progress(),
         };
-        Ok(Self { listener, discovery, destination, wanted })
+        Ok(Self { listener, key, discovery, destination, wanted })
     }
 
     fn with_display(self, options: &Options, screen: &Screen) -> Surroundings {
-        let Self { listener, discovery, destination, wanted } = self;
+        let Self { listener, key, discovery, destination, wanted } = self;
         let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
-        Surroundings { listener, discovery, display: Display::new(screen, wanted), destination, tail }
+        Surroundings { listener, key, discovery, display: Display::new(screen, wanted), destination, tail }
     }
 }
 
@@ -116,6 +120,16 @@ fn destination(options: &Options, screen: &Screen) -> Result<Destination, Output
         None if options.gathers() => Destination::Files(Store::temporary(options.rounds())?),
         None => Destination::Nowhere,
     })
+}
+
+/// What it means to have no key, where others than this host can reach the port.
+fn warn_without(key: Option<&Key>, interface: Option<&Interface>) {
+    if key.is_none() && interface.is_none_or(|interface| !interface.address.is_loopback()) {
+        log::warn!(
+            "no key: whoever reaches this port can join, and can read and change what crosses the network; give both sides \
+             one with --key-file (--new-key makes one)"
+        );
+    }
 }
 
 fn listen(options: &Options, interface: Option<&Interface>) -> Result<TcpListener> {

@@ -14,9 +14,10 @@ use synexec_host::exit::ExitStatus;
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_proto::message::{ConfBegin, Fetch, Message, Reason, TaskProgress};
+use synexec_proto::secure::Sealer;
 use synexec_proto::slave::{self, Action, ExitCause, Slave, StopSignal};
 use synexec_proto::time::MonotonicInstant;
-use synexec_proto::transport::{Outbox, Progress};
+use synexec_proto::transport::{Outbox, Progress, Sealing};
 use synexec_proto::wire::SessionId;
 
 use crate::conf_store::{ConfStore, Prepared, Surroundings};
@@ -39,8 +40,8 @@ pub struct LinkId(u64);
 pub enum Event {
     /// Something the state machine knows what to do with.
     Slave(slave::Event),
-    /// A connection stands.
-    Linked { link: LinkId, stream: Arc<TcpStream>, master: SocketAddr },
+    /// A connection stands; with a key, both sides have shown it.
+    Linked { link: LinkId, stream: Arc<TcpStream>, sealer: Option<Sealer>, master: SocketAddr },
     /// Something that happened on a connection.
     Link { link: LinkId, event: slave::Event },
     /// Something that happened to a task.
@@ -122,9 +123,9 @@ impl Dispatcher {
                 }
                 event
             }
-            Event::Linked { link, stream, master } if link == self.link => {
+            Event::Linked { link, stream, sealer, master } if link == self.link => {
                 self.network.stop_listening();
-                self.outbox = Some(self.outbox_for(stream));
+                self.outbox = Some(self.outbox_for(stream, sealer));
                 slave::Event::Connected { master }
             }
             Event::Link { link, event } if link == self.link => event,
@@ -156,14 +157,15 @@ impl Dispatcher {
         })
     }
 
-    fn outbox_for(&self, stream: Arc<TcpStream>) -> Outbox {
+    fn outbox_for(&self, stream: Arc<TcpStream>, sealer: Option<Sealer>) -> Outbox {
         let (link, events) = (self.link, self.sender.clone());
         let listener = move |progress| {
             if let Progress::Failed(why) = progress {
                 tell(&events, Event::Link { link, event: slave::Event::Disconnected(why) });
             }
         };
-        Outbox::new(stream, self.session, Arc::new(listener))
+        let sealing = sealer.map_or(Sealing::No, |sealer| Sealing::By(Arc::new(sealer)));
+        Outbox::new(stream, self.session, sealing, Arc::new(listener))
     }
 
     /// Carries out what the state machine wants, until it wants nothing more or wants to end.

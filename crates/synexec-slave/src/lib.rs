@@ -2,6 +2,7 @@
 
 mod conf_store;
 mod dispatcher;
+mod invitations;
 mod network;
 pub mod options;
 mod output;
@@ -10,11 +11,14 @@ mod task;
 mod work_dir;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use synexec_host::exit::ExitStatus;
 use synexec_host::interfaces::{self, Interface, InterfaceError};
+use synexec_host::key_file::KeyFileError;
+use synexec_host::names::user_name;
 use synexec_host::{daemon, logging, signals};
 use synexec_proto::transport::ProbeListener;
 
@@ -36,16 +40,23 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<ExitStatus> {
     signals::reset().context("cannot set up signals")?;
+    let key = options.common.key()?.map(Arc::new);
     ensure!(options.common.port != 0, PortZero);
     let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
     let listener = options.master.is_none().then(|| listen(options, interface.as_ref())).transpose()?;
     let work_dir = WorkDir::open(&options.work_dir)?;
+    if key.is_none() && !options.stays_on_loopback(interface.as_ref()) {
+        log::warn!(
+            "no key: any master that reaches this host can run any program here as {}; give both sides one with --key-file",
+            user_name()
+        );
+    }
     if options.common.daemon {
         let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_slave"));
         daemon::into_background(&daemon::open_log(&path)?)?;
     }
     let signals = signals::block().context("cannot block signals")?;
-    let network = Network::new(options, listener);
+    let network = Network::new(options, key, listener);
     Dispatcher::new(options, network, work_dir, signals)?.run()
 }
 
@@ -62,6 +73,7 @@ struct PortZero;
 /// What the user asked for cannot be had (2), or this host failed (7).
 fn status_of(error: &anyhow::Error) -> ExitStatus {
     let usage = error.is::<PortZero>()
+        || error.is::<KeyFileError>()
         || error.is::<WorkDirError>()
         || matches!(error.downcast_ref(), Some(InterfaceError::Unknown { .. }));
     if usage { ExitStatus::Usage } else { ExitStatus::Host }

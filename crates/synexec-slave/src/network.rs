@@ -2,19 +2,22 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use synexec_host::allow::Allowed;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::tell;
 use synexec_host::interfaces;
+use synexec_proto::secure::{Key, Sealer};
 use synexec_proto::slave;
 use synexec_proto::transport::{self, Arrived, LinkReader, Messages, ProbeListener};
 use synexec_proto::wire::SessionId;
 
 use crate::dispatcher::{Event, LinkId};
+use crate::invitations::Invitations;
 use crate::options::Options;
 
 /// Time for a master to answer a connection attempt.
@@ -25,6 +28,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 pub struct Network {
     settings: Arc<Settings>,
     listener: Option<Arc<ProbeListener>>,
+    /// For the one thread that listens.
+    invitations: Arc<Mutex<Invitations>>,
 }
 
 #[derive(Debug)]
@@ -33,20 +38,35 @@ struct Settings {
     port: u16,
     device: Option<String>,
     master: Option<String>,
+    key: Option<Arc<Key>>,
+    allowed: Allowed,
     lost_after: Duration,
+}
+
+/// A connection on which a session can begin.
+struct Linked {
+    stream: Arc<TcpStream>,
+    reader: LinkReader,
+    sealer: Option<Sealer>,
+    master: SocketAddr,
 }
 
 impl Network {
     /// A network as the options say, with a listener that was bound early so that errors show early.
-    pub fn new(options: &Options, listener: Option<ProbeListener>) -> Self {
+    pub fn new(options: &Options, key: Option<Arc<Key>>, listener: Option<ProbeListener>) -> Self {
+        let (session, allowed) = (options.common.session(), options.common.allowed());
+        let invitations = Invitations::new(session, key.clone(), allowed.clone());
         let settings = Settings {
-            session: options.common.session(),
+            session,
             port: options.common.port,
             device: options.common.interface.clone(),
             master: options.master.clone(),
+            key,
+            allowed,
             lost_after: options.common.lost_after(),
         };
-        Self { settings: Arc::new(settings), listener: listener.map(Arc::new) }
+        let invitations = Arc::new(Mutex::new(invitations));
+        Self { settings: Arc::new(settings), listener: listener.map(Arc::new), invitations }
     }
 
     /// Waits for a probe, in a thread that ends with it. The socket stays until a connection stands: a master that
@@ -61,11 +81,15 @@ impl Network {
             None => Arc::new(ProbeListener::bind(settings.port, settings.device.as_deref())?),
         };
         self.listener = Some(Arc::clone(&listener));
+        let invitations = Arc::clone(&self.invitations);
         log::debug!("listening for probes on UDP port {}", settings.port);
         spawn("listen", move || {
+            let mut invitations = invitations.lock().unwrap_or_else(PoisonError::into_inner);
+            let heard = listener.wait(|datagram, sender| invitations.accept(datagram, sender));
+            drop(invitations);
             tell(
                 &events,
-                Event::Slave(match listener.wait(settings.session) {
+                Event::Slave(match heard {
                     Ok(sender) => slave::Event::Invited { master: SocketAddr::new(sender.ip(), settings.port) },
                     Err(error) => slave::Event::ListenFailed { why: error.to_string() },
                 }),
@@ -86,10 +110,9 @@ impl Network {
     pub fn connect(&self, invited_by: Option<SocketAddr>, link: LinkId, events: SyncSender<Event>) -> io::Result<()> {
         let settings = Arc::clone(&self.settings);
         spawn("link", move || match settings.connect(invited_by) {
-            Ok((stream, master)) => {
-                let stream = Arc::new(stream);
-                tell(&events, Event::Linked { link, stream: Arc::clone(&stream), master });
-                settings.read(stream, link, &events);
+            Ok(Linked { stream, reader, sealer, master }) => {
+                tell(&events, Event::Linked { link, stream, sealer, master });
+                read(reader, link, &events);
             }
             Err(error) => {
                 tell(&events, Event::Slave(slave::Event::ConnectFailed { why: format!("{error:#}") }));
@@ -99,14 +122,19 @@ impl Network {
 }
 
 impl Settings {
-    fn connect(&self, invited_by: Option<SocketAddr>) -> Result<(TcpStream, SocketAddr)> {
+    fn connect(&self, invited_by: Option<SocketAddr>) -> Result<Linked> {
         let master = match invited_by {
             Some(master) => master,
             None => self.resolve(self.master.as_deref().unwrap_or_default())?,
         };
+        ensure!(self.allowed.has(master.ip()), "{} is not among the addresses of --allow", master.ip());
         let stream = transport::connect(self.source()?, master, CONNECT_TIME).with_context(|| master.to_string())?;
         transport::prepare(&stream, self.lost_after)?;
-        Ok((stream, master))
+        let stream = Arc::new(stream);
+        let mut reader = LinkReader::new(Arc::clone(&stream), self.session, Messages::AnySize, monotonic_now);
+        let greeted = self.key.as_ref().map(|key| reader.greet(key)).transpose();
+        let sealer = greeted.with_context(|| master.to_string())?;
+        Ok(Linked { stream, reader, sealer, master })
     }
 
     /// Looked up at every attempt: an interface may get another address while we wait.
@@ -122,18 +150,17 @@ impl Settings {
         let ipv4 = addresses.find(SocketAddr::is_ipv4);
         ipv4.with_context(|| format!("no IPv4 address for {master}"))
     }
+}
 
-    fn read(&self, stream: Arc<TcpStream>, link: LinkId, events: &SyncSender<Event>) {
-        let mut reader = LinkReader::new(stream, self.session, Messages::AnySize, monotonic_now);
-        loop {
-            match reader.next_frame() {
-                Ok(Arrived { frame, at }) => {
-                    tell(events, Event::Link { link, event: slave::Event::Received { frame, at } });
-                }
-                Err(why) => {
-                    tell(events, Event::Link { link, event: slave::Event::Disconnected(why) });
-                    return;
-                }
+fn read(mut reader: LinkReader, link: LinkId, events: &SyncSender<Event>) {
+    loop {
+        match reader.next_frame() {
+            Ok(Arrived { frame, at }) => {
+                tell(events, Event::Link { link, event: slave::Event::Received { frame, at } });
+            }
+            Err(why) => {
+                tell(events, Event::Link { link, event: slave::Event::Disconnected(why) });
+                return;
             }
         }
     }

@@ -1,14 +1,16 @@
 //! The slave's command line.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use synexec_host::interfaces::Interface;
 use synexec_host::names::host_name;
 use synexec_host::options::Common;
 
 /// Wait for a synexec master, and run the task that it gives.
 ///
-/// WARNING: there is no authentication. Any master that reaches this slave can run any code on it.
+/// WARNING: without --key-file any master that reaches this slave can run any code on it.
 ///
 /// Exit status: with --once the task's own (128 and the signal when one killed it), 4 when the conf was declined, 5 when
 /// the session ended before the task was started; 2 usage or work dir; 7 this host's own network or files failed;
@@ -35,4 +37,31 @@ pub struct Options {
     /// End after one session, with the task's own exit status
     #[arg(long)]
     pub once: bool,
+}
+
+impl Options {
+    /// Whether only masters on this host can reach the slave.
+    pub fn stays_on_loopback(&self, interface: Option<&Interface>) -> bool {
+        let host = self.master.as_deref().map(|master| master.split(':').next().unwrap_or(master));
+        let is_loopback =
+            |host: &str| host == "localhost" || host.parse().is_ok_and(|host: Ipv4Addr| host.is_loopback());
+        host.is_some_and(is_loopback) || interface.is_some_and(|interface| interface.address.is_loopback())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use synexec_host::interfaces;
+
+    use super::*;
+
+    #[test]
+    fn a_master_on_loopback_or_that_interface_alone_is_no_network() {
+        let stays = |arguments: &[&str], interface: Option<&str>| {
+            let options = Options::parse_from([&["synexec_slave"], arguments].concat());
+            options.stays_on_loopback(interface.map(|name| interfaces::find(name).unwrap()).as_ref())
+        };
+        assert!(stays(&["-m", "127.0.0.1:77"], None) && stays(&["-m", "localhost"], None) && stays(&[], Some("lo")));
+        assert!(!stays(&["-m", "10.0.0.1"], None) && !stays(&["-m", "127.example"], None) && !stays(&[], None));
+    }
 }

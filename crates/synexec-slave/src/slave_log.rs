@@ -15,14 +15,18 @@ impl SlaveLog {
         log::log!(self.level(&notice), "{notice}");
         match notice {
             Notice::ConnectFailed(_) | Notice::ListenFailed(_) => self.last_failure = Some(notice),
+            Notice::Disconnected { ref why, .. } if why.is_about_keys() => self.last_failure = Some(notice),
+            // Says nothing yet of a session.
+            Notice::Connected(_) => {}
             _ => self.last_failure = None,
         }
     }
 
     fn level(&self, notice: &Notice) -> Level {
         match notice {
-            Notice::Connected(_) | Notice::Disconnected { configured: false, .. } => Level::Debug,
             _ if self.last_failure.as_ref() == Some(notice) => Level::Debug,
+            Notice::Disconnected { why, .. } if why.is_about_keys() => Level::Warn,
+            Notice::Connected(_) | Notice::Disconnected { configured: false, .. } => Level::Debug,
             _ => Level::Info,
         }
     }
@@ -44,6 +48,17 @@ mod tests {
         assert_eq!(log.level(&Notice::ConnectFailed("another reason".into())), Level::Info);
         log.tell(Notice::Started);
         assert_eq!(log.level(&failure), Level::Info);
+    }
+
+    #[test]
+    fn a_master_that_asks_for_a_key_is_told_of_once() {
+        let mut log = SlaveLog::default();
+        let refused = Notice::Disconnected { why: Disconnect::KeyWanted, configured: false };
+        for level in [Level::Warn, Level::Debug, Level::Debug] {
+            log.tell(Notice::Connected("10.0.0.1:5165".parse().unwrap()));
+            assert_eq!(log.level(&refused), level);
+            log.tell(refused.clone());
+        }
     }
 
     #[test]

@@ -6,7 +6,10 @@ mod gauge;
 mod screen;
 mod text;
 
+use std::net::IpAddr;
+
 use log::Level;
+use synexec_host::told::Told;
 use synexec_proto::master::Notice;
 
 use counts::Counts;
@@ -22,6 +25,8 @@ pub struct Display {
     gauge: Option<Gauge>,
     /// Whether the user asked to be told how far tasks are.
     tells_progress: bool,
+    /// Who has come with the wrong key, and what was wrong: a slave comes again each second.
+    told: Told<(IpAddr, String)>,
 }
 
 /// What a display is for.
@@ -45,12 +50,13 @@ impl Display {
             gauge.show(&counts);
             gauge
         });
-        Self { counts, gauge, tells_progress: wanted.progress }
+        Self { counts, gauge, tells_progress: wanted.progress, told: Told::default() }
     }
 
     /// Tells the user.
     pub fn show(&mut self, notice: &Notice) {
-        log::log!(self.level(notice), "{}", text::text(notice));
+        let level = self.level(notice);
+        log::log!(level, "{}", text::text(notice));
         if let Notice::GaveUp { .. } = notice
             && let Some(missing) = self.counts.missing()
         {
@@ -63,8 +69,11 @@ impl Display {
     }
 
     /// Progress is told where it was asked for and no line counts it; and in any case that a task was stopped, or goes on.
-    fn level(&self, notice: &Notice) -> Level {
+    fn level(&mut self, notice: &Notice) -> Level {
         match notice {
+            Notice::TurnedAway { address, why: Some(why) } if why.is_about_keys() => {
+                if self.told.is_news((address.ip(), why.to_string())) { Level::Warn } else { Level::Debug }
+            }
             Notice::Progress { slave, stopped, .. } if self.counts.is_stopped(slave) != *stopped => Level::Info,
             Notice::Progress { slave, .. } if self.tells_progress && self.gauge.is_none() => {
                 if self.counts.was_told_lately(slave) { Level::Debug } else { Level::Info }
