@@ -1,5 +1,6 @@
 //! Whole sessions of the two programs in the lab.
 
+mod allow;
 mod check;
 mod confs;
 mod daemons;
@@ -12,6 +13,7 @@ mod gather;
 mod instant;
 mod interfaces;
 mod joining;
+mod keys;
 mod live;
 mod lost;
 mod once;
@@ -24,6 +26,7 @@ mod reports;
 mod rounds;
 mod starting;
 mod steal;
+mod strangers;
 mod summary;
 mod terminal;
 
@@ -35,7 +38,7 @@ use std::process::ExitCode;
 use synexec_tests::lab::harness::{self, Test};
 
 fn main() -> ExitCode {
-    let modules: [&[(&'static str, Test)]; 26] = [
+    let modules: [&[(&'static str, Test)]; 29] = [
         plain::TESTS,
         joining::TESTS,
         confs::TESTS,
@@ -62,6 +65,9 @@ fn main() -> ExitCode {
         check::TESTS,
         daemons::TESTS,
         fio::TESTS,
+        keys::TESTS,
+        strangers::TESTS,
+        allow::TESTS,
     ];
     harness::main(modules.concat())
 }

@@ -1,0 +1,161 @@
+//! Who has no key, or another one, commands nobody and joins nothing; and both sides say why.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+
+use anyhow::{Context as _, Result, ensure};
+use synexec_tests::fleet::Fleet;
+use synexec_tests::lab::harness::Test;
+use synexec_tests::process::Process;
+use synexec_tests::programs;
+use synexec_tests::v1::{Command, HEADER, frame};
+
+use super::keys::key_file;
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("strangers::a_slave_that_hears_has_the_same_key_or_none", a_slave_that_hears_has_the_same_key_or_none),
+    ("strangers::a_slave_that_dials_has_the_same_key_or_none", a_slave_that_dials_has_the_same_key_or_none),
+    ("strangers::a_plain_probe_makes_a_slave_with_a_key_dial_nobody", a_plain_probe_makes_nobody_dial),
+    ("strangers::a_repeated_probe_is_not_answered", a_repeated_probe_is_not_answered),
+    ("strangers::an_original_slave_is_told_by_a_master_with_a_key", an_original_slave_is_told),
+    ("strangers::an_original_master_is_given_up_by_a_slave_with_a_key", an_original_master_is_given_up),
+];
+
+const KEYED_HELLO: u8 = 48;
+const KEYED_NO: u8 = 51;
+const PORT: u16 = 5165;
+
+/// What a slave and a master with these keys say of each other, where each is a name, of no key or of one.
+type Case = (&'static str, &'static str, &'static str, &'static str);
+
+fn options(fleet: &Fleet, key: &str) -> Result<Vec<String>> {
+    if key == "none" {
+        return Ok(Vec::new());
+    }
+    Ok(vec!["-k".to_owned(), key_file(fleet, key, &format!("the secret that is {key}"))?])
+}
+
+/// The slave says why once, however often it tries; so does the master, and no task runs.
+fn do_not_meet(fleet: &Fleet, dials: &[&str], (slaves, masters, slave_says, master_says): Case) -> Result<()> {
+    let (slaves, masters) = (options(fleet, slaves)?, options(fleet, masters)?);
+    let conf = fleet.conf("/bin/echo ran\n")?;
+    // Without -v, which has them say it each time.
+    let guest = &fleet.guests[0];
+    let slave = Process::spawn(guest.command(programs::slave()).args(["--work-dir", "."]).args(&slaves).args(dials))?;
+    let mut master = fleet.control.command(programs::master());
+    let master = Process::spawn(master.args(&masters).args(["--wait", "3", "1"]).arg(&conf))?;
+    slave.wait_for(slave_says)?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(3) && !fleet.has_run(0), "{finished:?}");
+    ensure!(finished.stderr.matches(master_says).count() == 1, "{master_says}: {finished:?}");
+    ensure!(slave.output_so_far().matches(slave_says).count() == 1, "{slave_says}: {}", slave.output_so_far());
+    // The same slave serves a master that has what it has.
+    let slaves: Vec<_> = slaves.iter().map(String::as_str).collect();
+    let finished = fleet.master(1, &conf, &slaves)?.wait()?;
+    ensure!(finished.code() == Some(0) && fleet.has_run(0), "{finished:?} {}", slave.output_so_far());
+    fleet.forget_outputs()
+}
+
+fn a_slave_that_hears_has_the_same_key_or_none() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    for case in [
+        ("none", "a", "it asks for a key", "it has shown no key"),
+        ("a", "none", "of 10.77.0.1 is not answered: it has no key", "only 0 of 1"),
+        ("a", "b", "of 10.77.0.1 is not answered: its key is another one", "only 0 of 1"),
+    ] {
+        do_not_meet(&fleet, &[], case).with_context(|| format!("{case:?}"))?;
+    }
+    Ok(())
+}
+
+fn a_slave_that_dials_has_the_same_key_or_none() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let master = fleet.control.address().to_string();
+    for case in [
+        ("none", "a", "it asks for a key", "it has shown no key"),
+        ("a", "none", "it has shown no key", "it asks for a key"),
+        ("a", "b", "its key is another one", "its key is another one"),
+    ] {
+        do_not_meet(&fleet, &["-m", &master], case).with_context(|| format!("{case:?}"))?;
+    }
+    Ok(())
+}
+
+fn probe(fleet: &Fleet, datagram: &[u8]) -> Result<()> {
+    let guest = (fleet.guests[0].address(), PORT);
+    fleet.control.enter(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.send_to(datagram, guest)).map(drop)
+}
+
+fn a_plain_probe_makes_nobody_dial() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let key = key_file(&fleet, "key", "a secret of some length")?;
+    let slave = fleet.slave(0, &["-k", &key])?;
+    slave.wait_for("listening for probes")?;
+    let port = fleet.control.enter(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)))?;
+    port.set_nonblocking(true)?;
+    let plain = frame(0, Command::Probe, &[])?;
+    for datagram in [&plain, &frame(0, Command::Probe, &[0; 56])?] {
+        [0; 3].iter().try_for_each(|_| probe(&fleet, datagram))?;
+    }
+    slave.wait_for("of 10.77.0.1 is not answered: it has no key")?;
+    slave.wait_for("of 10.77.0.1 is not answered: its key is another one")?;
+    ensure!(port.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it has dialled");
+    drop(port);
+    let finished = fleet.master(1, &fleet.conf("/bin/true\n")?, &["-k", &key])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    let said = slave.output_so_far();
+    ensure!(said.matches("is not answered").count() == 2 && said.matches("connected to").count() == 1, "{said}");
+    Ok(())
+}
+
+fn a_repeated_probe_is_not_answered() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let key = key_file(&fleet, "key", "a secret of some length")?;
+    let wire = fleet.control.capture()?;
+    let slave = fleet.slave(0, &["-k", &key])?;
+    slave.wait_for("listening for probes")?;
+    let finished = fleet.master(1, &fleet.conf("/bin/true\n")?, &["-k", &key])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    slave.wait_for_count("listening for probes", 2)?;
+    // The slave has taken the first one, and nothing after it.
+    let heard = wire.packets()?.into_iter().find(|packet| packet.is_udp).context("no probe")?;
+    probe(&fleet, &heard.data)?;
+    slave.wait_for("of 10.77.0.1 is not answered: it was heard before")?;
+    ensure!(slave.output_so_far().matches("connected to").count() == 1, "{}", slave.output_so_far());
+    Ok(())
+}
+
+fn an_original_slave_is_told() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let key = key_file(&fleet, "key", "a secret of some length")?;
+    let master = fleet.master(1, &fleet.conf("/bin/true\n")?, &["-k", &key])?;
+    master.wait_for("waiting for 1")?;
+    let mut stream = fleet.guests[0].enter(|| TcpStream::connect((fleet.control.address(), PORT)))?;
+    stream.write_all(&frame(0, Command::Reply, &[])?)?;
+    let mut told = Vec::new();
+    stream.read_to_end(&mut told)?;
+    ensure!(told == frame(0, KEYED_NO, &[1])?, "{told:?}");
+    master.wait_for("it has shown no key")?;
+    Ok(())
+}
+
+/// One that goes on as with an original slave, and one that waits for a hello that it knows.
+fn an_original_master_is_given_up() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let key = key_file(&fleet, "key", "a secret of some length")?;
+    let port = fleet.control.enter(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)))?;
+    for says in [&frame(0, Command::Probe, &[])?[..], &[]] {
+        let slave = fleet.slave(0, &["-k", &key, "-m", &fleet.control.address().to_string()])?;
+        let (mut stream, _) = port.accept()?;
+        let mut hello = [0; HEADER + 48];
+        stream.read_exact(&mut hello)?;
+        ensure!(hello[8] == KEYED_HELLO, "{hello:?}");
+        stream.write_all(says)?;
+        slave.wait_for("cannot connect to the master: 10.77.0.1:5165: it has shown no key")?;
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest)?;
+        let told = if says.is_empty() { Vec::new() } else { frame(0, KEYED_NO, &[1])? };
+        ensure!(rest == told, "{rest:?}");
+    }
+    Ok(())
+}
