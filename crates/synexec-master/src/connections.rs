@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use synexec_host::allow::Allowed;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::tell;
@@ -25,6 +26,9 @@ const STACK: usize = 128 * 1024;
 
 /// Rest after a connection could not be accepted, as when no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What this host may have too little of for another connection: descriptors, memory, threads.
+const SHORTAGES: [Errno; 5] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::ENOBUFS, Errno::EAGAIN];
 
 /// A connection that is read.
 #[derive(Debug)]
@@ -53,7 +57,7 @@ impl Acceptor {
     }
 
     fn run(self) {
-        let mut told = Told::default();
+        let (mut told, mut told_errors) = (Told::default(), Told::default());
         for id in 0.. {
             let accepted = self.listener.accept();
             if let Ok((_, address)) = &accepted
@@ -62,10 +66,21 @@ impl Acceptor {
                 continue;
             }
             if let Err(error) = accepted.and_then(|(stream, address)| self.admit(PeerId(id), stream, address)) {
-                log::warn!("cannot accept a connection: {error}");
-                std::thread::sleep(ACCEPT_PAUSE);
+                self.make_room(&error, &mut told_errors);
             }
         }
+    }
+
+    /// Where this host has nothing left for another connection, the oldest goes that has said nothing yet.
+    fn make_room(&self, error: &io::Error, told: &mut Told<Option<i32>>) {
+        let errno = error.raw_os_error();
+        if told.is_news(errno) {
+            log::warn!("cannot accept a connection: {error}; trying again");
+        }
+        if errno.is_some_and(|errno| SHORTAGES.contains(&Errno::from_raw(errno))) {
+            tell(&self.events, Event::Session(master::Event::NoRoom));
+        }
+        std::thread::sleep(ACCEPT_PAUSE);
     }
 
     fn is_allowed(&self, address: IpAddr, told: &mut Told<IpAddr>) -> bool {
@@ -169,7 +184,10 @@ impl Outboxes {
     /// [`Disconnect`] when the peer cannot be written to.
     pub fn send(&mut self, peer: PeerId, message: &Message) -> Result<(), Disconnect> {
         match (self.open.get_mut(&peer), message.encode()) {
-            (Some((outbox, _)), Ok(frame)) => outbox.send(&frame),
+            (Some((outbox, allowance)), Ok(frame)) => {
+                allowance.expect(message.answers());
+                outbox.send(&frame)
+            }
             (Some(_), Err(error)) => Err(Disconnect::Broken(error.to_string())),
             (None, _) => Ok(()),
         }

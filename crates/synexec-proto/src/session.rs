@@ -43,6 +43,9 @@ pub enum Disconnect {
     /// It has said that the session is over for it.
     #[error("it has left the session")]
     Left,
+    /// It sends much more than it was asked for.
+    #[error("it sends more than it was asked for")]
+    Flooding,
     /// It does not take what is sent to it.
     #[error("it has stopped reading")]
     NotReading,

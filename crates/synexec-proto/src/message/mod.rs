@@ -37,6 +37,9 @@ pub use task_progress::TaskProgress;
 use crate::time::MonotonicInstant;
 use crate::wire::{Command, FieldError, Frame, FrameTooLong};
 
+/// Fewest bytes of a part of an output, but for the last one of what was asked for.
+const OUTPUT_PART_MIN: u32 = 16 * 1024;
+
 /// A message, decoded. Data on messages that need none are read past, as the original peers do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
@@ -154,6 +157,16 @@ impl Message {
                 Self::Ignored(command)
             }
         })
+    }
+
+    /// How many messages a peer may send in answer to this one, beyond the few that it may always send.
+    pub fn answers(&self) -> u32 {
+        match self {
+            Self::Probe(_) => 2,
+            Self::ClockProbe(_) => 1,
+            Self::Fetch(fetch) => 2 + fetch.length / OUTPUT_PART_MIN,
+            _ => 0,
+        }
     }
 
     /// Writes the message as a frame.

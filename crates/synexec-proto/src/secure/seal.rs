@@ -70,7 +70,7 @@ impl Opener {
         if record.command() != Command::Sealed || length == 0 {
             return Err(Disconnect::Unsealed);
         }
-        let space = into.space(length);
+        let space = into.space(length)?;
         self.transport.read_message(self.next, record.data(), space).map_err(|_| Disconnect::Unsealed)?;
         self.next = self.next.saturating_add(1);
         into.filled(length);

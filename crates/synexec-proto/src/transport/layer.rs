@@ -23,7 +23,7 @@ impl Layer {
         self.decoder.allow(longest_data);
     }
 
-    pub(super) fn space(&mut self, length: usize) -> &mut [u8] {
+    pub(super) fn space(&mut self, length: usize) -> Result<&mut [u8], DecodeError> {
         self.decoder.space(length)
     }
 
@@ -69,7 +69,7 @@ impl Unsealing {
             self.opener.open(&record, &mut self.inner.decoder)?;
         }
         // Has it give back what it does not need while nothing comes.
-        self.inner.space(0);
+        self.inner.space(0)?;
         Ok(None)
     }
 }

@@ -4,6 +4,7 @@ mod arrival;
 mod discovery;
 mod layer;
 mod outbox;
+mod quota;
 mod reader;
 mod tcp;
 

@@ -5,11 +5,12 @@ pub(super) mod keyed;
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::arrival::{self, Received};
 use super::layer::{Layer, Unsealing};
+use super::quota::Quota;
 use crate::secure::handshake;
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
@@ -30,25 +31,44 @@ pub enum Messages {
     /// Confs too: a slave reads its master.
     AnySize,
     /// Answers and reports: a master reads its slaves. Longer data are read past and not kept, so that a thousand
-    /// strangers who send much cost little memory.
+    /// strangers who send much cost little memory; and who sends many of them unasked is given up.
     Short,
 }
 
 /// Most data of a short message that are kept.
 const SHORT_MAX: usize = 2048;
 
-/// Lets a peer that is read for short messages send long ones, since it was asked to. To be given before it is asked.
+/// What a peer that is read for short messages may send beyond them, since it was asked to. To be given before it is asked.
 #[derive(Debug, Clone, Default)]
-pub struct Allowance(Arc<AtomicBool>);
+pub struct Allowance(Arc<Given>);
+
+#[derive(Debug, Default)]
+struct Given {
+    long: AtomicBool,
+    /// Answers that are still to come.
+    answers: AtomicU32,
+}
 
 impl Allowance {
     /// From now on, messages of any size are kept.
     pub fn give(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.long.store(true, Ordering::Release);
+    }
+
+    /// The peer is asked for so many messages.
+    pub fn expect(&self, answers: u32) {
+        let add = |left: u32| Some(left.saturating_add(answers));
+        let _ = self.0.answers.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
     }
 
     fn is_given(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.long.load(Ordering::Acquire)
+    }
+
+    /// Whether a message is one that was asked for.
+    fn take_answer(&self) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        self.0.answers.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok()
     }
 }
 
@@ -83,6 +103,8 @@ pub struct LinkReader {
     longest_data: usize,
     largest_read: usize,
     allowance: Allowance,
+    /// Where the peer may not send as much as it likes.
+    quota: Option<Quota>,
     clock: Clock,
     last_arrival: MonotonicInstant,
 }
@@ -107,6 +129,7 @@ impl LinkReader {
             longest_data,
             largest_read,
             allowance: Allowance::default(),
+            quota: (messages == Messages::Short).then(|| Quota::new(Instant::now())),
             clock,
             last_arrival: clock(),
         }
@@ -123,6 +146,7 @@ impl LinkReader {
     /// [`Disconnect`] when the connection has ended or is of no further use.
     pub fn next_frame(&mut self) -> Result<Arrived, Disconnect> {
         let frame = self.receive()?;
+        self.count()?;
         if !self.is_spoken_to {
             self.is_spoken_to = true;
             if let Some(refusal) = handshake::refuse_without_key(&frame) {
@@ -147,6 +171,13 @@ impl LinkReader {
                 return Err(Disconnect::Stalled);
             }
         }
+    }
+
+    /// Counts a message against what the peer may send.
+    fn count(&mut self) -> Result<(), Disconnect> {
+        let Some(quota) = &mut self.quota else { return Ok(()) };
+        let is_within = self.allowance.take_answer() || quota.take(Instant::now());
+        if is_within { Ok(()) } else { Err(Disconnect::Flooding) }
     }
 
     /// The next message that is whole already.
@@ -175,7 +206,7 @@ impl LinkReader {
 
     /// Reads what is there, and tells whether there was anything.
     fn read_more(&mut self) -> Result<bool, Disconnect> {
-        match arrival::receive(&self.stream, self.outer.space(self.read_size)) {
+        match arrival::receive(&self.stream, self.outer.space(self.read_size)?) {
             Ok(Received { length: 0, .. }) => Err(Disconnect::Closed),
             Ok(Received { length, age }) => {
                 self.last_arrival = (self.clock)().minus(age);
@@ -252,6 +283,23 @@ mod tests {
         allowance.give();
         assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(part));
         sender.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn who_sends_without_end_is_given_up_and_what_was_asked_for_does_not_count() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let mut reader = LinkReader::new(Arc::new(server), SESSION, Messages::Short, clock);
+        reader.allowance().expect(10_000);
+        let bytes = Frame::bare(Command::Reply).encode(SESSION).repeat(20_000);
+        let sender = std::thread::spawn(move || client.write_all(&bytes));
+        assert!((0..10_000).all(|_| reader.next_frame().is_ok()));
+        let why = std::iter::repeat_with(|| reader.next_frame()).take(10_000).find_map(Result::err);
+        assert_eq!(why, Some(Disconnect::Flooding));
+        drop(reader);
+        // It may not have got rid of all.
+        let _ = sender.join().unwrap();
     }
 
     #[test]

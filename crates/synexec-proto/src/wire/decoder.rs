@@ -29,6 +29,9 @@ pub enum DecodeError {
         /// The session of this connection.
         ours: SessionId,
     },
+    /// This host has no memory for what the peer sends.
+    #[error("this host has no memory left for what it sends")]
+    NoMemory,
 }
 
 /// Collects bytes and gives whole frames. Holds at most one message and what arrived with its end.
@@ -41,6 +44,8 @@ pub struct FrameDecoder {
     filled: usize,
     consumed: usize,
     skipping: Option<Skipping>,
+    /// What was fed could not be kept.
+    has_failed: bool,
 }
 
 /// A message whose data are too long to be kept, and how many of them are still to come.
@@ -54,7 +59,7 @@ impl FrameDecoder {
     /// A decoder for a connection that belongs to `session`. Data longer than `longest_data` bytes are read past, and
     /// their frame comes without them.
     pub fn new(session: SessionId, longest_data: usize) -> Self {
-        Self { session, longest_data, buffer: Vec::new(), filled: 0, consumed: 0, skipping: None }
+        Self { session, longest_data, buffer: Vec::new(), filled: 0, consumed: 0, skipping: None, has_failed: false }
     }
 
     /// Keeps data up to this length from now on.
@@ -64,24 +69,32 @@ impl FrameDecoder {
 
     /// Takes the next bytes of the stream. Call [`Self::next_frame`] until it gives none before feeding more.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.space(bytes.len()).copy_from_slice(bytes);
+        match self.space(bytes.len()) {
+            Ok(space) => space.copy_from_slice(bytes),
+            Err(_) => self.has_failed = true,
+        }
         self.filled(bytes.len());
     }
 
     /// Room for the next bytes of the stream, to be read into directly, and then to be told by [`Self::filled`].
-    pub fn space(&mut self, length: usize) -> &mut [u8] {
+    ///
+    /// # Errors
+    /// [`DecodeError::NoMemory`].
+    pub fn space(&mut self, length: usize) -> Result<&mut [u8], DecodeError> {
         if self.consumed > 0 {
             self.buffer.copy_within(self.consumed..self.filled, 0);
             (self.filled, self.consumed) = (self.filled - self.consumed, 0);
         }
         let end = self.filled.saturating_add(length);
         if self.buffer.len() < end {
+            let more = end - self.buffer.len();
+            self.buffer.try_reserve_exact(more).map_err(|_| DecodeError::NoMemory)?;
             self.buffer.resize(end, 0);
         } else if self.buffer.len() > IDLE_CAPACITY.max(end * 4) {
             self.buffer.truncate(IDLE_CAPACITY.max(end));
             self.buffer.shrink_to_fit();
         }
-        self.buffer.get_mut(self.filled..end).unwrap_or_default()
+        Ok(self.buffer.get_mut(self.filled..end).unwrap_or_default())
     }
 
     /// So many bytes of the room have come.
@@ -94,6 +107,9 @@ impl FrameDecoder {
     /// # Errors
     /// [`DecodeError`] when the header is not of this protocol or session; the connection is then of no use.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, DecodeError> {
+        if self.has_failed {
+            return Err(DecodeError::NoMemory);
+        }
         if let Some(skipping) = self.skipping {
             return Ok(self.skip(skipping));
         }
@@ -105,7 +121,7 @@ impl FrameDecoder {
             return Ok(self.skip(Skipping { header, left: length }));
         }
         let Some(data) = rest.get(..length) else { return Ok(None) };
-        let frame = Frame::received(header, data.to_vec());
+        let frame = Frame::received(header, copy(data)?);
         self.consumed += HEADER_LEN + length;
         Ok(Some(frame))
     }
@@ -141,6 +157,13 @@ impl FrameDecoder {
         }
         Ok(())
     }
+}
+
+fn copy(data: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(data.len()).map_err(|_| DecodeError::NoMemory)?;
+    copy.extend_from_slice(data);
+    Ok(copy)
 }
 
 #[cfg(test)]
@@ -214,6 +237,13 @@ mod tests {
         }
         assert_eq!(frames, [Frame::bare(Command::Reply), next]);
         assert_eq!(decoder.time_allowed(), None);
+    }
+
+    #[test]
+    fn what_there_is_no_memory_for_is_an_error() {
+        let mut decoder = FrameDecoder::new(SESSION, DATA_MAX);
+        assert_eq!(decoder.space(isize::MAX.unsigned_abs()), Err(DecodeError::NoMemory));
+        assert_eq!(decoder.next_frame(), Ok(None));
     }
 
     #[test]

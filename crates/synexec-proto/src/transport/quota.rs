@@ -1,0 +1,66 @@
+//! How many messages a peer may send.
+
+use std::time::{Duration, Instant};
+
+/// Messages that a peer may have sent beyond what is made up for by time.
+const BURST: u32 = 256;
+
+/// Time that makes up for one message: on average a peer may send so many unasked as fit into time.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Counts the messages of one peer. What it was asked for is not counted.
+#[derive(Debug)]
+pub(super) struct Quota {
+    /// Messages that may still come at once.
+    left: u32,
+    /// Until when time was turned into messages.
+    counted_until: Instant,
+}
+
+impl Quota {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { left: BURST, counted_until: now }
+    }
+
+    /// Takes a message; tells whether it is within what the peer may send.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.counted_until);
+        let messages = u32::try_from(passed.as_millis() / INTERVAL.as_millis()).unwrap_or(u32::MAX);
+        self.counted_until += INTERVAL.checked_mul(messages).unwrap_or(passed);
+        self.left = self.left.saturating_add(messages).min(BURST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_taken_and_then_what_time_makes_up_for() {
+        let start = Instant::now();
+        let mut quota = Quota::new(start);
+        assert!((0..BURST).all(|_| quota.take(start)));
+        assert!(!quota.take(start));
+        let later = start + INTERVAL * 3;
+        assert!((0..3).all(|_| quota.take(later)) && !quota.take(later));
+    }
+
+    #[test]
+    fn a_pause_makes_up_for_a_burst_at_most_and_a_steady_peer_is_never_refused() {
+        let mut now = Instant::now();
+        let mut quota = Quota::new(now);
+        for _ in 0..10_000 {
+            now += INTERVAL;
+            assert!(quota.take(now));
+        }
+        now += Duration::from_secs(1_000_000);
+        assert!((0..BURST).all(|_| quota.take(now)) && !quota.take(now));
+    }
+}
