@@ -30,14 +30,33 @@ const REMEDY: &str = "Run the tests as root, or let users make user namespaces w
 /// `--net`, because the rights over a network are those of the user namespace that made it.
 const UNSHARE: [&str; 4] = ["--user", "--map-root-user", "--net", "--"];
 
+/// A test that knows more than a function: one of many that are alike.
+pub struct Case {
+    /// What it is called.
+    pub name: String,
+    /// What it does.
+    pub run: Box<dyn FnOnce() -> Result<()> + Send>,
+}
+
 /// Runs the tests named on the command line, or all.
 pub fn main(tests: Vec<(&'static str, Test)>) -> ExitCode {
-    let arguments = Arguments::from_args();
+    let case = |(name, test): (&str, Test)| Case { name: name.to_owned(), run: Box::new(test) };
+    run(tests.into_iter().map(case).collect(), &Arguments::from_args())
+}
+
+/// The same for tests that mostly wait: so many run at a time, unless the command line says how many.
+pub fn main_of_waiting(tests: Vec<Case>, at_a_time: usize) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(at_a_time));
+    run(tests, &arguments)
+}
+
+fn run(tests: Vec<Case>, arguments: &Arguments) -> ExitCode {
     let trials = match admit() {
-        Ok(()) => tests.into_iter().map(|(name, test)| allowed(name, test)).collect(),
+        Ok(()) => tests.into_iter().map(allowed).collect(),
         Err(why) => refused(tests, &why),
     };
-    libtest_mimic::run(&arguments, trials).exit_code()
+    libtest_mimic::run(arguments, trials).exit_code()
 }
 
 /// Something that a test needs and this machine does not have: the test is then ignored, or fails where the policy
@@ -46,8 +65,8 @@ pub fn main(tests: Vec<(&'static str, Test)>) -> ExitCode {
 #[error("{0}")]
 pub struct Missing(pub &'static str);
 
-fn allowed(name: &str, test: Test) -> Trial {
-    Trial::ignorable_test(name, move || match test() {
+fn allowed(test: Case) -> Trial {
+    Trial::ignorable_test(test.name, move || match (test.run)() {
         Ok(()) => Ok(Completion::Completed),
         Err(error) if error.is::<Missing>() && !is_required() => {
             eprintln!("\n*** A test is IGNORED: {error}. {POLICY}=require makes such tests fail.");
@@ -61,24 +80,24 @@ fn is_required() -> bool {
     env::var_os(POLICY).is_some_and(|policy| policy == "require")
 }
 
-fn refused(tests: Vec<(&'static str, Test)>, why: &Error) -> Vec<Trial> {
+fn refused(tests: Vec<Case>, why: &Error) -> Vec<Trial> {
     let required = is_required();
     let fate = if required { "FAILED" } else { "IGNORED" };
     let why = format!("{NO_LAB}: {why:#}");
     eprintln!("\n*** {} tests {fate}: {why}.", tests.len());
     eprintln!("*** {REMEDY}");
-    let trial = |(name, _)| {
+    let trial = |Case { name, .. }| {
         if required { failing(name, &why) } else { ignored(name) }
     };
     tests.into_iter().map(trial).collect()
 }
 
-fn failing(name: &str, why: &str) -> Trial {
+fn failing(name: String, why: &str) -> Trial {
     let failed = Failed::from(why);
     Trial::test(name, || Err(failed))
 }
 
-fn ignored(name: &str) -> Trial {
+fn ignored(name: String) -> Trial {
     Trial::ignorable_test(name, || Ok(Completion::ignored_with(NO_LAB)))
 }
 

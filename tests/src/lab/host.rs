@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Error, Result, ensure};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::network::Address;
@@ -16,7 +17,7 @@ use super::port::Port;
 use super::switch::Switch;
 use super::tap::Tap;
 use super::wire::Wire;
-use super::{Capture, Namespace, Network, tools};
+use super::{Capture, Namespace, Network, Occupant, loss, occupants, reset, tools};
 
 /// A machine of its own as far as the network goes, with a scratch directory; files, pids and clocks are the machine's.
 #[derive(Debug)]
@@ -140,6 +141,72 @@ impl Host {
         Ok(Capture::new(self.switch.namespace.enter(|| Tap::new(&plug))?))
     }
 
+    /// Loses so many of a hundred frames, at random, each way, on each wire, from now on; zero mends that. What is lost
+    /// was on the wire: neither end is told. Where the host is to be delayed as well, delay it first.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`] where there is no `nft`, or where it fails.
+    ///
+    /// [`Missing`]: super::harness::Missing
+    pub fn lose(&self, percent: u8) -> Result<()> {
+        for (eth, port) in self.ports.iter().enumerate() {
+            loss::lose(&self.namespace, &format!("eth{eth}"), percent)?;
+            loss::lose(&self.switch.namespace, &self.bridged(port), percent)?;
+        }
+        Ok(())
+    }
+
+    /// Stops the host as a hypervisor does: none of its processes runs, its kernel answers nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where `bridge` fails, or there is no `/proc`.
+    pub fn pause(&self) -> Result<()> {
+        self.cut()?;
+        occupants::stop(&self.namespace)
+    }
+
+    /// Has the host go on that [`Host::pause`] has stopped.
+    ///
+    /// # Errors
+    ///
+    /// Where `bridge` fails, or there is no `/proc`.
+    pub fn resume(&self) -> Result<()> {
+        self.restore()?;
+        occupants::signal(&self.namespace, Signal::SIGCONT)
+    }
+
+    /// The processes that run on the host, without zombies.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no `/proc`.
+    pub fn occupants(&self) -> Result<Vec<Occupant>> {
+        occupants::all(&self.namespace)
+    }
+
+    /// Resets all TCP connections of the host, as if something between had lost its memory of them; the other end is
+    /// told where the wires are whole. Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`] where the kernel cannot do that. Where there is no `ss`.
+    ///
+    /// [`Missing`]: super::harness::Missing
+    pub fn reset_connections(&self) -> Result<usize> {
+        reset::connections(&self.namespace)
+    }
+
+    /// How many TCP connections the host has that stand.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no `ss`.
+    pub fn connections(&self) -> Result<usize> {
+        reset::standing(&self.namespace)
+    }
+
     pub(super) fn ports(&self) -> &[Port] {
         &self.ports
     }
@@ -181,8 +248,12 @@ impl Host {
     }
 
     fn set_bridge_state(&self, state: u8) -> Result<()> {
-        let bridged = if self.delayed.load(Ordering::Relaxed) { Port::relay_plug } else { Port::plug };
-        self.on_ports("bridge", |port| format!("link set dev {} state {state}\n", bridged(port)))
+        self.on_ports("bridge", |port| format!("link set dev {} state {state}\n", self.bridged(port)))
+    }
+
+    /// The interface by which the host is on the bridge.
+    fn bridged(&self, port: &Port) -> String {
+        if self.delayed.load(Ordering::Relaxed) { port.relay_plug() } else { port.plug() }
     }
 
     fn on_ports(&self, tool: &str, line: impl Fn(&Port) -> String) -> Result<()> {

@@ -8,12 +8,17 @@ mod capture;
 mod courier;
 pub mod harness;
 mod host;
+mod loss;
 mod namespace;
 mod network;
+mod occupants;
 mod port;
+mod reset;
+mod small_disk;
 mod switch;
 mod tap;
 mod tools;
+mod wall_clock;
 mod wire;
 
 use std::sync::Arc;
@@ -25,6 +30,9 @@ pub use self::capture::{Capture, Packet};
 pub use self::host::Host;
 pub use self::namespace::Namespace;
 pub use self::network::Network;
+pub use self::occupants::Occupant;
+pub use self::small_disk::SmallDisk;
+pub use self::wall_clock::WallClock;
 
 use self::port::Port;
 use self::switch::Switch;

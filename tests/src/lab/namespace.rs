@@ -1,8 +1,9 @@
 //! A network namespace without a name, held by a file descriptor.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::panic::resume_unwind;
 use std::process::{self, Command};
 use std::thread;
@@ -50,6 +51,13 @@ impl Namespace {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.path())).arg("--").arg(program);
         command
+    }
+
+    /// Whether a process is inside.
+    pub(super) fn holds(&self, pid: &str) -> bool {
+        let its_own = fs::metadata(format!("/proc/{pid}/ns/net"));
+        let same = |its_own: Metadata, this: Metadata| (its_own.dev(), its_own.ino()) == (this.dev(), this.ino());
+        its_own.is_ok_and(|its_own| self.handle.metadata().is_ok_and(|this| same(its_own, this)))
     }
 
     /// Where any process can open it while this value lives.

@@ -13,11 +13,16 @@ const NO_ETHTOOL: Missing = Missing("ethtool is not installed (Debian: apt-get i
 
 /// Has the tool (`ip`, `bridge` or `tc`) carry out the script, one command a line.
 pub(super) fn batch(inside: &Namespace, tool: &str, script: &str) -> Result<()> {
+    scripted(inside, tool, &["-batch", "-"], script)
+}
+
+/// Has the tool, with these options, carry out what it reads from its standard input.
+pub(super) fn scripted(inside: &Namespace, tool: &str, options: &[&str], script: &str) -> Result<()> {
     let mut input = tempfile::tempfile().context("no temporary file")?;
     input.write_all(script.as_bytes())?;
     input.rewind()?;
     let mut command = Command::new(tool);
-    command.args(["-batch", "-"]).stdin(input);
+    command.args(options).stdin(input);
     run(inside, command).with_context(|| format!("{tool} was to do:\n{script}"))?;
     Ok(())
 }
@@ -37,11 +42,13 @@ pub(super) fn wait_until_forwarding(switch: &Namespace, ports: &[String]) -> Res
 pub(super) fn plain_frames(inside: &Namespace, interface: &str) -> Result<()> {
     let mut command = Command::new("ethtool");
     command.args(["-K", interface, "tx", "off", "tso", "off", "gso", "off"]);
-    let missing = |error: &Error| error.downcast_ref().is_some_and(|io: &io::Error| io.kind() == ErrorKind::NotFound);
-    match run(inside, command) {
-        Err(error) if missing(&error) => Err(NO_ETHTOOL.into()),
-        outcome => outcome.map(drop),
-    }
+    run(inside, command).map(drop).map_err(|error| if_not_there(error, NO_ETHTOOL))
+}
+
+/// The error, or what is missing where it says that the program is not there.
+pub(super) fn if_not_there(error: Error, missing: Missing) -> Error {
+    let is_not_there = |io: &io::Error| io.kind() == ErrorKind::NotFound;
+    if error.downcast_ref().is_some_and(is_not_there) { missing.into() } else { error }
 }
 
 /// The names of the switch's ports that forward frames.
@@ -58,7 +65,7 @@ fn name_of(port: &str) -> Option<&str> {
     Some(name.split_once('"')?.0)
 }
 
-fn run(inside: &Namespace, mut command: Command) -> Result<String> {
+pub(super) fn run(inside: &Namespace, mut command: Command) -> Result<String> {
     let output = inside.enter(|| command.output()).with_context(|| format!("cannot run {command:?} (of iproute2)"))?;
     let complaint = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{command:?}: {}: {complaint}", output.status);

@@ -1,6 +1,7 @@
 //! What the lab promises, shown: hosts that reach each other and nothing else, and that leave nothing behind.
 
 mod delays;
+mod ills;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     if env::var_os(VICTIM).is_some() {
         return be_the_victim();
     }
-    harness::main([TESTS, delays::TESTS].concat())
+    harness::main([TESTS, delays::TESTS, ills::TESTS].concat())
 }
 
 fn broadcast_reaches_all_hosts_of_a_network() -> Result<()> {

@@ -1,0 +1,52 @@
+//! The processes of a host: those in its network namespace.
+
+use std::fs;
+
+use anyhow::Result;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::Namespace;
+use crate::process::eventually;
+
+/// A process that runs on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occupant {
+    /// Its process id.
+    pub pid: i32,
+    /// What the kernel calls it, at most 15 bytes.
+    pub name: String,
+    state: char,
+}
+
+/// All of them but zombies.
+pub(super) fn all(inside: &Namespace) -> Result<Vec<Occupant>> {
+    let pids = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let ours = pids.filter(|pid| pid.starts_with(|first: char| first.is_ascii_digit()) && inside.holds(pid));
+    Ok(ours.filter_map(|pid| occupant(&pid)).filter(|occupant| !"ZX".contains(occupant.state)).collect())
+}
+
+/// Stops them, also those that others start while this goes on.
+pub(super) fn stop(inside: &Namespace) -> Result<()> {
+    let all_stopped = || match signal(inside, Signal::SIGSTOP).and_then(|()| all(inside)) {
+        Ok(all) => all.iter().all(|occupant| "Tt".contains(occupant.state)).then_some(Ok(())),
+        Err(error) => Some(Err(error)),
+    };
+    eventually("all processes of the host to stop", all_stopped)?
+}
+
+/// Sends each of them a signal.
+pub(super) fn signal(inside: &Namespace, signal: Signal) -> Result<()> {
+    for occupant in all(inside)? {
+        // It may have ended meanwhile.
+        let _ = kill(Pid::from_raw(occupant.pid), signal);
+    }
+    Ok(())
+}
+
+fn occupant(pid: &str) -> Option<Occupant> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (head, rest) = stat.rsplit_once(')')?;
+    let (_, name) = head.split_once('(')?;
+    Some(Occupant { pid: pid.parse().ok()?, name: name.to_owned(), state: rest.trim_start().chars().next()? })
+}
