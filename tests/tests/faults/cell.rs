@@ -1,0 +1,153 @@
+//! What the table is made of.
+
+use std::time::Duration;
+
+/// Where a session is when the fault comes. `vm0` is the guest that it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Two of three slaves have joined, `vm0` among them.
+    Joining,
+    /// `vm0` still receives the conf; the others have accepted.
+    Configuring,
+    /// `vm0` holds its task; another still receives the conf.
+    Holding,
+    /// All have confirmed the start, which is seconds away.
+    Confirmed,
+    /// The task runs everywhere.
+    Running,
+    /// The task has ended on `vm0`, whose report does not get through.
+    Unreported,
+    /// The output of `vm0` is being fetched; those of the others are there.
+    Fetching,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The slave on `vm0` gets SIGKILL.
+    SlaveKilled,
+    /// The wires of `vm0` are cut, and stay so.
+    SlaveCutOff,
+    /// `vm0` stands still for ten seconds, as when its hypervisor pauses it.
+    SlavePaused,
+    /// The master gets SIGKILL.
+    MasterKilled,
+    /// The wires of the master's host are cut, and stay so.
+    MasterCutOff,
+    /// The connection of `vm0` is reset.
+    Reset,
+    /// A fifth of the packets from and to `vm0` is lost.
+    Loss,
+    /// 200 ms from `vm0`, and as much to it.
+    Delay,
+    /// No room is left where the conf and the output of `vm0` go; when outputs are fetched, where the master puts them.
+    DiskFull,
+    /// The wall clock of `vm0` is set forward by an hour.
+    ClockStepped,
+}
+
+/// What must come of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Exit status 0: every task has run and exited 0.
+    Succeeds,
+    /// As above, with another slave in place of `vm0`.
+    Replaced,
+    /// As above; the connection was taken up again.
+    Resumed,
+    /// As above; the start was put off, and this was told.
+    Postponed,
+    /// As above; the report tells that the clock was set.
+    StepTold,
+    /// Exit status 3: there were not enough slaves within `--wait`.
+    GivesUp,
+    /// Exit status 4: `vm0` has declined, and no task has run.
+    Declined,
+    /// Exit status 5: `vm0` is lost, the session called off; no task has run.
+    CalledOff,
+    /// Exit status 5: `vm0` is lost; the other tasks exited 0.
+    Vm0Lost,
+    /// Exit status 5: all are lost.
+    AllLost,
+    /// Exit status 5: all tasks exited 0, but the output of `vm0` is not there.
+    OutputLost,
+    /// Exit status 1: the task of `vm0` failed; the others exited 0.
+    TaskFails,
+    /// Exit status 7: all tasks exited 0, but the output of `vm0` cannot be stored.
+    NotStored,
+    /// There is no master any more. The slaves have called the start off.
+    NeverRuns,
+    /// There is no master any more. The slaves have stopped what ran.
+    Stopped,
+}
+
+/// One phase, one fault.
+#[derive(Debug, Clone, Copy)]
+pub struct Cell {
+    pub phase: Phase,
+    pub fault: Fault,
+    pub outcome: Outcome,
+    /// The session is over everywhere by so long after the fault.
+    pub within: Duration,
+}
+
+impl Cell {
+    /// As a test is called.
+    pub fn name(&self) -> String {
+        format!("faults::{}::{}", self.phase.name(), self.fault.name())
+    }
+}
+
+impl Phase {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Joining => "joining",
+            Self::Configuring => "configuring",
+            Self::Holding => "holding",
+            Self::Confirmed => "confirmed",
+            Self::Running => "running",
+            Self::Unreported => "unreported",
+            Self::Fetching => "fetching",
+        }
+    }
+}
+
+impl Fault {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SlaveKilled => "slave_killed",
+            Self::SlaveCutOff => "slave_cut_off",
+            Self::SlavePaused => "slave_paused",
+            Self::MasterKilled => "master_killed",
+            Self::MasterCutOff => "master_cut_off",
+            Self::Reset => "reset",
+            Self::Loss => "loss",
+            Self::Delay => "delay",
+            Self::DiskFull => "disk_full",
+            Self::ClockStepped => "clock_stepped",
+        }
+    }
+}
+
+impl Outcome {
+    /// As the table in the notes says it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Succeeds => "succeeds",
+            Self::Replaced => "replaced",
+            Self::Resumed => "resumed",
+            Self::Postponed => "postponed",
+            Self::StepTold => "step told",
+            Self::GivesUp => "gives up",
+            Self::Declined => "declined",
+            Self::CalledOff => "called off",
+            Self::Vm0Lost => "vm0 lost",
+            Self::AllLost => "all lost",
+            Self::OutputLost => "output lost",
+            Self::TaskFails => "task fails",
+            Self::NotStored => "not stored",
+            Self::NeverRuns => "never runs",
+            Self::Stopped => "stopped",
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What must be true once the session is over.
+
+use std::fs;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use synexec_tests::process::{Finished, eventually};
+use synexec_tests::report::{Round, only_round};
+
+use crate::cell::{Fault, Outcome, Phase};
+use crate::phase::written;
+use crate::scene::{SLAVES, SPARE, Scene};
+
+/// Waits for the end of the session, and looks at what it has left.
+pub fn end(scene: &mut Scene, struck: Instant) -> Result<()> {
+    let finished = match scene.cell.fault {
+        Fault::MasterKilled => None,
+        _ => Some(scene.master.wait()?),
+    };
+    let story = || scene.story();
+    is_over_everywhere(scene).with_context(story)?;
+    let took = struck.elapsed();
+    let left = left_behind(scene)?;
+    if let Some(finished) = finished {
+        is_as_expected(scene, &finished).with_context(story)?;
+    }
+    outputs(scene).with_context(story)?;
+    ensure!(took <= scene.cell.within, "it took {took:?}, not {:?}: {}", scene.cell.within, story());
+    ensure!(left.is_empty(), "processes that outlive the session: {left:?}\n{}", story());
+    nothing_is_left_of_killed_slaves(scene).with_context(story)
+}
+
+/// The slaves that live listen for the next master.
+fn is_over_everywhere(scene: &Scene) -> Result<()> {
+    for guest in scene.living() {
+        let is_free = || scene.is_in_discovery(guest).map(|free| free.then_some(())).transpose();
+        eventually(&format!("vm{guest} to be in discovery"), is_free)??;
+    }
+    Ok(())
+}
+
+/// By guest and pid; where the slave lives it has seen to that before it was in discovery.
+fn left_behind(scene: &Scene) -> Result<Vec<(usize, i32)>> {
+    let mut left = Vec::new();
+    for guest in scene.living() {
+        left.extend(scene.strangers(guest)?.into_iter().map(|pid| (guest, pid)));
+    }
+    Ok(left)
+}
+
+/// It may take a moment.
+fn nothing_is_left_of_killed_slaves(scene: &Scene) -> Result<()> {
+    for guest in 0..scene.fleet.guests.len() {
+        let none = || scene.strangers(guest).map(|left| left.is_empty().then_some(())).transpose();
+        eventually(&format!("no process on vm{guest}"), none)??;
+    }
+    Ok(())
+}
+
+fn is_as_expected(scene: &Scene, finished: &Finished) -> Result<()> {
+    let (status, first, others) = match scene.cell.outcome {
+        Outcome::GivesUp => (3, "cancelled", "cancelled"),
+        Outcome::Declined => (4, "declined: ", "cancelled"),
+        Outcome::CalledOff if scene.cell.fault == Fault::MasterCutOff => (5, "lost after", ""),
+        Outcome::CalledOff => (5, "lost after", "cancelled"),
+        Outcome::Vm0Lost => (5, "lost after", "exited 0"),
+        Outcome::AllLost => (5, "lost after", "lost after"),
+        Outcome::OutputLost => (5, "exited 0", "exited 0"),
+        Outcome::TaskFails => (1, "exited 9", "exited 0"),
+        Outcome::NotStored => (7, "exited 0", "exited 0"),
+        Outcome::NeverRuns | Outcome::Stopped => anyhow::bail!("there is a master that ends"),
+        _ => (0, "exited 0", "exited 0"),
+    };
+    ensure!(finished.code() == Some(status), "exit status {:?}, not {status}", finished.code());
+    let round = only_round(&scene.fleet.control)?;
+    has_rows(scene, &round, first, others)?;
+    told(scene, finished, &round)
+}
+
+/// Just one for each slave that takes part.
+fn has_rows(scene: &Scene, round: &Round, first: &str, others: &str) -> Result<()> {
+    let mut taking_part: Vec<_> = match scene.cell.outcome {
+        Outcome::GivesUp => Vec::new(),
+        Outcome::Replaced => vec![1, 2, SPARE],
+        _ => (0..SLAVES).collect(),
+    };
+    for row in &round.slaves {
+        let guest = taking_part.iter().position(|guest| row.name == format!("vm{guest}"));
+        let guest = taking_part.remove(guest.with_context(|| format!("a row too many: {row:?}"))?);
+        let expected = if guest == 0 { first } else { others };
+        ensure!(row.end.starts_with(expected), "not {expected:?}: {row:?}");
+        // Where the master was cut off, it may lose the others before it tells them that the start is called off.
+        ensure!(!expected.is_empty() || row.end.starts_with("lost after") || row.end == "cancelled", "{row:?}");
+    }
+    ensure!(taking_part.is_empty(), "no row of guests {taking_part:?}: {round:?}");
+    Ok(())
+}
+
+/// What the user is to be told besides.
+fn told(scene: &Scene, finished: &Finished, round: &Round) -> Result<()> {
+    let output = || Ok::<_, anyhow::Error>(round.slave("vm0")?.all["output"].clone());
+    match scene.cell.outcome {
+        Outcome::Postponed => ensure!(finished.stderr.contains("ordered anew"), "not told that it was put off"),
+        Outcome::StepTold => {
+            let remarks = round.slave("vm0")?.all["remarks"].to_string();
+            ensure!(remarks.contains("clock stepped forward by 1 h"), "{remarks}");
+        }
+        Outcome::OutputLost | Outcome::NotStored => ensure!(output()?["state"] == "failed", "{}", output()?),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A start that was called off ran nowhere; what was done is whole.
+fn outputs(scene: &Scene) -> Result<()> {
+    for guest in 0..scene.fleet.guests.len() {
+        let output = scene.output(guest);
+        let takes_part = guest < SLAVES || scene.cell.outcome == Outcome::Replaced;
+        let is_left_out = guest == 0 && scene.cell.outcome == Outcome::Replaced;
+        match scene.cell.outcome {
+            Outcome::GivesUp | Outcome::Declined | Outcome::CalledOff | Outcome::NeverRuns => {
+                ensure!(output.is_empty(), "a task has run on vm{guest}");
+            }
+            Outcome::Stopped if scene.cell.phase == Phase::Running => {
+                ensure!(output == b"ran\n", "the task on vm{guest} was not stopped");
+            }
+            Outcome::Succeeds | Outcome::Replaced | Outcome::Resumed | Outcome::Postponed | Outcome::StepTold
+                if takes_part && !is_left_out =>
+            {
+                ensure!(output == whole(scene, guest), "{} bytes of output on vm{guest}", output.len());
+                is_stored(scene, guest)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn whole(scene: &Scene, guest: usize) -> Vec<u8> {
+    [b"ran\n", &vec![0; written(scene.cell, guest)][..], b"done\n"].concat()
+}
+
+fn is_stored(scene: &Scene, guest: usize) -> Result<()> {
+    if scene.cell.phase != Phase::Fetching {
+        return Ok(());
+    }
+    let round = only_round(&scene.fleet.control)?;
+    let rank = &round.slave(&format!("vm{guest}"))?.all["rank"];
+    let file = scene.fleet.control.dir().join(format!("out/{rank}-vm{guest}.out"));
+    let stored = fs::read(&file).with_context(|| file.display().to_string())?;
+    ensure!(stored == whole(scene, guest), "{} has {} bytes", file.display(), stored.len());
+    Ok(())
+}

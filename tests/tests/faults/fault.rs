@@ -1,0 +1,102 @@
+//! How each fault comes, and goes.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+use synexec_tests::process::eventually;
+
+use crate::cell::{Fault, Outcome, Phase};
+use crate::phase::widen;
+use crate::scene::{SLAVES, SPARE, Scene};
+
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// A slave that has joined is asked once more when it was silent for over a second.
+const SILENCE: Duration = Duration::from_millis(1500);
+
+const LOST_PERCENT: u8 = 20;
+const EACH_WAY: Duration = Duration::from_millis(200);
+const STEP_SECONDS: i64 = 3600;
+
+/// Has the fault come, and after it what the session needs to get to its end. Returns when it came.
+pub fn strike(scene: &mut Scene) -> Result<Instant> {
+    let at = Instant::now();
+    come(scene)?;
+    match scene.cell.phase {
+        Phase::Joining => complete(scene)?,
+        Phase::Running => give_cues(scene)?,
+        _ => {}
+    }
+    if scene.cell.fault == Fault::SlavePaused {
+        // The pause is the fault; there is nothing else to wait for.
+        thread::sleep(PAUSE.saturating_sub(at.elapsed()));
+        scene.fleet.guests[0].resume()?;
+    } else if scene.cell.phase == Phase::Unreported && scene.cell.fault != Fault::SlaveCutOff {
+        scene.fleet.guests[0].restore()?;
+    }
+    Ok(at)
+}
+
+fn come(scene: &Scene) -> Result<()> {
+    let vm0 = &scene.fleet.guests[0];
+    match scene.cell.fault {
+        Fault::SlaveKilled => scene.slave(0)?.signal(Signal::SIGKILL),
+        Fault::SlaveCutOff => vm0.cut(),
+        Fault::SlavePaused => vm0.pause(),
+        Fault::MasterKilled => scene.master.signal(Signal::SIGKILL),
+        Fault::MasterCutOff => scene.fleet.control.cut(),
+        Fault::Reset => {
+            let reset = vm0.reset_connections()?;
+            ensure!(reset == 1, "{reset} connections of vm0");
+            Ok(())
+        }
+        Fault::Loss => vm0.lose(LOST_PERCENT).and_then(|()| widen(scene)),
+        Fault::Delay => vm0.delay(EACH_WAY).and_then(|()| widen(scene)),
+        Fault::DiskFull => scene.disk.as_ref().context("no disk")?.fill(),
+        Fault::ClockStepped => scene.clock.as_ref().context("no clock")?.step(STEP_SECONDS),
+    }
+}
+
+/// The slaves that were not there yet come, where there is a master for them.
+fn complete(scene: &mut Scene) -> Result<()> {
+    if matches!(scene.cell.fault, Fault::MasterKilled | Fault::MasterCutOff) {
+        return Ok(());
+    }
+    if scene.cell.fault == Fault::SlaveCutOff {
+        // With the set complete before that, nobody would ask whether it is still there.
+        thread::sleep(SILENCE);
+    }
+    scene.start_slave(SLAVES - 1)?;
+    if scene.cell.outcome == Outcome::Replaced { scene.start_slave(SPARE) } else { Ok(()) }
+}
+
+/// Those tasks may end of which that is expected.
+fn give_cues(scene: &Scene) -> Result<()> {
+    let first = match scene.cell.fault {
+        Fault::MasterKilled | Fault::MasterCutOff => return Ok(()),
+        Fault::SlaveKilled | Fault::SlaveCutOff => 1,
+        Fault::Reset => {
+            let again = || scene.fleet.guests[0].connections().is_ok_and(|standing| standing == 1).then_some(());
+            eventually("the connection of vm0 to be taken up again", again)?;
+            0
+        }
+        _ => 0,
+    };
+    (first..SLAVES).try_for_each(|guest| scene.let_go(guest))
+}
+
+/// Mends what the fault has broken.
+pub fn repair(scene: &mut Scene) -> Result<()> {
+    widen(scene)?;
+    match scene.cell.fault {
+        Fault::SlaveKilled => scene.start_slave(0),
+        Fault::SlaveCutOff => scene.fleet.guests[0].restore(),
+        Fault::MasterCutOff => scene.fleet.control.restore(),
+        Fault::Loss => scene.fleet.guests[0].lose(0),
+        Fault::DiskFull => scene.disk.as_ref().context("no disk")?.clear(),
+        Fault::ClockStepped => scene.clock.as_ref().context("no clock")?.step(0),
+        Fault::SlavePaused | Fault::MasterKilled | Fault::Reset | Fault::Delay => Ok(()),
+    }
+}

@@ -1,0 +1,31 @@
+//! Every fault in every phase of a session, and what must come of it: the table of NOTES.md, cell by cell.
+
+mod cell;
+mod check;
+mod fault;
+mod phase;
+mod scene;
+mod table;
+
+use std::process::ExitCode;
+
+use synexec_tests::lab::harness::{self, Case};
+
+use cell::Cell;
+
+/// They mostly wait, so more of them run at a time than there are cores.
+const AT_A_TIME: usize = 6;
+
+fn main() -> ExitCode {
+    let notes = Case { name: "faults::the_notes_have_this_table".to_owned(), run: Box::new(table::is_in_the_notes) };
+    let cells = table::cells().map(|cell| Case { name: cell.name(), run: Box::new(move || run(cell)) });
+    harness::main_of_waiting(std::iter::once(notes).chain(cells).collect(), AT_A_TIME)
+}
+
+fn run(cell: Cell) -> anyhow::Result<()> {
+    let mut scene = scene::Scene::set(cell)?;
+    let struck = fault::strike(&mut scene)?;
+    check::end(&mut scene, struck)?;
+    fault::repair(&mut scene)?;
+    scene.serves_the_next_session()
+}

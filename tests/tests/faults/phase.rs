@@ -1,0 +1,199 @@
+//! How a session gets into each phase.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use synexec_tests::fleet::Fleet;
+use synexec_tests::lab::{Host, SmallDisk, WallClock};
+use synexec_tests::process::{Process, eventually};
+use synexec_tests::{programs, report};
+
+use crate::cell::{Cell, Fault, Phase};
+use crate::scene::{SLAVES, SPARE, Scene};
+
+/// Begins, leaves a process behind that is in no group of its own, waits for its cue and writes.
+const TASK: &str = "/bin/sh :CONF:\n\
+    echo ran || exit 9\n\
+    setsid sleep 1000 >/dev/null 2>&1 &\n\
+    until [ -e go ]; do [ -d \"$PWD\" ] || exit 8; sleep 0.05; done\n";
+
+/// Bytes of a conf, or of an output, that take some seconds at [`NARROW`].
+const MUCH: usize = 2 << 20;
+const NARROW: &str = "2mbit";
+
+/// What takes as long, until the way gets [`WIDE`], where much of it is lost or late then.
+const LESS: usize = 256 << 10;
+const NARROWER: &str = "512kbit";
+const WIDE: &str = "1gbit";
+
+/// What is not in one page of a disk with the words before it.
+const LITTLE: usize = 8192;
+
+/// Starts a session and brings it there.
+pub fn reach(cell: Cell) -> Result<Scene> {
+    let fleet = Fleet::new(if cell.phase == Phase::Joining { SPARE + 1 } else { SLAVES })?;
+    let here = if cell.phase == Phase::Joining { SLAVES - 1 } else { SLAVES };
+    let clock = match cell.fault {
+        Fault::ClockStepped => Some(WallClock::new(fleet.guests[0].dir())?),
+        _ => None,
+    };
+    let mut slaves = vec![Some(first_slave(&fleet, cell, clock.as_ref())?)];
+    for guest in 1..here {
+        slaves.push(Some(fleet.slave(guest, Scene::options(cell))?));
+    }
+    slaves.resize_with(fleet.guests.len(), || None);
+    narrow(&fleet, cell)?;
+    let master = start_master(&fleet, cell)?;
+    let mut scene = Scene { cell, fleet, slaves, master, disk: None, clock };
+    if cell.phase < Phase::Running || cell.phase == Phase::Fetching {
+        (0..scene.fleet.guests.len()).try_for_each(|guest| scene.let_go(guest))?;
+    }
+    scene.master.wait_for(&format!("joined: {here} of {SLAVES}"))?;
+    scene.disk = disk(&scene)?;
+    go_on(&scene)?;
+    Ok(scene)
+}
+
+/// The one that is to be full. When outputs are fetched it is the master's.
+fn disk(scene: &Scene) -> Result<Option<SmallDisk>> {
+    let Fleet { control, guests, .. } = &scene.fleet;
+    Ok(match (scene.cell.fault, scene.cell.phase) {
+        (Fault::DiskFull, Phase::Fetching) => Some(SmallDisk::of(&scene.master, &outputs(control))),
+        (Fault::DiskFull, _) => Some(SmallDisk::of(scene.slave(0)?, guests[0].dir())),
+        _ => None,
+    })
+}
+
+/// Where the master puts outputs.
+fn outputs(control: &Host) -> PathBuf {
+    control.dir().join("out")
+}
+
+fn first_slave(fleet: &Fleet, cell: Cell, clock: Option<&WallClock>) -> Result<Process> {
+    let wrapper = match clock {
+        Some(clock) => clock.wrapper().to_vec(),
+        None if cell.fault == Fault::DiskFull && cell.phase != Phase::Fetching => {
+            SmallDisk::wrapper(fleet.guests[0].dir())
+        }
+        None => Vec::new(),
+    };
+    let words: Vec<_> = wrapper.iter().map(String::as_str).collect();
+    fleet.slave_through(0, &words, Scene::options(cell))
+}
+
+/// The way on which the phase is spent.
+fn narrow(fleet: &Fleet, cell: Cell) -> Result<()> {
+    let rate = if bulk(cell) == LESS { NARROWER } else { NARROW };
+    match cell.phase {
+        Phase::Configuring => fleet.guests[0].limit_rate(rate),
+        Phase::Holding => fleet.guests[1].limit_rate(rate),
+        Phase::Fetching => fleet.control.limit_rate(rate),
+        _ => Ok(()),
+    }
+}
+
+fn start_master(fleet: &Fleet, cell: Cell) -> Result<Process> {
+    let own: &[&str] = match (cell.phase, cell.fault) {
+        (Phase::Joining, Fault::MasterCutOff) => &["--wait", "8"],
+        (Phase::Confirmed, _) => &["--lead", "5000"],
+        (Phase::Fetching, _) => &["-o", "out"],
+        _ => &[],
+    };
+    let options = [Scene::options(cell), own].concat();
+    let conf = conf(fleet, cell)?;
+    if cell.phase == Phase::Fetching && cell.fault == Fault::DiskFull {
+        return master_on_small_disk(&fleet.control, &conf, &options);
+    }
+    fleet.master(SLAVES, &conf, &options)
+}
+
+fn master_on_small_disk(control: &Host, conf: &Path, options: &[&str]) -> Result<Process> {
+    fs::create_dir(outputs(control))?;
+    let mut command = control.command("env");
+    command.args(SmallDisk::wrapper(&outputs(control))).arg(programs::master()).args(["-v", "--json"]);
+    Process::spawn(command.arg(report::file(control)).args(options).arg(SLAVES.to_string()).arg(conf))
+}
+
+/// Lets what is on the narrow way through.
+pub fn widen(scene: &Scene) -> Result<()> {
+    let Fleet { control, guests, .. } = &scene.fleet;
+    match scene.cell.phase {
+        Phase::Configuring => guests[0].limit_rate(WIDE),
+        Phase::Holding => guests[1].limit_rate(WIDE),
+        Phase::Fetching => control.limit_rate(WIDE),
+        _ => Ok(()),
+    }
+}
+
+/// How much crosses the narrow way.
+fn bulk(cell: Cell) -> usize {
+    if matches!(cell.fault, Fault::Loss | Fault::Delay) { LESS } else { MUCH }
+}
+
+/// What the task writes besides its words.
+pub fn written(cell: Cell, guest: usize) -> usize {
+    if cell.phase == Phase::Fetching && guest == 0 { bulk(cell) } else { LITTLE }
+}
+
+fn conf(fleet: &Fleet, cell: Cell) -> Result<PathBuf> {
+    let (first, others) = (written(cell, 0), written(cell, 1));
+    let end = format!(
+        "bytes={others}; [ $SYNEXEC_NAME = vm0 ] && bytes={first}\n\
+         head -c $bytes /dev/zero || exit 9\n\
+         echo done || exit 9\n\
+         exit 0\n"
+    );
+    let padding = if matches!(cell.phase, Phase::Configuring | Phase::Holding) { bulk(cell) } else { 0 };
+    fleet.conf([TASK.as_bytes(), end.as_bytes(), &vec![b'#'; padding]].concat())
+}
+
+/// From where all are there.
+fn go_on(scene: &Scene) -> Result<()> {
+    match scene.cell.phase {
+        Phase::Joining => Ok(()),
+        Phase::Configuring => accepted(scene, [1, 2], 0),
+        Phase::Holding => accepted(scene, [0, 2], 1),
+        Phase::Confirmed => scene.master.wait_for_count(") is ready to start", SLAVES).map(drop),
+        Phase::Running => run(scene),
+        Phase::Unreported => run(scene).and_then(|()| end_unheard(scene)),
+        Phase::Fetching => fetch(scene),
+    }
+}
+
+fn accepted(scene: &Scene, done: [usize; 2], not_yet: usize) -> Result<()> {
+    for guest in done {
+        scene.master.wait_for(&format!("{} accepted", label(scene, guest)))?;
+    }
+    let too_late = scene.master.output_so_far().contains(&format!("{} accepted", label(scene, not_yet)));
+    ensure!(!too_late, "the way to vm{not_yet} was not narrow enough");
+    Ok(())
+}
+
+fn run(scene: &Scene) -> Result<()> {
+    scene.master.wait_for("the task starts")?;
+    (0..SLAVES).try_for_each(|guest| scene.wait_until_running(guest))
+}
+
+fn end_unheard(scene: &Scene) -> Result<()> {
+    scene.fleet.guests[0].cut()?;
+    (0..SLAVES).try_for_each(|guest| scene.let_go(guest))?;
+    scene.slave(0)?.wait_for("task ended: exited 0")?;
+    for guest in 1..SLAVES {
+        scene.master.wait_for(&format!("{} exited 0", label(scene, guest)))?;
+    }
+    Ok(())
+}
+
+fn fetch(scene: &Scene) -> Result<()> {
+    for guest in 1..SLAVES {
+        scene.master.wait_for(&format!("{}: output fetched", label(scene, guest)))?;
+    }
+    let begun = || scene.fleet.control.dir().join("out").exists().then_some(());
+    eventually("the first of the output", begun)
+}
+
+/// As the master calls the slave.
+pub fn label(scene: &Scene, guest: usize) -> String {
+    format!("vm{guest} ({})", scene.fleet.guests[guest].address())
+}
