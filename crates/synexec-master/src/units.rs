@@ -59,12 +59,13 @@ impl Unit {
 }
 
 fn long(time: Duration) -> String {
-    let minutes = time.as_secs() / 60;
-    let seconds = time.saturating_sub(Duration::from_secs(minutes * 60)).as_secs_f64();
+    let tenths = time.saturating_add(Duration::from_millis(50)).as_millis() / 100;
+    let (minutes, tenths) = (tenths / 600, tenths % 600);
+    let seconds = format!("{:02}.{} s", tenths / 10, tenths % 10);
     if minutes < 60 {
-        return format!("{minutes} min {seconds:04.1} s");
+        return format!("{minutes} min {seconds}");
     }
-    format!("{} h {:02} min {seconds:04.1} s", minutes / 60, minutes % 60)
+    format!("{} h {:02} min {seconds}", minutes / 60, minutes % 60)
 }
 
 #[cfg(test)]
@@ -81,6 +82,7 @@ mod tests {
             (10_002_000_000, "10.002 s"),
             (723_400_000_000, "12 min 03.4 s"),
             (7_380_000_000_000, "2 h 03 min 00.0 s"),
+            (3_599_960_000_000, "1 h 00 min 00.0 s"),
         ] {
             assert_eq!(time(Duration::from_nanos(nanos)), text);
         }
