@@ -11,6 +11,9 @@ use crate::cell::{Fault, Outcome, Phase};
 use crate::phase::written;
 use crate::scene::{SLAVES, SPARE, Scene};
 
+/// In nanoseconds.
+const HOUR: i64 = 3_600_000_000_000;
+
 /// Waits for the end of the session, and looks at what it has left.
 pub fn end(scene: &mut Scene, struck: Instant) -> Result<()> {
     let finished = match scene.cell.fault {
@@ -102,8 +105,14 @@ fn told(scene: &Scene, finished: &Finished, round: &Round) -> Result<()> {
     match scene.cell.outcome {
         Outcome::Postponed => ensure!(finished.stderr.contains("ordered anew"), "not told that it was put off"),
         Outcome::StepTold => {
-            let remarks = round.slave("vm0")?.all["remarks"].to_string();
-            ensure!(remarks.contains("clock stepped forward by 1 h"), "{remarks}");
+            let row = &round.slave("vm0")?.all;
+            let by = row["guest"]["clock_step_ns"].as_i64().unwrap_or_default();
+            ensure!((by - HOUR).abs() < HOUR / 3600, "it stepped by {by} ns");
+            ensure!(row["remarks"].to_string().contains("clock stepped forward by"), "{row}");
+        }
+        Outcome::Resumed => {
+            let reconnects = &round.slave("vm0")?.all["reconnects"];
+            ensure!(*reconnects == 1, "{reconnects} reconnects");
         }
         Outcome::OutputLost | Outcome::NotStored => ensure!(output()?["state"] == "failed", "{}", output()?),
         _ => {}

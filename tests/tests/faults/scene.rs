@@ -12,7 +12,7 @@ use crate::cell::{Cell, Fault, Phase};
 use crate::phase;
 
 /// Short, so that a test does not take longer than it must.
-const IMPATIENT: [&str; 2] = ["--lost-after", "4"];
+const IMPATIENT: [&str; 4] = ["--lost-after", "4", "--reconnect", "3"];
 
 /// How many slaves a session has.
 pub const SLAVES: usize = 3;
