@@ -14,16 +14,19 @@ mod instant;
 mod interfaces;
 mod joining;
 mod keys;
+mod limits;
 mod live;
 mod lost;
 mod once;
 mod outputs;
 mod plain;
 mod progress;
+mod raw_peer;
 mod report_files;
 mod report_table;
 mod reports;
 mod rounds;
+mod shortages;
 mod starting;
 mod steal;
 mod strangers;
@@ -38,7 +41,7 @@ use std::process::ExitCode;
 use synexec_tests::lab::harness::{self, Test};
 
 fn main() -> ExitCode {
-    let modules: [&[(&'static str, Test)]; 29] = [
+    let modules: &[&[(&'static str, Test)]] = &[
         plain::TESTS,
         joining::TESTS,
         confs::TESTS,
@@ -46,6 +49,8 @@ fn main() -> ExitCode {
         instant::TESTS,
         rounds::TESTS,
         lost::TESTS,
+        limits::TESTS,
+        shortages::TESTS,
         ends::TESTS,
         interfaces::TESTS,
         once::TESTS,

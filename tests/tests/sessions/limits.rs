@@ -1,0 +1,234 @@
+//! Who takes more than a share: of connections, of time, of attention. They are dropped, and the others have no harm.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use synexec_tests::fleet::{Fleet, row, rows};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::process::{Process, eventually};
+use synexec_tests::report::only_round;
+use synexec_tests::v1::Command;
+
+use crate::raw_peer::{CONF_BEGIN, CONF_PARTS, FETCH, OUTPUTS, RawPeer, TASK_ENDED, TASK_HAS_ENDED, field};
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("limits::a_thousand_silent_connections_keep_no_slave_out", a_thousand_silent_connections),
+    ("limits::who_says_hello_a_byte_a_second_is_dropped", who_says_hello_a_byte_a_second),
+    ("limits::who_has_joined_and_sends_a_byte_a_second_is_dropped", who_has_joined_and_sends_a_byte_a_second),
+    ("limits::who_does_not_read_its_conf_is_given_up", who_does_not_read_its_conf),
+    ("limits::who_does_not_give_its_output_is_given_up", who_does_not_give_its_output),
+    ("limits::a_master_that_does_not_read_the_output_is_left", a_master_that_does_not_read_the_output),
+    ("limits::who_floods_instead_of_saying_hello_is_dropped", who_floods_instead_of_saying_hello),
+    ("limits::who_has_joined_and_floods_is_dropped", who_has_joined_and_floods),
+    ("limits::who_floods_while_tasks_run_is_lost_alone", who_floods_while_tasks_run),
+    ("limits::a_master_that_floods_is_left", a_master_that_floods),
+];
+
+const SILENT: usize = 1000;
+
+/// A real slave has joined by then.
+const SOON: Duration = Duration::from_secs(2);
+
+const UNTIL_GO: &str = "/bin/sh :CONF:\nuntil [ -e go ]; do [ -d \"$PWD\" ] || exit 8; sleep 0.05; done\n";
+
+const IMPATIENT: [&str; 4] = ["--lost-after", "3", "--reconnect", "1"];
+
+/// They are there before the slave, and more come all the time.
+fn a_thousand_silent_connections() -> Result<()> {
+    synexec_host::limits::raise_open_files();
+    let fleet = Fleet::new(2)?;
+    let master = fleet.master(1, &fleet.conf("/bin/true\n")?, &[])?;
+    master.wait_for("listening on ")?;
+    let silent: Vec<_> = (0..SILENT).map(|_| RawPeer::dial(&fleet.guests[1], &fleet)).collect::<Result<_>>()?;
+    let enough = AtomicBool::new(false);
+    let took = thread::scope(|scope| {
+        let more = scope.spawn(|| {
+            let dial = || RawPeer::dial(&fleet.guests[1], &fleet);
+            (0..SILENT).take_while(|_| !enough.load(Ordering::Relaxed)).map(|_| dial()).collect::<Result<Vec<_>>>()
+        });
+        let took = time_to_join(&fleet, &master);
+        enough.store(true, Ordering::Relaxed);
+        // The master may have had all it wanted, and be gone.
+        drop(more.join());
+        took
+    })?;
+    ensure!(took <= SOON, "among {} silent ones it took {took:?} to join", silent.len());
+    ensure!(master.wait()?.code() == Some(0));
+    Ok(())
+}
+
+fn time_to_join(fleet: &Fleet, master: &Process) -> Result<Duration> {
+    let since = Instant::now();
+    let slave = fleet.slave(0, &[])?;
+    master.wait_for("vm0 (10.77.0.2) joined: 1 of 1")?;
+    let took = since.elapsed();
+    master.wait()?;
+    drop(slave);
+    Ok(took)
+}
+
+/// A session of two, in which one on the third guest is rude.
+struct Rude {
+    fleet: Fleet,
+    master: Process,
+    slaves: Vec<Process>,
+}
+
+impl Rude {
+    /// A master that waits for two.
+    fn new(conf: impl AsRef<[u8]>) -> Result<Self> {
+        Self::with_options(conf, &IMPATIENT)
+    }
+
+    fn with_options(conf: impl AsRef<[u8]>, options: &[&str]) -> Result<Self> {
+        let fleet = Fleet::new(3)?;
+        let master = fleet.master(2, &fleet.conf(conf)?, options)?;
+        master.wait_for("listening on ")?;
+        Ok(Self { fleet, master, slaves: Vec::new() })
+    }
+
+    fn dial(&self) -> Result<RawPeer> {
+        RawPeer::dial(&self.fleet.guests[2], &self.fleet)
+    }
+
+    fn join(&self, features: u64) -> Result<RawPeer> {
+        let peer = RawPeer::join(&self.fleet.guests[2], &self.fleet, features)?;
+        self.master.wait_for("(10.77.0.4) joined")?;
+        Ok(peer)
+    }
+
+    fn start_slave(&mut self, guest: usize) -> Result<()> {
+        self.slaves.push(self.fleet.slave(guest, &IMPATIENT)?);
+        Ok(())
+    }
+
+    /// The others have their session.
+    fn succeeds_without(mut self) -> Result<()> {
+        self.start_slave(0)?;
+        self.start_slave(1)?;
+        let finished = self.master.wait()?;
+        ensure!(finished.code() == Some(0) && rows(&finished, "exited").len() == 2, "{finished:?}");
+        Ok(())
+    }
+
+    /// The others serve the next session.
+    fn goes_on_without(self) -> Result<()> {
+        let finished = self.fleet.master(self.slaves.len(), &self.fleet.conf("/bin/true\n")?, &[])?.wait()?;
+        ensure!(finished.code() == Some(0), "{finished:?}");
+        Ok(())
+    }
+}
+
+fn who_says_hello_a_byte_a_second() -> Result<()> {
+    let rude = Rude::new("/bin/true\n")?;
+    rude.dial()?.trickle()?;
+    rude.succeeds_without()
+}
+
+fn who_has_joined_and_sends_a_byte_a_second() -> Result<()> {
+    let rude = Rude::new("/bin/true\n")?;
+    rude.join(0)?.trickle()?;
+    rude.master.wait_for("is gone: ")?;
+    rude.succeeds_without()
+}
+
+fn who_floods_instead_of_saying_hello() -> Result<()> {
+    let rude = Rude::new("/bin/true\n")?;
+    rude.dial()?.flood(Command::Finishd)?;
+    rude.succeeds_without()
+}
+
+fn who_has_joined_and_floods() -> Result<()> {
+    let rude = Rude::new("/bin/true\n")?;
+    rude.join(0)?.flood(Command::Reply)?;
+    rude.master.wait_for("is gone: ")?;
+    rude.succeeds_without()
+}
+
+/// All or none before the start; but it must not take longer than that.
+fn who_does_not_read_its_conf() -> Result<()> {
+    let mut rude = Rude::new([b"/bin/true\n", &vec![b'#'; 32 << 20][..]].concat())?;
+    let mut deaf = rude.join(CONF_PARTS)?;
+    rude.start_slave(0)?;
+    deaf.await_command(CONF_BEGIN)?;
+    let since = Instant::now();
+    let finished = rude.master.wait()?;
+    ensure!(since.elapsed() < Duration::from_secs(15), "given up after {:?}", since.elapsed());
+    ensure!(finished.code() == Some(5) && row(&finished, "rude")?.contains("lost after"), "{finished:?}");
+    ensure!(row(&finished, "vm0")?.contains("cancelled"), "{finished:?}");
+    rude.goes_on_without()
+}
+
+/// A session whose tasks run, on `vm0` and on the rude one, which does nothing of it.
+fn running(rude: &mut Rude, features: u64) -> Result<RawPeer> {
+    let mut peer = rude.join(features)?;
+    rude.start_slave(0)?;
+    peer.await_command(Command::Conf)?;
+    peer.send(Command::ConfOk, &[])?;
+    peer.await_command(Command::Exec)?;
+    peer.send(Command::ExecOk, &[])?;
+    Ok(peer)
+}
+
+fn let_go(rude: &Rude) -> Result<()> {
+    Ok(std::fs::write(rude.fleet.guests[0].dir().join("go"), "")?)
+}
+
+fn who_floods_while_tasks_run() -> Result<()> {
+    let mut rude = Rude::new(UNTIL_GO)?;
+    running(&mut rude, 0)?.flood(Command::Running)?;
+    rude.master.wait_for("(10.77.0.4) is lost")?;
+    let_go(&rude)?;
+    let finished = rude.master.wait()?;
+    ensure!(finished.code() == Some(5) && row(&finished, "vm0")?.contains("exited 0"), "{finished:?}");
+    rude.goes_on_without()
+}
+
+/// It says that it has a large output, and then neither reads nor says a word.
+fn who_does_not_give_its_output() -> Result<()> {
+    let mut rude = Rude::with_options("/bin/echo here\n", &[&IMPATIENT[..], &["-o", "out"]].concat())?;
+    let mut deaf = running(&mut rude, TASK_ENDED | OUTPUTS)?;
+    deaf.send(TASK_HAS_ENDED, &ended_with_output(1 << 30))?;
+    deaf.await_command(FETCH)?;
+    let finished = rude.master.wait()?;
+    ensure!(finished.code() == Some(5) && row(&finished, "rude")?.contains("exited 0"), "{finished:?}");
+    let round = only_round(&rude.fleet.control)?;
+    ensure!(round.slave("rude")?.all["output"]["state"] == "failed", "{round:?}");
+    ensure!(round.slave("vm0")?.all["output"]["state"] == "stored", "{round:?}");
+    rude.goes_on_without()
+}
+
+/// The data of `TASK_ENDED` for a task that exited 0 and has written so many bytes.
+fn ended_with_output(length: u64) -> Vec<u8> {
+    let times = (1..=4).flat_map(|tag| field(tag, &1_u64.to_be_bytes())).collect();
+    [times, field(5, &[0, 0]), field(11, &length.to_be_bytes()), field(12, b"/out")].concat()
+}
+
+/// A slave with a large output, and a master of its own that has had it run and asks for all of it at once.
+fn a_master_that_does_not_read_the_output() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &IMPATIENT)?;
+    let mut deaf = RawPeer::invite(&fleet, TASK_ENDED | OUTPUTS)?;
+    deaf.send(Command::Conf, b"/usr/bin/head -c 67108864 /dev/zero\n")?;
+    deaf.await_command(Command::ConfOk)?;
+    deaf.send(Command::Exec, &[])?;
+    deaf.await_command(TASK_HAS_ENDED)?;
+    deaf.send(FETCH, &[field(1, &0_u64.to_be_bytes()), field(2, &(64_u32 << 20).to_be_bytes())].concat())?;
+    // This end is kept open, and never reads.
+    let is_left = || fleet.guests[0].connections().map(|standing| (standing == 0).then_some(())).transpose();
+    eventually("the slave to give up", is_left)??;
+    drop(deaf);
+    fleet.serves_a_session()?;
+    Ok(())
+}
+
+fn a_master_that_floods() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &IMPATIENT)?;
+    RawPeer::invite(&fleet, 0)?.flood(Command::Probe).context("it does not read, or is patient")?;
+    eventually("the slave to be free", || slave.output_so_far().contains("session over").then_some(()))?;
+    fleet.serves_a_session()?;
+    Ok(())
+}
