@@ -18,6 +18,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("keys::large_confs_and_outputs_arrive_whole", large_confs_and_outputs_arrive_whole),
     ("keys::rounds_and_live_outputs_work_as_without", rounds_and_live_outputs_work_as_without),
     ("keys::clocks_are_measured_as_without", clocks_are_measured_as_without),
+    ("keys::a_broken_connection_is_taken_up_again_with_the_key", a_broken_connection_is_taken_up_again),
     ("keys::without_a_key_both_say_what_that_means", without_a_key_both_say_what_that_means),
     ("keys::a_key_file_of_no_use_is_told_first", a_key_file_of_no_use_is_told_first),
     ("keys::a_new_key_is_written_and_nothing_written_over", a_new_key_is_written_and_nothing_written_over),
@@ -108,6 +109,22 @@ fn clocks_are_measured_as_without() -> Result<()> {
     ensure!(skew.uncertainty < Duration::from_millis(5), "{round:?}");
     let clock = round.slave("vm0")?.clock.context("no clock")?;
     ensure!((clock.offset - 12345.0).abs() < 0.1 && clock.offset_error < 0.005, "{clock:?}");
+    Ok(())
+}
+
+fn a_broken_connection_is_taken_up_again() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let key = key_file(&fleet, "key", "a secret of some length")?;
+    let _slave = fleet.slave(0, &["-k", &key])?;
+    let conf = fleet.conf("/bin/sh :CONF:\necho begun\nwhile ! test -e end; do sleep 0.05; done\necho ended\n")?;
+    let master = fleet.master(1, &conf, &["-k", &key, "-o", "out"])?;
+    fleet.wait_for_output(0, "begun")?;
+    ensure!(fleet.guests[0].reset_connections()? == 1);
+    master.wait_for("vm0 (10.77.0.2) is back")?;
+    fs::write(fleet.guests[0].dir().join("end"), "")?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(0) && rows(&finished, "exited").len() == 1, "{finished:?}");
+    ensure!(fs::read_to_string(fleet.control.dir().join("out/0-vm0.out"))? == "begun\nended\n", "{finished:?}");
     Ok(())
 }
 
