@@ -81,6 +81,7 @@ impl Dispatcher {
             dials: options.master.is_some(),
             once: options.once,
             reconnect: options.common.reconnect(),
+            max_conf: options.max_conf,
         };
         Ok(Self {
             slave: Slave::new(settings, monotonic_now()),

@@ -4,9 +4,11 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 use synexec_host::interfaces::Interface;
 use synexec_host::names::host_name;
 use synexec_host::options::Common;
+use synexec_proto::message::CONF_MAX;
 
 /// Wait for a synexec master, and run the task that it gives.
 ///
@@ -33,6 +35,11 @@ pub struct Options {
     /// Where the payload and the task's output go; each slave of a host needs its own
     #[arg(long, value_name = "DIR", default_value = "/tmp")]
     pub work_dir: PathBuf,
+
+    /// The largest conf that is taken, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = CONF_MAX, 
+          value_parser = RangedU64ValueParser::<u64>::new().range(1..=CONF_MAX))]
+    pub max_conf: u64,
 
     /// End after one session, with the task's own exit status
     #[arg(long)]

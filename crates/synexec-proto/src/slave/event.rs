@@ -24,6 +24,8 @@ pub struct Settings {
     pub once: bool,
     /// Time to take a connection up again that has broken while a task was under way.
     pub reconnect: Duration,
+    /// The largest conf that is taken, in bytes.
+    pub max_conf: u64,
 }
 
 /// Something that happened.

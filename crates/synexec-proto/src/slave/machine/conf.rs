@@ -2,14 +2,15 @@
 
 use super::output::OutputState;
 use super::{Conf, Slave};
-use crate::message::{CONF_MAX, ConfBegin, Feature, Held, Hold, Message, Reason};
+use crate::message::{ConfBegin, Feature, Held, Hold, Message, Reason};
 use crate::slave::task::Task;
 use crate::slave::{Action, ExitCause, Notice};
 use crate::time::MonotonicInstant;
 
 impl Slave {
     pub(super) fn conf(&mut self, bytes: Vec<u8>) {
-        if self.accepts_conf() {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if self.accepts_conf() && self.has_room_for(length) {
             self.push(Action::BeginConf(None));
             self.push(Action::StoreConf(bytes));
             self.end_conf();
@@ -17,11 +18,7 @@ impl Slave {
     }
 
     pub(super) fn conf_begin(&mut self, begin: ConfBegin) {
-        if !self.accepts_conf() {
-            return;
-        }
-        if begin.length > CONF_MAX {
-            self.decline(Reason::new(&format!("the conf has {} bytes; at most {CONF_MAX} are taken", begin.length)));
+        if !self.accepts_conf() || !self.has_room_for(begin.length) {
             return;
         }
         self.telling.begin(begin.progress);
@@ -59,6 +56,17 @@ impl Slave {
         self.token = None;
         self.session = Some(ExitCause::NotStarted);
         true
+    }
+
+    /// Declines a conf that is too large, before anything of it is stored.
+    fn has_room_for(&mut self, length: u64) -> bool {
+        let most = self.settings.max_conf;
+        if length > most {
+            self.decline(Reason::new(&format!(
+                "the conf has {length} bytes; this slave takes at most {most} (--max-conf)"
+            )));
+        }
+        length <= most
     }
 
     fn end_conf(&mut self) {

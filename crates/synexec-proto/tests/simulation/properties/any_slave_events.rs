@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use synexec_proto::master::Interrupt;
-use synexec_proto::message::{Fetch, Held, Message, Reason, TaskProgress};
+use synexec_proto::message::{CONF_MAX, Fetch, Held, Message, Reason, TaskProgress};
 use synexec_proto::session::Disconnect;
 use synexec_proto::slave::{Action, Event, Settings, Slave};
 use synexec_proto::wire::Frame;
@@ -118,7 +118,9 @@ proptest! {
         shutdown in prop::option::of(0..100_usize),
     ) {
         let mut now = START;
-        let mut slave = Slave::new(Settings { name: "vm".into(), instance: 7, dials, once, reconnect: secs(if reconnects { 10 } else { 0 }) }, now);
+        let reconnect = secs(if reconnects { 10 } else { 0 });
+        let mut slave =
+            Slave::new(Settings { name: "vm".into(), instance: 7, dials, once, reconnect, max_conf: CONF_MAX }, now);
         let mut accepted = false;
         for (at, event) in events.into_iter().enumerate() {
             if let Some(event) = event {

@@ -157,6 +157,7 @@ pub fn plan() -> impl Strategy<Value = Plan> {
             once,
             reconnect,
             clock,
+            ..Plan::default()
         },
     )
 }

@@ -186,6 +186,19 @@ fn extensions_that_were_not_agreed_are_read_past() {
 }
 
 #[test]
+fn a_conf_above_the_limit_is_declined_before_anything_of_it_is_stored() {
+    let mut bench = Bench::joined(Plan { max_conf: 9, ..Plan::default() });
+    bench.is_told([begin(10), part("/bin/task")]);
+    bench.is_told([conf("/bin/task1")]);
+    let refusal = Message::ConfNo(Some(Reason::new("the conf has 10 bytes; this slave takes at most 9 (--max-conf)")));
+    assert_eq!(bench.sent(), [refusal.clone(), refusal]);
+    assert!(bench.slave.log.iter().all(|(_, action)| !matches!(action, Action::BeginConf(_) | Action::StoreConf(_))));
+    bench.is_told([conf("/bin/task")]);
+    bench.passes(millis(1));
+    assert!(matches!(bench.sent()[..], [Message::ConfOk(_)]));
+}
+
+#[test]
 fn stop_ends_the_task_and_leaves_the_session() {
     let mut bench = running(long());
     bench.is_told([Message::Stop, Message::Stop]);

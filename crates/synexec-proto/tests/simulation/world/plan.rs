@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use synexec_proto::message::CONF_MAX;
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::MonotonicInstant;
 
@@ -31,6 +32,8 @@ pub struct Plan {
     pub once: bool,
     /// Time to take a connection up again.
     pub reconnect: Duration,
+    /// The largest conf that it takes.
+    pub max_conf: u64,
     pub clock: SimClock,
 }
 
@@ -86,6 +89,7 @@ impl Default for Plan {
             dials: false,
             once: false,
             reconnect: Duration::ZERO,
+            max_conf: CONF_MAX,
             clock: SimClock::default(),
         }
     }

@@ -32,6 +32,7 @@ impl SimSlave {
             dials: plan.dials,
             once: plan.once,
             reconnect: plan.reconnect,
+            max_conf: plan.max_conf,
         };
         let (slave, rules) = (Slave::new(settings, plan.clock.show(boots)), SlaveRules::default());
         Self { slave, rules, host: Host::new(plan), log: Vec::new() }
