@@ -2,12 +2,14 @@
 //!
 //! std's own exec is `execvp`, which hands a file that the kernel does not know to a shell. Here such a file is an error.
 
-use std::ffi::{CString, OsStr, OsString, c_char};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use nix::libc;
+
+use crate::identity::Identity;
 
 /// A program with its arguments and environment, as the kernel takes them.
 #[derive(Debug)]
@@ -30,15 +32,22 @@ unsafe impl Send for CStringArray {}
 unsafe impl Sync for CStringArray {}
 
 impl ExecImage {
-    /// A program that gets this process's environment and what is added to it.
+    /// A program that gets the environment of a login, where it runs as another user, or else this process's; and what
+    /// is added to it.
     ///
     /// # Errors
     /// `InvalidInput` when a string holds a NUL byte.
-    pub fn new(program: &Path, arguments: Vec<OsString>, added: &[(&'static str, OsString)]) -> io::Result<Self> {
+    pub fn new(
+        program: &Path,
+        arguments: Vec<OsString>,
+        identity: Option<&Identity>,
+        added: &[(&'static str, OsString)],
+    ) -> io::Result<Self> {
         let is_added = |name: &OsStr| added.iter().any(|(added, _)| *added == name);
-        let inherited = std::env::vars_os().filter(|(name, _)| !is_added(name));
+        let base = identity.map_or_else(|| std::env::vars_os().collect(), Identity::environment);
+        let base = base.into_iter().filter(|(name, _)| !is_added(name));
         let added = added.iter().map(|(name, value)| (OsString::from(name), value.clone()));
-        let environment = inherited.chain(added).map(|(mut name, value)| {
+        let environment = base.chain(added).map(|(mut name, value)| {
             name.push("=");
             name.push(value);
             name
@@ -48,6 +57,11 @@ impl ExecImage {
             environment: CStringArray::new(environment)?,
             arguments: CStringArray::new(arguments.into_iter())?,
         })
+    }
+
+    /// The file that is executed.
+    pub fn program(&self) -> &CStr {
+        &self.program
     }
 
     /// Becomes the program; returns only with the reason why that was not possible. Allocates nothing.

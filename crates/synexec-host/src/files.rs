@@ -1,13 +1,16 @@
 //! Files in directories that others may write to: never through a link, never somebody else's.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+use nix::unistd::geteuid;
 use thiserror::Error;
+
+use crate::identity::Identity;
 
 /// Why a file cannot be used. The messages name it.
 #[derive(Debug, Error)]
@@ -38,17 +41,37 @@ pub fn create_exclusive(path: &Path, mode: u32) -> Result<File, FileError> {
 }
 
 /// A file to append to, for its owner only, and whether it is new. One that is there already is taken when it is a
-/// plain file of this user's own.
+/// plain file of this user's own, or of that of the tasks, to whom it is given.
 ///
 /// # Errors
 /// [`FileError`].
-pub fn open_own_or_create(path: &Path) -> Result<(File, bool), FileError> {
-    if let Ok(file) = create_exclusive(path, 0o600) {
-        return Ok((file, true));
-    }
-    let file = open_own(path)?;
+pub fn open_own_or_create(path: &Path, tasks: Option<&Identity>) -> Result<(File, bool), FileError> {
+    // What is there is opened without O_CREAT, by which Linux does not open another's file in a directory such as /tmp
+    // (fs.protected_regular).
+    let (file, is_new) = match open_existing(path, tasks) {
+        Err(FileError::Io { why, .. }) if why.kind() == io::ErrorKind::NotFound => {
+            (create_exclusive(path, 0o600)?, true)
+        }
+        existing => (existing?, false),
+    };
     file.set_permissions(Permissions::from_mode(0o600)).map_err(|why| io_error(path, why))?;
-    Ok((file, false))
+    give(&file, path, tasks)?;
+    Ok((file, is_new))
+}
+
+/// Gives a file to the user that tasks run as, where that is another.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn give(file: &File, path: &Path, tasks: Option<&Identity>) -> Result<(), FileError> {
+    let Some(tasks) = tasks else { return Ok(()) };
+    fchown(file, Some(tasks.uid().as_raw()), Some(tasks.gid().as_raw())).map_err(|why| io_error(path, why))
+}
+
+/// Whether a file is this user's, or that of the tasks.
+pub fn is_ours(metadata: &Metadata, tasks: Option<&Identity>) -> bool {
+    let owner = metadata.uid();
+    owner == geteuid().as_raw() || tasks.is_some_and(|tasks| owner == tasks.uid().as_raw())
 }
 
 /// A lock on a file, which is there only as long as the lock is held.
@@ -93,15 +116,21 @@ fn is_still_there(file: &File, path: &Path) -> bool {
 }
 
 fn open_own(path: &Path) -> Result<File, FileError> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o600);
+    open_plain(path, OpenOptions::new().append(true).create(true).mode(0o600), None)
+}
+
+fn open_existing(path: &Path, tasks: Option<&Identity>) -> Result<File, FileError> {
+    open_plain(path, OpenOptions::new().append(true), tasks)
+}
+
+fn open_plain(path: &Path, options: &mut OpenOptions, tasks: Option<&Identity>) -> Result<File, FileError> {
     // Without O_NONBLOCK, a FIFO in the file's place would keep us waiting for its reader.
     let file = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path).map_err(|why| match why.raw_os_error() {
         Some(nix::libc::ELOOP | nix::libc::ENXIO) => FileError::NotOurs(path.to_owned()),
         _ => io_error(path, why),
     })?;
     let metadata = file.metadata().map_err(|why| io_error(path, why))?;
-    let own = metadata.is_file() && metadata.uid() == nix::unistd::geteuid().as_raw() && metadata.nlink() <= 1;
+    let own = metadata.is_file() && is_ours(&metadata, tasks) && metadata.nlink() <= 1;
     if own { Ok(file) } else { Err(FileError::NotOurs(path.to_owned())) }
 }
 
@@ -122,7 +151,7 @@ mod tests {
         let (victim, link) = (dir.path().join("victim"), dir.path().join("link"));
         fs::write(&victim, "precious").unwrap();
         symlink(&victim, &link).unwrap();
-        assert!(matches!(open_own_or_create(&link), Err(FileError::NotOurs(_))));
+        assert!(matches!(open_own_or_create(&link, None), Err(FileError::NotOurs(_))));
         assert!(matches!(create_exclusive(&link, 0o600), Err(FileError::Io { .. })));
         assert!(matches!(LockFile::take(&link), Err(FileError::NotOurs(_))));
         assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
@@ -134,9 +163,9 @@ mod tests {
         let (victim, second, fifo) = (dir.path().join("victim"), dir.path().join("second"), dir.path().join("fifo"));
         fs::write(&victim, "precious").unwrap();
         fs::hard_link(&victim, &second).unwrap();
-        assert!(matches!(open_own_or_create(&second), Err(FileError::NotOurs(_))));
+        assert!(matches!(open_own_or_create(&second, None), Err(FileError::NotOurs(_))));
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(matches!(open_own_or_create(&fifo), Err(FileError::NotOurs(_))));
+        assert!(matches!(open_own_or_create(&fifo, None), Err(FileError::NotOurs(_))));
         assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
     }
 
@@ -145,13 +174,28 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out");
         let mode = || fs::metadata(&path).unwrap().mode() & 0o777;
-        assert!(open_own_or_create(&path).unwrap().1);
+        assert!(open_own_or_create(&path, None).unwrap().1);
         assert_eq!(mode(), 0o600);
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
-        let (mut file, is_new) = open_own_or_create(&path).unwrap();
+        let (mut file, is_new) = open_own_or_create(&path, None).unwrap();
         file.write_all(b"er").unwrap();
         assert!(!is_new && fs::read_to_string(&path).unwrap() == "older" && mode() == 0o600);
+    }
+
+    #[test]
+    fn a_file_is_given_to_the_user_of_the_tasks_and_taken_again() {
+        let Ok(nobody) = Identity::find("nobody") else { return };
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
+        let path = dir.path().join("out");
+        for is_new in [true, false] {
+            assert_eq!(open_own_or_create(&path, Some(&nobody)).unwrap().1, is_new);
+            assert_eq!(fs::metadata(&path).unwrap().uid(), nobody.uid().as_raw());
+        }
+        assert!(matches!(open_own_or_create(&path, None), Err(FileError::NotOurs(_))));
+        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        assert!(matches!(open_own_or_create(&path, Some(&nobody)), Err(FileError::NotOurs(_))));
     }
 
     #[test]

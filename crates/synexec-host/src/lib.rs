@@ -8,6 +8,7 @@ mod exec_image;
 pub mod exit;
 pub mod files;
 pub mod guest;
+pub mod identity;
 pub mod interfaces;
 pub mod key_file;
 pub mod limits;

@@ -100,6 +100,8 @@ impl Prepared {
             arguments: self.command_line.arguments(&payload),
             environment: self.environment(surroundings),
             output: output.file().map_err(not_written)?,
+            identity: self.work_dir.tasks_user().cloned(),
+            payload: self.payload.is_some().then_some(payload),
         };
         Ok((command, output))
     }
@@ -119,7 +121,10 @@ impl Prepared {
     fn check_program(&self) -> Result<(), Reason> {
         let program = self.command_line.program(&self.work_dir.payload_path());
         let cannot = |why: &dyn Display| Reason::new(&format!("cannot run {}: {why}", program.display()));
-        access(&program, AccessFlags::X_OK).map_err(|errno| cannot(&errno.desc()))?;
+        // Another user's rights only that user can know: the task finds out when it is held.
+        if self.work_dir.tasks_user().is_none() {
+            access(&program, AccessFlags::X_OK).map_err(|errno| cannot(&errno.desc()))?;
+        }
         if is_directory(&program) { Err(cannot(&"it is a directory")) } else { Ok(()) }
     }
 }
@@ -148,7 +153,7 @@ mod tests {
 
     fn store(conf: &[u8], chunk: usize) -> (Result<Prepared, Reason>, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
-        let work_dir = Rc::new(WorkDir::open(dir.path()).unwrap());
+        let work_dir = Rc::new(WorkDir::open(dir.path(), None).unwrap());
         let mut store =
             ConfStore::new(work_dir, Some(ConfBegin { rank: 2, slaves: 5, length: 0, progress: None, token: None }));
         conf.chunks(chunk).for_each(|bytes| store.store(bytes));

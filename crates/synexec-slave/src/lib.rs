@@ -16,6 +16,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use synexec_host::exit::ExitStatus;
+use synexec_host::identity::{Identity, IdentityError};
 use synexec_host::interfaces::{self, Interface, InterfaceError};
 use synexec_host::key_file::KeyFileError;
 use synexec_host::names::user_name;
@@ -44,11 +45,12 @@ fn run(options: &Options) -> Result<ExitStatus> {
     ensure!(options.common.port != 0, PortZero);
     let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
     let listener = options.master.is_none().then(|| listen(options, interface.as_ref())).transpose()?;
-    let work_dir = WorkDir::open(&options.work_dir)?;
+    let tasks_user = options.user.as_deref().map(Identity::find).transpose()?;
+    let work_dir = WorkDir::open(&options.work_dir, tasks_user)?;
     if key.is_none() && !options.stays_on_loopback(interface.as_ref()) {
         log::warn!(
             "no key: any master that reaches this host can run any program here as {}; give both sides one with --key-file",
-            user_name()
+            work_dir.tasks_user().map_or_else(user_name, |user| user.name().to_owned())
         );
     }
     if options.common.daemon {
@@ -75,6 +77,7 @@ fn status_of(error: &anyhow::Error) -> ExitStatus {
     let usage = error.is::<PortZero>()
         || error.is::<KeyFileError>()
         || error.is::<WorkDirError>()
+        || matches!(error.downcast_ref(), Some(IdentityError::Unknown(_) | IdentityError::NotRoot))
         || matches!(error.downcast_ref(), Some(InterfaceError::Unknown { .. }));
     if usage { ExitStatus::Usage } else { ExitStatus::Host }
 }

@@ -36,6 +36,10 @@ pub struct Options {
     #[arg(long, value_name = "DIR", default_value = "/tmp")]
     pub work_dir: PathBuf,
 
+    /// Run the tasks as this user, with a login's environment; only for root
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+
     /// The largest conf that is taken, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = CONF_MAX, 
           value_parser = RangedU64ValueParser::<u64>::new().range(1..=CONF_MAX))]

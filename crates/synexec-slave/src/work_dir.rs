@@ -4,13 +4,13 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::Pid;
 use synexec_host::files::{self, FileError, LockFile};
+use synexec_host::identity::Identity;
 use thiserror::Error;
 
 use crate::output::WrittenOutput;
@@ -38,13 +38,13 @@ pub enum WorkDirError {
 const PAYLOAD_PREFIX: &str = "synexec_slave_conf.";
 
 /// Removes what slaves left that were killed. Those of others stay: an original slave may work here too.
-fn remove_stale_payloads(work_dir: &Path) {
+fn remove_stale_payloads(work_dir: &Path, tasks: Option<&Identity>) {
     let entries = std::fs::read_dir(work_dir).into_iter().flatten().flatten();
     for entry in entries {
         let name = entry.file_name();
         let pid = name.to_str().and_then(|name| name.strip_prefix(PAYLOAD_PREFIX)).and_then(|pid| pid.parse().ok());
         let is_dead = pid.is_some_and(|pid: i32| pid > 0 && kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH));
-        let is_ours = entry.metadata().is_ok_and(|metadata| metadata.uid() == geteuid().as_raw());
+        let is_ours = entry.metadata().is_ok_and(|metadata| files::is_ours(&metadata, tasks));
         if is_dead && is_ours {
             // Where this fails, the file does no more harm than before.
             let _ = std::fs::remove_file(entry.path());
@@ -56,6 +56,8 @@ fn remove_stale_payloads(work_dir: &Path) {
 #[derive(Debug)]
 pub struct WorkDir {
     path: PathBuf,
+    /// Who the tasks run as, and so has payload and output, where that is another user.
+    tasks: Option<Identity>,
     _lock: LockFile,
 }
 
@@ -64,14 +66,19 @@ impl WorkDir {
     ///
     /// # Errors
     /// [`WorkDirError`].
-    pub fn open(path: &Path) -> Result<Self, WorkDirError> {
+    pub fn open(path: &Path, tasks: Option<Identity>) -> Result<Self, WorkDirError> {
         let path = path.canonicalize().map_err(|why| WorkDirError::Unusable { path: path.to_owned(), why })?;
         let lock = LockFile::take(&path.join("synexec_slave.lock")).map_err(|error| match error {
             FileError::Locked(_) => WorkDirError::InUse(path.clone()),
             other => WorkDirError::Lock(other),
         })?;
-        remove_stale_payloads(&path);
-        Ok(Self { path, _lock: lock })
+        remove_stale_payloads(&path, tasks.as_ref());
+        Ok(Self { path, tasks, _lock: lock })
+    }
+
+    /// Who the tasks run as, where that is another user.
+    pub fn tasks_user(&self) -> Option<&Identity> {
+        self.tasks.as_ref()
     }
 
     /// A file for the task's output. What an earlier task has written stays in it until this one starts.
@@ -80,7 +87,7 @@ impl WorkDir {
     /// [`FileError`].
     pub fn open_output(&self) -> Result<Output, FileError> {
         let path = self.path.join("synexec.out");
-        let (file, is_new) = files::open_own_or_create(&path)?;
+        let (file, is_new) = files::open_own_or_create(&path, self.tasks.as_ref())?;
         Ok(Output { path, file, is_new })
     }
 
@@ -98,6 +105,7 @@ impl WorkDir {
         // Where this fails, creating the file says it better.
         let _ = std::fs::remove_file(&path);
         let file = files::create_exclusive(&path, if executable { 0o700 } else { 0o600 })?;
+        files::give(&file, &path, self.tasks.as_ref())?;
         Ok(Payload { path: PayloadPath(path), file })
     }
 }
@@ -183,18 +191,18 @@ impl Drop for PayloadPath {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{MetadataExt, symlink};
 
     use super::*;
 
     #[test]
     fn a_second_slave_is_told_to_take_another_directory() {
         let dir = tempfile::tempdir().unwrap();
-        let first = WorkDir::open(dir.path()).unwrap();
-        let error = WorkDir::open(dir.path()).unwrap_err();
+        let first = WorkDir::open(dir.path(), None).unwrap();
+        let error = WorkDir::open(dir.path(), None).unwrap_err();
         assert!(matches!(error, WorkDirError::InUse(_)) && error.to_string().contains("--work-dir"));
         drop(first);
-        WorkDir::open(dir.path()).unwrap();
+        WorkDir::open(dir.path(), None).unwrap();
     }
 
     #[test]
@@ -204,14 +212,14 @@ mod tests {
             (dir.path().join("synexec_slave_conf.1"), dir.path().join("synexec_slave_conf.2147483647"));
         std::fs::write(&living, "").unwrap();
         std::fs::write(&dead, "").unwrap();
-        let _work_dir = WorkDir::open(dir.path()).unwrap();
+        let _work_dir = WorkDir::open(dir.path(), None).unwrap();
         assert!(living.exists() && !dead.exists());
     }
 
     #[test]
     fn output_that_nobody_wrote_leaves_what_was_there() {
         let dir = tempfile::tempdir().unwrap();
-        let work_dir = WorkDir::open(dir.path()).unwrap();
+        let work_dir = WorkDir::open(dir.path(), None).unwrap();
         let path = dir.path().join("synexec.out");
         drop(work_dir.open_output().unwrap());
         assert!(!path.exists());
@@ -224,11 +232,29 @@ mod tests {
     }
 
     #[test]
+    fn payload_and_output_are_the_users_that_tasks_run_as() {
+        let Ok(nobody) = Identity::find("nobody") else { return };
+        let (dir, uid) = (tempfile::tempdir().unwrap(), nobody.uid().as_raw());
+        let dead = dir.path().join("synexec_slave_conf.2147483647");
+        std::fs::write(&dead, "").unwrap();
+        std::os::unix::fs::chown(&dead, Some(uid), None).unwrap();
+        let work_dir = WorkDir::open(dir.path(), Some(nobody)).unwrap();
+        assert!(!dead.exists());
+        let payload = work_dir.create_payload(true).unwrap().close();
+        let output = work_dir.open_output().unwrap();
+        for file in [work_dir.payload_path(), dir.path().join("synexec.out")] {
+            assert_eq!(std::fs::metadata(file).unwrap().uid(), uid);
+        }
+        assert_eq!(output.begin().unwrap().length().unwrap(), 0);
+        drop(payload);
+    }
+
+    #[test]
     fn a_payload_is_private_replaces_a_link_and_goes_with_its_owner() {
         let dir = tempfile::tempdir().unwrap();
         let victim = dir.path().join("victim");
         std::fs::write(&victim, "precious").unwrap();
-        let work_dir = WorkDir::open(dir.path()).unwrap();
+        let work_dir = WorkDir::open(dir.path(), None).unwrap();
         symlink(&victim, work_dir.payload_path()).unwrap();
         let mut payload = work_dir.create_payload(false).unwrap();
         payload.write(b"data").unwrap();

@@ -31,5 +31,8 @@ pub fn run(program: &Path, count: usize, with_precedence: bool) -> Result<Vec<St
 fn hold(program: &Path, output: &Path) -> Result<HeldTask> {
     let arguments = vec!["stamp".into()];
     let output = File::create(output)?;
-    Ok(TaskCommand { program: program.into(), arguments, environment: Vec::new(), output }.hold()?)
+    let environment = Vec::new();
+    let command =
+        TaskCommand { program: program.into(), arguments, environment, output, identity: None, payload: None };
+    Ok(command.hold()?)
 }

@@ -2,26 +2,36 @@
 //! the parent may have held any lock at the fork.
 
 use std::convert::Infallible;
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 
 use nix::libc;
 use nix::sys::signal::SigSet;
-use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+use nix::unistd::{
+    AccessFlags, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgid, setgroups, setsid, setuid,
+};
 
+use super::refusal::{READY, Refusal, Step};
 use crate::exec_image::ExecImage;
+use crate::identity::Identity;
 
 /// Real-time signals included, signal(7).
 const LAST_SIGNAL: i32 = 64;
 
-/// What a child tells when it is ready; anything else is the errno of what it could not do.
-pub(super) const READY: i32 = 0;
+/// Another user that the child becomes, and what that one must be able to read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Other<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) payload: Option<&'a CStr>,
+}
 
 /// The child's ends of what connects it with its parent, and what it becomes.
 pub(super) struct Child<'a> {
     pub(super) image: &'a ExecImage,
     pub(super) input: &'a File,
     pub(super) output: &'a File,
+    pub(super) other: Option<Other<'a>>,
     /// Opened by one byte; closed when the parent is gone.
     pub(super) gate: PipeReader,
     /// Closed by exec.
@@ -31,20 +41,31 @@ pub(super) struct Child<'a> {
 impl Child<'_> {
     /// Waits at the gate and becomes the program.
     pub(super) fn run(mut self) -> ! {
-        let Err(error) = self.become_program();
+        let Err(refusal) = self.become_program();
         // The parent that should hear it may be gone.
-        let _ = self.tell(error.raw_os_error().unwrap_or(libc::EIO));
+        let _ = self.tell(refusal.news());
         // SAFETY: unlike exit, it runs nothing that the parent has registered.
         unsafe { libc::_exit(127) }
     }
 
-    fn become_program(&mut self) -> io::Result<Infallible> {
+    fn become_program(&mut self) -> Result<Infallible, Refusal> {
+        self.settle().map_err(Refusal::itself)?;
+        if let Some(other) = self.other {
+            other.become_it(self.image)?;
+        }
+        self.wait_and_execute().map_err(Refusal::itself)
+    }
+
+    fn settle(&self) -> io::Result<()> {
         setsid()?;
         dup2_stdin(self.input)?;
         dup2_stdout(self.output)?;
         dup2_stderr(self.output)?;
         reset_signals();
-        SigSet::empty().thread_set_mask()?;
+        Ok(SigSet::empty().thread_set_mask()?)
+    }
+
+    fn wait_and_execute(&mut self) -> io::Result<Infallible> {
         self.tell(READY)?;
         self.wait_at_the_gate()?;
         Err(self.image.execute())
@@ -63,6 +84,28 @@ impl Child<'_> {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+impl Other<'_> {
+    /// Becomes the user, stays in this directory if that user can enter it, and sees that it can run the task: exec
+    /// would say less of what is wrong, and where the task is held before it, too late.
+    fn become_it(&self, image: &ExecImage) -> Result<(), Refusal> {
+        self.set_user().map_err(|errno| Refusal { step: Step::Become, errno })?;
+        if access(c".", AccessFlags::X_OK).is_err() {
+            chdir(c"/").map_err(|errno| Refusal { step: Step::Become, errno })?;
+        }
+        if let Some(payload) = self.payload {
+            access(payload, AccessFlags::R_OK).map_err(|errno| Refusal { step: Step::Payload, errno })?;
+        }
+        access(image.program(), AccessFlags::X_OK).map_err(|errno| Refusal { step: Step::Program, errno })
+    }
+
+    /// The user last, since after that the rest would not be allowed any more.
+    fn set_user(&self) -> nix::Result<()> {
+        setgroups(self.identity.groups())?;
+        setgid(self.identity.gid())?;
+        setuid(self.identity.uid())
     }
 }
 

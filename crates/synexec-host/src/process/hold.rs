@@ -5,9 +5,11 @@
 //! it ends when this process does: a tracee by `PTRACE_O_EXITKILL`, which is in force from before exec on; a child at the
 //! gate because its pipe closes.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::marker::PhantomData;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -17,10 +19,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, fork};
 use synexec_proto::message::Held;
 
-use super::child::{Child, READY};
+use super::child::{Child, Other};
 use super::interpreter;
 use super::privileges::gains_privileges;
 use super::raw::{self, Change};
+use super::refusal::{READY, Refusal};
 use super::start::{FirstRun, How, Release};
 use super::{ProcessGroup, Task, TaskCommand};
 use crate::clock::monotonic_now;
@@ -56,7 +59,10 @@ impl TaskCommand {
 
     /// Makes the task ready and holds it before exec.
     pub(super) fn fork(self) -> io::Result<HeldTask> {
-        let image = ExecImage::new(&self.program, self.arguments, &self.environment)?;
+        let (identity, payload) = (self.identity.as_ref(), self.payload.as_deref());
+        let image = ExecImage::new(&self.program, self.arguments, identity, &self.environment)?;
+        let payload_name = payload.map(|payload| CString::new(payload.as_os_str().as_bytes())).transpose()?;
+        let other = identity.map(|identity| Other { identity, payload: payload_name.as_deref() });
         let input = File::open("/dev/null")?;
         let (their_gate, gate) = io::pipe()?;
         let (report, their_report) = io::pipe()?;
@@ -65,11 +71,11 @@ impl TaskCommand {
             ForkResult::Child => {
                 drop((gate, report));
                 let output = &self.output;
-                Child { image: &image, input: &input, output, gate: their_gate, report: their_report }.run()
+                Child { image: &image, input: &input, output, other, gate: their_gate, report: their_report }.run()
             }
             ForkResult::Parent { child } => {
                 drop((their_gate, their_report));
-                HeldTask::new(child, gate, report).until_ready()
+                HeldTask::new(child, gate, report).until_ready(|refusal| refusal.why(identity, payload))
             }
         }
     }
@@ -119,13 +125,13 @@ impl HeldTask {
         }
     }
 
-    fn until_ready(mut self) -> io::Result<Self> {
+    fn until_ready(mut self, why: impl Fn(Refusal) -> io::Error) -> io::Result<Self> {
         match self.hear()? {
             Some(READY) => {
                 self.first_run = FirstRun::of_stopped(self.pid);
                 Ok(self)
             }
-            Some(errno) => Err(io::Error::from_raw_os_error(errno)),
+            Some(news) => Err(why(Refusal::of(news))),
             None => Err(io::Error::other("the child was killed before it was ready")),
         }
     }

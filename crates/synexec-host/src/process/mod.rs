@@ -6,6 +6,7 @@ mod hold;
 mod interpreter;
 mod privileges;
 mod raw;
+mod refusal;
 mod sample;
 mod schedstat;
 mod start;
@@ -15,6 +16,8 @@ mod task;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
+
+use crate::identity::Identity;
 
 pub use group::ProcessGroup;
 pub use hold::HeldTask;
@@ -34,6 +37,10 @@ pub struct TaskCommand {
     pub environment: Vec<(&'static str, OsString)>,
     /// Where its stdout and stderr go.
     pub output: File,
+    /// Who it runs as, where that is another user; then it has a login's environment in place of ours.
+    pub identity: Option<Identity>,
+    /// A file that it is to read, if there is one.
+    pub payload: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -58,6 +65,8 @@ mod tests {
             arguments: arguments.iter().map(OsString::from).collect(),
             environment: vec![("SYNEXEC_RANK", "7".into())],
             output: output.try_clone().unwrap(),
+            identity: None,
+            payload: None,
         }
     }
 
@@ -237,6 +246,53 @@ mod tests {
         }
         assert_eq!(refusal(Path::new("/no/such/program")), Some(Errno::ENOENT as i32));
         assert_eq!(refusal(Path::new("/etc/passwd")), Some(Errno::EACCES as i32));
+    }
+
+    /// Only root can try it.
+    fn as_nobody(program: &Path, arguments: &[&str], output: &File) -> Option<TaskCommand> {
+        let identity = Some(Identity::find("nobody").ok()?);
+        Some(TaskCommand { identity, ..command(program, arguments, output) })
+    }
+
+    #[test]
+    fn a_task_of_another_user_is_held_and_has_its_rights_and_environment_alone() {
+        let output = tempfile::tempfile().unwrap();
+        let script = "id -u; id -G; echo $USER $SYNEXEC_RANK; env | grep -c CARGO; pwd; cat /etc/shadow";
+        let Some(command) = as_nobody(Path::new("/bin/sh"), &["sh", "-c", script], &output) else { return };
+        let held = command.hold().unwrap();
+        assert_eq!(held.held(), Held::AtFirstInstruction);
+        let (task, _) = held.release().unwrap();
+        assert_eq!(task.reap().unwrap(), TaskEnd::Exited(1));
+        let told = text(output);
+        assert!(told.starts_with("65534\n65534\nnobody 7\n0\n/"), "{told}");
+        assert!(told.contains("Permission denied"), "{told}");
+    }
+
+    #[test]
+    fn a_setuid_program_has_its_rights_also_when_it_is_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let (program, output) = (dir.path().join("id"), tempfile::tempfile().unwrap());
+        let Some(command) = as_nobody(&program, &["id", "-u"], &output) else { return };
+        fs::copy("/usr/bin/id", &program).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let held = command.hold().unwrap();
+        assert_eq!(held.held(), Held::AtFirstInstruction);
+        held.release().unwrap().0.reap().unwrap();
+        assert_eq!(text(output), "0\n");
+    }
+
+    #[test]
+    fn what_another_user_cannot_read_or_execute_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let (payload, output) = (dir.path().join("payload"), tempfile::tempfile().unwrap());
+        fs::write(&payload, "exit 0\n").unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let Some(command) = as_nobody(Path::new("/bin/sh"), &["sh"], &output) else { return };
+        let error = TaskCommand { payload: Some(payload.clone()), ..command }.hold().unwrap_err().to_string();
+        assert!(error.contains("user nobody cannot read") && error.contains("--work-dir"), "{error}");
+        let error = as_nobody(&payload, &["payload"], &output).unwrap().hold().unwrap_err().to_string();
+        assert!(error.contains("user nobody cannot execute it: Permission denied"), "{error}");
     }
 
     #[test]

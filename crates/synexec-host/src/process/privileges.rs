@@ -14,7 +14,8 @@ use super::interpreter;
 const CAPABILITIES: &std::ffi::CStr = c"security.capability";
 
 /// Whether exec gives the program, or the interpreter of a script, rights that it does not get while one without them
-/// traces it. Root has them all.
+/// traces it. A tracer that is root has them all, whoever
+/// the task runs as.
 pub(super) fn gains_privileges(program: &Path) -> bool {
     let is_special = |file: &PathBuf| is_set_id(file) || has_capabilities(file);
     !geteuid().is_root() && interpreter::executed_files(program).any(|file| is_special(&file))
