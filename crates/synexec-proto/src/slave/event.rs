@@ -71,10 +71,10 @@ pub enum Event {
     TaskEnded {
         /// How and when.
         ended: TaskEnded,
-        /// Whether others of its process group are left.
+        /// Whether others of its family are left.
         stragglers: bool,
     },
-    /// Nobody of the task's process group is left.
+    /// Nobody of the task's family is left.
     StragglersGone,
     /// How far the task is.
     Sampled {
@@ -142,9 +142,10 @@ pub enum Action {
         /// On this host's clock.
         at: Option<MonotonicInstant>,
     },
-    /// Send the task's process group a signal; one that still waits for its instant is not to wait any longer for this.
+    /// Send the task's family a signal: all that it has started, wherever that is now. A task that still waits for its
+    /// instant is not to wait any longer for this.
     Signal(StopSignal),
-    /// See whether the task's process group is empty; [`Event::StragglersGone`] if so.
+    /// See whether anybody of the task's family is left; [`Event::StragglersGone`] if not.
     CheckStragglers,
     /// See how far the task is; [`Event::Sampled`], unless it has ended.
     Sample,

@@ -41,6 +41,8 @@ pub enum Notice {
     },
     /// The task is told to stop.
     Stopping,
+    /// What a task that ended by itself has left is told to end.
+    EndingRest,
     /// The task has not stopped in time and is killed.
     Killing,
     /// The connection has broken, and is to be taken up again.
@@ -80,6 +82,7 @@ impl fmt::Display for Notice {
                 write!(f, "task ended: {end}; it was released {} µs after its instant", lateness.as_micros())
             }
             Self::Stopping => f.write_str("stopping the task"),
+            Self::EndingRest => f.write_str("ending what the task has left running"),
             Self::Killing => f.write_str("the task did not stop in time; killing it"),
             Self::LinkBroke { why, wait } => {
                 write!(f, "the connection to the master broke ({why}); trying for {} s to take it up", wait.as_secs())

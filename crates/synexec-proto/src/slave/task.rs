@@ -6,7 +6,7 @@ use super::StopSignal;
 use crate::session::STOP_GRACE;
 use crate::time::MonotonicInstant;
 
-/// How often the process group is looked at, once its first process has ended and others are left.
+/// How often it is looked whether anybody is left of the task's family, once its first process has ended.
 const STRAGGLER_INTERVAL: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +25,12 @@ pub(super) enum Task {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stop {
-    kill_at: Option<MonotonicInstant>,
+    /// The signal that comes next. When the last one was sent, it is sent again to whoever is still there.
+    next: Option<(MonotonicInstant, StopSignal)>,
     /// From the end of the first process on: when to look for the others.
     check_at: Option<MonotonicInstant>,
+    /// Whether the end of the others is waited for.
+    is_patient: bool,
 }
 
 /// What a task that is being stopped needs.
@@ -36,6 +39,10 @@ pub(super) enum Due {
     Nothing,
     Signal(StopSignal),
     Check,
+    /// To tell who is left of a task that ended by itself to end.
+    EndRest,
+    /// To kill who is left, and see whether that was the last.
+    KillRest,
 }
 
 impl Task {
@@ -43,12 +50,18 @@ impl Task {
         self == Self::Idle
     }
 
+    /// Whether nobody waits for what it may leave.
+    pub(super) fn is_hurried(self) -> bool {
+        matches!(self, Self::Stopping(Stop { is_patient: false, .. }))
+    }
+
     /// Begins to stop the task; gives the signal to send now.
     pub(super) fn stop(&mut self, now: MonotonicInstant) -> Due {
         match self {
             Self::Spawning { stopped } => *stopped = true,
             Self::Running => {
-                *self = Self::Stopping(Stop { kill_at: Some(now.plus(STOP_GRACE)), check_at: None });
+                let kill = (now.plus(STOP_GRACE), StopSignal::Kill);
+                *self = Self::Stopping(Stop { next: Some(kill), check_at: None, is_patient: true });
                 return Due::Signal(StopSignal::Terminate);
             }
             Self::Idle | Self::Stopping(_) => {}
@@ -56,10 +69,16 @@ impl Task {
         Due::Nothing
     }
 
+    /// Begins to end what a task has left that ended by itself, if that is still there.
+    pub(super) fn end_rest(&mut self, now: MonotonicInstant) {
+        let terminate = (now, StopSignal::Terminate);
+        *self = Self::Stopping(Stop { next: Some(terminate), check_at: Some(now), is_patient: true });
+    }
+
     /// The first process has ended. Others are waited for only where the task is being stopped.
     pub(super) fn ended(&mut self, now: MonotonicInstant, stragglers: bool) {
         match self {
-            Self::Stopping(stop) if stragglers && stop.kill_at.is_some() => {
+            Self::Stopping(stop) if stragglers && stop.is_patient => {
                 stop.check_at = Some(now.plus(STRAGGLER_INTERVAL));
             }
             _ => *self = Self::Idle,
@@ -67,27 +86,20 @@ impl Task {
     }
 
     pub(super) fn deadline(self) -> Option<MonotonicInstant> {
-        let Self::Stopping(stop) = self else {
-            return None;
-        };
-        stop.kill_at.into_iter().chain(stop.check_at).min()
+        match self {
+            Self::Stopping(stop) => stop.next.map(|(at, _)| at).into_iter().chain(stop.check_at).min(),
+            Self::Idle | Self::Spawning { .. } | Self::Running => None,
+        }
     }
 
     pub(super) fn advance(&mut self, now: MonotonicInstant) -> Due {
-        let Self::Stopping(stop) = self else {
-            return Due::Nothing;
-        };
-        if stop.kill_at.is_some_and(|at| now >= at) {
-            return self.kill();
+        match self {
+            Self::Stopping(stop) => stop.advance(now),
+            Self::Idle | Self::Spawning { .. } | Self::Running => Due::Nothing,
         }
-        if stop.check_at.is_some_and(|at| now >= at) {
-            stop.check_at = Some(now.plus(STRAGGLER_INTERVAL));
-            return Due::Check;
-        }
-        Due::Nothing
     }
 
-    /// Does not wait any longer: SIGKILL cannot be ignored, so stragglers need no further look.
+    /// Does not wait any longer, nor look whether that has helped.
     pub(super) fn kill(&mut self) -> Due {
         match self {
             Self::Idle => return Due::Nothing,
@@ -96,8 +108,30 @@ impl Task {
                 return Due::Nothing;
             }
             Self::Stopping(Stop { check_at: Some(_), .. }) => *self = Self::Idle,
-            Self::Running | Self::Stopping(_) => *self = Self::Stopping(Stop { kill_at: None, check_at: None }),
+            Self::Running | Self::Stopping(_) => {
+                *self = Self::Stopping(Stop { next: None, check_at: None, is_patient: false });
+            }
         }
         Due::Signal(StopSignal::Kill)
+    }
+}
+
+impl Stop {
+    fn advance(&mut self, now: MonotonicInstant) -> Due {
+        if self.check_at.is_some_and(|at| now >= at) {
+            self.check_at = Some(now.plus(STRAGGLER_INTERVAL));
+            return if self.next.is_some() { Due::Check } else { Due::KillRest };
+        }
+        match self.next {
+            Some((at, StopSignal::Terminate)) if now >= at => {
+                self.next = Some((now.plus(STOP_GRACE), StopSignal::Kill));
+                Due::EndRest
+            }
+            Some((at, StopSignal::Kill)) if now >= at => {
+                self.next = None;
+                Due::Signal(StopSignal::Kill)
+            }
+            _ => Due::Nothing,
+        }
     }
 }

@@ -45,6 +45,8 @@ pub struct Slave {
     token: Option<ResumeToken>,
     /// While the connection is broken and may be taken up again.
     resuming: Option<Resuming>,
+    /// Whether the last task has left others behind when it ended, and they may be there still.
+    left_behind: bool,
     output: OutputState,
     telling: Telling,
     shutdown: Option<Interrupt>,
@@ -97,6 +99,7 @@ impl Slave {
             master: None,
             token: None,
             resuming: None,
+            left_behind: false,
             output: OutputState::default(),
             telling: Telling::default(),
             shutdown: None,
@@ -137,8 +140,9 @@ impl Slave {
             Event::NoOutputYet(fetch) => self.no_output_yet(now, fetch),
             Event::OutputFailed(reason) => self.refuse_output(reason),
             Event::StragglersGone => {
+                self.left_behind = false;
                 self.task.ended(now, false);
-                self.settle(now);
+                self.settle(now, now);
             }
             Event::Shutdown(interrupt) => self.shut_down(now, interrupt),
             Event::Invited { .. }
@@ -160,7 +164,7 @@ impl Slave {
         self.carry_out(due);
         self.advance_output(now);
         self.advance_progress(now);
-        self.settle(now);
+        self.settle(now, now);
     }
 
     /// When to call [`Self::advance`] next.
@@ -224,16 +228,20 @@ impl Slave {
         self.telling.end();
         self.output.forget_fetch();
         self.stop(now);
-        self.settle(now.plus(RETRY_INTERVAL));
+        self.settle(now, now.plus(RETRY_INTERVAL));
     }
 
     /// When nothing is left of a session: ends the program where that is wanted, or goes back to discovery.
-    fn settle(&mut self, dial_at: MonotonicInstant) {
+    fn settle(&mut self, now: MonotonicInstant, dial_at: MonotonicInstant) {
         if !self.task.is_idle() || self.link == Link::Exited {
             return;
         }
         self.report_end();
-        if let Some(interrupt) = self.shutdown {
+        if self.left_behind && (self.shutdown.is_some() || self.link == Link::Gone) {
+            // What is held for another round goes first; it would never end by itself.
+            self.discard_conf();
+            self.task.end_rest(now);
+        } else if let Some(interrupt) = self.shutdown {
             self.exit(ExitCause::Interrupted(interrupt));
         } else if self.link == Link::Gone {
             self.discard_conf();
@@ -251,7 +259,7 @@ impl Slave {
             self.link = Link::RetryAt(at);
         } else {
             self.link = Link::Gone;
-            self.settle(at);
+            self.settle(now, at);
         }
     }
 

@@ -71,7 +71,7 @@ impl Slave {
                 self.link = Link::Connected(Features::ours().agreed_with(*features));
                 self.tell(Notice::Resumed);
                 self.send(Message::Reply(None));
-                self.settle(now);
+                self.settle(now, now);
             }
             Message::Probe(_) | Message::Bye => self.give_up(now),
             _ => {}

@@ -84,15 +84,16 @@ impl Slave {
         self.telling.end();
         self.session = Some(cause);
         self.refuse(reason);
-        self.settle(now);
+        self.settle(now, now);
     }
 
     pub(super) fn ended(&mut self, now: MonotonicInstant, ended: TaskEnded, stragglers: bool) {
+        self.left_behind = stragglers && !self.task.is_hurried();
         self.task.ended(now, stragglers);
         self.session = Some(ExitCause::TaskEnded(ended.end));
         self.tell(Notice::Ended { end: ended.end, lateness: ended.lateness });
         self.report = Some(UnacknowledgedEnd { ended, is_sent: false });
-        self.settle(now);
+        self.settle(now, now);
     }
 
     /// Tells the master, once nothing of the task is left that is being waited for.
@@ -127,6 +128,14 @@ impl Slave {
         match due {
             Due::Nothing => {}
             Due::Check => self.push(Action::CheckStragglers),
+            Due::EndRest => {
+                self.tell(Notice::EndingRest);
+                self.push(Action::Signal(StopSignal::Terminate));
+            }
+            Due::KillRest => {
+                self.push(Action::Signal(StopSignal::Kill));
+                self.push(Action::CheckStragglers);
+            }
             Due::Signal(signal) => {
                 self.tell(if signal == StopSignal::Kill { Notice::Killing } else { Notice::Stopping });
                 self.push(Action::Signal(signal));
@@ -136,11 +145,12 @@ impl Slave {
 
     pub(super) fn shut_down(&mut self, now: MonotonicInstant, interrupt: Interrupt) {
         if self.shutdown.replace(interrupt).is_some() {
+            self.left_behind = false;
             let due = self.task.kill();
             self.carry_out(due);
         } else {
             self.stop(now);
         }
-        self.settle(now);
+        self.settle(now, now);
     }
 }

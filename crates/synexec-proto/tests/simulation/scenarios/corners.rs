@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synexec_proto::master::Interrupt;
-use synexec_proto::message::{CONF_MAX, ConfBegin, Held, Message, Reason, TaskProgress};
+use synexec_proto::message::{CONF_MAX, ConfBegin, Held, Hold, Message, Reason, TaskProgress};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::STOP_GRACE;
 use synexec_proto::slave::{Action, ExitCause, LEAD_MAX, StopSignal};
@@ -221,6 +221,54 @@ fn the_session_goes_on_only_when_what_a_stopped_task_left_is_gone() {
     bench.passes(millis(10));
     let sent = bench.sent();
     assert!(matches!(sent[..], [Message::ExecNo(_), Message::TaskEnded(_), Message::ExecOk(None)]), "{sent:?}");
+}
+
+#[test]
+fn what_a_task_left_that_ended_by_itself_ends_with_the_session() {
+    for (straggles, most) in [(secs(3), millis(2100)), (secs(1000), millis(5100))] {
+        let mut bench = running(Plan { straggles, ..Plan::default() });
+        bench.passes(secs(2));
+        assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]), "its end is told at once");
+        let over_at = bench.now;
+        bench.loses_master();
+        bench.passes(secs(20));
+        let back_at = bench.slave.in_discovery_since().unwrap();
+        assert!(back_at.since(over_at) < most && !bench.slave.host.is_busy(back_at), "{:?}", back_at.since(over_at));
+        assert_eq!(bench.slave.did(&Action::Signal(StopSignal::Terminate)), 1);
+    }
+}
+
+#[test]
+fn what_is_held_for_another_round_does_not_keep_the_rest_from_ending() {
+    let mut bench = running(Plan { straggles: secs(1000), ..Plan::default() });
+    bench.passes(secs(2));
+    bench.is_told([Message::Hold(Hold { round: 2 })]);
+    bench.passes(millis(1));
+    bench.loses_master();
+    assert_eq!(bench.slave.did(&Action::Discard), 1);
+    bench.passes(secs(6));
+    assert!(bench.slave.in_discovery_since().is_some());
+    assert_eq!(bench.slave.did(&Action::Discard), 1);
+}
+
+#[test]
+fn what_a_task_left_and_has_ended_before_the_session_is_not_signalled() {
+    let mut bench = running(Plan { straggles: secs(1), ..Plan::default() });
+    bench.passes(secs(3));
+    is_back_in_discovery(&mut bench);
+    assert_eq!(bench.slave.did(&Action::Signal(StopSignal::Terminate)), 0);
+}
+
+#[test]
+fn a_user_who_says_it_twice_does_not_wait_for_what_a_task_left() {
+    let mut bench = running(Plan { straggles: secs(1000), ..Plan::default() });
+    bench.passes(secs(2));
+    bench.is_shut_down();
+    bench.passes(secs(1));
+    assert_eq!(bench.slave.exit(), None);
+    bench.is_shut_down();
+    assert!(bench.slave.exit().is_some());
+    assert_eq!(bench.slave.did(&Action::Signal(StopSignal::Kill)), 1);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub struct Plan {
     /// How it ends then.
     pub end: TaskEnd,
     pub ignores_sigterm: bool,
-    /// How long others of its process group, which ignore SIGTERM, outlive the first process.
+    /// How long others of its family, which ignore SIGTERM, outlive the first process.
     pub straggles: Duration,
     /// How many bytes it writes, evenly while it runs.
     pub writes: u32,

@@ -42,7 +42,7 @@ impl SimSlave {
         let mut deeds = Vec::new();
         match heard {
             Heard::Booted => {}
-            Heard::Due => self.advance(now),
+            Heard::Due => self.advance(now, &mut deeds),
             Heard::Invited => self.handle(now, Event::Invited { master: MASTER }),
             Heard::Connected => self.handle(now, Event::Connected { master: MASTER }),
             Heard::Refused => self.handle(now, Event::ConnectFailed { why: "refused".into() }),
@@ -89,12 +89,14 @@ impl SimSlave {
         self.slave.handle(self.host.plan.clock.show(now), event);
     }
 
-    fn advance(&mut self, now: MonotonicInstant) {
+    fn advance(&mut self, now: MonotonicInstant, deeds: &mut Vec<Deed>) {
         let shown = self.host.plan.clock.show(now);
         self.slave.advance(shown);
+        self.carry_out(now, deeds);
         if self.is_due(now) {
-            // The end of a task may leave it with a master to dial, at once.
+            // The end of a task may leave it with a master to dial, or others to end, at once.
             self.slave.advance(shown);
+            self.carry_out(now, deeds);
         }
         assert!(!self.is_due(now), "its deadline does not go on");
     }

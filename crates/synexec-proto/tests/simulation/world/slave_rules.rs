@@ -1,7 +1,7 @@
 //! What a slave never does, whatever it is told.
 
 use synexec_proto::message::{Features, Message, ResumeToken};
-use synexec_proto::slave::{Action, Event, StopSignal};
+use synexec_proto::slave::{Action, Event};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
 
@@ -22,7 +22,7 @@ pub struct SlaveRules {
     to_report: bool,
     /// From the first signal to the task until the next start.
     stopping: bool,
-    /// While others of a stopped task's group are left, its end need not be reported yet.
+    /// While others of a stopped task's family are left, its end need not be reported yet, unless the user is in a hurry.
     may_wait: bool,
     /// By what it may come back, once its task was started.
     token: Option<ResumeToken>,
@@ -31,6 +31,9 @@ pub struct SlaveRules {
     resuming: bool,
     /// Whether the master may not know of the end yet.
     unacknowledged: bool,
+    /// Whether others of its family are left, and nobody is in a hurry.
+    left: bool,
+    shutdowns: u32,
     exited: bool,
 }
 
@@ -46,9 +49,15 @@ impl SlaveRules {
             Event::TaskEnded { stragglers, .. } => {
                 (self.task, self.to_report) = (false, self.connected && !self.resuming);
                 self.unacknowledged = true;
-                self.may_wait = *stragglers && self.stopping;
+                self.left = *stragglers && self.shutdowns < 2;
+                self.may_wait = self.left && self.stopping;
             }
-            Event::StragglersGone => self.may_wait = false,
+            Event::StragglersGone => (self.may_wait, self.left) = (false, false),
+            Event::Shutdown(_) => {
+                self.shutdowns += 1;
+                self.may_wait &= self.shutdowns < 2;
+                self.left &= self.shutdowns < 2;
+            }
             _ => {}
         }
     }
@@ -80,14 +89,13 @@ impl SlaveRules {
             Action::Listen | Action::Connect(_) => {
                 assert!(!self.task, "in discovery while a task runs");
                 assert!(!self.connected, "in discovery while connected");
+                assert!(!self.left, "in discovery while something is left of a task");
             }
-            Action::Signal(signal) => {
-                self.stopping = true;
-                self.may_wait &= *signal == StopSignal::Terminate;
-            }
+            Action::Signal(_) => self.stopping = true,
             Action::Disconnect => (self.connected, self.to_report) = (false, false),
             Action::Exit(_) => {
                 assert!(!self.task, "exits while a task runs");
+                assert!(!self.left, "exits while something is left of a task");
                 assert!(!self.to_report, "exits with an end unreported");
                 self.exited = true;
             }
