@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::{next_event, tell};
 use synexec_host::exit::ExitStatus;
+use synexec_host::process::family;
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_proto::message::{ConfBegin, Fetch, Message, Reason, TaskProgress};
@@ -152,6 +153,7 @@ impl Dispatcher {
             TaskEvent::Started(result) => slave::Event::Started(result),
             TaskEvent::Ended(ended) => {
                 let (mut ended, stragglers) = ended.reap();
+                task.has_ended();
                 ended.output = self.written.as_ref().map(|(output, _)| output.end());
                 slave::Event::TaskEnded { ended, stragglers }
             }
@@ -288,8 +290,9 @@ impl Dispatcher {
             StopSignal::Terminate => Signal::SIGTERM,
             StopSignal::Kill => Signal::SIGKILL,
         };
-        if let Some(task) = &self.task {
-            task.signal(signal);
+        let served = self.task.as_ref().and_then(|task| task.signal(signal));
+        if let Err(error) = family::signal(signal, served) {
+            log::error!("cannot send all that the task has started {signal}: {error}");
         }
     }
 
@@ -319,7 +322,7 @@ impl Dispatcher {
     }
 
     fn check_stragglers(&mut self) {
-        if self.task.as_ref().is_none_or(TaskThread::is_empty) {
+        if family::is_gone() {
             self.slave.handle(monotonic_now(), slave::Event::StragglersGone);
         }
     }

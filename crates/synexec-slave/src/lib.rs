@@ -20,6 +20,7 @@ use synexec_host::identity::{Identity, IdentityError};
 use synexec_host::interfaces::{self, Interface, InterfaceError};
 use synexec_host::key_file::KeyFileError;
 use synexec_host::names::user_name;
+use synexec_host::process::adopt_orphans;
 use synexec_host::{daemon, logging, signals};
 use synexec_proto::transport::ProbeListener;
 
@@ -58,6 +59,7 @@ fn run(options: &Options) -> Result<ExitStatus> {
         daemon::into_background(&daemon::open_log(&path)?)?;
     }
     let signals = signals::block().context("cannot block signals")?;
+    adopt_orphans().context("cannot become the parent of what tasks leave")?;
     let network = Network::new(options, key, listener);
     Dispatcher::new(options, network, work_dir, signals)?.run()
 }

@@ -16,10 +16,11 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{ForkResult, Pid, fork};
+use nix::unistd::Pid;
 use synexec_proto::message::Held;
 
 use super::child::{Child, Other};
+use super::children::OwnChild;
 use super::interpreter;
 use super::privileges::gains_privileges;
 use super::raw::{self, Change};
@@ -67,13 +68,13 @@ impl TaskCommand {
         let (their_gate, gate) = io::pipe()?;
         let (report, their_report) = io::pipe()?;
         // SAFETY: the child makes only async-signal-safe calls and allocates nothing, see `Child`.
-        match unsafe { fork() }? {
-            ForkResult::Child => {
+        match unsafe { OwnChild::fork() }? {
+            None => {
                 drop((gate, report));
                 let output = &self.output;
                 Child { image: &image, input: &input, output, other, gate: their_gate, report: their_report }.run()
             }
-            ForkResult::Parent { child } => {
+            Some(child) => {
                 drop((their_gate, their_report));
                 HeldTask::new(child, gate, report).until_ready(|refusal| refusal.why(identity, payload))
             }
@@ -113,13 +114,13 @@ impl HeldTask {
         Ok((task, Release { how, at, until, first_run: std::mem::take(&mut self.first_run) }))
     }
 
-    fn new(pid: Pid, gate: PipeWriter, report: PipeReader) -> Self {
+    fn new(child: OwnChild, gate: PipeWriter, report: PipeReader) -> Self {
         Self {
-            pid,
+            pid: child.pid(),
             held: Held::BeforeExec,
             gate,
             report,
-            task: Some(Task::new(pid)),
+            task: Some(Task::new(child)),
             first_run: FirstRun::default(),
             _traced_by_this_thread: PhantomData,
         }

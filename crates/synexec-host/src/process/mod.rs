@@ -1,6 +1,9 @@
-//! A task: a process with a session and process group of its own, made ready first and started later.
+//! A task: a process with a session and process group of its own, made ready first and started later; and what comes
+//! from it.
 
 mod child;
+mod children;
+pub mod family;
 mod group;
 mod hold;
 mod interpreter;
@@ -19,6 +22,7 @@ use std::path::PathBuf;
 
 use crate::identity::Identity;
 
+pub use children::adopt_orphans;
 pub use group::ProcessGroup;
 pub use hold::HeldTask;
 pub use sample::Sample;

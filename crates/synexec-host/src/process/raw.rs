@@ -2,12 +2,13 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use nix::libc;
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use synexec_proto::message::Usage;
 
@@ -19,6 +20,50 @@ pub(super) fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
         // SAFETY: the kernel has just made it, and it is ours alone.
         Ok(descriptor) if descriptor >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Sends a process a signal by its descriptor.
+pub(super) fn pidfd_send_signal(process: &OwnedFd, signal: Signal) -> io::Result<()> {
+    let no_info = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: integers and a null pointer go in; no memory is shared.
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal as i32, no_info, 0) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// The children of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Children {
+    None,
+    /// None of them is dead.
+    Living,
+    /// This one is dead, and has not been reaped.
+    Dead(Pid),
+}
+
+/// Looks whether there are children, and a dead one among them. nix fails for one that a real-time signal has killed.
+pub(super) fn look_at_children() -> io::Result<Children> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: the kernel writes one structure to where the pointer points.
+    if unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), how) } < 0 {
+        let error = io::Error::last_os_error();
+        let none_is_there = error.raw_os_error() == Some(libc::ECHILD);
+        return if none_is_there { Ok(Children::None) } else { Err(error) };
+    }
+    // SAFETY: all zero is a value of it, and the process id of that is 0: then nobody is dead.
+    let pid = unsafe { info.assume_init().si_pid() };
+    Ok(if pid == 0 { Children::Living } else { Children::Dead(Pid::from_raw(pid)) })
+}
+
+/// Lets the zombie of a child go.
+pub(super) fn reap(pid: Pid) -> io::Result<()> {
+    // SAFETY: with no room for the status, none is written.
+    match unsafe { libc::waitpid(pid.as_raw(), std::ptr::null_mut(), libc::WNOHANG | libc::__WALL) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
     }
 }
 

@@ -7,8 +7,10 @@ use nix::unistd::Pid;
 /// The part of the line that is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
+    pub(super) pid: Pid,
     /// `R` for one that has a core or wants one, `T` for one that a signal has stopped, `Z` for a zombie, and so on.
     pub(super) state: char,
+    pub(super) parent: Pid,
     pub(super) group: Pid,
     pub(super) session: Pid,
     /// Time on a core, its own and that of children it has waited for, in clock ticks.
@@ -19,14 +21,16 @@ pub(super) struct Stat {
 impl Stat {
     /// Reads a line: pid, name in parentheses, and fifty fields.
     pub(super) fn parse(line: &str) -> Option<Self> {
-        let (_, rest) = line.rsplit_once(')')?;
+        let (first, rest) = line.rsplit_once(')')?;
         // proc(5) counts from 1, and the state is the third.
         let fields: Vec<_> = rest.split_whitespace().collect();
         let field = |number: usize| fields.get(number - 3);
         let number = |at: usize| field(at)?.parse::<u64>().ok();
         let pid = |at: usize| field(at)?.parse().ok().map(Pid::from_raw);
         Some(Self {
+            pid: first.split(' ').next()?.parse().ok().map(Pid::from_raw)?,
             state: field(3)?.chars().next()?,
+            parent: pid(4)?,
             group: pid(5)?,
             session: pid(6)?,
             cpu_ticks: (14..=17).filter_map(number).sum(),
@@ -64,7 +68,9 @@ mod tests {
     fn the_line_is_read_whatever_the_name() {
         let line = "80 (a ) (b) S 1 77 78 0 -1 4194304 9 9 9 9 100 20 3 4 20 0 1 0 500 9000 321 9";
         let stat = Stat {
+            pid: Pid::from_raw(80),
             state: 'S',
+            parent: Pid::from_raw(1),
             group: Pid::from_raw(77),
             session: Pid::from_raw(78),
             cpu_ticks: 127,

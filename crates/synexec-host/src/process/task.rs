@@ -10,30 +10,30 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::Pid;
 use synexec_proto::message::Usage;
 use synexec_proto::outcome::TaskEnd;
 
 use super::ProcessGroup;
+use super::children::OwnChild;
 use super::raw::{self, Change};
 
 /// A task that was released. Its first process stays a zombie until [`Task::reap`], so that its process group's id
 /// cannot come to mean somebody else.
 #[derive(Debug)]
 pub struct Task {
-    pid: Pid,
+    child: OwnChild,
     /// None where the kernel has no such thing.
     pidfd: Option<OwnedFd>,
 }
 
 impl Task {
-    pub(super) fn new(pid: Pid) -> Self {
-        Self { pid, pidfd: raw::pidfd_open(pid).ok() }
+    pub(super) fn new(child: OwnChild) -> Self {
+        Self { pidfd: raw::pidfd_open(child.pid()).ok(), child }
     }
 
     /// The process group, to signal it while another thread waits.
     pub fn group(&self) -> ProcessGroup {
-        ProcessGroup(self.pid)
+        ProcessGroup(self.child.pid())
     }
 
     /// Waits until the first process has ended, and leaves it as a zombie.
@@ -42,7 +42,7 @@ impl Task {
     /// That of the system call.
     pub fn wait(&self) -> io::Result<()> {
         loop {
-            match waitid(Id::Pid(self.pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+            match waitid(Id::Pid(self.child.pid()), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
                 // nix has no name for a real-time signal, and says EINVAL for a process that one has killed.
                 Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::EINVAL) => return Ok(()),
                 Ok(_) | Err(Errno::EINTR) => {}
@@ -75,7 +75,7 @@ impl Task {
     /// That of the system call.
     pub fn reap_with_usage(self) -> io::Result<(TaskEnd, Usage)> {
         loop {
-            if let Change::Ended { status, usage } = raw::wait(self.pid)? {
+            if let Change::Ended { status, usage } = raw::wait(self.child.pid())? {
                 return Ok((end_of(status), usage));
             }
         }

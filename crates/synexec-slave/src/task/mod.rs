@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use synexec_host::events::tell;
-use synexec_host::process::{ProcessGroup, Sample, Start, Task, TaskCommand};
+use synexec_host::process::{ProcessGroup, Sample, Start, Task, TaskCommand, family};
 use synexec_proto::message::{Guest, Held, Reason, TaskEnded};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
@@ -101,17 +101,18 @@ impl TaskThread {
         self.order(Order::Release(at.map_or(When::AtOnce, When::At)));
     }
 
-    /// Sends the task's process group a signal, also while it waits for its start.
-    pub fn signal(&self, signal: Signal) {
+    /// Its first process has been reaped, and the group's number can come to mean another.
+    pub fn has_ended(&mut self) {
+        self.group = None;
+    }
+
+    /// Sends the task's process group a signal, also while it waits for its start; gives the group.
+    pub fn signal(&self, signal: Signal) -> Option<ProcessGroup> {
         if let Some(Err(error)) = self.group.map(|group| group.signal(signal)) {
             log::error!("cannot send the task {signal}: {error}");
         }
         self.order(Order::Hurry);
-    }
-
-    /// Whether nobody of the task's process group is left.
-    pub fn is_empty(&self) -> bool {
-        self.group.is_none_or(ProcessGroup::is_empty)
+        self.group
     }
 
     /// How far the task is; none when it is gone.
@@ -137,9 +138,8 @@ impl Drop for TaskThread {
 }
 
 impl EndedTask {
-    /// Reaps the process; gives its life, and whether others of its group are left.
+    /// Reaps the process; gives its life, and whether others of its family are left.
     pub fn reap(self) -> (TaskEnded, bool) {
-        let group = self.task.group();
         let (end, usage) = match self.task.reap_with_usage() {
             Ok((end, usage)) => (end, Some(usage)),
             Err(error) => {
@@ -159,6 +159,6 @@ impl EndedTask {
             guest: Some(self.guest),
             output: None,
         };
-        (ended, !group.is_empty())
+        (ended, !family::is_gone())
     }
 }

@@ -1,0 +1,102 @@
+//! The children of this process: those that it has made, and those that it has adopted.
+//!
+//! As a child subreaper, prctl(2), it becomes the parent of whatever a task has started and left, however far that has
+//! got away (setsid, a fork behind a fork). So what tasks start is its family as long as it lives, and when it dies its
+//! zombies are reaped here. A child of our own making is left to the thread that waits for it.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::{ForkResult, Pid, fork};
+
+use super::raw::{self, Children};
+
+/// Held across a fork and the note of it, so that no child is taken for an adopted one.
+static CENSUS: Mutex<Census> = Mutex::new(Census { adopts: false, own: Vec::new() });
+
+#[derive(Debug)]
+struct Census {
+    adopts: bool,
+    /// Children that somebody waits for.
+    own: Vec<Pid>,
+}
+
+/// A child of our own making. It is to be reaped before this is dropped.
+#[derive(Debug)]
+pub(super) struct OwnChild(Pid);
+
+/// Makes this process adopt what its tasks leave, and reap it. To be called before the first thread is started.
+///
+/// # Errors
+/// Those of the system calls, or when no thread is to be had.
+pub fn adopt_orphans() -> io::Result<()> {
+    set_child_subreaper(true)?;
+    let child_ended = SigSet::from_iter([Signal::SIGCHLD]);
+    child_ended.thread_block()?;
+    census().adopts = true;
+    let reap = move || {
+        while child_ended.wait().is_ok() {
+            // Where this fails, the next signal tries again.
+            let _ = census().reap_adopted();
+        }
+    };
+    thread::Builder::new().name("reaper".into()).spawn(reap).map(drop)
+}
+
+/// Whether this process has no child left, and therefore nothing that tasks have started.
+pub(super) fn has_none() -> bool {
+    matches!(census().reap_adopted(), Ok(Children::None))
+}
+
+impl OwnChild {
+    /// Forks; none in the child.
+    ///
+    /// # Safety
+    /// As for `fork`: the child of a process with threads may only do what is async-signal-safe.
+    pub(super) unsafe fn fork() -> io::Result<Option<Self>> {
+        let mut census = census();
+        // SAFETY: the caller's promise. The child only lets go of the lock, which allocates nothing.
+        match unsafe { fork() }? {
+            ForkResult::Child => Ok(None),
+            ForkResult::Parent { child } => {
+                census.own.push(child);
+                Ok(Some(Self(child)))
+            }
+        }
+    }
+
+    /// Its process id.
+    pub(super) fn pid(&self) -> Pid {
+        self.0
+    }
+}
+
+impl Drop for OwnChild {
+    fn drop(&mut self) {
+        let mut census = census();
+        census.own.retain(|own| *own != self.0);
+        // While its zombie was there, those behind it were not seen. Where this fails, the next signal tries again.
+        let _ = census.reap_adopted();
+    }
+}
+
+impl Census {
+    /// Reaps who is dead and was adopted; gives what is left. A dead child of our own making hides the others, but not
+    /// for long.
+    fn reap_adopted(&self) -> io::Result<Children> {
+        loop {
+            match raw::look_at_children()? {
+                Children::Dead(pid) if self.adopts && !self.own.contains(&pid) => raw::reap(pid)?,
+                left => return Ok(left),
+            }
+        }
+    }
+}
+
+/// A thread that panicked meanwhile has left nothing half done.
+fn census() -> MutexGuard<'static, Census> {
+    CENSUS.lock().unwrap_or_else(PoisonError::into_inner)
+}
