@@ -20,7 +20,7 @@ use synexec_host::identity::{Identity, IdentityError};
 use synexec_host::interfaces::{self, Interface, InterfaceError};
 use synexec_host::key_file::KeyFileError;
 use synexec_host::names::user_name;
-use synexec_host::process::adopt_orphans;
+use synexec_host::process::{adopt_orphans, keeper};
 use synexec_host::{daemon, logging, signals};
 use synexec_proto::transport::ProbeListener;
 
@@ -58,6 +58,7 @@ fn run(options: &Options) -> Result<ExitStatus> {
         let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_slave"));
         daemon::into_background(&daemon::open_log(&path)?)?;
     }
+    keeper::start(&work_dir.payload_path()).context("cannot start a keeper of the tasks")?;
     let signals = signals::block().context("cannot block signals")?;
     adopt_orphans().context("cannot become the parent of what tasks leave")?;
     let network = Network::new(options, key, listener);

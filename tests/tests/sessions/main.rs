@@ -14,6 +14,7 @@ mod instant;
 mod interfaces;
 mod joining;
 mod keys;
+mod leftovers;
 mod limits;
 mod live;
 mod lost;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         limits::TESTS,
         shortages::TESTS,
         ends::TESTS,
+        leftovers::TESTS,
         interfaces::TESTS,
         once::TESTS,
         outputs::TESTS,

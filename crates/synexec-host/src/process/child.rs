@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 
 use nix::libc;
-use nix::sys::signal::SigSet;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{
     AccessFlags, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgid, setgroups, setsid, setuid,
 };
@@ -32,6 +33,8 @@ pub(super) struct Child<'a> {
     pub(super) input: &'a File,
     pub(super) output: &'a File,
     pub(super) other: Option<Other<'a>>,
+    /// Whether it dies with the thread that forked it, which lives as long as it does.
+    pub(super) is_kept: bool,
     /// Opened by one byte; closed when the parent is gone.
     pub(super) gate: PipeReader,
     /// Closed by exec.
@@ -66,6 +69,10 @@ impl Child<'_> {
     }
 
     fn wait_and_execute(&mut self) -> io::Result<Infallible> {
+        if self.is_kept {
+            // After becoming another user, which takes it back.
+            set_pdeathsig(Signal::SIGKILL)?;
+        }
         self.tell(READY)?;
         self.wait_at_the_gate()?;
         Err(self.image.execute())

@@ -4,10 +4,11 @@
 //! got away (setsid, a fork behind a fork). So what tasks start is its family as long as it lives, and when it dies its
 //! zombies are reaped here. A child of our own making is left to the thread that waits for it.
 
-use std::io;
+use std::io::{self, PipeWriter, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{ForkResult, Pid, fork};
@@ -15,13 +16,23 @@ use nix::unistd::{ForkResult, Pid, fork};
 use super::raw::{self, Children};
 
 /// Held across a fork and the note of it, so that no child is taken for an adopted one.
-static CENSUS: Mutex<Census> = Mutex::new(Census { adopts: false, own: Vec::new() });
+static CENSUS: Mutex<Census> = Mutex::new(Census { adopts: false, own: Vec::new(), kept: None });
 
 #[derive(Debug)]
 struct Census {
     adopts: bool,
     /// Children that somebody waits for.
     own: Vec<Pid>,
+    kept: Option<Kept>,
+}
+
+/// The way to the keeper.
+#[derive(Debug)]
+struct Kept {
+    pipe: PipeWriter,
+    mark: String,
+    /// The session that it was told last.
+    told: i32,
 }
 
 /// A child of our own making. It is to be reaped before this is dropped.
@@ -46,6 +57,19 @@ pub fn adopt_orphans() -> io::Result<()> {
     thread::Builder::new().name("reaper".into()).spawn(reap).map(drop)
 }
 
+/// All tasks from now on are kept: they get this mark, die with their parent, and the keeper at this pipe is told.
+pub(super) fn are_kept(pipe: PipeWriter, mark: String) -> io::Result<()> {
+    // A keeper that somebody has stopped is not to stop this process.
+    fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    census().kept = Some(Kept { pipe, mark, told: 0 });
+    Ok(())
+}
+
+/// By which the keeper knows tasks, if there is one.
+pub(super) fn mark() -> Option<String> {
+    census().kept.as_ref().map(|kept| kept.mark.clone())
+}
+
 /// Whether this process has no child left, and therefore nothing that tasks have started.
 pub(super) fn has_none() -> bool {
     matches!(census().reap_adopted(), Ok(Children::None))
@@ -63,6 +87,7 @@ impl OwnChild {
             ForkResult::Child => Ok(None),
             ForkResult::Parent { child } => {
                 census.own.push(child);
+                census.tell_keeper(child.as_raw());
                 Ok(Some(Self(child)))
             }
         }
@@ -86,12 +111,27 @@ impl Drop for OwnChild {
 impl Census {
     /// Reaps who is dead and was adopted; gives what is left. A dead child of our own making hides the others, but not
     /// for long.
-    fn reap_adopted(&self) -> io::Result<Children> {
-        loop {
+    fn reap_adopted(&mut self) -> io::Result<Children> {
+        let left = loop {
             match raw::look_at_children()? {
                 Children::Dead(pid) if self.adopts && !self.own.contains(&pid) => raw::reap(pid)?,
-                left => return Ok(left),
+                left => break left,
             }
+        };
+        if left == Children::None {
+            self.tell_keeper(0);
+        }
+        Ok(left)
+    }
+
+    /// Tells the keeper in which session the task is; 0 when nothing is left of it.
+    fn tell_keeper(&mut self, session: i32) {
+        let Some(kept) = self.kept.as_mut().filter(|kept| kept.told != session) else { return };
+        kept.told = session;
+        if let Err(error) = kept.pipe.write_all(&session.to_ne_bytes())
+            && error.kind() == io::ErrorKind::BrokenPipe
+        {
+            log::warn!("the keeper is gone; if this slave is killed, what its task has started may go on");
         }
     }
 }

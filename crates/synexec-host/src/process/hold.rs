@@ -20,8 +20,9 @@ use nix::unistd::Pid;
 use synexec_proto::message::Held;
 
 use super::child::{Child, Other};
-use super::children::OwnChild;
+use super::children::{self, OwnChild};
 use super::interpreter;
+use super::keeper;
 use super::privileges::gains_privileges;
 use super::raw::{self, Change};
 use super::refusal::{READY, Refusal};
@@ -61,7 +62,10 @@ impl TaskCommand {
     /// Makes the task ready and holds it before exec.
     pub(super) fn fork(self) -> io::Result<HeldTask> {
         let (identity, payload) = (self.identity.as_ref(), self.payload.as_deref());
-        let image = ExecImage::new(&self.program, self.arguments, identity, &self.environment)?;
+        let mark = children::mark().map(|mark| (keeper::MARK, mark.into()));
+        let (is_kept, mut environment) = (mark.is_some(), self.environment);
+        environment.extend(mark);
+        let image = ExecImage::new(&self.program, self.arguments, identity, &environment)?;
         let payload_name = payload.map(|payload| CString::new(payload.as_os_str().as_bytes())).transpose()?;
         let other = identity.map(|identity| Other { identity, payload: payload_name.as_deref() });
         let input = File::open("/dev/null")?;
@@ -72,7 +76,8 @@ impl TaskCommand {
             None => {
                 drop((gate, report));
                 let output = &self.output;
-                Child { image: &image, input: &input, output, other, gate: their_gate, report: their_report }.run()
+                let gate = their_gate;
+                Child { image: &image, input: &input, output, other, is_kept, gate, report: their_report }.run()
             }
             Some(child) => {
                 drop((their_gate, their_report));

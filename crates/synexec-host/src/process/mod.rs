@@ -7,6 +7,7 @@ pub mod family;
 mod group;
 mod hold;
 mod interpreter;
+pub mod keeper;
 mod privileges;
 mod raw;
 mod refusal;

@@ -1,0 +1,174 @@
+//! Who ends a slave's tasks when the slave itself was killed, and so cannot.
+//!
+//! A small process of its own that waits at a pipe until the slave is gone. It cannot be the parent of what tasks start,
+//! as the slave is; so it finds that by a mark in the environment that every task gets, or by the session of the last
+//! task. Who has thrown away the one and left the other is not found.
+
+use std::convert::Infallible;
+use std::fs::{self, File};
+use std::io::{self, PipeReader, Read};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use nix::libc;
+use nix::sys::prctl::{set_child_subreaper, set_name};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, chdir, close, dup2_stderr, dup2_stdin, dup2_stdout, fork, getpid, setsid};
+
+use super::children;
+use super::stat::Stat;
+use crate::clock::monotonic_now;
+
+/// What the mark is called in a task's environment.
+pub(super) const MARK: &str = "SYNEXEC_TASK";
+
+/// How long it goes on to kill what does not die, or comes anew.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Pause between two looks at all processes.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How often nothing must be found: a process that is executing its program has no environment for a moment.
+const CLEAN_LOOKS: u32 = 2;
+
+/// Starts the keeper of this process, which also removes a file when this process was killed and could not. To be called
+/// before the first thread is started, and before [`super::adopt_orphans`], since the keeper is not to be adopted.
+///
+/// # Errors
+/// Those of the system calls.
+pub fn start(leftover: &Path) -> io::Result<()> {
+    let us = getpid();
+    if us == Pid::from_raw(1) {
+        // All others of its pid namespace end with it, pid_namespaces(7).
+        return Ok(());
+    }
+    let mark = format!("{us}-{}", monotonic_now().as_nanos());
+    let (slave, pipe) = io::pipe()?;
+    set_child_subreaper(false)?;
+    // SAFETY: there is no other thread yet.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            drop(pipe);
+            go_between(Keeper { slave, mark: format!("{MARK}={mark}"), leftover, session: Pid::from_raw(0) })
+        }
+        ForkResult::Parent { child } => match waitpid(child, None)? {
+            WaitStatus::Exited(_, 0) => children::are_kept(pipe, mark),
+            other => Err(io::Error::other(format!("the keeper could not be started: {other:?}"))),
+        },
+    }
+}
+
+/// Becomes the keeper's parent, and ends.
+fn go_between(keeper: Keeper<'_>) -> ! {
+    // SAFETY: there is no other thread in this process.
+    let status = match unsafe { fork() } {
+        Ok(ForkResult::Child) => {
+            let Err(_) = keeper.keep();
+            1
+        }
+        Ok(ForkResult::Parent { .. }) => 0,
+        Err(_) => 1,
+    };
+    // SAFETY: unlike exit, it runs nothing that the slave has registered.
+    unsafe { libc::_exit(status) }
+}
+
+#[derive(Debug)]
+struct Keeper<'a> {
+    /// Tells sessions, and is closed when the slave is gone.
+    slave: PipeReader,
+    /// As it stands in an environment.
+    mark: String,
+    leftover: &'a Path,
+    /// The session of the last task; 0 when nothing of it is left.
+    session: Pid,
+}
+
+impl Keeper<'_> {
+    fn keep(mut self) -> io::Result<Infallible> {
+        self.settle()?;
+        let mut session = [0; 4];
+        while self.slave.read_exact(&mut session).is_ok() {
+            self.session = Pid::from_raw(i32::from_ne_bytes(session));
+        }
+        self.end_all();
+        // Mostly it is gone.
+        let _ = fs::remove_file(self.leftover);
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Lets go of all that is the slave's: its session, directory, files, locks and sockets; and does not end with it.
+    fn settle(&self) -> io::Result<()> {
+        for ignored in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            // SAFETY: ignoring runs no code of ours.
+            unsafe { signal(ignored, SigHandler::SigIgn) }?;
+        }
+        setsid()?;
+        set_name(c"synexec_keeper")?;
+        chdir(c"/")?;
+        let nothing = File::options().read(true).write(true).open("/dev/null")?;
+        dup2_stdin(&nothing)?;
+        dup2_stdout(&nothing)?;
+        dup2_stderr(&nothing)?;
+        drop(nothing);
+        for descriptor in open_descriptors()? {
+            if descriptor > libc::STDERR_FILENO && descriptor != self.slave.as_raw_fd() {
+                // The descriptor that listed them is closed already.
+                let _ = close(descriptor);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_all(&self) {
+        let (since, mut clean_looks) = (monotonic_now(), 0);
+        while clean_looks < CLEAN_LOOKS && monotonic_now().since(since) < PATIENCE {
+            clean_looks = if self.kill_found() { 0 } else { clean_looks + 1 };
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Tells whether there was anybody.
+    fn kill_found(&self) -> bool {
+        let us = getpid();
+        let all = Stat::of_all().into_iter().flatten();
+        let found: Vec<_> = all.filter(|stat| stat.pid != us && stat.is_alive() && self.is_of_a_task(stat)).collect();
+        for stat in &found {
+            // This fails only for one that is gone already, or that has become another user's.
+            let _ = kill(stat.pid, Signal::SIGKILL);
+        }
+        !found.is_empty()
+    }
+
+    fn is_of_a_task(&self, stat: &Stat) -> bool {
+        let is_in_session = self.session != Pid::from_raw(0) && stat.session == self.session;
+        is_in_session || has_entry(&fs::read(format!("/proc/{}/environ", stat.pid)).unwrap_or_default(), &self.mark)
+    }
+}
+
+fn has_entry(environment: &[u8], entry: &str) -> bool {
+    environment.split(|byte| *byte == 0).any(|found| found == entry.as_bytes())
+}
+
+fn open_descriptors() -> io::Result<Vec<i32>> {
+    let entries = fs::read_dir("/proc/self/fd")?.flatten();
+    Ok(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_entry_is_the_mark() {
+        let environment = b"PATH=/bin\0SYNEXEC_TASK=12-34\0X=SYNEXEC_TASK=5-6\0";
+        assert!(has_entry(environment, "SYNEXEC_TASK=12-34"));
+        for other in ["SYNEXEC_TASK=12-3", "SYNEXEC_TASK=5-6", "SYNEXEC_TASK="] {
+            assert!(!has_entry(environment, other), "{other}");
+        }
+        assert!(!has_entry(b"", "SYNEXEC_TASK=12-34"));
+    }
+}

@@ -1,0 +1,208 @@
+//! What tasks leave behind, however far it has got away: it ends with the session.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use synexec_tests::fleet::{Fleet, is_alive};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::process::{Process, eventually};
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("leftovers::of_a_task_that_ended_by_itself", of_a_task_that_ended_by_itself),
+    ("leftovers::when_the_master_is_interrupted", when_the_master_is_interrupted),
+    ("leftovers::when_the_master_is_killed", when_the_master_is_killed),
+    ("leftovers::when_the_slave_is_killed", when_the_slave_is_killed),
+    ("leftovers::when_the_slave_is_told_to_end", when_the_slave_is_told_to_end),
+    ("leftovers::that_ignore_sigterm_are_killed", that_ignore_sigterm_are_killed),
+    ("leftovers::of_a_round_while_the_next_is_held", of_a_round_while_the_next_is_held),
+    ("leftovers::zombies_are_reaped_while_the_task_runs", zombies_are_reaped_while_the_task_runs),
+    ("leftovers::sessions_leave_no_descriptor_child_or_file", sessions_leave_no_descriptor_child_or_file),
+    ("leftovers::a_keeper_ends_with_its_slave", a_keeper_ends_with_its_slave),
+];
+
+/// Starts one of each kind: in its group, in a session of its own, one whose parent is gone, and one without any mark of
+/// where it came from. Tells the pids, its own first.
+const ALL_KINDS: &str = "sleep 1000 & a=$!
+    setsid sleep 1000 & b=$!
+    (setsid sh -c 'sleep 1000 & echo $! > far' &) ; until [ -s far ]; do sleep 0.01; done
+    env -i sleep 1000 & d=$!
+    echo pids $$ $a $b $(cat far) $d pids; rm far\n";
+
+/// What a task that goes on runs.
+fn lasting() -> String {
+    format!("/bin/sh :CONF:\n{ALL_KINDS}while :; do sleep 0.1; done\n")
+}
+
+fn pids(fleet: &Fleet) -> Result<Vec<String>> {
+    let output = fleet.wait_for_output(0, " pids\n")?;
+    let (_, pids) = output.split_once("pids ").context("pids")?;
+    Ok(pids.split_whitespace().take_while(|word| *word != "pids").map(str::to_owned).collect())
+}
+
+fn all_end(pids: &[String]) -> Result<()> {
+    eventually("the end of all that the task has started", || pids.iter().all(|pid| !is_alive(pid)).then_some(()))
+}
+
+/// A session whose task has started all kinds, and goes on.
+fn running(fleet: &Fleet, options: &[&str]) -> Result<(Process, Process, Vec<String>)> {
+    let slave = fleet.slave(0, options)?;
+    let master = fleet.master(1, &fleet.conf(lasting())?, &[])?;
+    let pids = pids(fleet)?;
+    ensure!(pids.len() == 5 && pids.iter().all(|pid| is_alive(pid)), "{pids:?}");
+    Ok((slave, master, pids))
+}
+
+fn of_a_task_that_ended_by_itself() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let finished = fleet.master(1, &fleet.conf(format!("/bin/sh :CONF:\n{ALL_KINDS}"))?, &[])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    all_end(&pids(&fleet)?)?;
+    slave.wait_for("ending what the task has left")?;
+    fleet.serves_a_session()?;
+    ensure!(slave.children()?.is_empty());
+    Ok(())
+}
+
+fn when_the_master_is_interrupted() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let (_slave, master, pids) = running(&fleet, &[])?;
+    master.signal(Signal::SIGINT)?;
+    ensure!(master.wait()?.code() == Some(130));
+    ensure!(pids.iter().all(|pid| !is_alive(pid)), "the end was told before all of the task was gone");
+    fleet.serves_a_session()?;
+    Ok(())
+}
+
+fn when_the_master_is_killed() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let (_slave, master, pids) = running(&fleet, &[])?;
+    master.signal(Signal::SIGKILL)?;
+    all_end(&pids)?;
+    fleet.serves_a_session()?;
+    Ok(())
+}
+
+fn when_the_slave_is_killed() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let (slave, _master, pids) = running(&fleet, &[])?;
+    let keeper = keeper_of(slave.pid())?;
+    slave.signal(Signal::SIGKILL)?;
+    all_end(&pids)?;
+    all_end(&[keeper])?;
+    let payload = fleet.guests[0].dir().join(format!("synexec_slave_conf.{}", slave.pid()));
+    ensure!(!payload.exists(), "the payload is left");
+    Ok(())
+}
+
+fn when_the_slave_is_told_to_end() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let (slave, _master, pids) = running(&fleet, &[])?;
+    slave.signal(Signal::SIGTERM)?;
+    ensure!(slave.wait()?.code() == Some(143));
+    ensure!(pids.iter().all(|pid| !is_alive(pid)), "the slave ended before its task");
+    Ok(())
+}
+
+fn that_ignore_sigterm_are_killed() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let script = "/bin/sh :CONF:\nsetsid sh -c 'trap \"\" TERM; echo pids $$ pids; while :; do sleep 0.1; done' &\n\
+                  until grep -q pids synexec.out; do sleep 0.01; done\n";
+    ensure!(fleet.master(1, &fleet.conf(script)?, &[])?.wait()?.code() == Some(0));
+    all_end(&pids(&fleet)?)?;
+    slave.wait_for("killing it")?;
+    fleet.serves_a_session()?;
+    Ok(())
+}
+
+fn of_a_round_while_the_next_is_held() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let script = "/bin/sh :CONF:\nsetsid sleep 1000 & echo pids $! pids\n";
+    let master = fleet.master(1, &fleet.conf(script)?, &["--rounds", "2", "--lead", "2000"])?;
+    let first = pids(&fleet)?;
+    slave.wait_for_count("conf accepted", 2)?;
+    ensure!(is_alive(&first[0]), "what the first round left ended before the session");
+    master.signal(Signal::SIGKILL)?;
+    all_end(&first)?;
+    fleet.serves_a_session()?;
+    ensure!(!slave.output_so_far().contains("killing it"), "{}", slave.output_so_far());
+    Ok(())
+}
+
+fn zombies_are_reaped_while_the_task_runs() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let script = "/bin/sh :CONF:\nfor n in $(seq 500); do (sh -c 'exit 0' &); done; echo made\n\
+                  while [ ! -e go ]; do sleep 0.05; done\n";
+    let master = fleet.master(1, &fleet.conf(script)?, &[])?;
+    fleet.wait_for_output(0, "made")?;
+    eventually("nothing but the task", || (slave.children().ok()?.len() == 1).then_some(()))?;
+    ensure!(!slave.output_so_far().contains("task ended"));
+    fs::write(fleet.guests[0].dir().join("go"), "")?;
+    ensure!(master.wait()?.code() == Some(0));
+    Ok(())
+}
+
+fn sessions_leave_no_descriptor_child_or_file() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let conf = fleet.conf("/bin/sh :CONF:\nsetsid sleep 1000 & (sleep 1000 &)\n")?;
+    let session = || -> Result<()> {
+        ensure!(fleet.master(1, &conf, &[])?.wait()?.code() == Some(0));
+        eventually("the slave to be idle", || slave.children().ok()?.is_empty().then_some(()))
+    };
+    let left = || -> Result<_> {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", slave.pid()))?.count();
+        let threads = fs::read_dir(format!("/proc/{}/task", slave.pid()))?.count();
+        let files: BTreeSet<_> =
+            fs::read_dir(fleet.guests[0].dir())?.flatten().map(|entry| entry.file_name()).collect();
+        Ok((descriptors, threads, files))
+    };
+    session()?;
+    let before = left()?;
+    for _ in 0..20 {
+        session()?;
+    }
+    // It may just be on its way back to discovery.
+    eventually("descriptors, threads and files as before", || (left().ok()? == before).then_some(()))
+}
+
+fn a_keeper_ends_with_its_slave() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let slave = fleet.slave(0, &[])?;
+        let keeper = eventually("the keeper", || keeper_of(slave.pid()).ok())?;
+        let descriptors: Vec<_> = fs::read_dir(format!("/proc/{keeper}/fd"))?.flatten().collect();
+        ensure!(descriptors.len() == 4, "it has more than its pipe open: {descriptors:?}");
+        for ignored in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            kill(Pid::from_raw(keeper.parse()?), ignored)?;
+        }
+        fleet.serves_a_session()?;
+        ensure!(is_alive(&keeper), "it did not stay");
+        slave.signal(signal)?;
+        slave.wait()?;
+        all_end(&[keeper])?;
+    }
+    Ok(())
+}
+
+/// Who waits at a pipe of this process.
+fn keeper_of(slave: Pid) -> Result<String> {
+    let pipes = |pid: &str| -> Vec<_> {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let targets = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("pipe:")).collect()
+    };
+    let of_slave = pipes(&slave.to_string());
+    let all = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let is_keeper = |pid: &String| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        name == "synexec_keeper\n" && pipes(pid).iter().any(|pipe| of_slave.contains(pipe))
+    };
+    all.into_iter().find(is_keeper).context("no keeper")
+}
