@@ -88,6 +88,11 @@ impl Prepared {
         self.place.is_some()
     }
 
+    /// Leaves the payload to a task that goes on.
+    pub fn abandon(self) {
+        std::mem::forget(self.payload);
+    }
+
     /// The command, ready to be held, and the file that it will write to.
     ///
     /// # Errors

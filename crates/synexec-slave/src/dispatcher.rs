@@ -83,6 +83,7 @@ impl Dispatcher {
             once: options.once,
             reconnect: options.common.reconnect(),
             max_conf: options.max_conf,
+            keeps_orphans: options.keeps_orphans(),
         };
         Ok(Self {
             slave: Slave::new(settings, monotonic_now()),
@@ -184,6 +185,8 @@ impl Dispatcher {
                 Action::EndConf => self.end_conf(),
                 Action::Hold { round } => self.hold(round),
                 Action::Discard => self.discard(),
+                Action::DropHeld => (self.task, self.output) = (None, None),
+                Action::Abandon => self.prepared.take().into_iter().for_each(Prepared::abandon),
                 Action::Release { at } => self.release(at),
                 Action::Signal(signal) => self.signal(signal),
                 Action::CheckStragglers => self.check_stragglers(),

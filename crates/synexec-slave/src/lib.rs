@@ -58,7 +58,9 @@ fn run(options: &Options) -> Result<ExitStatus> {
         let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_slave"));
         daemon::into_background(&daemon::open_log(&path)?)?;
     }
-    keeper::start(&work_dir.payload_path()).context("cannot start a keeper of the tasks")?;
+    if !options.keeps_orphans() {
+        keeper::start(&work_dir.payload_path()).context("cannot start a keeper of the tasks")?;
+    }
     let signals = signals::block().context("cannot block signals")?;
     adopt_orphans().context("cannot become the parent of what tasks leave")?;
     let network = Network::new(options, key, listener);

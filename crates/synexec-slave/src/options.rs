@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use clap::Parser;
 use clap::builder::RangedU64ValueParser;
+use clap::{Parser, ValueEnum};
 use synexec_host::interfaces::Interface;
 use synexec_host::names::host_name;
 use synexec_host::options::Common;
@@ -45,12 +45,30 @@ pub struct Options {
           value_parser = RangedU64ValueParser::<u64>::new().range(1..=CONF_MAX))]
     pub max_conf: u64,
 
+    /// What becomes of a task, and of all that it has started, when its session is over
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Orphans::Stop)]
+    pub orphan: Orphans,
+
     /// End after one session, with the task's own exit status
     #[arg(long)]
     pub once: bool,
 }
 
+/// What becomes of a task whose session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Orphans {
+    /// It is stopped
+    Stop,
+    /// It goes on, and the slave serves no other session until it has ended
+    Keep,
+}
+
 impl Options {
+    /// Whether a task goes on when its session is over.
+    pub fn keeps_orphans(&self) -> bool {
+        self.orphan == Orphans::Keep
+    }
+
     /// Whether only masters on this host can reach the slave.
     pub fn stays_on_loopback(&self, interface: Option<&Interface>) -> bool {
         let host = self.master.as_deref().map(|master| master.split(':').next().unwrap_or(master));

@@ -26,6 +26,8 @@ pub struct Settings {
     pub reconnect: Duration,
     /// The largest conf that is taken, in bytes.
     pub max_conf: u64,
+    /// Whether a task whose session is over goes on, where otherwise it is stopped.
+    pub keeps_orphans: bool,
 }
 
 /// Something that happened.
@@ -137,6 +139,10 @@ pub enum Action {
     },
     /// Remove what was stored, and end what is held.
     Discard,
+    /// End what is held; the task that was released before still needs what was stored.
+    DropHeld,
+    /// Leave what was stored to the task, which goes on without this program.
+    Abandon,
     /// Let the held command go: at this instant, or at once and then [`Event::Started`]. Later [`Event::TaskEnded`].
     Release {
         /// On this host's clock.

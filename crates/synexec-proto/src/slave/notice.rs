@@ -41,6 +41,8 @@ pub enum Notice {
     },
     /// The task is told to stop.
     Stopping,
+    /// The session is over, and its task is left to run.
+    Orphaned,
     /// What a task that ended by itself has left is told to end.
     EndingRest,
     /// The task has not stopped in time and is killed.
@@ -82,6 +84,7 @@ impl fmt::Display for Notice {
                 write!(f, "task ended: {end}; it was released {} µs after its instant", lateness.as_micros())
             }
             Self::Stopping => f.write_str("stopping the task"),
+            Self::Orphaned => f.write_str("what the task has started is left to run"),
             Self::EndingRest => f.write_str("ending what the task has left running"),
             Self::Killing => f.write_str("the task did not stop in time; killing it"),
             Self::LinkBroke { why, wait } => {

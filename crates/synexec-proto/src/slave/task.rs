@@ -9,6 +9,9 @@ use crate::time::MonotonicInstant;
 /// How often it is looked whether anybody is left of the task's family, once its first process has ended.
 const STRAGGLER_INTERVAL: Duration = Duration::from_millis(50);
 
+/// The same while they are left to run.
+const ORPHAN_INTERVAL: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Task {
     #[default]
@@ -21,6 +24,10 @@ pub(super) enum Task {
     /// It was released, or waits for its instant; a signal reaches it either way.
     Running,
     Stopping(Stop),
+    /// Its first process has ended, and the others are left to run.
+    Left {
+        check_at: MonotonicInstant,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +71,7 @@ impl Task {
                 *self = Self::Stopping(Stop { next: Some(kill), check_at: None, is_patient: true });
                 return Due::Signal(StopSignal::Terminate);
             }
-            Self::Idle | Self::Stopping(_) => {}
+            Self::Idle | Self::Stopping(_) | Self::Left { .. } => {}
         }
         Due::Nothing
     }
@@ -73,6 +80,11 @@ impl Task {
     pub(super) fn end_rest(&mut self, now: MonotonicInstant) {
         let terminate = (now, StopSignal::Terminate);
         *self = Self::Stopping(Stop { next: Some(terminate), check_at: Some(now), is_patient: true });
+    }
+
+    /// Begins to wait for the end of what such a task has left.
+    pub(super) fn await_rest(&mut self, now: MonotonicInstant) {
+        *self = Self::Left { check_at: now };
     }
 
     /// The first process has ended. Others are waited for only where the task is being stopped.
@@ -88,6 +100,7 @@ impl Task {
     pub(super) fn deadline(self) -> Option<MonotonicInstant> {
         match self {
             Self::Stopping(stop) => stop.next.map(|(at, _)| at).into_iter().chain(stop.check_at).min(),
+            Self::Left { check_at } => Some(check_at),
             Self::Idle | Self::Spawning { .. } | Self::Running => None,
         }
     }
@@ -95,7 +108,11 @@ impl Task {
     pub(super) fn advance(&mut self, now: MonotonicInstant) -> Due {
         match self {
             Self::Stopping(stop) => stop.advance(now),
-            Self::Idle | Self::Spawning { .. } | Self::Running => Due::Nothing,
+            Self::Left { check_at } if now >= *check_at => {
+                *check_at = now.plus(ORPHAN_INTERVAL);
+                Due::Check
+            }
+            Self::Idle | Self::Spawning { .. } | Self::Running | Self::Left { .. } => Due::Nothing,
         }
     }
 
@@ -107,7 +124,7 @@ impl Task {
                 *stopped = true;
                 return Due::Nothing;
             }
-            Self::Stopping(Stop { check_at: Some(_), .. }) => *self = Self::Idle,
+            Self::Stopping(Stop { check_at: Some(_), .. }) | Self::Left { .. } => *self = Self::Idle,
             Self::Running | Self::Stopping(_) => {
                 *self = Self::Stopping(Stop { next: None, check_at: None, is_patient: false });
             }

@@ -1,6 +1,7 @@
 //! The slave's state, and what each event does to it.
 
 mod conf;
+mod orphans;
 mod output;
 mod progress;
 mod resume;
@@ -227,7 +228,11 @@ impl Slave {
         self.link = Link::Gone;
         self.telling.end();
         self.output.forget_fetch();
-        self.stop(now);
+        if self.is_task_kept() {
+            self.tell(Notice::Orphaned);
+        } else {
+            self.stop(now);
+        }
         self.settle(now, now.plus(RETRY_INTERVAL));
     }
 
@@ -238,9 +243,7 @@ impl Slave {
         }
         self.report_end();
         if self.left_behind && (self.shutdown.is_some() || self.link == Link::Gone) {
-            // What is held for another round goes first; it would never end by itself.
-            self.discard_conf();
-            self.task.end_rest(now);
+            self.see_to_the_rest(now);
         } else if let Some(interrupt) = self.shutdown {
             self.exit(ExitCause::Interrupted(interrupt));
         } else if self.link == Link::Gone {

@@ -148,6 +148,9 @@ impl Slave {
             self.left_behind = false;
             let due = self.task.kill();
             self.carry_out(due);
+        } else if self.settings.keeps_orphans {
+            self.abandon();
+            self.stop(now);
         } else {
             self.stop(now);
         }

@@ -114,13 +114,15 @@ proptest! {
         dials: bool,
         once: bool,
         reconnects: bool,
+        keeps_orphans: bool,
         events in vec(nonsense(), 0..100),
         shutdown in prop::option::of(0..100_usize),
     ) {
         let mut now = START;
         let reconnect = secs(if reconnects { 10 } else { 0 });
-        let mut slave =
-            Slave::new(Settings { name: "vm".into(), instance: 7, dials, once, reconnect, max_conf: CONF_MAX }, now);
+        let (name, instance, max_conf) = ("vm".into(), 7, CONF_MAX);
+        let settings = Settings { name, instance, dials, once, reconnect, max_conf, keeps_orphans };
+        let mut slave = Slave::new(settings, now);
         let mut accepted = false;
         for (at, event) in events.into_iter().enumerate() {
             if let Some(event) = event {

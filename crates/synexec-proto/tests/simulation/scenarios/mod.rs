@@ -10,6 +10,7 @@ mod master_away;
 mod master_gone;
 mod once;
 mod originals;
+mod orphans;
 mod outputs;
 mod progress;
 mod rounds;

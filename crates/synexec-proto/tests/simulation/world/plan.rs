@@ -34,6 +34,7 @@ pub struct Plan {
     pub reconnect: Duration,
     /// The largest conf that it takes.
     pub max_conf: u64,
+    pub keeps_orphans: bool,
     pub clock: SimClock,
 }
 
@@ -90,6 +91,7 @@ impl Default for Plan {
             once: false,
             reconnect: Duration::ZERO,
             max_conf: CONF_MAX,
+            keeps_orphans: false,
             clock: SimClock::default(),
         }
     }

@@ -33,6 +33,7 @@ impl SimSlave {
             once: plan.once,
             reconnect: plan.reconnect,
             max_conf: plan.max_conf,
+            keeps_orphans: plan.keeps_orphans,
         };
         let (slave, rules) = (Slave::new(settings, plan.clock.show(boots)), SlaveRules::default());
         Self { slave, rules, host: Host::new(plan), log: Vec::new() }
@@ -156,7 +157,7 @@ impl SimSlave {
             Action::BeginConf(_) => self.host.begin_conf(),
             Action::StoreConf(bytes) => self.host.store(bytes),
             Action::EndConf => deeds.push(later(self.host.end_conf())),
-            Action::Discard => self.host.discard_conf(),
+            Action::Discard | Action::DropHeld | Action::Abandon => self.host.discard_conf(),
             Action::Hold { .. } => deeds.push(later(self.host.hold())),
             Action::Release { at } => {
                 let at = at.map(|shown| self.host.plan.clock.when(shown));

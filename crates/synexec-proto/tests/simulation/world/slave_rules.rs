@@ -70,6 +70,8 @@ impl SlaveRules {
                 (self.conf_accepted, self.held) = (false, false);
                 (self.started, self.resuming, self.unacknowledged) = (false, false, false);
             }
+            Action::DropHeld => self.held = false,
+            Action::Abandon => (self.task, self.left) = (false, false),
             Action::Hold { .. } => {
                 assert!(self.conf_accepted, "a hold without an accepted conf");
                 assert!(!self.task && !self.to_report, "holds a second task");
