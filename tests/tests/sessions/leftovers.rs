@@ -18,6 +18,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("leftovers::when_the_slave_is_told_to_end", when_the_slave_is_told_to_end),
     ("leftovers::that_ignore_sigterm_are_killed", that_ignore_sigterm_are_killed),
     ("leftovers::of_a_round_while_the_next_is_held", of_a_round_while_the_next_is_held),
+    ("leftovers::orphans_are_kept_where_the_user_wants_that", orphans_are_kept_where_the_user_wants_that),
+    ("leftovers::a_slave_that_ends_leaves_kept_orphans", a_slave_that_ends_leaves_kept_orphans),
     ("leftovers::zombies_are_reaped_while_the_task_runs", zombies_are_reaped_while_the_task_runs),
     ("leftovers::sessions_leave_no_descriptor_child_or_file", sessions_leave_no_descriptor_child_or_file),
     ("leftovers::a_keeper_ends_with_its_slave", a_keeper_ends_with_its_slave),
@@ -34,6 +36,28 @@ const ALL_KINDS: &str = "sleep 1000 & a=$!
 /// What a task that goes on runs.
 fn lasting() -> String {
     format!("/bin/sh :CONF:\n{ALL_KINDS}while :; do sleep 0.1; done\n")
+}
+
+/// What would be there for long if a test fails.
+struct Pids(Vec<String>);
+
+impl Pids {
+    fn kill(&self) {
+        for pid in self.0.iter().filter(|pid| is_alive(pid)).filter_map(|pid| pid.parse().ok()) {
+            // One that has ended meanwhile needs no signal.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+
+    fn all_live(&self) -> bool {
+        self.0.iter().all(|pid| is_alive(pid))
+    }
+}
+
+impl Drop for Pids {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 fn pids(fleet: &Fleet) -> Result<Vec<String>> {
@@ -131,6 +155,40 @@ fn of_a_round_while_the_next_is_held() -> Result<()> {
     all_end(&first)?;
     fleet.serves_a_session()?;
     ensure!(!slave.output_so_far().contains("killing it"), "{}", slave.output_so_far());
+    Ok(())
+}
+
+const KEEP: &[&str] = &["--orphan", "keep"];
+
+fn orphans_are_kept_where_the_user_wants_that() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let (slave, master, pids) = running(&fleet, KEEP)?;
+    let pids = Pids(pids);
+    ensure!(keeper_of(slave.pid()).is_err(), "a keeper, and nothing to keep");
+    master.signal(Signal::SIGKILL)?;
+    slave.wait_for("is left to run")?;
+    let second = fleet.master(1, &fleet.conf("/bin/true\n")?, &[])?;
+    // Its first process ends, and then one after another.
+    for pid in &pids.0 {
+        ensure!(pids.0.iter().skip_while(|other| *other != pid).all(|pid| is_alive(pid)), "one did not go on");
+        ensure!(!second.output_so_far().contains("joined: 1"), "the slave did not wait");
+        kill(Pid::from_raw(pid.parse()?), Signal::SIGTERM)?;
+        eventually("the end of one", || (!is_alive(pid)).then_some(()))?;
+    }
+    ensure!(second.wait()?.code() == Some(0));
+    Ok(())
+}
+
+fn a_slave_that_ends_leaves_kept_orphans() -> Result<()> {
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let fleet = Fleet::new(1)?;
+        let (slave, _master, pids) = running(&fleet, KEEP)?;
+        let pids = Pids(pids);
+        slave.signal(signal)?;
+        slave.wait()?;
+        let payload = fleet.guests[0].dir().join(format!("synexec_slave_conf.{}", slave.pid()));
+        ensure!(pids.all_live() && payload.exists(), "{}", slave.output_so_far());
+    }
     Ok(())
 }
 

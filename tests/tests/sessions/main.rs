@@ -33,6 +33,7 @@ mod steal;
 mod strangers;
 mod summary;
 mod terminal;
+mod user;
 
 #[path = "../schema/mod.rs"]
 mod schema;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         shortages::TESTS,
         ends::TESTS,
         leftovers::TESTS,
+        user::TESTS,
         interfaces::TESTS,
         once::TESTS,
         outputs::TESTS,
