@@ -27,6 +27,7 @@ mod report_files;
 mod report_table;
 mod reports;
 mod rounds;
+mod service;
 mod shortages;
 mod starting;
 mod steal;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         progress::TESTS,
         check::TESTS,
         daemons::TESTS,
+        service::TESTS,
         fio::TESTS,
         keys::TESTS,
         strangers::TESTS,
