@@ -20,6 +20,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("leftovers::of_a_round_while_the_next_is_held", of_a_round_while_the_next_is_held),
     ("leftovers::orphans_are_kept_where_the_user_wants_that", orphans_are_kept_where_the_user_wants_that),
     ("leftovers::a_slave_that_ends_leaves_kept_orphans", a_slave_that_ends_leaves_kept_orphans),
+    ("leftovers::what_was_there_before_the_slave_is_spared", what_was_there_before_the_slave_is_spared),
     ("leftovers::zombies_are_reaped_while_the_task_runs", zombies_are_reaped_while_the_task_runs),
     ("leftovers::sessions_leave_no_descriptor_child_or_file", sessions_leave_no_descriptor_child_or_file),
     ("leftovers::a_keeper_ends_with_its_slave", a_keeper_ends_with_its_slave),
@@ -189,6 +190,21 @@ fn a_slave_that_ends_leaves_kept_orphans() -> Result<()> {
         let payload = fleet.guests[0].dir().join(format!("synexec_slave_conf.{}", slave.pid()));
         ensure!(pids.all_live() && payload.exists(), "{}", slave.output_so_far());
     }
+    Ok(())
+}
+
+/// A shell has started something, and then executes the slave in its own place.
+fn what_was_there_before_the_slave_is_spared() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let shell = ["sh", "-c", "sleep 1000 & exec \"$@\"", "sh"];
+    let slave = fleet.slave_through(0, &shell, &[])?;
+    let before = Pids(eventually("what the shell starts", || slave.children().ok().filter(|pids| !pids.is_empty()))?);
+    ensure!(fleet.master(1, &fleet.conf(format!("/bin/sh :CONF:\n{ALL_KINDS}"))?, &[])?.wait()?.code() == Some(0));
+    all_end(&pids(&fleet)?)?;
+    fleet.serves_a_session()?;
+    ensure!(before.all_live() && slave.children()? == before.0);
+    slave.signal(Signal::SIGTERM)?;
+    ensure!(slave.wait()?.code() == Some(143) && before.all_live());
     Ok(())
 }
 

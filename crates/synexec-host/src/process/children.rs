@@ -11,18 +11,21 @@ use std::thread;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{ForkResult, Pid, fork};
+use nix::unistd::{ForkResult, Pid, fork, getpid};
 
+use super::family;
 use super::raw::{self, Children};
 
 /// Held across a fork and the note of it, so that no child is taken for an adopted one.
-static CENSUS: Mutex<Census> = Mutex::new(Census { adopts: false, own: Vec::new(), kept: None });
+static CENSUS: Mutex<Census> = Mutex::new(Census { adopts: false, own: Vec::new(), foreign: Vec::new(), kept: None });
 
 #[derive(Debug)]
 struct Census {
     adopts: bool,
     /// Children that somebody waits for.
     own: Vec<Pid>,
+    /// Children that were there before: of a shell that has executed this program in its place. They are no task's.
+    foreign: Vec<Pid>,
     kept: Option<Kept>,
 }
 
@@ -47,7 +50,8 @@ pub fn adopt_orphans() -> io::Result<()> {
     set_child_subreaper(true)?;
     let child_ended = SigSet::from_iter([Signal::SIGCHLD]);
     child_ended.thread_block()?;
-    census().adopts = true;
+    let foreign = family::children_of(getpid());
+    (census().adopts, census().foreign) = (true, foreign);
     let reap = move || {
         while child_ended.wait().is_ok() {
             // Where this fails, the next signal tries again.
@@ -70,7 +74,12 @@ pub(super) fn mark() -> Option<String> {
     census().kept.as_ref().map(|kept| kept.mark.clone())
 }
 
-/// Whether this process has no child left, and therefore nothing that tasks have started.
+/// Children that are no task's.
+pub(super) fn foreign() -> Vec<Pid> {
+    census().foreign.clone()
+}
+
+/// Whether this process has no child left that is not foreign, and therefore nothing that tasks have started.
 pub(super) fn has_none() -> bool {
     matches!(census().reap_adopted(), Ok(Children::None))
 }
@@ -114,7 +123,11 @@ impl Census {
     fn reap_adopted(&mut self) -> io::Result<Children> {
         let left = loop {
             match raw::look_at_children()? {
-                Children::Dead(pid) if self.adopts && !self.own.contains(&pid) => raw::reap(pid)?,
+                Children::Dead(pid) if self.adopts && !self.own.contains(&pid) => {
+                    raw::reap(pid)?;
+                    self.foreign.retain(|foreign| *foreign != pid);
+                }
+                Children::Living if self.are_all_foreign() => break Children::None,
                 left => break left,
             }
         };
@@ -122,6 +135,10 @@ impl Census {
             self.tell_keeper(0);
         }
         Ok(left)
+    }
+
+    fn are_all_foreign(&self) -> bool {
+        !self.foreign.is_empty() && family::children_of(getpid()).iter().all(|child| self.foreign.contains(child))
     }
 
     /// Tells the keeper in which session the task is; 0 when nothing is left of it.

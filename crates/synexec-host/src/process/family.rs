@@ -25,8 +25,9 @@ pub fn is_gone() -> bool {
 /// The first one, when all others had their signal.
 pub fn signal(signal: Signal, served: Option<super::ProcessGroup>) -> io::Result<()> {
     let (us, mut told, mut result) = (getpid(), BTreeSet::new(), Ok(()));
+    let foreign = children::foreign();
     for _ in 0..ROUNDS {
-        let family = descendants(us);
+        let family = descendants(us, &foreign);
         let fresh: Vec<Pid> = family.iter().copied().filter(|pid| *pid != us && told.insert(*pid)).collect();
         if fresh.is_empty() {
             break;
@@ -57,17 +58,18 @@ fn signal_one(pid: Pid, signal: Signal, is_meant: impl Fn(&Stat) -> bool) -> io:
     }
 }
 
-/// A process and all that come from it.
-fn descendants(from: Pid) -> BTreeSet<Pid> {
+/// A process and all that come from it, but for those who are foreign and what comes from them.
+fn descendants(from: Pid, foreign: &[Pid]) -> BTreeSet<Pid> {
     let (mut found, mut unvisited) = (BTreeSet::from([from]), vec![from]);
     while let Some(parent) = unvisited.pop() {
-        unvisited.extend(children_of(parent).into_iter().filter(|child| found.insert(*child)));
+        let ours = children_of(parent).into_iter().filter(|child| !foreign.contains(child));
+        unvisited.extend(ours.filter(|child| found.insert(*child)));
     }
     found
 }
 
 /// The kernel has lists of them, unless it was built without.
-fn children_of(parent: Pid) -> Vec<Pid> {
+pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
     let Ok(threads) = fs::read_dir(format!("/proc/{parent}/task")) else { return Vec::new() };
     let mut children = Vec::new();
     for thread in threads.flatten() {
@@ -94,10 +96,12 @@ mod tests {
     fn those_who_left_the_group_are_found_with_and_without_the_kernels_lists() {
         let mut shell = Command::new("/bin/sh").args(["-c", "setsid sleep 1000 & sleep 1000 & wait"]).spawn().unwrap();
         let pid = Pid::from_raw(shell.id().try_into().unwrap());
-        let mut family = descendants(pid);
+        let mut family = descendants(pid, &[]);
         while family.len() < 3 {
-            family = descendants(pid);
+            family = descendants(pid, &[]);
         }
+        let first = *family.iter().find(|member| **member != pid).unwrap();
+        assert_eq!(descendants(pid, &[first]).len(), 2);
         let mut found = looked_for_everywhere(pid);
         found.push(pid);
         assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), family);
