@@ -53,7 +53,7 @@ impl Slave {
         }
         self.discard_conf();
         self.telling.begin(None);
-        self.token = None;
+        (self.token, self.refusal) = (None, None);
         self.session = Some(ExitCause::NotStarted);
         true
     }
@@ -79,6 +79,7 @@ impl Slave {
             self.send_reason(Reason::new("a task is running"), Message::ConfNo);
         } else if matches!(self.conf, Conf::Held { .. } | Conf::Spent) {
             self.conf = Conf::Preparing;
+            self.refusal = None;
             self.push(Action::Hold { round: Some(round) });
         } else {
             self.send_reason(Reason::new("there is no conf to run"), Message::ConfNo);

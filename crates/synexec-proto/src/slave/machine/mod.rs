@@ -40,6 +40,8 @@ pub struct Slave {
     session: Option<ExitCause>,
     /// Of the task that ended last, until its master knows it.
     report: Option<UnacknowledgedEnd>,
+    /// Why the task was not started, which the master may not have heard.
+    refusal: Option<Reason>,
     /// With whom the last connection was.
     master: Option<SocketAddr>,
     /// By what the master knows this slave when the connection has broken.
@@ -97,6 +99,7 @@ impl Slave {
             task: Task::Idle,
             session: None,
             report: None,
+            refusal: None,
             master: None,
             token: None,
             resuming: None,

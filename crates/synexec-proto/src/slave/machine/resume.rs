@@ -71,10 +71,18 @@ impl Slave {
                 self.link = Link::Connected(Features::ours().agreed_with(*features));
                 self.tell(Notice::Resumed);
                 self.send(Message::Reply(None));
+                self.refuse_again();
                 self.settle(now, now);
             }
             Message::Probe(_) | Message::Bye => self.give_up(now),
             _ => {}
+        }
+    }
+
+    /// Nothing acknowledges a refusal, so whether it has arrived is not known.
+    fn refuse_again(&mut self) {
+        if let Some(reason) = self.refusal.clone() {
+            self.send_reason(reason, Message::ExecNo);
         }
     }
 

@@ -58,7 +58,7 @@ impl Slave {
     pub(super) fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) {
         self.conf = Conf::Spent;
         self.task = Task::Running;
-        self.report = None;
+        (self.report, self.refusal) = (None, None);
         self.output.begin();
         self.telling.start(at.unwrap_or(now));
         self.push(Action::Release { at });
@@ -66,6 +66,9 @@ impl Slave {
 
     fn refuse(&mut self, reason: Reason) {
         self.tell(Notice::Refused(reason.clone()));
+        if self.task.is_idle() {
+            self.refusal = Some(reason.clone());
+        }
         self.send_reason(reason, Message::ExecNo);
     }
 
