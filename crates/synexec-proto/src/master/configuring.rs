@@ -73,6 +73,8 @@ impl Configuring {
         for (peer, why) in all_gone {
             phase.lose(now, peer, why, actions);
         }
+        // Those that were done early were not watched since.
+        phase.advance(now, actions);
         phase
     }
 
