@@ -199,10 +199,11 @@ impl Fetching {
         (rows, self.slaves.into_members())
     }
 
-    /// A window is asked for now, and has to come at the slowest rate that still counts as coming.
+    /// A window is asked for now, and has to come at the slowest rate that still counts as coming, also when its
+    /// connection breaks meanwhile.
     fn asked(&self, now: Now) -> Unanswered {
         let time = Duration::from_secs(u64::from(WINDOW / SLOWEST_BYTES_PER_SECOND));
-        Unanswered::new(now.awake, self.lost_after.saturating_add(time))
+        Unanswered::new(now.awake, self.lost_after.saturating_add(time).saturating_add(self.reconnect))
     }
 
     fn wanted_count(&self) -> usize {

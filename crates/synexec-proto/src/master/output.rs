@@ -35,7 +35,8 @@ pub(super) struct OutputStream {
     position: u64,
     /// Bytes that may still come before the next mark.
     allowed: u64,
-    /// How often a window was asked for.
+    /// The number of the window that was asked for last. One that is asked for once more, since the connection broke,
+    /// stays the same, so that nobody wins time by coming back.
     asked: u64,
     hasher: Hasher,
     /// What has come and is too little to be handed on alone.
@@ -83,7 +84,7 @@ impl OutputStream {
             unstored: 0,
             state: State::Asked,
         };
-        stream.ask(actions);
+        stream.ask_next(actions);
         stream
     }
 
@@ -101,7 +102,7 @@ impl OutputStream {
 
     /// Which window it is the slave's turn to give.
     pub(super) fn awaited_window(&self) -> Option<u64> {
-        (self.state == State::Asked).then_some(self.asked)
+        matches!(self.state, State::Asked | State::Cut).then_some(self.asked)
     }
 
     /// Whether it is not the slave that is waited for, but what has come has to be stored.
@@ -137,7 +138,7 @@ impl OutputStream {
         }
         self.unstored = self.unstored.saturating_sub(1);
         match self.state {
-            State::Storing => self.ask(actions),
+            State::Storing => self.ask_next(actions),
             State::Ending(digest) if self.unstored == 0 => self.state = State::Complete(digest),
             _ => {}
         }
@@ -174,6 +175,12 @@ impl OutputStream {
         }
     }
 
+    fn ask_next(&mut self, actions: &mut Actions) {
+        self.asked += 1;
+        self.ask(actions);
+    }
+
+    /// Asks for what is left of a window, or as soon as the slave is there.
     fn ask(&mut self, actions: &mut Actions) {
         let Some(peer) = self.peer else {
             self.state = State::Cut;
@@ -182,7 +189,6 @@ impl OutputStream {
         let Request { window, follow, .. } = self.request;
         self.state = State::Asked;
         self.allowed = window.into();
-        self.asked += 1;
         actions.send(peer, Message::Fetch(Fetch { offset: self.position, length: window, follow }));
     }
 
@@ -244,7 +250,7 @@ impl OutputStream {
         if self.unstored > UNSTORED_MAX {
             self.state = State::Storing;
         } else {
-            self.ask(actions);
+            self.ask_next(actions);
         }
     }
 
@@ -334,9 +340,9 @@ mod tests {
         stream.cut();
         taken(&mut actions);
         stream.stored(ID, &mut actions);
-        assert_eq!((taken(&mut actions), stream.awaited_window()), (vec![], None));
+        assert_eq!((taken(&mut actions), stream.awaited_window()), (vec![], Some(3)));
         stream.reconnect(PEER, &mut actions);
-        assert_eq!(taken(&mut actions), [fetch(8)]);
+        assert_eq!((taken(&mut actions), stream.awaited_window()), (vec![fetch(8)], Some(3)));
     }
 
     #[test]
