@@ -67,7 +67,7 @@ impl Executing {
         let start = PhaseStart { phase: PhaseName::Executing, at: now.awake };
         let mut slaves = Roster::new(members, run);
         for member in slaves.iter_mut().map(|slave| &mut slave.member) {
-            (member.output, member.slowest_probe) = (None, Duration::ZERO);
+            (member.output, member.slowest_probe, member.reconnects) = (None, Duration::ZERO, 0);
         }
         if settings.outputs == OutputsWanted::Live {
             follow_all(&mut slaves, round, actions);
@@ -248,7 +248,10 @@ impl Executing {
 
     /// The rows of the round, and the slaves for another one.
     pub(super) fn into_rows(self) -> (Vec<Row>, Vec<Member>) {
-        let row = |slave: &Slave<Run>| if let Run::Done(row) = &slave.state { Some(Row::clone(row)) } else { None };
+        let row = |slave: &Slave<Run>| {
+            let Run::Done(row) = &slave.state else { return None };
+            Some(Row { reconnects: slave.member.reconnects, ..Row::clone(row) })
+        };
         (self.slaves.iter().filter_map(row).collect(), self.slaves.into_members())
     }
 

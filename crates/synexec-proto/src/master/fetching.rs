@@ -191,7 +191,7 @@ impl Fetching {
     pub(super) fn into_rows(self) -> (Vec<Row>, Vec<Member>) {
         let mut rows = self.rows;
         for (row, slave) in rows.iter_mut().zip(self.slaves.iter()) {
-            row.answered_late = slave.member.answered_late();
+            (row.answered_late, row.reconnects) = (slave.member.answered_late(), slave.member.reconnects);
             if let Fetch::Done(output) = &slave.state {
                 row.output = Some(output.clone());
             }

@@ -48,7 +48,7 @@ pub(super) struct Member {
     pub(super) token: Option<ResumeToken>,
     /// While its connection is broken and may be taken up again.
     pub(super) away: Option<Away>,
-    /// How often its connection was taken up again.
+    /// How often its connection was taken up again in this round.
     pub(super) reconnects: u32,
 }
 
