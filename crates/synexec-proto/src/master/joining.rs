@@ -57,7 +57,7 @@ impl Joining {
         let label_of_joined = label.clone();
         self.joined
             .insert(peer, Joined { label: label_of_joined, features, liveness, round_trip, instance, called: false });
-        actions.tell(Notice::Joined { slave: label, original, joined: self.joined.len(), slaves: self.wanted() });
+        actions.tell(Notice::Joined { slave: label, original, joined: self.joined.len(), slaves: self.asked_for() });
     }
 
     /// Any word from a slave shows that it is there.
@@ -156,7 +156,7 @@ impl Joining {
     pub(super) fn into_rows(mut self, now: Now, interrupted: bool, actions: &mut Actions) -> Vec<Row> {
         self.drop_silent(actions);
         if let (false, Some(wait)) = (interrupted, self.settings.wait) {
-            actions.tell(Notice::GaveUp { joined: self.joined.len(), slaves: self.wanted(), wait });
+            actions.tell(Notice::GaveUp { joined: self.joined.len(), slaves: self.asked_for(), wait });
         }
         let members = self.into_members(actions);
         for member in &members {
@@ -165,9 +165,14 @@ impl Joining {
         members.iter().map(|member| member.row(Outcome::Cancelled, now.monotonic)).collect()
     }
 
-    /// How many are to take part.
+    /// How many are to take part; where a quorum is enough, whoever is here, up to those that were asked for.
     fn wanted(&self) -> usize {
-        if self.is_settled { self.joined.len().max(self.quorum()) } else { count(self.settings.slaves) }
+        let all = self.asked_for();
+        if self.is_settled { self.joined.len().max(self.quorum()).min(all) } else { all }
+    }
+
+    fn asked_for(&self) -> usize {
+        count(self.settings.slaves)
     }
 
     /// How many are enough when the wait is over.
@@ -178,7 +183,7 @@ impl Joining {
     fn settle_for_quorum(&mut self, now: AwakeInstant, actions: &mut Actions) {
         let is_wait_over = self.give_up.is_some_and(|give_up| now >= give_up);
         if is_wait_over && !self.is_settled && self.settings.quorum.is_some() && self.joined.len() >= self.quorum() {
-            let (joined, slaves) = (self.joined.len(), self.wanted());
+            let (joined, slaves) = (self.joined.len(), self.asked_for());
             self.is_settled = true;
             actions.tell(Notice::QuorumReached { joined, slaves });
         }
@@ -202,7 +207,7 @@ impl Joining {
             return;
         };
         actions.close(peer);
-        actions.tell(Notice::Dropped { slave: slave.label, why, joined: self.joined.len(), slaves: self.wanted() });
+        actions.tell(Notice::Dropped { slave: slave.label, why, joined: self.joined.len(), slaves: self.asked_for() });
     }
 
     fn check_joined(&mut self, now: AwakeInstant, actions: &mut Actions) {
