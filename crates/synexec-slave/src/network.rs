@@ -115,7 +115,8 @@ impl Network {
                 read(reader, link, &events);
             }
             Err(error) => {
-                tell(&events, Event::Slave(slave::Event::ConnectFailed { why: format!("{error:#}") }));
+                let event = slave::Event::ConnectFailed { why: format!("{error:#}") };
+                tell(&events, Event::Link { link, event });
             }
         })
     }
