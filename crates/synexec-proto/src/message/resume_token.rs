@@ -11,7 +11,7 @@ pub struct ResumeToken([u8; TOKEN_LEN]);
 
 impl ResumeToken {
     /// The token with this number.
-    pub fn new(number: [u8; TOKEN_LEN]) -> Self {
+    pub const fn new(number: [u8; TOKEN_LEN]) -> Self {
         Self(number)
     }
 

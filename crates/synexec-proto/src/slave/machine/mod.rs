@@ -50,6 +50,8 @@ pub struct Slave {
     resuming: Option<Resuming>,
     /// Whether the last task has left others behind when it ended, and they may be there still.
     left_behind: bool,
+    /// When it was taken up again last.
+    resumed_at: Option<MonotonicInstant>,
     output: OutputState,
     telling: Telling,
     shutdown: Option<Interrupt>,
@@ -104,6 +106,7 @@ impl Slave {
             token: None,
             resuming: None,
             left_behind: false,
+            resumed_at: None,
             output: OutputState::default(),
             telling: Telling::default(),
             shutdown: None,

@@ -1,6 +1,6 @@
 //! Coming back to the master, when the connection has broken while a task was under way or its output is still wanted.
 
-use super::{Conf, Link, Slave};
+use super::{Conf, Link, RETRY_INTERVAL, Slave};
 use crate::message::{Capabilities, Feature, Features, Message};
 use crate::session::Disconnect;
 use crate::slave::{Action, Notice};
@@ -53,7 +53,12 @@ impl Slave {
         self.output.forget_fetch();
         self.report.iter_mut().for_each(|report| report.is_sent = false);
         self.resuming = Some(Resuming { until: now.plus(wait), why });
-        self.dial();
+        // One that breaks whenever it stands is not dialled all the time.
+        if self.resumed_at.is_some_and(|at| now.since(at) < RETRY_INTERVAL) {
+            self.link = Link::RetryAt(now.plus(RETRY_INTERVAL));
+        } else {
+            self.dial();
+        }
     }
 
     /// Says who it is on a connection that stands again.
@@ -67,7 +72,7 @@ impl Slave {
     pub(super) fn is_answered(&mut self, now: MonotonicInstant, message: &Message) {
         match message {
             Message::Probe(Some(Capabilities { features, token, .. })) if token.is_some() && *token == self.token => {
-                self.resuming = None;
+                (self.resuming, self.resumed_at) = (None, Some(now));
                 self.link = Link::Connected(Features::ours().agreed_with(*features));
                 self.tell(Notice::Resumed);
                 self.send(Message::Reply(None));
