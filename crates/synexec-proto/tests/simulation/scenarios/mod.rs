@@ -1,6 +1,8 @@
 //! Sessions that go as someone wrote them down.
 
+mod breaks_about_starts;
 mod clocks;
+mod coming_back;
 mod configuring;
 mod corners;
 mod executing;
@@ -8,10 +10,16 @@ mod interrupted;
 mod joining;
 mod master_away;
 mod master_gone;
+mod on_lost;
 mod once;
 mod originals;
 mod orphans;
 mod outputs;
+mod outputs_after_breaks;
 mod progress;
+mod quorum;
+mod reconnecting;
+mod returning;
 mod rounds;
 mod starting;
+mod timeout;

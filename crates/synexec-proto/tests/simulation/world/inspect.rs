@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use synexec_proto::master::{self, Notice, Outcome, OutputId, OutputStep, PeerId, Report, Row, Verdict};
-use synexec_proto::message::{Fetch, Message};
+use synexec_proto::message::{Fetch, Message, ResumeToken};
 use synexec_proto::slave;
 use synexec_proto::time::MonotonicInstant;
 
 use super::client::Client;
 use super::network::{address, link_of};
 use super::original::Original;
+use super::plan::Plan;
 use super::simulation::{Id, Power, World};
 use super::slave::SimSlave;
 use super::time::{START, secs};
@@ -58,6 +59,16 @@ impl World {
             Client::Ours(slave) => slave,
             other => panic!("{other:?} is not ours"),
         }
+    }
+
+    /// What a slave of ours and its host will do, to be changed before it happens.
+    pub fn sim_plan(&mut self, id: Id) -> &mut Plan {
+        &mut self.sim_mut(id).host.plan
+    }
+
+    /// The present instant.
+    pub fn time(&self) -> MonotonicInstant {
+        self.now
     }
 
     pub(super) fn sim_mut(&mut self, id: Id) -> &mut SimSlave {
@@ -161,6 +172,21 @@ impl World {
     pub fn said(&self, id: Id, wanted: impl Fn(&Message) -> bool) -> Vec<Duration> {
         let says = |action: &slave::Action| matches!(action, slave::Action::Send(message) if wanted(message));
         self.sim(id).log.iter().filter(|(_, action)| says(action)).map(|(at, _)| since_start(*at)).collect()
+    }
+
+    /// When a slave of ours told its user something like this.
+    pub fn slave_told(&self, id: Id, wanted: impl Fn(&slave::Notice) -> bool) -> Vec<Duration> {
+        let tells = |action: &slave::Action| matches!(action, slave::Action::Tell(notice) if wanted(notice));
+        self.sim(id).log.iter().filter(|(_, action)| tells(action)).map(|(at, _)| since_start(*at)).collect()
+    }
+
+    /// The token that the master gave to the slave of this rank.
+    pub fn token_of(&self, rank: u32) -> ResumeToken {
+        let token = |(_, action): &(MonotonicInstant, master::Action)| match action {
+            master::Action::SendConf { begin: Some(begin), .. } if begin.rank == rank => begin.token,
+            _ => None,
+        };
+        self.master.log.iter().find_map(token).expect("it was given one")
     }
 
     /// What the master asked for of a client's output, and when.

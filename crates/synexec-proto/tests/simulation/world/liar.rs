@@ -5,7 +5,7 @@ use std::time::Duration;
 use synexec_proto::digest::Digest;
 use synexec_proto::message::{
     Capabilities, ClockProbe, ClockReply, ConfBegin, Features, Fetch, Held, Message, OutputMark, OutputPlace, Reason,
-    TaskEnded,
+    ResumeToken, TaskEnded,
 };
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
@@ -54,6 +54,12 @@ pub enum Lie {
     EndlessOutput,
     /// It says that it cannot give its output.
     NoOutput,
+    /// Whenever it is asked for its output it leaves, and comes back.
+    ComesBack,
+    /// The same, after a byte of it.
+    ComesBackForEachByte,
+    /// Its release is an older one, that knows of no coming back; otherwise it does all that it should.
+    IsOlder,
 }
 
 #[derive(Debug)]
@@ -62,11 +68,12 @@ pub struct Liar {
     /// Bytes of conf to come.
     left: u64,
     connected: bool,
+    token: Option<ResumeToken>,
 }
 
 impl Liar {
     pub fn new(lie: Lie) -> Self {
-        Self { lie, left: 0, connected: false }
+        Self { lie, left: 0, connected: false, token: None }
     }
 
     /// It connects unasked.
@@ -75,11 +82,15 @@ impl Liar {
             Heard::Booted => vec![Deed::Connect],
             Heard::Connected => {
                 self.connected = true;
-                vec![Deed::Send(Message::Reply(Some(Capabilities::ours("liar"))))]
+                vec![Deed::Send(Message::Reply(Some(self.hello())))]
             }
             Heard::Said(frame) => match read(frame) {
                 Message::Fetch(_) if self.lie == Lie::EmptyParts => give(Vec::new()),
                 Message::Fetch(_) if self.lie == Lie::Trickle => give(vec![b'x']),
+                Message::Fetch(_) if self.lie == Lie::ComesBack => vec![Deed::Close, Deed::Connect],
+                Message::Fetch(_) if self.lie == Lie::ComesBackForEachByte => {
+                    vec![Deed::Send(Message::OutputPart(vec![b'x'])), Deed::Close, Deed::Connect]
+                }
                 Message::Fetch(fetch) => self.output(fetch).into_iter().map(Deed::Send).collect(),
                 message => self.answer(message).map(Deed::Send).into_iter().collect(),
             },
@@ -93,10 +104,22 @@ impl Liar {
         }
     }
 
+    fn hello(&self) -> Capabilities {
+        let hello = Capabilities::ours("liar").resuming(self.token);
+        if self.lie != Lie::IsOlder {
+            return hello;
+        }
+        let older = b"SYNX\x00\x01\x00\x00\x00\x00\x00\x00\x00\x7f";
+        Capabilities::decode(older).expect("it is whole").expect("it is one")
+    }
+
     fn answer(&mut self, message: Message) -> Option<Message> {
         match message {
             Message::Probe(_) => Some(Message::Reply(None)),
-            Message::ConfBegin(ConfBegin { length, .. }) => self.expect(length),
+            Message::ConfBegin(ConfBegin { length, token, .. }) => {
+                self.token = token;
+                self.expect(length)
+            }
             Message::ConfPart(bytes) => self.expect(self.left - u64::try_from(bytes.len()).expect("it is short")),
             Message::ClockProbe(ClockProbe { sent }) => self.clock(sent).map(Message::ClockReply),
             Message::Exec(Some(_)) if self.lie == Lie::NoStart => Some(Message::ExecNo(None)),

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use synexec_proto::master::{Action, Interrupt, Notice};
+use synexec_proto::master::{Action, Interrupt, Notice, Settings};
 use synexec_proto::session::{DEFAULT_LOST_AFTER, Disconnect};
 
 use super::client::{Heard, HostEvent};
 use super::link::{Side, Ways};
 use super::network::{News, Node};
-use super::plan::Refusal;
+use super::plan::{Plan, Refusal};
 use super::simulation::{Id, Power, World};
+use super::time::secs;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Order {
@@ -46,6 +47,15 @@ pub struct Cue {
 }
 
 impl World {
+    /// A world of two such slaves, in which connections that break are taken up again.
+    pub fn pair(settings: Settings, plan: Plan) -> Self {
+        let mut world = Self::new(Settings { reconnect: secs(10), ..settings });
+        for _ in 0..2 {
+            world.slave(Plan { reconnect: secs(10), ..plan });
+        }
+        world
+    }
+
     /// Has something happen this long after the start.
     pub fn at(&mut self, after: Duration, order: Order) {
         self.agenda.add(super::START.plus(after), (Node::Fate, News::Order(order)));

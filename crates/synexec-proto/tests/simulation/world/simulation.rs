@@ -260,7 +260,12 @@ impl World {
                 }
                 self.client_hears(id, heard);
             }
-            (Node::Client(id), News::Connected(_)) => self.client_hears(id, Heard::Connected),
+            (Node::Client(id), News::Connected(link)) => {
+                // It may have broken before it stood.
+                if self.links[link].is_open(Side::Client) {
+                    self.client_hears(id, Heard::Connected);
+                }
+            }
             (Node::Client(_), News::Bytes(link, bytes)) => self.arrives(link, Side::Client, &bytes),
             (Node::Client(_), News::Closed(link, why)) => self.hears_end(link, Side::Client, why),
             (Node::Master, News::Accepted(link)) => self.accepted(link),

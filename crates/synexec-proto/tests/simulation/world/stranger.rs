@@ -1,6 +1,6 @@
 //! Whoever connects and is no slave.
 
-use synexec_proto::message::Message;
+use synexec_proto::message::{Capabilities, Message, ResumeToken};
 use synexec_proto::wire::{Command, Header, SessionId};
 
 use super::client::{Deed, Heard};
@@ -18,6 +18,8 @@ pub enum Manner {
     HelloOnly,
     /// Says what only a slave that takes part has to say.
     Impostor,
+    /// Says that it is the member with this token.
+    Returns(ResumeToken),
 }
 
 #[derive(Debug)]
@@ -42,6 +44,9 @@ impl Stranger {
             Manner::OtherSession => vec![Deed::Utter(hello(u32::MAX))],
             Manner::HalfHeader => vec![Deed::Utter(hello(0).split_off(6))],
             Manner::HelloOnly => vec![Deed::Send(Message::Reply(None))],
+            Manner::Returns(token) => {
+                vec![Deed::Send(Message::Reply(Some(Capabilities::ours("back").resuming(Some(token)))))]
+            }
             Manner::Impostor => vec![Deed::Send(Message::ConfOk(None)), Deed::Send(Message::ExecOk(None))],
         }
     }
