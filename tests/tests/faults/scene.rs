@@ -95,7 +95,7 @@ impl Scene {
 
     /// Whether a guest's slave listens for probes, which it does just as long as it is in no session.
     pub fn is_in_discovery(&self, guest: usize) -> Result<bool> {
-        let sockets = self.fleet.guests[guest].enter(|| fs::read_to_string("/proc/thread-self/net/udp"))?;
+        let sockets = fs::read_to_string(format!("/proc/{}/net/udp", self.slave(guest)?.pid()))?;
         Ok(sockets.lines().any(|line| line.contains(":142D ")))
     }
 
