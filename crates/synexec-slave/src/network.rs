@@ -11,10 +11,11 @@ use synexec_host::allow::Allowed;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::tell;
 use synexec_host::interfaces;
+use synexec_proto::message::Capabilities;
 use synexec_proto::secure::{Key, Sealer};
 use synexec_proto::slave;
 use synexec_proto::transport::{self, Arrived, LinkReader, Messages, ProbeListener};
-use synexec_proto::wire::SessionId;
+use synexec_proto::wire::{Command, Frame, SessionId};
 
 use crate::dispatcher::{Event, LinkId};
 use crate::invitations::Invitations;
@@ -112,7 +113,7 @@ impl Network {
         spawn("link", move || match settings.connect(invited_by) {
             Ok(Linked { stream, reader, sealer, master }) => {
                 tell(&events, Event::Linked { link, stream, sealer, master });
-                read(reader, link, &events);
+                read(reader, link, settings.lost_after, &events);
             }
             Err(error) => {
                 let event = slave::Event::ConnectFailed { why: format!("{error:#}") };
@@ -153,10 +154,13 @@ impl Settings {
     }
 }
 
-fn read(mut reader: LinkReader, link: LinkId, events: &SyncSender<Event>) {
+fn read(mut reader: LinkReader, link: LinkId, lost_after: Duration, events: &SyncSender<Event>) {
     loop {
         match reader.next_frame() {
             Ok(Arrived { frame, at }) => {
+                if is_of_ours(&frame) {
+                    reader.be_patient(lost_after);
+                }
                 tell(events, Event::Link { link, event: slave::Event::Received { frame, at } });
             }
             Err(why) => {
@@ -165,6 +169,11 @@ fn read(mut reader: LinkReader, link: LinkId, events: &SyncSender<Event>) {
             }
         }
     }
+}
+
+/// Whether a master says with this that it is one of ours. An original has the original's time for each message.
+fn is_of_ours(frame: &Frame) -> bool {
+    frame.command() == Command::Probe && matches!(Capabilities::decode(frame.data()), Ok(Some(_)))
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {

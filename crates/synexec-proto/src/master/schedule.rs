@@ -39,7 +39,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// A schedule for slaves of which the slowest took this long to answer. The lead is the user's, or follows from
-    /// that; when the user's has turned out too short, both count. It doubles with each attempt before.
+    /// that; what follows doubles with each attempt before, and when the user's has turned out too short, both count.
     pub(super) fn new(
         now: MonotonicInstant,
         slowest: Duration,
@@ -49,7 +49,7 @@ impl Schedule {
     ) -> Self {
         let measured = volley(slowest, slaves) * VOLLEYS;
         let first = lead.unwrap_or(measured);
-        let repeated = first.max(measured).saturating_mul(1 << attempts.min(16)).min(REPEATED_MAX);
+        let repeated = measured.saturating_mul(1 << attempts.min(16)).min(REPEATED_MAX);
         let ahead = if attempts == 0 { first } else { first.max(repeated) };
         let instant = now.plus(ahead);
         let refining = measured + slowest + MEASURING_PER_SLAVE.saturating_mul(count(slaves)) + REFINED;
@@ -95,12 +95,14 @@ mod tests {
     }
 
     #[test]
-    fn the_users_lead_counts_and_a_repeated_start_is_further_ahead() {
+    fn the_users_lead_counts_and_a_start_is_repeated_further_ahead_where_that_was_too_short() {
         let lead_of = |attempts| {
             lead(Schedule::new(NOW, Duration::from_millis(1), 2, Some(Duration::from_millis(500)), attempts))
         };
-        assert_eq!([0, 1, 2].map(lead_of), [500, 1000, 2000].map(Duration::from_millis));
-        assert_eq!(lead_of(60), REPEATED_MAX);
+        assert_eq!([0, 1, 2].map(lead_of), [500; 3].map(Duration::from_millis));
+        let measured = |attempts| lead(Schedule::new(NOW, Duration::from_millis(1), 2, None, attempts));
+        assert_eq!(measured(2), measured(0) * 4);
+        assert_eq!((measured(60), lead_of(60)), (REPEATED_MAX, REPEATED_MAX));
         let long = Duration::from_secs(600);
         assert_eq!(lead(Schedule::new(NOW, Duration::ZERO, 2, Some(long), 3)), long);
     }

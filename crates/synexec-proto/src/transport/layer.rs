@@ -11,11 +11,18 @@ use crate::wire::{DecodeError, Frame, FrameDecoder, SessionId};
 pub(super) struct Layer {
     decoder: FrameDecoder,
     begun: Option<Instant>,
+    /// Least time that each has.
+    patience: Duration,
 }
 
 impl Layer {
     pub(super) fn new(session: SessionId, longest_data: usize) -> Self {
-        Self { decoder: FrameDecoder::new(session, longest_data), begun: None }
+        Self { decoder: FrameDecoder::new(session, longest_data), begun: None, patience: Duration::ZERO }
+    }
+
+    /// Gives each frame so much time at least.
+    pub(super) fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Keeps data up to this length from now on.
@@ -41,7 +48,7 @@ impl Layer {
 
     /// How long the frame that has begun may still take; none when none has.
     pub(super) fn time_left(&mut self) -> Option<Duration> {
-        let allowed = self.decoder.time_allowed()?;
+        let allowed = self.decoder.time_allowed()?.max(self.patience);
         let taken = self.begun.get_or_insert_with(Instant::now).elapsed();
         Some(allowed.saturating_sub(taken))
     }

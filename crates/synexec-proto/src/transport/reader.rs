@@ -135,6 +135,12 @@ impl LinkReader {
         }
     }
 
+    /// Gives each message so much time at least from now on: its sender, or this host, may be paused in the middle of one.
+    pub fn be_patient(&mut self, patience: Duration) {
+        self.unsealing.as_mut().map_or(&mut self.outer, |unsealing| &mut unsealing.inner).be_patient(patience);
+        self.outer.be_patient(patience);
+    }
+
     /// What lets the peer send long messages, though it is read for short ones.
     pub fn allowance(&self) -> Allowance {
         self.allowance.clone()
