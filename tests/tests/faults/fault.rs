@@ -95,6 +95,7 @@ pub fn repair(scene: &mut Scene) -> Result<()> {
         Fault::SlaveCutOff => scene.fleet.guests[0].restore(),
         Fault::MasterCutOff => scene.fleet.control.restore(),
         Fault::Loss => scene.fleet.guests[0].lose(0),
+        Fault::DiskFull if scene.cell.phase == Phase::Fetching => Ok(()), // The disk went with the master.
         Fault::DiskFull => scene.disk.as_ref().context("no disk")?.clear(),
         Fault::ClockStepped => scene.clock.as_ref().context("no clock")?.step(0),
         Fault::SlavePaused | Fault::MasterKilled | Fault::Reset | Fault::Delay => Ok(()),

@@ -133,7 +133,12 @@ fn bulk(cell: Cell) -> usize {
 
 /// What the task writes besides its words.
 pub fn written(cell: Cell, guest: usize) -> usize {
-    if cell.phase == Phase::Fetching && guest == 0 { bulk(cell) } else { LITTLE }
+    match cell.phase {
+        Phase::Fetching if guest == 0 => bulk(cell),
+        // Theirs are to get through beside that one.
+        Phase::Fetching => 0,
+        _ => LITTLE,
+    }
 }
 
 fn conf(fleet: &Fleet, cell: Cell) -> Result<PathBuf> {

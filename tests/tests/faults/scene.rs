@@ -41,7 +41,8 @@ impl Scene {
 
     /// The options that both programs get.
     pub fn options(cell: Cell) -> &'static [&'static str] {
-        if cell.fault == Fault::SlavePaused { &[] } else { &IMPATIENT }
+        // Who is not there for ten seconds, or needs several attempts to be heard, is not to be given up that soon.
+        if matches!(cell.fault, Fault::SlavePaused | Fault::Loss) { &[] } else { &IMPATIENT }
     }
 
     /// The slave on a guest.
