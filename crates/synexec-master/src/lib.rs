@@ -31,7 +31,7 @@ use conf_file::{ConfFile, ConfFileError};
 use discovery::TargetError;
 use display::Screen;
 use names::PatternError;
-use options::Options;
+use options::{Options, QuorumError};
 use outputs::OutputDirError;
 use report::ReportFileError;
 use session_run::run_session;
@@ -54,6 +54,7 @@ fn run(options: &Options, screen: &Screen) -> Result<ExitStatus> {
     if let Some(path) = &options.new_key {
         return make_key(path);
     }
+    options.check_quorum()?;
     let key = options.common.key()?.map(Arc::new);
     let conf = ConfFile::open(options.conf())?;
     for warning in check::warnings(&conf) {
@@ -88,6 +89,7 @@ fn print(text: &str) -> io::Result<()> {
 fn status_of(error: &anyhow::Error) -> ExitStatus {
     let usage = error.is::<ConfFileError>()
         || error.is::<KeyFileError>()
+        || error.is::<QuorumError>()
         || error.is::<TargetError>()
         || error.is::<PatternError>()
         || error.is::<OutputDirError>()

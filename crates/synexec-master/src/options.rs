@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use synexec_host::names::host_name;
 use synexec_host::options::Common;
 use synexec_proto::master::{OnLost, OutputsWanted, Settings, TokenSeed};
+use thiserror::Error;
 
 use crate::conf_file::ConfFile;
 
@@ -163,7 +164,26 @@ pub enum ColorWhen {
     Never,
 }
 
+/// More slaves would be enough than take part.
+#[derive(Debug, Error)]
+#[error("--quorum {quorum} is more than the {slaves} slaves that are asked for; no more than that can be enough")]
+pub struct QuorumError {
+    quorum: NonZeroU32,
+    slaves: NonZeroU32,
+}
+
 impl Options {
+    /// Whether as many slaves can be here as are to be enough.
+    ///
+    /// # Errors
+    /// [`QuorumError`].
+    pub fn check_quorum(&self) -> Result<(), QuorumError> {
+        match self.quorum {
+            Some(quorum) if quorum > self.slaves() => Err(QuorumError { quorum, slaves: self.slaves() }),
+            _ => Ok(()),
+        }
+    }
+
     /// The session that is asked for; its slaves' tokens are made from the seed.
     pub fn settings(&self, conf: &ConfFile, token_seed: TokenSeed) -> Settings {
         Settings {
