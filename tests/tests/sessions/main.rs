@@ -4,6 +4,7 @@ mod allow;
 mod check;
 mod confs;
 mod daemons;
+mod early_end;
 mod ends;
 mod evidence;
 mod fetching;
@@ -23,6 +24,7 @@ mod outputs;
 mod plain;
 mod progress;
 mod raw_peer;
+mod reconnect;
 mod report_files;
 mod report_table;
 mod reports;
@@ -52,6 +54,8 @@ fn main() -> ExitCode {
         instant::TESTS,
         rounds::TESTS,
         lost::TESTS,
+        reconnect::TESTS,
+        early_end::TESTS,
         limits::TESTS,
         shortages::TESTS,
         ends::TESTS,

@@ -1,0 +1,152 @@
+//! `--timeout`, `--quorum` and `--on-lost`: sessions that begin with fewer or end earlier.
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use synexec_tests::fleet::{Fleet, row, rows};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::process::{Finished, Process};
+use synexec_tests::programs;
+use synexec_tests::report;
+
+use crate::schema;
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("early_end::a_task_has_its_time_and_no_more", a_task_has_its_time_and_no_more),
+    ("early_end::what_was_written_until_then_is_fetched", what_was_written_until_then_is_fetched),
+    ("early_end::a_stubborn_task_has_timed_out_too", a_stubborn_task_has_timed_out_too),
+    ("early_end::a_quorum_is_enough_when_the_wait_is_over", a_quorum_is_enough),
+    ("early_end::less_than_a_quorum_is_not", less_than_a_quorum_is_not),
+    ("early_end::a_quorum_that_cannot_be_is_told_at_once", a_quorum_that_cannot_be),
+    ("early_end::who_is_lost_stops_the_others_where_that_is_wanted", who_is_lost_stops_the_others),
+];
+
+/// Runs for ever on `vm0`, and not for long on others.
+const LONG_ON_VM0: &str =
+    "/bin/sh :CONF:\necho begun; [ $SYNEXEC_NAME != vm0 ] || while [ -d \"$PWD\" ]; do sleep 0.05; done\n";
+
+/// The report of a session, which keeps to the schema.
+fn checked(fleet: &Fleet, finished: &Finished, verdict: &str) -> Result<Value> {
+    let report = report::read(&fleet.control)?;
+    schema::check(&report)?;
+    ensure!(report["verdict"] == verdict && report["exit_status"] == finished.code().context("killed")?, "{report:#}");
+    Ok(report)
+}
+
+fn kind<'a>(report: &'a Value, name: &str) -> Result<&'a str> {
+    let slaves = report["rounds"][0]["slaves"].as_array().context("no slaves")?;
+    let slave = slaves.iter().find(|slave| slave["name"] == name).with_context(|| format!("no {name}"))?;
+    slave["outcome"]["kind"].as_str().with_context(|| format!("{slave:#}"))
+}
+
+fn a_task_has_its_time_and_no_more() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let slaves = fleet.slaves(&[])?;
+    let master = fleet.master(2, &fleet.conf(LONG_ON_VM0)?, &["--timeout", "1"])?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(1), "{finished:?}");
+    ensure!(row(&finished, "vm0")?.contains("timed out after 1 s"), "{finished:?}");
+    ensure!(row(&finished, "vm0")?.trim_start().starts_with('!'), "it has failed: {finished:?}");
+    ensure!(row(&finished, "vm1")?.contains("exited 0"), "{finished:?}");
+    ensure!(finished.stdout.starts_with("1 of 2 slaves succeeded"), "{finished:?}");
+    ensure!(finished.stderr.contains("that tasks have are over; stopping"), "{finished:?}");
+    let report = checked(&fleet, &finished, "task_failed")?;
+    ensure!((kind(&report, "vm0")?, kind(&report, "vm1")?) == ("timed_out", "exited"));
+    slaves[0].wait_for("task ended: killed by signal 15")?;
+    fleet.serves_a_session()?;
+    Ok(())
+}
+
+fn what_was_written_until_then_is_fetched() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    let finished = fleet.master(2, &fleet.conf(LONG_ON_VM0)?, &["--timeout", "1", "--gather"])?.wait()?;
+    ensure!(finished.code() == Some(1), "{finished:?}");
+    ensure!(finished.stdout.contains("vm[0-1]") && finished.stdout.matches("begun").count() == 1, "{finished:?}");
+    Ok(())
+}
+
+fn a_stubborn_task_has_timed_out_too() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let conf = "/bin/sh :CONF:\ntrap '' TERM; while [ -d \"$PWD\" ]; do sleep 0.05; done\n";
+    let finished = fleet.master(1, &fleet.conf(conf)?, &["--timeout", "1", "--rounds", "2"])?.wait()?;
+    ensure!(finished.code() == Some(1), "{finished:?}");
+    slave.wait_for_count("task ended: killed by signal 9", 2)?;
+    let report = checked(&fleet, &finished, "task_failed")?;
+    ensure!(report["rounds"].as_array().is_some_and(|rounds| rounds.len() == 2), "each round has its time: {report:#}");
+    Ok(())
+}
+
+const TELL: &str = "/bin/sh :CONF:\necho $SYNEXEC_RANK of $SYNEXEC_SLAVES\n";
+
+fn a_quorum_is_enough() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    let finished = fleet.master(4, &fleet.conf(TELL)?, &["--quorum", "2", "--wait", "2"])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    ensure!(finished.stdout.starts_with("Only 2 of 4 slaves took part. 2 of 2 slaves succeeded"), "{finished:?}");
+    ensure!(finished.stderr.contains("the wait is over; going on with 2 of 4 slaves"), "{finished:?}");
+    let mut told = [fleet.output(0)?, fleet.output(1)?];
+    told.sort();
+    ensure!(told == ["0 of 2\n", "1 of 2\n"], "{told:?}");
+    checked(&fleet, &finished, "succeeded").map(drop)
+}
+
+fn less_than_a_quorum_is_not() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &[])?;
+    let finished = fleet.master(4, &fleet.conf(TELL)?, &["--quorum", "2", "--wait", "1"])?.wait()?;
+    ensure!(finished.code() == Some(3) && !fleet.has_run(0), "{finished:?}");
+    ensure!(finished.stderr.contains("1 of 4"), "{finished:?}");
+    checked(&fleet, &finished, "not_enough_slaves").map(drop)
+}
+
+/// A master's end that was given these options for two slaves.
+fn master_with(fleet: &Fleet, options: &[&str]) -> Result<Finished> {
+    let mut command = fleet.control.command(programs::master());
+    Process::spawn(command.args(options).args(["2", "job.conf"]))?.wait()
+}
+
+fn a_quorum_that_cannot_be() -> Result<()> {
+    let fleet = Fleet::new(0)?;
+    fleet.conf("/bin/true\n")?;
+    for (options, why) in [
+        (&["--quorum", "1"][..], "--wait"),
+        (&["--quorum", "3", "--wait", "1"], "3"),
+        (&["--quorum", "0", "--wait", "1"], "0"),
+        (&["--timeout", "0"], "0"),
+        (&["--on-lost", "panic"], "abort, continue"),
+    ] {
+        let finished = master_with(&fleet, options)?;
+        ensure!(finished.code() == Some(2) && finished.stderr.contains(why), "{options:?} {finished:?}");
+    }
+    Ok(())
+}
+
+/// Kills one of three slaves while their tasks run.
+fn one_lost_of_three(fleet: &Fleet, on_lost: &str) -> Result<Finished> {
+    let slaves = fleet.slaves(&[])?;
+    let conf = fleet.conf("/bin/sh :CONF:\necho begun; while [ ! -e go ] && [ -d \"$PWD\" ]; do sleep 0.05; done\n")?;
+    let master = fleet.master(3, &conf, &["--reconnect", "1", "--on-lost", on_lost])?;
+    (0..3).try_for_each(|guest| fleet.wait_for_output(guest, "begun").map(drop))?;
+    slaves[1].signal(Signal::SIGKILL)?;
+    master.wait_for("vm1 (10.77.0.3) is lost")?;
+    if on_lost == "continue" {
+        fleet.guests.iter().try_for_each(|guest| std::fs::write(guest.dir().join("go"), ""))?;
+    }
+    master.wait()
+}
+
+fn who_is_lost_stops_the_others() -> Result<()> {
+    let fleet = Fleet::new(3)?;
+    let finished = one_lost_of_three(&fleet, "abort")?;
+    ensure!(finished.code() == Some(5), "{finished:?}");
+    ensure!(rows(&finished, "killed").len() == 2 && rows(&finished, "lost").len() == 1, "{finished:?}");
+    ensure!(finished.stderr.contains("stopping the task on the 2 slaves that are left"), "{finished:?}");
+    checked(&fleet, &finished, "lost")?;
+    fleet.forget_outputs()?;
+    let finished = one_lost_of_three(&fleet, "continue")?;
+    ensure!(finished.code() == Some(5) && rows(&finished, "exited").len() == 2, "{finished:?}");
+    Ok(())
+}
