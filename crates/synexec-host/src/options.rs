@@ -1,5 +1,6 @@
 //! Command line options that both programs have, with the same meaning.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub struct Common {
     session: u32,
 
     /// Talk only to who has the secret in this file, and only in secret; for its owner only to read
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = absolute)]
     key_file: Option<PathBuf>,
 
     /// Talk only to this address or network; repeatable [default: to any]
@@ -64,6 +65,11 @@ pub struct Common {
     /// Say nothing but errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
+}
+
+/// The file that is meant here, also when the program goes to another directory.
+fn absolute(path: &str) -> io::Result<PathBuf> {
+    std::path::absolute(path)
 }
 
 impl Common {

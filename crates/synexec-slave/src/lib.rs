@@ -42,13 +42,13 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<ExitStatus> {
     signals::reset().context("cannot set up signals")?;
-    let key = options.common.key()?.map(Arc::new);
+    let has_key = options.common.key()?.is_some();
     ensure!(options.common.port != 0, PortZero);
     let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
     let listener = options.master.is_none().then(|| listen(options, interface.as_ref())).transpose()?;
     let tasks_user = options.user.as_deref().map(Identity::find).transpose()?;
     let work_dir = WorkDir::open(&options.work_dir, tasks_user)?;
-    if key.is_none() && !options.stays_on_loopback(interface.as_ref()) {
+    if !has_key && !options.stays_on_loopback(interface.as_ref()) {
         log::warn!(
             "no key: any master that reaches this host can run any program here as {}; give both sides one with --key-file",
             work_dir.tasks_user().map_or_else(user_name, |user| user.name().to_owned())
@@ -61,6 +61,8 @@ fn run(options: &Options) -> Result<ExitStatus> {
     if !options.keeps_orphans() {
         keeper::start(&work_dir.payload_path()).context("cannot start a keeper of the tasks")?;
     }
+    // Not before the keeper is there, which would have a copy of it.
+    let key = options.common.key()?.map(Arc::new);
     let signals = signals::block().context("cannot block signals")?;
     adopt_orphans().context("cannot become the parent of what tasks leave")?;
     let network = Network::new(options, key, listener);

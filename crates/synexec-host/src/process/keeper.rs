@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::fs::{self, File};
-use std::io::{self, PipeReader, Read};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::thread;
@@ -61,19 +61,27 @@ pub fn start(leftover: &Path) -> io::Result<()> {
     }
 }
 
-/// Becomes the keeper's parent, and ends.
+/// Becomes the keeper's parent, and ends when the keeper has let go of all that is the slave's: another slave could not
+/// have the work dir while the keeper has its lock.
 fn go_between(keeper: Keeper<'_>) -> ! {
-    // SAFETY: there is no other thread in this process.
-    let status = match unsafe { fork() } {
-        Ok(ForkResult::Child) => {
-            let Err(_) = keeper.keep();
-            1
-        }
-        Ok(ForkResult::Parent { .. }) => 0,
-        Err(_) => 1,
-    };
+    let status = i32::from(start_keeper(keeper).is_err());
     // SAFETY: unlike exit, it runs nothing that the slave has registered.
     unsafe { libc::_exit(status) }
+}
+
+fn start_keeper(keeper: Keeper<'_>) -> io::Result<()> {
+    let (mut settled, ready) = io::pipe()?;
+    // SAFETY: there is no other thread in this process.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            drop(settled);
+            keeper.keep(ready).map(|_| ())
+        }
+        ForkResult::Parent { .. } => {
+            drop(ready);
+            settled.read_exact(&mut [0])
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -88,8 +96,10 @@ struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    fn keep(mut self) -> io::Result<Infallible> {
-        self.settle()?;
+    fn keep(mut self, mut ready: PipeWriter) -> io::Result<Infallible> {
+        self.settle(&ready)?;
+        ready.write_all(&[0])?;
+        drop(ready);
         let mut session = [0; 4];
         while self.slave.read_exact(&mut session).is_ok() {
             self.session = Pid::from_raw(i32::from_ne_bytes(session));
@@ -101,7 +111,7 @@ impl Keeper<'_> {
     }
 
     /// Lets go of all that is the slave's: its session, directory, files, locks and sockets; and does not end with it.
-    fn settle(&self) -> io::Result<()> {
+    fn settle(&self, ready: &PipeWriter) -> io::Result<()> {
         for ignored in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
             // SAFETY: ignoring runs no code of ours.
             unsafe { signal(ignored, SigHandler::SigIgn) }?;
@@ -114,8 +124,9 @@ impl Keeper<'_> {
         dup2_stdout(&nothing)?;
         dup2_stderr(&nothing)?;
         drop(nothing);
+        let kept = [self.slave.as_raw_fd(), ready.as_raw_fd()];
         for descriptor in open_descriptors()? {
-            if descriptor > libc::STDERR_FILENO && descriptor != self.slave.as_raw_fd() {
+            if descriptor > libc::STDERR_FILENO && !kept.contains(&descriptor) {
                 // The descriptor that listed them is closed already.
                 let _ = close(descriptor);
             }
