@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use synexec_tests::fleet::{Fleet, row, rows};
 use synexec_tests::lab::harness::Test;
-use synexec_tests::process::{Process, eventually};
+use synexec_tests::process::Process;
 use synexec_tests::report::only_round;
 use synexec_tests::v1::Command;
 
@@ -136,13 +136,13 @@ fn who_has_joined_and_sends_a_byte_a_second() -> Result<()> {
 
 fn who_floods_instead_of_saying_hello() -> Result<()> {
     let rude = Rude::new("/bin/true\n")?;
-    rude.dial()?.flood(Command::Finishd)?;
+    rude.dial()?.flood(Command::Finishd, || false)?;
     rude.succeeds_without()
 }
 
 fn who_has_joined_and_floods() -> Result<()> {
     let rude = Rude::new("/bin/true\n")?;
-    rude.join(0)?.flood(Command::Reply)?;
+    rude.join(0)?.flood(Command::Reply, || false)?;
     rude.master.wait_for("is gone: ")?;
     rude.succeeds_without()
 }
@@ -178,7 +178,7 @@ fn let_go(rude: &Rude) -> Result<()> {
 
 fn who_floods_while_tasks_run() -> Result<()> {
     let mut rude = Rude::new(UNTIL_GO)?;
-    running(&mut rude, 0)?.flood(Command::Running)?;
+    running(&mut rude, 0)?.flood(Command::Running, || false)?;
     rude.master.wait_for("(10.77.0.4) is lost")?;
     let_go(&rude)?;
     let finished = rude.master.wait()?;
@@ -209,7 +209,7 @@ fn ended_with_output(length: u64) -> Vec<u8> {
 /// A slave with a large output, and a master of its own that has had it run and asks for all of it at once.
 fn a_master_that_does_not_read_the_output() -> Result<()> {
     let fleet = Fleet::new(1)?;
-    let _slave = fleet.slave(0, &IMPATIENT)?;
+    let slave = fleet.slave(0, &IMPATIENT)?;
     let mut deaf = RawPeer::invite(&fleet, TASK_ENDED | OUTPUTS)?;
     deaf.send(Command::Conf, b"/usr/bin/head -c 67108864 /dev/zero\n")?;
     deaf.await_command(Command::ConfOk)?;
@@ -217,8 +217,7 @@ fn a_master_that_does_not_read_the_output() -> Result<()> {
     deaf.await_command(TASK_HAS_ENDED)?;
     deaf.send(FETCH, &[field(1, &0_u64.to_be_bytes()), field(2, &(64_u32 << 20).to_be_bytes())].concat())?;
     // This end is kept open, and never reads.
-    let is_left = || fleet.guests[0].connections().map(|standing| (standing == 0).then_some(())).transpose();
-    eventually("the slave to give up", is_left)??;
+    slave.wait_for("session over")?;
     drop(deaf);
     fleet.serves_a_session()?;
     Ok(())
@@ -227,8 +226,9 @@ fn a_master_that_does_not_read_the_output() -> Result<()> {
 fn a_master_that_floods() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let slave = fleet.slave(0, &IMPATIENT)?;
-    RawPeer::invite(&fleet, 0)?.flood(Command::Probe).context("it does not read, or is patient")?;
-    eventually("the slave to be free", || slave.output_so_far().contains("session over").then_some(()))?;
+    let is_left = || slave.output_so_far().contains("session over");
+    RawPeer::invite(&fleet, 0)?.flood(Command::Probe, is_left)?;
+    slave.wait_for("session over")?;
     fleet.serves_a_session()?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
@@ -98,15 +99,20 @@ impl RawPeer {
         bail!("a message that took its time was received")
     }
 
-    /// Sends this message over and over, as fast as it goes, until the other end has had enough.
-    pub fn flood(&mut self, command: Command) -> Result<()> {
+    /// Sends this message over and over, as fast as it goes, until the other end has had enough, which may show elsewhere.
+    pub fn flood(&mut self, command: Command, has_enough: impl Fn() -> bool) -> Result<()> {
         let one = frame(0, command, &[])?;
         let gush: Vec<u8> = one.iter().copied().cycle().take(GUSH / one.len() * one.len()).collect();
-        self.0.set_write_timeout(Some(PATIENCE))?;
-        let since = Instant::now();
+        self.0.set_nonblocking(true)?;
+        let (since, mut left) = (Instant::now(), &gush[..]);
         while since.elapsed() < FLOODED {
-            match self.0.write_all(&gush) {
-                Ok(()) => {}
+            if has_enough() {
+                return Ok(());
+            }
+            match self.0.write(left) {
+                Ok(written) if written < left.len() => left = &left[written..],
+                Ok(_) => left = &gush,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),
                 Err(error) => return is_end(error.kind()),
             }
         }
