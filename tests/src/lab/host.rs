@@ -174,7 +174,7 @@ impl Host {
     /// Where `bridge` fails, or there is no `/proc`.
     pub fn resume(&self) -> Result<()> {
         self.restore()?;
-        occupants::signal(&self.namespace, Signal::SIGCONT)
+        occupants::signal(&self.namespace, Signal::SIGCONT).map(drop)
     }
 
     /// The processes that run on the host, without zombies.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -27,21 +27,26 @@ pub(super) fn all(inside: &Namespace) -> Result<Vec<Occupant>> {
 }
 
 /// Stops them, also those that others start while this goes on.
+///
+/// One that waits for a child of which it is the twin until that executes a program (vfork) cannot stop before that child
+/// has, but does not run either.
 pub(super) fn stop(inside: &Namespace) -> Result<()> {
-    let all_stopped = || match signal(inside, Signal::SIGSTOP).and_then(|()| all(inside)) {
-        Ok(all) => all.iter().all(|occupant| "Tt".contains(occupant.state)).then_some(Ok(())),
-        Err(error) => Some(Err(error)),
+    let stop_all = || {
+        let told = signal(inside, Signal::SIGSTOP)?;
+        let stands = |one: &Occupant| told.contains(&one.pid) && "TtD".contains(one.state);
+        Ok::<_, Error>(all(inside)?.iter().all(stands))
     };
-    eventually("all processes of the host to stop", all_stopped)?
+    eventually("all processes of the host to stop", || stop_all().map(|done| done.then_some(())).transpose())?
 }
 
-/// Sends each of them a signal.
-pub(super) fn signal(inside: &Namespace, signal: Signal) -> Result<()> {
-    for occupant in all(inside)? {
+/// Sends each of them a signal, and returns which those were.
+pub(super) fn signal(inside: &Namespace, signal: Signal) -> Result<Vec<i32>> {
+    let pids: Vec<_> = all(inside)?.into_iter().map(|occupant| occupant.pid).collect();
+    for pid in &pids {
         // It may have ended meanwhile.
-        let _ = kill(Pid::from_raw(occupant.pid), signal);
+        let _ = kill(Pid::from_raw(*pid), signal);
     }
-    Ok(())
+    Ok(pids)
 }
 
 fn occupant(pid: &str) -> Option<Occupant> {

@@ -130,6 +130,11 @@ impl Fault {
 }
 
 impl Outcome {
+    /// Whether no task is to run anywhere.
+    pub fn runs_nothing(self) -> bool {
+        matches!(self, Self::GivesUp | Self::Declined | Self::CalledOff | Self::NeverRuns)
+    }
+
     /// As the table in the notes says it.
     pub fn words(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use synexec_tests::process::{Finished, eventually};
-use synexec_tests::report::{Round, only_round};
+use synexec_tests::report::{Round, Slave, only_round};
 
 use crate::cell::{Fault, Outcome, Phase};
 use crate::phase::written;
@@ -30,7 +30,7 @@ pub fn end(scene: &mut Scene, struck: Instant) -> Result<()> {
     outputs(scene).with_context(story)?;
     ensure!(took <= scene.cell.within, "it took {took:?}, not {:?}: {}", scene.cell.within, story());
     ensure!(left.is_empty(), "processes that outlive the session: {left:?}\n{}", story());
-    nothing_is_left_of_killed_slaves(scene).with_context(story)
+    nothing_is_left(scene).with_context(story)
 }
 
 /// The slaves that live listen for the next master.
@@ -42,17 +42,21 @@ fn is_over_everywhere(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-/// By guest and pid; where the slave lives it has seen to that before it was in discovery.
+/// By guest and pid; where the slave lives it has seen to that before it was in discovery. What was held and has never run
+/// may still be on its way out.
 fn left_behind(scene: &Scene) -> Result<Vec<(usize, i32)>> {
     let mut left = Vec::new();
+    if scene.cell.outcome.runs_nothing() {
+        return Ok(left);
+    }
     for guest in scene.living() {
         left.extend(scene.strangers(guest)?.into_iter().map(|pid| (guest, pid)));
     }
     Ok(left)
 }
 
-/// It may take a moment.
-fn nothing_is_left_of_killed_slaves(scene: &Scene) -> Result<()> {
+/// Those that take a moment: what was held, and what a killed slave has left.
+fn nothing_is_left(scene: &Scene) -> Result<()> {
     for guest in 0..scene.fleet.guests.len() {
         let none = || scene.strangers(guest).map(|left| left.is_empty().then_some(())).transpose();
         eventually(&format!("no process on vm{guest}"), none)??;
@@ -64,7 +68,7 @@ fn is_as_expected(scene: &Scene, finished: &Finished) -> Result<()> {
     let (status, first, others) = match scene.cell.outcome {
         Outcome::GivesUp => (3, "cancelled", "cancelled"),
         Outcome::Declined => (4, "declined: ", "cancelled"),
-        Outcome::CalledOff if scene.cell.fault == Fault::MasterCutOff => (5, "lost after", ""),
+        Outcome::CalledOff if scene.cell.fault == Fault::MasterCutOff => (5, "", ""),
         Outcome::CalledOff => (5, "lost after", "cancelled"),
         Outcome::Vm0Lost => (5, "lost after", "exited 0"),
         Outcome::AllLost => (5, "lost after", "lost after"),
@@ -92,11 +96,16 @@ fn has_rows(scene: &Scene, round: &Round, first: &str, others: &str) -> Result<(
         let guest = taking_part.remove(guest.with_context(|| format!("a row too many: {row:?}"))?);
         let expected = if guest == 0 { first } else { others };
         ensure!(row.end.starts_with(expected), "not {expected:?}: {row:?}");
-        // Where the master was cut off, it may lose the others before it tells them that the start is called off.
-        ensure!(!expected.is_empty() || row.end.starts_with("lost after") || row.end == "cancelled", "{row:?}");
+        // Where the master was cut off, whom it loses first calls the start off for the others.
+        ensure!(!expected.is_empty() || is_lost(row) || row.end == "cancelled", "{row:?}");
     }
+    ensure!(!first.is_empty() || round.slaves.iter().any(is_lost), "none is lost: {round:?}");
     ensure!(taking_part.is_empty(), "no row of guests {taking_part:?}: {round:?}");
     Ok(())
+}
+
+fn is_lost(row: &Slave) -> bool {
+    row.end.starts_with("lost after")
 }
 
 /// What the user is to be told besides.
@@ -127,9 +136,7 @@ fn outputs(scene: &Scene) -> Result<()> {
         let takes_part = guest < SLAVES || scene.cell.outcome == Outcome::Replaced;
         let is_left_out = guest == 0 && scene.cell.outcome == Outcome::Replaced;
         match scene.cell.outcome {
-            Outcome::GivesUp | Outcome::Declined | Outcome::CalledOff | Outcome::NeverRuns => {
-                ensure!(output.is_empty(), "a task has run on vm{guest}");
-            }
+            outcome if outcome.runs_nothing() => ensure!(output.is_empty(), "a task has run on vm{guest}"),
             Outcome::Stopped if scene.cell.phase == Phase::Running => {
                 ensure!(output == b"ran\n", "the task on vm{guest} was not stopped");
             }

@@ -32,28 +32,28 @@ type Row = (Phase, [(Outcome, u64); FAULTS.len()]);
 #[rustfmt::skip]
 const TABLE: [Row; 7] = [
     (Phase::Joining, [
-        (Replaced, 8), (Replaced, 15), (Succeeds, 25), (NeverRuns, 5), (GivesUp, 15),
-        (Succeeds, 10), (Succeeds, 20), (Succeeds, 10), (Declined, 5), (Succeeds, 5),
+        (Replaced, 8), (Replaced, 15), (Succeeds, 25), (NeverRuns, 8), (GivesUp, 15),
+        (Succeeds, 10), (Succeeds, 20), (Succeeds, 10), (Declined, 10), (Succeeds, 10),
     ]),
     (Phase::Configuring, [
-        (CalledOff, 8), (CalledOff, 15), (Succeeds, 45), (NeverRuns, 5), (CalledOff, 15),
+        (CalledOff, 8), (CalledOff, 15), (Succeeds, 45), (NeverRuns, 8), (CalledOff, 15),
         (CalledOff, 8), (Succeeds, 45), (Succeeds, 30), (Declined, 15), (Succeeds, 20),
     ]),
     (Phase::Holding, [
-        (CalledOff, 8), (CalledOff, 15), (Succeeds, 45), (NeverRuns, 5), (CalledOff, 15),
+        (CalledOff, 8), (CalledOff, 15), (Succeeds, 45), (NeverRuns, 8), (CalledOff, 15),
         (CalledOff, 8), (Succeeds, 30), (Succeeds, 30), (TaskFails, 20), (Succeeds, 20),
     ]),
     (Phase::Confirmed, [
-        (CalledOff, 8), (CalledOff, 15), (Postponed, 45), (NeverRuns, 5), (CalledOff, 15),
-        (CalledOff, 8), (Succeeds, 30), (Succeeds, 20), (TaskFails, 10), (Succeeds, 10),
+        (CalledOff, 8), (CalledOff, 15), (Postponed, 45), (NeverRuns, 8), (CalledOff, 15),
+        (CalledOff, 8), (Succeeds, 30), (Succeeds, 30), (TaskFails, 20), (Succeeds, 20),
     ]),
     (Phase::Running, [
         (Vm0Lost, 10), (Vm0Lost, 20), (Succeeds, 35), (Stopped, 15), (AllLost, 20),
-        (Resumed, 10), (Succeeds, 20), (Succeeds, 10), (TaskFails, 5), (StepTold, 5),
+        (Resumed, 10), (Succeeds, 20), (Succeeds, 10), (TaskFails, 10), (StepTold, 10),
     ]),
     (Phase::Unreported, [
         (Succeeds, 10), (Vm0Lost, 20), (Succeeds, 35), (Stopped, 15), (Vm0Lost, 20),
-        (Resumed, 10), (Succeeds, 20), (Succeeds, 10), (Succeeds, 5), (Succeeds, 5),
+        (Resumed, 10), (Succeeds, 20), (Succeeds, 10), (Succeeds, 10), (Succeeds, 10),
     ]),
     (Phase::Fetching, [
         (OutputLost, 10), (OutputLost, 20), (Succeeds, 45), (Stopped, 15), (OutputLost, 20),
