@@ -1,0 +1,234 @@
+//! What both machines may be told, drawn from the input.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+use synexec_proto::digest::Digest;
+use synexec_proto::master::{Interrupt, OutputsWanted, Settings};
+use synexec_proto::message::{
+    Capabilities, ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Guest, Held, Hold, Message, OutputMark,
+    OutputPlace, Reason, TaskEnded, TaskProgress, Usage,
+};
+use synexec_proto::outcome::TaskEnd;
+use synexec_proto::session::Disconnect;
+use synexec_proto::time::{MonotonicInstant, WallClockTime};
+use synexec_proto::wire::{Command, Frame};
+
+use crate::messages::is_canonical;
+use crate::world::{self, secs};
+
+pub type Input<'a> = Unstructured<'a>;
+
+/// Any frame, mostly a message.
+pub fn frame(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Frame> {
+    if input.ratio(1, 8)? {
+        let code = u8::arbitrary(input)?;
+        return Ok(Frame::new(Command::from(code), bytes(input)?).expect("it is small"));
+    }
+    Ok(is_canonical(&message(input, now)?))
+}
+
+/// Any message, whoever it is for.
+pub fn message(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Message> {
+    Ok(match input.int_in_range(0..=23)? {
+        0 => Message::Reply(capabilities(input)?),
+        1 => Message::Probe(capabilities(input)?),
+        2 => Message::Conf(bytes(input)?),
+        3 => Message::ConfOk(*input.choose(&[None, Some(Held::BeforeExec), Some(Held::AtFirstInstruction)])?),
+        4 => Message::ConfNo(reason(input)?),
+        5 => Message::Exec(instant_or_none(input, now)?),
+        6 => Message::ExecOk(instant_or_none(input, now)?),
+        7 => Message::ExecNo(reason(input)?),
+        8 => Message::Finished(FinishedRecord { started: wall_clock(input)?, finished: wall_clock(input)? }),
+        9 => Message::ConfBegin(conf_begin(input)?),
+        10 => Message::ConfPart(bytes(input)?),
+        11 => Message::TaskEnded(task_ended(input, now)?),
+        12 => Message::Stop,
+        13 => Message::ClockProbe(ClockProbe { sent: instant(input, now)? }),
+        14 => Message::ClockReply(ClockReply {
+            sent: instant(input, now)?,
+            received: instant(input, now)?,
+            replied: instant(input, now)?,
+        }),
+        15 => Message::Go,
+        16 => Message::Hold(Hold { round: u32::arbitrary(input)? }),
+        17 => Message::Running(progress(input)?),
+        18 => Message::Stopped(progress(input)?),
+        19 => Message::Fetch(fetch(input)?),
+        20 => Message::OutputPart(bytes(input)?),
+        21 => Message::OutputMark(output_mark(input)?),
+        22 => Message::OutputNo(reason(input)?),
+        _ => Message::Ignored(Command::Unknown(*input.choose(&[11, 15, 20, 32, 50, 58, 100, 255])?)),
+    })
+}
+
+/// A session of few slaves, with anything else that its user may ask for.
+pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
+    let slaves = input.int_in_range(1..=4)?;
+    let wait = if bool::arbitrary(input)? { Some(secs(input.int_in_range(0..=40)?)) } else { None };
+    let outputs = *input.choose(&[
+        OutputsWanted::Nothing,
+        OutputsWanted::Tails(10),
+        OutputsWanted::Whole,
+        OutputsWanted::Live,
+    ])?;
+    let rounds = NonZeroU32::new(input.int_in_range(1..=3)?).unwrap_or(NonZeroU32::MIN);
+    Ok(Settings {
+        wait,
+        outputs,
+        rounds,
+        conf_length: *input.choose(&[0, 40, 70_000])?,
+        runs_payload: input.ratio(1, 8)?,
+        progress: if bool::arbitrary(input)? { Some(passing(input)?) } else { None },
+        max_skew: if bool::arbitrary(input)? { Some(passing(input)?) } else { None },
+        lead: if input.ratio(1, 4)? { Some(passing(input)?) } else { None },
+        ..world::settings(slaves)
+    })
+}
+
+/// A block of ours or none; the name is anything.
+pub fn capabilities(input: &mut Input<'_>) -> Result<Option<Capabilities>> {
+    Ok(if bool::arbitrary(input)? {
+        Some(Capabilities::ours(input.choose(&["", "vm", "vm1", "\u{1b}[2J", "läuft"])?))
+    } else {
+        None
+    })
+}
+
+pub fn task_ended(input: &mut Input<'_>, now: MonotonicInstant) -> Result<TaskEnded> {
+    Ok(TaskEnded {
+        started: wall_clock(input)?,
+        finished: wall_clock(input)?,
+        started_at: instant(input, now)?,
+        finished_at: instant(input, now)?,
+        end: task_end(input)?,
+        start_uncertainty: duration_or_none(input)?,
+        lateness: duration_or_none(input)?,
+        usage: if bool::arbitrary(input)? { Some(usage(input)?) } else { None },
+        guest: if bool::arbitrary(input)? { Some(guest(input)?) } else { None },
+        output: if bool::arbitrary(input)? { Some(output_place(input)?) } else { None },
+    })
+}
+
+pub fn task_end(input: &mut Input<'_>) -> Result<TaskEnd> {
+    Ok(match input.int_in_range(0..=3)? {
+        0 | 1 => TaskEnd::Exited(0),
+        2 => TaskEnd::Exited(u8::arbitrary(input)?),
+        _ => TaskEnd::Killed(input.int_in_range(1..=64)?),
+    })
+}
+
+/// A piece near the beginning of an output, or anywhere.
+pub fn fetch(input: &mut Input<'_>) -> Result<Fetch> {
+    let offset = if bool::arbitrary(input)? { input.int_in_range(0..=100)? } else { u64::arbitrary(input)? };
+    Ok(Fetch { offset, length: u32::arbitrary(input)?, follow: bool::arbitrary(input)? })
+}
+
+pub fn progress(input: &mut Input<'_>) -> Result<TaskProgress> {
+    Ok(TaskProgress {
+        elapsed: duration(input)?,
+        cpu: duration(input)?,
+        memory: u64::arbitrary(input)?,
+        output: u64::arbitrary(input)?,
+    })
+}
+
+pub fn reason(input: &mut Input<'_>) -> Result<Option<Reason>> {
+    Ok(if bool::arbitrary(input)? { Some(Reason::new(input.arbitrary::<&str>()?)) } else { None })
+}
+
+pub fn disconnect(input: &mut Input<'_>) -> Result<Disconnect> {
+    Ok(match input.int_in_range(0..=3)? {
+        0 => Disconnect::Closed,
+        1 => Disconnect::Broken("reset".into()),
+        2 => Disconnect::Stalled,
+        _ => Disconnect::NotReading,
+    })
+}
+
+pub fn interrupt(input: &mut Input<'_>) -> Result<Interrupt> {
+    Ok(*input.choose(&[Interrupt::Interrupt, Interrupt::Terminate])?)
+}
+
+/// Times that matter to the machines, and any time.
+pub fn passing(input: &mut Input<'_>) -> Result<Duration> {
+    Ok(Duration::from_millis(match input.int_in_range(0..=5)? {
+        0 => input.int_in_range(0..=50)?,
+        1 => input.int_in_range(900..=1100)?,
+        2 => input.int_in_range(4900..=5100)?,
+        3 => input.int_in_range(9900..=10_100)?,
+        4 => input.int_in_range(0..=35_000)?,
+        _ => input.int_in_range(0..=10_000_000)?,
+    }))
+}
+
+/// Not many bytes.
+pub fn bytes(input: &mut Input<'_>) -> Result<Vec<u8>> {
+    let length = usize::from(u8::arbitrary(input)?).min(input.len());
+    Ok(input.bytes(length)?.to_vec())
+}
+
+/// An instant up to half a second away, or from all of time.
+pub fn instant(input: &mut Input<'_>, now: MonotonicInstant) -> Result<MonotonicInstant> {
+    Ok(match input.int_in_range(0..=3)? {
+        0 | 1 => now.plus(Duration::from_micros(input.int_in_range(0..=500_000)?)),
+        2 => now.minus(Duration::from_micros(input.int_in_range(0..=500_000)?)),
+        _ => MonotonicInstant::from_nanos(u64::arbitrary(input)?),
+    })
+}
+
+fn instant_or_none(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Option<MonotonicInstant>> {
+    if bool::arbitrary(input)? { instant(input, now).map(Some) } else { Ok(None) }
+}
+
+fn duration(input: &mut Input<'_>) -> Result<Duration> {
+    Ok(Duration::from_nanos(u64::arbitrary(input)?))
+}
+
+/// Also those that no message can tell.
+fn duration_or_none(input: &mut Input<'_>) -> Result<Option<Duration>> {
+    Ok(match input.int_in_range(0..=3)? {
+        0 => None,
+        1 => Some(Duration::MAX),
+        _ => Some(duration(input)?),
+    })
+}
+
+/// Version 1 can tell neither end of what there is to the microsecond.
+fn wall_clock(input: &mut Input<'_>) -> Result<WallClockTime> {
+    Ok(WallClockTime::from_nanos(i64::arbitrary(input)? / 2))
+}
+
+fn conf_begin(input: &mut Input<'_>) -> Result<ConfBegin> {
+    let length = if bool::arbitrary(input)? { input.int_in_range(0..=20)? } else { u64::arbitrary(input)? };
+    let progress = if bool::arbitrary(input)? { Some(passing(input)?) } else { None };
+    Ok(ConfBegin { rank: u32::arbitrary(input)?, slaves: u32::arbitrary(input)?, length, progress })
+}
+
+fn usage(input: &mut Input<'_>) -> Result<Usage> {
+    Ok(Usage {
+        cpu_user: duration(input)?,
+        cpu_system: duration(input)?,
+        peak_memory: u64::arbitrary(input)?,
+        voluntary_switches: u64::arbitrary(input)?,
+        involuntary_switches: u64::arbitrary(input)?,
+    })
+}
+
+fn guest(input: &mut Input<'_>) -> Result<Guest> {
+    let clock_source =
+        if bool::arbitrary(input)? { Some(input.choose(&["tsc", "kvm-clock"])?.to_string()) } else { None };
+    Ok(Guest { steal: duration(input)?, clock_step: i64::arbitrary(input)?, suspended: duration(input)?, clock_source })
+}
+
+fn output_place(input: &mut Input<'_>) -> Result<OutputPlace> {
+    let length = if bool::arbitrary(input)? { input.int_in_range(0..=100)? } else { u64::arbitrary(input)? };
+    Ok(OutputPlace { length, path: "/tmp/synexec.out".into() })
+}
+
+fn output_mark(input: &mut Input<'_>) -> Result<OutputMark> {
+    let position = if bool::arbitrary(input)? { input.int_in_range(0..=100)? } else { u64::arbitrary(input)? };
+    let digest = if bool::arbitrary(input)? { Some(Digest::of(b"")) } else { None };
+    Ok(OutputMark { position, is_end: bool::arbitrary(input)?, digest })
+}

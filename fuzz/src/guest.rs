@@ -1,0 +1,116 @@
+//! A slave that does as it should when it is let, without a machine of ours in it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use arbitrary::Result;
+use synexec_proto::digest::Digest;
+use synexec_proto::message::{
+    ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Held, Message, OutputMark, OutputPlace, TaskEnded,
+};
+use synexec_proto::time::{ClockOffset, MonotonicInstant, WallClockTime};
+
+use crate::draw::{self, Input};
+
+/// Most that is remembered of what it was told.
+const TOLD: usize = 8;
+
+/// What its task writes.
+const OUTPUT: &[u8] = b"one line\nanother line\n";
+
+/// One connection's other end.
+#[derive(Debug)]
+pub struct Guest {
+    clock: ClockOffset,
+    told: VecDeque<Message>,
+    /// Whether it was sent its conf like one of ours.
+    extended: bool,
+    runs: bool,
+}
+
+impl Guest {
+    /// A slave whose clock is ahead by so many seconds.
+    pub fn new(ahead: u8) -> Self {
+        let clock = ClockOffset::from_nanos(i64::from(ahead) * 1_000_000_000);
+        Self { clock, told: VecDeque::new(), extended: false, runs: false }
+    }
+
+    /// Hears something, to be answered when it is its turn.
+    pub fn told(&mut self, message: Message) {
+        if self.told.len() < TOLD {
+            self.told.push_back(message);
+        }
+    }
+
+    /// Gets the conf, headed by this if it is one of ours.
+    pub fn has_conf(&mut self, begin: Option<ConfBegin>) {
+        self.extended = begin.is_some();
+        self.told(begin.map_or(Message::Conf(Vec::new()), Message::ConfBegin));
+    }
+
+    /// Answers the first thing that it was told.
+    pub fn answer(&mut self, now: MonotonicInstant) -> Option<Vec<Message>> {
+        let answer = match self.told.pop_front()? {
+            Message::Probe(_) => Message::Reply(None),
+            Message::Conf(_) | Message::ConfBegin(_) | Message::Hold(_) => self.accepts(),
+            Message::Exec(at) => {
+                self.runs |= at.is_none();
+                Message::ExecOk(at)
+            }
+            Message::ClockProbe(ClockProbe { sent }) => {
+                let here = self.clock.to_theirs(now);
+                Message::ClockReply(ClockReply { sent, received: here, replied: here })
+            }
+            Message::Fetch(fetch) => return Some(output(fetch)),
+            Message::Go => {
+                self.runs = true;
+                return Some(Vec::new());
+            }
+            _ => return Some(Vec::new()),
+        };
+        Some(vec![answer])
+    }
+
+    /// If its task runs, it ends.
+    pub fn task_ends(&mut self, input: &mut Input<'_>, now: MonotonicInstant) -> Result<Option<Message>> {
+        if !std::mem::take(&mut self.runs) {
+            return Ok(None);
+        }
+        let (started, finished) = (WallClockTime::from_nanos(0), WallClockTime::from_nanos(1_000_000_000));
+        if !self.extended {
+            return Ok(Some(Message::Finished(FinishedRecord { started, finished })));
+        }
+        let here = self.clock.to_theirs(now);
+        Ok(Some(Message::TaskEnded(TaskEnded {
+            started,
+            finished,
+            started_at: here.minus(Duration::from_millis(1)),
+            finished_at: here,
+            end: draw::task_end(input)?,
+            start_uncertainty: Some(Duration::ZERO),
+            lateness: None,
+            usage: None,
+            guest: None,
+            output: Some(OutputPlace { length: length(OUTPUT), path: "/tmp/synexec.out".into() }),
+        })))
+    }
+
+    fn accepts(&self) -> Message {
+        Message::ConfOk(self.extended.then_some(Held::AtFirstInstruction))
+    }
+}
+
+/// What is there of the output when the task has ended.
+fn output(Fetch { offset, length: most, .. }: Fetch) -> Vec<Message> {
+    let all = length(OUTPUT);
+    let until = offset.saturating_add(most.into()).min(all);
+    let place = |at: u64| usize::try_from(at.min(all)).expect("it is within the output");
+    let part = OUTPUT[place(offset.min(until))..place(until)].to_vec();
+    let is_end = until == all;
+    let digest = is_end.then(|| Digest::of(OUTPUT));
+    vec![Message::OutputPart(part), Message::OutputMark(OutputMark { position: until, is_end, digest })]
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).expect("it is small")
+}

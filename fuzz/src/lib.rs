@@ -1,0 +1,19 @@
+//! What the fuzz targets check, each in one function that takes whatever bytes it is given. The world and its rules are
+//! those of the simulation in `synexec-proto`: a machine is told anything, and what it does in answer is held against
+//! what it must never do.
+
+pub mod confs;
+pub mod draw;
+pub mod framing;
+pub mod guest;
+pub mod master;
+pub mod memory;
+pub mod messages;
+pub mod phases;
+pub mod slave;
+pub mod slave_host;
+pub mod wire;
+
+#[path = "../../crates/synexec-proto/tests/simulation/world/mod.rs"]
+#[allow(clippy::pedantic, reason = "it is checked where it lives")]
+pub mod world;

@@ -1,0 +1,37 @@
+//! The phases of a session as its user is told of them: none is skipped.
+
+use synexec_proto::master::Notice;
+
+/// What was told last.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    #[default]
+    Joining,
+    Configuring,
+    Starting,
+    Executing,
+    Fetching,
+}
+
+impl Phase {
+    /// Follows a notice, which has to belong to this phase or the next.
+    pub fn tell(&mut self, notice: &Notice) {
+        let (from, to): (&[Self], Self) = match notice {
+            Notice::Joined { .. } | Notice::Dropped { .. } | Notice::GaveUp { .. } => (&[Self::Joining], Self::Joining),
+            Notice::Configuring { .. } => (&[Self::Joining], Self::Configuring),
+            Notice::NextRound { .. } => (&[Self::Executing, Self::Fetching], Self::Configuring),
+            Notice::Accepted { .. } | Notice::ConfFailed { .. } => (&[Self::Configuring], Self::Configuring),
+            Notice::Starting { .. } => (&[Self::Configuring, Self::Starting], Self::Starting),
+            Notice::Ready { .. } | Notice::Postponed => (&[Self::Starting], Self::Starting),
+            Notice::Gone { .. } => (&[Self::Starting, Self::Configuring], Self::Executing),
+            Notice::Started { .. } | Notice::Ended { .. } | Notice::Stopping { .. } | Notice::Progress { .. } => {
+                (&[Self::Executing], Self::Executing)
+            }
+            Notice::Fetching { .. } => (&[Self::Executing], Self::Fetching),
+            Notice::CalledOff => (&[Self::Configuring, Self::Starting], *self),
+            _ => (&[*self], *self),
+        };
+        assert!(from.contains(self), "{notice:?} while {self:?}");
+        *self = to;
+    }
+}
