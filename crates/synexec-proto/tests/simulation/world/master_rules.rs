@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use synexec_proto::master::{Action, Event, Notice, PeerId};
-use synexec_proto::message::{Features, Message, TOKEN_LEN};
+use synexec_proto::message::{Feature, Features, Message, TOKEN_LEN};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
 
@@ -15,9 +15,9 @@ type ResumeTokenBytes = [u8; TOKEN_LEN];
 pub struct MasterRules {
     connected: BTreeSet<PeerId>,
     closed: BTreeSet<PeerId>,
-    /// Those that have said hello, and of them those that have announced capabilities with it.
+    /// Those that have said hello, and what those of them have that have announced capabilities with it.
     greeted: BTreeSet<PeerId>,
-    extended: BTreeSet<PeerId>,
+    extended: BTreeMap<PeerId, Features>,
     /// Those that were sent the conf: the members.
     configured: BTreeSet<PeerId>,
     accepted: BTreeSet<PeerId>,
@@ -53,7 +53,7 @@ impl MasterRules {
             Action::Send { peer, message } => self.sends(*peer, message),
             Action::SendConf { peer, begin } => {
                 self.check_open(*peer);
-                assert!(begin.is_none() || self.extended.contains(peer), "CONF_BEGIN to an original");
+                assert!(begin.is_none() || self.has(*peer, Feature::ConfParts), "CONF_BEGIN to an original");
                 assert!(self.configured.insert(*peer), "a conf twice");
                 let token = begin.and_then(|begin| begin.token);
                 self.tokens.extend(token.map(|token| (*token.as_bytes(), *peer)));
@@ -63,7 +63,8 @@ impl MasterRules {
             }
             Action::Tell(Notice::NextRound { .. }) => {
                 (self.started, self.ordered) = (BTreeSet::new(), BTreeMap::new());
-                self.accepted.retain(|peer| !self.extended.contains(peer));
+                let asked = std::mem::take(&mut self.accepted);
+                self.accepted = asked.into_iter().filter(|peer| !self.has(*peer, Feature::Start)).collect();
             }
             Action::Probe | Action::Tell(_) | Action::Output { .. } => {}
         }
@@ -82,10 +83,10 @@ impl MasterRules {
 
     fn heard(&mut self, peer: PeerId, frame: &Frame) {
         // Of an original, data are read past that could not be read of one of ours.
-        let agreed = if self.extended.contains(&peer) { Features::ours() } else { Features::NONE };
+        let agreed = self.extended.get(&peer).copied().unwrap_or_default();
         match Message::decode(frame.clone(), agreed) {
             Ok(Message::Reply(block)) if self.connected.contains(&peer) && self.greeted.insert(peer) => {
-                self.extended.extend(block.map(|_| peer));
+                self.extended.extend(block.map(|block| (peer, Features::ours().agreed_with(block.features))));
             }
             Ok(Message::ConfOk(_)) if self.configured.contains(&peer) => {
                 self.accepted.insert(peer);
@@ -102,37 +103,39 @@ impl MasterRules {
         match message {
             Message::Exec(None) => {
                 self.check_accepted(peer);
-                assert!(!self.extended.contains(&peer), "a start at once for one of ours");
+                assert!(!self.has(peer, Feature::Start), "a start at once for one of ours");
                 assert!(self.ours_are_started(), "an original is told before ours are");
                 assert!(self.started.insert(peer), "EXEC twice");
             }
             Message::Exec(Some(at)) => {
                 self.check_accepted(peer);
-                assert!(self.extended.contains(&peer), "an instant to an original");
+                assert!(self.has(peer, Feature::Start), "an instant to an original");
                 assert!(self.started.is_empty(), "a start is ordered anew after the last word");
                 self.ordered.insert(peer, (*at, false));
             }
             Message::Go => {
-                assert!(self.ordered.values().all(|(_, confirmed)| *confirmed), "the last word before all confirmed");
+                assert!(self.all_have_confirmed(), "the last word before all confirmed");
                 assert!(self.started.insert(peer), "the last word twice");
             }
-            Message::Hold(_) => assert!(self.extended.contains(&peer), "HOLD to an original"),
-            Message::ClockProbe(_) => assert!(self.extended.contains(&peer), "an original has no clock to ask"),
+            Message::Hold(_) => assert!(self.has(peer, Feature::Start), "HOLD to an original"),
+            Message::ClockProbe(_) => assert!(self.has(peer, Feature::Start), "an original has no clock to ask"),
             Message::Stop => {
-                assert!(self.extended.contains(&peer), "STOP to an original");
+                assert!(self.has(peer, Feature::Stop), "STOP to an original");
                 assert!(self.started.contains(&peer), "STOP before EXEC");
             }
             Message::Fetch(_) => {
-                assert!(self.extended.contains(&peer), "an original has no output to give");
-                assert!(self.started.contains(&peer), "output before the start");
+                assert!(self.has(peer, Feature::Outputs), "an original has no output to give");
+                // Nobody of ours gives outputs and cannot be told an instant.
+                let is_ours = self.has(peer, Feature::Start);
+                assert!(!is_ours || self.started.contains(&peer), "output before the start");
             }
             Message::Probe(capabilities) => {
-                assert!(capabilities.is_none() || self.extended.contains(&peer), "capabilities to an original");
+                assert!(capabilities.is_none() || self.extended.contains_key(&peer), "capabilities to an original");
                 if let Some(token) = capabilities.as_ref().and_then(|block| block.token) {
                     self.returns(*token.as_bytes(), peer);
                 }
             }
-            Message::Ack | Message::Bye => assert!(self.extended.contains(&peer), "a farewell to an original"),
+            Message::Ack | Message::Bye => assert!(self.has(peer, Feature::Resume), "a farewell to an original"),
             other => panic!("a master sent {other:?}"),
         }
     }
@@ -156,8 +159,21 @@ impl MasterRules {
         assert_eq!(self.accepted, self.configured, "EXEC before all had accepted");
     }
 
+    fn has(&self, peer: PeerId, feature: Feature) -> bool {
+        self.extended.get(&peer).is_some_and(|agreed| agreed.has(feature))
+    }
+
+    /// Members that are told an instant to start at.
+    fn ours(&self) -> impl Iterator<Item = &PeerId> {
+        self.configured.iter().filter(|peer| self.has(**peer, Feature::Start))
+    }
+
+    fn all_have_confirmed(&self) -> bool {
+        self.ours().all(|peer| self.ordered.get(peer).is_some_and(|(_, confirmed)| *confirmed))
+    }
+
     fn ours_are_started(&self) -> bool {
-        self.configured.iter().filter(|peer| self.extended.contains(peer)).all(|peer| self.started.contains(peer))
+        self.ours().all(|peer| self.started.contains(peer))
     }
 
     fn check_open(&self, peer: PeerId) {

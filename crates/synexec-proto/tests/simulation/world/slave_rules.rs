@@ -1,6 +1,6 @@
 //! What a slave never does, whatever it is told.
 
-use synexec_proto::message::{Features, Message, ResumeToken};
+use synexec_proto::message::{Feature, Features, Message, ResumeToken};
 use synexec_proto::slave::{Action, Event};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
@@ -10,8 +10,8 @@ use synexec_proto::wire::Frame;
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct SlaveRules {
     connected: bool,
-    /// Whether the master has announced capabilities.
-    extended: bool,
+    /// What is agreed with the master.
+    agreed: Features,
     conf_accepted: bool,
     held: bool,
     /// The instant that was ordered, and then confirmed by the last word.
@@ -40,7 +40,7 @@ pub struct SlaveRules {
 impl SlaveRules {
     pub fn event(&mut self, event: &Event) {
         match event {
-            Event::Connected { .. } => (self.connected, self.extended) = (true, false),
+            Event::Connected { .. } => (self.connected, self.agreed) = (true, Features::NONE),
             Event::Disconnected(_) => (self.connected, self.to_report) = (false, false),
             Event::Received { frame, .. } => self.hears(frame),
             Event::Started(Err(_)) | Event::Prepared(Err(_)) => self.task = false,
@@ -114,30 +114,38 @@ impl SlaveRules {
         assert!(self.connected, "sent without a connection: {message:?}");
         match message {
             Message::ConfOk(held) => {
-                assert_eq!(held.is_some(), self.extended, "tells an original how the task is held, or ours not");
+                assert_eq!(
+                    held.is_some(),
+                    self.agreed.has(Feature::Start),
+                    "tells an original how the task is held, or ours not"
+                );
                 self.conf_accepted = true;
             }
             Message::TaskEnded(_) => self.reports(true),
             Message::Finished(_) => self.reports(false),
-            Message::Running(_) | Message::Stopped(_) => assert!(self.task && self.extended, "progress of no task"),
-            Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_) => {
-                assert!(self.extended, "speaks of output to an original");
+            Message::Running(_) | Message::Stopped(_) => {
+                assert!(self.task && self.agreed.has(Feature::Progress), "progress of no task, or to an original");
             }
-            Message::ConfNo(Some(_)) | Message::ExecNo(Some(_)) => assert!(self.extended, "a reason to an original"),
+            Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_) => {
+                assert!(self.agreed.has(Feature::Outputs), "speaks of output to an original");
+            }
+            Message::ConfNo(Some(_)) | Message::ExecNo(Some(_)) => {
+                assert!(self.agreed.has(Feature::Reasons), "a reason to an original");
+            }
             _ => {}
         }
     }
 
     fn reports(&mut self, in_our_words: bool) {
         assert!(self.to_report, "reported what has not ended, or twice");
-        assert_eq!(in_our_words, self.extended, "reported in the wrong words");
+        assert_eq!(in_our_words, self.agreed.has(Feature::TaskEnded), "reported in the wrong words");
         self.to_report = false;
     }
 
     fn hears(&mut self, frame: &Frame) {
-        match Message::decode(frame.clone(), Features::ours()) {
+        match Message::decode(frame.clone(), self.agreed) {
             Ok(Message::Probe(Some(block))) => {
-                self.extended = true;
+                self.agreed = Features::ours().agreed_with(block.features);
                 if self.resuming && block.token.is_some() && block.token == self.token {
                     (self.resuming, self.to_report) = (false, self.unacknowledged && !self.task);
                 }
