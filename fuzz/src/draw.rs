@@ -13,7 +13,7 @@ use synexec_proto::message::{
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::Disconnect;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
-use synexec_proto::wire::{Command, Frame};
+use synexec_proto::wire::{Command, FieldWriter, Frame};
 
 use crate::messages::is_canonical;
 use crate::world::{self, secs};
@@ -87,13 +87,15 @@ pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
     })
 }
 
-/// A block of ours or none; the name is anything.
+/// A block or none: with all features mostly, and with some.
 pub fn capabilities(input: &mut Input<'_>) -> Result<Option<Capabilities>> {
-    Ok(if bool::arbitrary(input)? {
-        Some(Capabilities::ours(input.choose(&["", "vm", "vm1", "\u{1b}[2J", "läuft"])?))
-    } else {
-        None
-    })
+    if input.ratio(1, 3)? {
+        return Ok(None);
+    }
+    let features = if bool::arbitrary(input)? { u64::MAX } else { u64::arbitrary(input)? };
+    let fixed = [b"SYNX".as_slice(), &[0, 1], &features.to_be_bytes()].concat();
+    let block = FieldWriter::after(fixed).put(1, input.choose(&["vm", "", "\u{1b}[2J", "läuft"])?.as_bytes()).finish();
+    Ok(Capabilities::decode(&block).expect("it is whole"))
 }
 
 pub fn task_ended(input: &mut Input<'_>, now: MonotonicInstant) -> Result<TaskEnded> {

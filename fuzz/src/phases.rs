@@ -1,9 +1,10 @@
 //! The phases of a session as its user is told of them: none is skipped.
 
 use synexec_proto::master::Notice;
+use synexec_proto::message::Message;
 
 /// What was told last.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     #[default]
     Joining,
@@ -33,5 +34,18 @@ impl Phase {
         };
         assert!(from.contains(self), "{notice:?} while {self:?}");
         *self = to;
+    }
+
+    /// Whether this may be said to a member in this phase.
+    pub fn allows(self, message: &Message, live: bool) -> bool {
+        match message {
+            Message::Hold(_) => self == Self::Configuring,
+            Message::ClockProbe(_) => self <= Self::Starting,
+            Message::Exec(Some(_)) | Message::Go => self == Self::Starting,
+            // Originals are told once all others were, just before the instant.
+            Message::Exec(None) | Message::Stop => self == Self::Executing,
+            Message::Fetch(_) => self == Self::Fetching || live && self == Self::Executing,
+            _ => true,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result};
-use synexec_proto::message::{Capabilities, ConfBegin, Fetch, Hold, Message};
+use synexec_proto::message::{ConfBegin, Fetch, Hold, Message};
 use synexec_proto::time::MonotonicInstant;
 
 use crate::draw::{self, Input};
@@ -55,7 +55,7 @@ fn step(bench: &mut Bench, input: &mut Input<'_>) -> Result<()> {
     let here = bench.slave.host.plan.clock.show(bench.now);
     match input.int_in_range(0..=23)? {
         0..=2 => bench.connects(),
-        3..=5 => bench.is_told([Message::Probe(Some(Capabilities::ours("control")))]),
+        3..=5 => bench.is_told([Message::Probe(draw::capabilities(input)?)]),
         6..=8 => bench.is_told(conf(input)?),
         9..=11 => bench.is_told(start(input, here)?),
         12 | 13 => bench.is_told(orders(input)?),

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use arbitrary::{Arbitrary, Result};
-use synexec_proto::message::{Capabilities, Held, Message, Reason};
+use synexec_proto::message::{Held, Message, Reason};
 use synexec_proto::slave::{Action, Event, Settings, Slave};
 use synexec_proto::time::MonotonicInstant;
 
@@ -100,7 +100,7 @@ fn event(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Event> {
         16 => Event::TaskEnded { ended: draw::task_ended(input, now)?, stragglers: bool::arbitrary(input)? },
         17 if input.ratio(1, 8)? => Event::Shutdown(draw::interrupt(input)?),
         18 => {
-            let frame = is_canonical(&Message::Probe(Some(Capabilities::ours("control"))));
+            let frame = is_canonical(&Message::Probe(draw::capabilities(input)?));
             Event::Received { frame, at: now }
         }
         _ => Event::Received { frame: draw::frame(input, now)?, at: now },

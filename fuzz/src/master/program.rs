@@ -1,0 +1,46 @@
+//! What the master's program does for its session, or says that it has done.
+
+use arbitrary::{Arbitrary, Result};
+use synexec_proto::master::{Event, OutputId, PeerId};
+
+use super::{Trial, peer};
+use crate::draw::Input;
+
+impl Trial {
+    /// The program does what the session waits for.
+    pub(super) fn dispatcher_works(&mut self) {
+        while let Some(peer) = self.confs.pop_front() {
+            self.handle(Event::ConfSent { peer });
+        }
+        while let Some((peer, id)) = self.stores.pop_front() {
+            self.handle(Event::OutputStored { peer, id });
+        }
+    }
+
+    pub(super) fn store_or_not(&mut self, input: &mut Input<'_>) -> Result<()> {
+        let id = OutputId { round: input.int_in_range(0..=3)?, rank: input.int_in_range(0..=4)? };
+        let is_stored = bool::arbitrary(input)?;
+        self.lied |= !is_stored && self.stores.is_empty();
+        let (peer, id) = self.stores.pop_front().unwrap_or((PeerId(peer(input)?), id));
+        self.handle(if is_stored {
+            Event::OutputStored { peer, id }
+        } else {
+            Event::OutputFailed { peer, id, why: "no such directory".into() }
+        });
+        Ok(())
+    }
+
+    pub(super) fn fails(&mut self, input: &mut Input<'_>) -> Result<()> {
+        let peer = PeerId(peer(input)?);
+        let event = match input.int_in_range(0..=3)? {
+            0 => Event::ConfFailed { why: "gone".into() },
+            1 => {
+                self.lied |= self.stores.is_empty();
+                Event::OutputsFailed { why: "disk full".into() }
+            }
+            _ => Event::ConfSent { peer },
+        };
+        self.handle(event);
+        Ok(())
+    }
+}
