@@ -122,8 +122,12 @@ impl Starting {
         self.go_if_due(now, actions);
     }
 
-    /// Asks for clocks, and orders the start when all are measured.
+    /// Asks for clocks, and orders the start when all are measured; not any more after the last word, though a master that
+    /// was held up may find both due.
     pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
+        if self.gone {
+            return;
+        }
         if let Some(schedule) = self.schedule.filter(|schedule| is_past(schedule.refine_at, now)) {
             self.kept_instant = Some(schedule.instant);
             self.measure_anew(now);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use synexec_proto::master::Interrupt::Terminate;
 use synexec_proto::master::{Loss, MeasuredStart, Notice, Outcome, PhaseName, Report, Settings, Verdict};
-use synexec_proto::message::Reason;
+use synexec_proto::message::{Message, Reason};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::Disconnect;
 
@@ -271,6 +271,20 @@ fn for_a_start_far_ahead_clocks_are_measured_again_shortly_before() {
     assert_eq!(ahead(&world), secs(100));
     let sure = |start: MeasuredStart| start.uncertainty < millis(2);
     assert!(report.rows().iter().all(|row| row.start.is_some_and(sure)), "{report:?}");
+}
+
+/// It comes back when the last word is due, and should have asked for the clocks before.
+#[test]
+fn a_master_that_has_missed_the_second_measuring_says_the_last_word_and_nothing_after_it() {
+    let mut world = three(Some(secs(10)));
+    for id in world.ids().collect::<Vec<_>>() {
+        world.set_delay(id, millis(200));
+    }
+    world.when(starting, secs(8), Order::FreezeMaster(millis(1700)));
+    started_together(&mut world);
+    let told_to_go = world.execs()[0];
+    let asked = |message: &Message| matches!(message, Message::ClockProbe(_) | Message::Exec(_));
+    assert!(world.ids().all(|id| world.sent_to(id, asked).into_iter().all(|at| at < told_to_go)));
 }
 
 #[test]
