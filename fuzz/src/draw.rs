@@ -117,7 +117,7 @@ pub fn task_end(input: &mut Input<'_>) -> Result<TaskEnd> {
     Ok(match input.int_in_range(0..=3)? {
         0 | 1 => TaskEnd::Exited(0),
         2 => TaskEnd::Exited(u8::arbitrary(input)?),
-        _ => TaskEnd::Killed(input.int_in_range(1..=64)?),
+        _ => TaskEnd::Killed(u8::arbitrary(input)?),
     })
 }
 

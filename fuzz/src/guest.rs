@@ -71,6 +71,22 @@ impl Guest {
         Some(vec![answer])
     }
 
+    /// Answers the first thing that it was told, and not as it should.
+    pub fn answer_wrongly(&mut self, now: MonotonicInstant) -> Option<Vec<Message>> {
+        let just_beside = |at: MonotonicInstant| at.plus(Duration::from_nanos(1));
+        let answer = match self.told.pop_front()? {
+            Message::Conf(_) | Message::ConfBegin(_) | Message::Hold(_) => Message::ConfNo(None),
+            Message::Exec(at) => Message::ExecOk(at.map(just_beside)),
+            Message::ClockProbe(ClockProbe { sent }) => {
+                Message::ClockReply(ClockReply { sent: just_beside(sent), received: now, replied: now })
+            }
+            Message::Fetch(fetch) => return Some(output(Fetch { offset: fetch.offset.saturating_add(1), ..fetch })),
+            Message::Go => Message::ExecNo(None),
+            _ => return Some(Vec::new()),
+        };
+        Some(vec![answer])
+    }
+
     /// If its task runs, it ends.
     pub fn task_ends(&mut self, input: &mut Input<'_>, now: MonotonicInstant) -> Result<Option<Message>> {
         if !std::mem::take(&mut self.runs) {

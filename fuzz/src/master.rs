@@ -64,7 +64,7 @@ struct Trial {
     confs: VecDeque<PeerId>,
     /// What is to be said to be stored.
     stores: VecDeque<(PeerId, OutputId)>,
-    /// Whether what was said to have failed to be stored was nothing that was to be.
+    /// Whether the program has said that it failed at something that it had not been told to do.
     lied: bool,
     report: Option<Report>,
 }
@@ -94,9 +94,9 @@ impl Trial {
             3..=6 => self.join(input)?,
             7..=11 => {
                 let peer = peer(input)?;
-                self.answer(peer);
+                self.answer(peer, input.ratio(1, 16)?);
             }
-            12..=15 => self.all_answer(),
+            12..=15 => self.all_answer(input.int_in_range(1..=20)?),
             16..=18 => self.says_anything(input)?,
             19 => self.all_end(input)?,
             20 | 21 => self.dispatcher_works(),
@@ -122,7 +122,7 @@ impl Trial {
         let peer = u64::try_from(self.guests.len()).expect("they are few");
         self.connect();
         self.says(peer, &Message::Reply(hello));
-        self.answer(peer);
+        self.answer(peer, false);
         Ok(())
     }
 
@@ -134,22 +134,23 @@ impl Trial {
         self.handle(Event::Connected { peer, address });
     }
 
-    /// A guest does the first thing that it was told and has not done yet.
-    fn answer(&mut self, peer: u64) -> bool {
+    /// A guest does the first thing that it was told and has not done yet, as it should or wrongly.
+    fn answer(&mut self, peer: u64, wrongly: bool) -> bool {
         let Some(guest) = usize::try_from(peer).ok().and_then(|peer| self.guests.get_mut(peer)) else { return false };
-        let Some(answers) = guest.answer(self.now) else { return false };
+        let answers = if wrongly { guest.answer_wrongly(self.now) } else { guest.answer(self.now) };
+        let Some(answers) = answers else { return false };
         for answer in answers {
             self.says(peer, &answer);
         }
         true
     }
 
-    /// Until nobody has anything to say, or it will not end.
-    fn all_answer(&mut self) {
-        for _ in 0..20 {
+    /// So many times in turn, or until nobody has anything to say.
+    fn all_answer(&mut self, times: u32) {
+        for _ in 0..times {
             let mut answered = false;
             for peer in 0..PEERS {
-                answered |= self.answer(peer);
+                answered |= self.answer(peer, false);
             }
             if !answered {
                 return;

@@ -33,7 +33,10 @@ impl Trial {
     pub(super) fn fails(&mut self, input: &mut Input<'_>) -> Result<()> {
         let peer = PeerId(peer(input)?);
         let event = match input.int_in_range(0..=3)? {
-            0 => Event::ConfFailed { why: "gone".into() },
+            0 => {
+                self.lied |= self.confs.is_empty();
+                Event::ConfFailed { why: "gone".into() }
+            }
             1 => {
                 self.lied |= self.stores.is_empty();
                 Event::OutputsFailed { why: "disk full".into() }
