@@ -213,7 +213,7 @@ impl Slave {
             Message::Go => self.go(now),
             Message::Stop => self.stop(now),
             Message::Fetch(fetch) => self.fetch(fetch),
-            Message::Ack => self.report = None,
+            Message::Ack => self.acknowledged(),
             Message::Bye => self.end_session(now, Disconnect::Left),
             _ => {}
         }

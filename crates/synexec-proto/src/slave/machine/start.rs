@@ -122,6 +122,11 @@ impl Slave {
         self.give_rest();
     }
 
+    /// The master knows of the end, which it cannot before it was told.
+    pub(super) fn acknowledged(&mut self) {
+        self.report.take_if(|report| report.is_sent);
+    }
+
     pub(super) fn stop(&mut self, now: MonotonicInstant) {
         let due = self.task.stop(now);
         self.carry_out(due);

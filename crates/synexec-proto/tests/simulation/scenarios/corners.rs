@@ -120,6 +120,16 @@ fn the_last_word_after_a_refused_order_does_not_start_the_one_before() {
 }
 
 #[test]
+fn an_end_that_was_not_reported_yet_cannot_be_acknowledged() {
+    let mut bench = running(Plan { straggles: secs(2), ..long() });
+    bench.is_told([Message::Stop]);
+    bench.passes(secs(1));
+    bench.is_told([Message::Ack]);
+    bench.passes(secs(2));
+    assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]));
+}
+
+#[test]
 fn another_conf_replaces_the_first_whole_or_not() {
     let mut bench = Bench::joined(Plan::default());
     bench.is_told([conf("/bin/first"), begin(9), part("/bin/"), begin(10), part("/bin/"), part("third"), part("x")]);
