@@ -11,8 +11,10 @@ pub enum Phase {
     Configuring,
     /// `vm0` holds its task; another still receives the conf.
     Holding,
-    /// All have confirmed the start, which is seconds away.
+    /// All have confirmed the start, which is seconds away; none was told to go.
     Confirmed,
+    /// All were told to go, and their instant is not there yet.
+    Told,
     /// The task runs everywhere.
     Running,
     /// The task has ended on `vm0`, whose report does not get through.
@@ -57,6 +59,8 @@ pub enum Outcome {
     Resumed,
     /// As above; the start was put off, and this was told.
     Postponed,
+    /// As above; the report tells that the task of `vm0` started late.
+    Late,
     /// As above; the report tells that the clock was set.
     StepTold,
     /// Exit status 3: there were not enough slaves within `--wait`.
@@ -105,6 +109,7 @@ impl Phase {
             Self::Configuring => "configuring",
             Self::Holding => "holding",
             Self::Confirmed => "confirmed",
+            Self::Told => "told",
             Self::Running => "running",
             Self::Unreported => "unreported",
             Self::Fetching => "fetching",
@@ -142,6 +147,7 @@ impl Outcome {
             Self::Replaced => "replaced",
             Self::Resumed => "resumed",
             Self::Postponed => "postponed",
+            Self::Late => "late",
             Self::StepTold => "step told",
             Self::GivesUp => "gives up",
             Self::Declined => "declined",

@@ -119,6 +119,10 @@ fn told(scene: &Scene, finished: &Finished, round: &Round) -> Result<()> {
             ensure!((by - HOUR).abs() < HOUR / 3600, "it stepped by {by} ns");
             ensure!(row["remarks"].to_string().contains("clock stepped forward by"), "{row}");
         }
+        Outcome::Late => {
+            let late = round.slave("vm0")?.late.unwrap_or_default();
+            ensure!(late > 1.0, "released {late} s late");
+        }
         Outcome::Resumed => {
             let reconnects = &round.slave("vm0")?.all["reconnects"];
             ensure!(*reconnects == 1, "{reconnects} reconnects");
@@ -140,7 +144,12 @@ fn outputs(scene: &Scene) -> Result<()> {
             Outcome::Stopped if scene.cell.phase == Phase::Running => {
                 ensure!(output == b"ran\n", "the task on vm{guest} was not stopped");
             }
-            Outcome::Succeeds | Outcome::Replaced | Outcome::Resumed | Outcome::Postponed | Outcome::StepTold
+            Outcome::Succeeds
+            | Outcome::Replaced
+            | Outcome::Resumed
+            | Outcome::Postponed
+            | Outcome::Late
+            | Outcome::StepTold
                 if takes_part && !is_left_out =>
             {
                 ensure!(output == whole(scene, guest), "{} bytes of output on vm{guest}", output.len());

@@ -22,11 +22,12 @@ const STEP_SECONDS: i64 = 3600;
 
 /// Has the fault come, and after it what the session needs to get to its end. Returns when it came.
 pub fn strike(scene: &mut Scene) -> Result<Instant> {
+    ensure!(scene.cell.phase != Phase::Told || scene.output(0).is_empty(), "the instant came before the fault");
     let at = Instant::now();
     come(scene)?;
     match scene.cell.phase {
         Phase::Joining => complete(scene)?,
-        Phase::Running => give_cues(scene)?,
+        Phase::Told | Phase::Running => give_cues(scene)?,
         _ => {}
     }
     if scene.cell.fault == Fault::SlavePaused {

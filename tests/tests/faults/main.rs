@@ -3,6 +3,7 @@
 mod cell;
 mod check;
 mod fault;
+mod master_clock;
 mod phase;
 mod scene;
 mod table;
@@ -19,7 +20,7 @@ const AT_A_TIME: usize = 6;
 fn main() -> ExitCode {
     let notes = Case { name: "faults::the_notes_have_this_table".to_owned(), run: Box::new(table::is_in_the_notes) };
     let cells = table::cells().map(|cell| Case { name: cell.name(), run: Box::new(move || run(cell)) });
-    harness::main_of_waiting(std::iter::once(notes).chain(cells).collect(), AT_A_TIME)
+    harness::main_of_waiting([notes, master_clock::case()].into_iter().chain(cells).collect(), AT_A_TIME)
 }
 
 fn run(cell: Cell) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use synexec_tests::fleet::Fleet;
@@ -27,6 +28,9 @@ const LESS: usize = 256 << 10;
 const NARROWER: &str = "512kbit";
 const WIDE: &str = "1gbit";
 
+/// How far another guest is, each way, so that a second is between the last word and the instant.
+const FAR: Duration = Duration::from_millis(500);
+
 /// What is not in one page of a disk with the words before it.
 const LITTLE: usize = 8192;
 
@@ -46,7 +50,7 @@ pub fn reach(cell: Cell) -> Result<Scene> {
     narrow(&fleet, cell)?;
     let master = start_master(&fleet, cell)?;
     let mut scene = Scene { cell, fleet, slaves, master, disk: None, clock };
-    if cell.phase < Phase::Running || cell.phase == Phase::Fetching {
+    if cell.phase < Phase::Told || cell.phase == Phase::Fetching {
         (0..scene.fleet.guests.len()).try_for_each(|guest| scene.let_go(guest))?;
     }
     scene.master.wait_for(&format!("joined: {here} of {SLAVES}"))?;
@@ -82,12 +86,13 @@ fn first_slave(fleet: &Fleet, cell: Cell, clock: Option<&WallClock>) -> Result<P
     fleet.slave_through(0, &words, Scene::options(cell))
 }
 
-/// The way on which the phase is spent.
+/// The way on which the phase is spent. With a guest so far away all are told to go that much before their instant.
 fn narrow(fleet: &Fleet, cell: Cell) -> Result<()> {
     let rate = if bulk(cell) == LESS { NARROWER } else { NARROW };
     match cell.phase {
         Phase::Configuring => fleet.guests[0].limit_rate(rate),
         Phase::Holding => fleet.guests[1].limit_rate(rate),
+        Phase::Told => fleet.guests[1].delay(FAR),
         Phase::Fetching => fleet.control.limit_rate(rate),
         _ => Ok(()),
     }
@@ -160,6 +165,7 @@ fn go_on(scene: &Scene) -> Result<()> {
         Phase::Configuring => accepted(scene, [1, 2], 0),
         Phase::Holding => accepted(scene, [0, 2], 1),
         Phase::Confirmed => scene.master.wait_for_count(") is ready to start", SLAVES).map(drop),
+        Phase::Told => scene.master.wait_for("the task starts").map(drop),
         Phase::Running => run(scene),
         Phase::Unreported => run(scene).and_then(|()| end_unheard(scene)),
         Phase::Fetching => fetch(scene),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::cell::Outcome::{
-    AllLost, CalledOff, Declined, GivesUp, NeverRuns, NotStored, OutputLost, Postponed, Replaced, Resumed, StepTold,
-    Stopped, Succeeds, TaskFails, Vm0Lost,
+    AllLost, CalledOff, Declined, GivesUp, Late, NeverRuns, NotStored, OutputLost, Postponed, Replaced, Resumed,
+    StepTold, Stopped, Succeeds, TaskFails, Vm0Lost,
 };
 use crate::cell::{Cell, Fault, Outcome, Phase};
 
@@ -30,7 +30,7 @@ const FAULTS: [Fault; 10] = [
 type Row = (Phase, [(Outcome, u64); FAULTS.len()]);
 
 #[rustfmt::skip]
-const TABLE: [Row; 7] = [
+const TABLE: [Row; 8] = [
     (Phase::Joining, [
         (Replaced, 8), (Replaced, 15), (Succeeds, 25), (NeverRuns, 8), (GivesUp, 15),
         (Succeeds, 10), (Succeeds, 20), (Succeeds, 10), (Declined, 10), (Succeeds, 10),
@@ -46,6 +46,10 @@ const TABLE: [Row; 7] = [
     (Phase::Confirmed, [
         (CalledOff, 8), (CalledOff, 15), (Postponed, 45), (NeverRuns, 8), (CalledOff, 15),
         (CalledOff, 8), (Succeeds, 30), (Succeeds, 30), (TaskFails, 20), (Succeeds, 20),
+    ]),
+    (Phase::Told, [
+        (Vm0Lost, 10), (Vm0Lost, 20), (Late, 35), (Stopped, 15), (AllLost, 20),
+        (Resumed, 15), (Succeeds, 30), (Succeeds, 20), (TaskFails, 15), (StepTold, 15),
     ]),
     (Phase::Running, [
         (Vm0Lost, 10), (Vm0Lost, 20), (Succeeds, 35), (Stopped, 15), (AllLost, 20),
