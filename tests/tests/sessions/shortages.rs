@@ -93,8 +93,11 @@ fn limit(process: &Process, what: &str) -> Result<()> {
     let owner = fs::metadata(format!("/proc/{pid}"))?;
     let (user, group) = (owner.uid().to_string(), owner.gid().to_string());
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", &user, "--regid", &group, "--clear-groups", "prlimit", "--pid", &pid, what]);
-    let told = command.output().context("setpriv and prlimit (of util-linux)")?;
+    if owner.uid() != 0 {
+        command.args(["--reuid", &user, "--regid", &group, "--clear-groups"]);
+    }
+    let told =
+        command.args(["prlimit", "--pid", &pid, what]).output().context("setpriv and prlimit (of util-linux)")?;
     ensure!(told.status.success(), "{what}: {}", String::from_utf8_lossy(&told.stderr));
     Ok(())
 }
