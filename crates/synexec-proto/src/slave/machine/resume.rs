@@ -97,7 +97,8 @@ impl Slave {
         }
     }
 
-    fn give_up(&mut self, now: MonotonicInstant) {
+    /// Does not try any longer to come back.
+    pub(super) fn give_up(&mut self, now: MonotonicInstant) {
         if let Some(Resuming { why, .. }) = self.resuming.take() {
             self.end_session(now, why);
         }

@@ -162,6 +162,9 @@ impl Slave {
         } else {
             self.stop(now);
         }
+        if self.task.is_idle() {
+            self.give_up(now);
+        }
         self.settle(now, now);
     }
 }

@@ -223,3 +223,13 @@ fn a_master_that_is_stopped_meanwhile_takes_back_who_has_not_given_up() {
         assert_eq!(*outcome_of(&report, OTHER), SUCCESS);
     }
 }
+
+#[test]
+fn what_is_left_of_a_task_is_seen_to_when_its_slave_is_shut_down_while_it_is_away() {
+    let mut world = World::pair(settings(2), Plan { straggles: millis(1490), ..runs(secs(3)) });
+    world.sim_plan(OTHER).runs = secs(30);
+    world.at(secs(4), Order::KillMaster);
+    world.at(millis(4001), Order::Shutdown(FIRST, Terminate));
+    world.run_until(secs(10));
+    assert!(world.sim(FIRST).exit().is_some() && !world.sim(FIRST).host.is_busy(world.time()));
+}
