@@ -80,7 +80,7 @@ impl Slave {
         } else if matches!(self.conf, Conf::Held { .. } | Conf::Spent) {
             self.conf = Conf::Preparing;
             self.refusal = None;
-            self.push(Action::Hold { round: Some(round) });
+            self.hold_anew(Some(round));
         } else {
             self.send_reason(Reason::new("there is no conf to run"), Message::ConfNo);
         }

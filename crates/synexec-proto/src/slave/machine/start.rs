@@ -29,7 +29,7 @@ impl Slave {
             (Conf::Preparing, None) => self.task = Task::Spawning { stopped: false },
             (Conf::Spent, None) => {
                 self.task = Task::Spawning { stopped: false };
-                self.push(Action::Hold { round: None });
+                self.hold_anew(None);
             }
             (Conf::Preparing | Conf::Spent, Some(_)) => self.refuse(Reason::new("the task is not held")),
             _ => self.refuse(Reason::new("there is no conf to run")),
@@ -120,6 +120,12 @@ impl Slave {
             Message::Finished(FinishedRecord { started: ended.started, finished: ended.finished })
         });
         self.give_rest();
+    }
+
+    /// Has the task held once more. A master that wants that knows of the end before.
+    pub(super) fn hold_anew(&mut self, round: Option<u32>) {
+        self.report = None;
+        self.push(Action::Hold { round });
     }
 
     /// The master knows of the end, which it cannot before it was told.
