@@ -272,7 +272,6 @@ impl Executing {
             Run::Done(_) => {}
             Run::Due(_) => {
                 slave.state = Run::Done(Box::new(slave.member.row(Outcome::Cancelled, self.instant)));
-                slave.member.part(actions);
             }
             _ if slave.member.has(Feature::Stop) => slave.member.send(Message::Stop, actions),
             _ => self.lose(now, peer, Loss::CannotStop, actions),
