@@ -35,7 +35,8 @@ pub fn verdict_follows(report: &Report) {
         Verdict::Succeeded | Verdict::SkewExceeded => !failed && !declined && !lost && !cancelled,
         Verdict::TaskFailed => failed && !declined && !lost && !cancelled,
         Verdict::Declined => declined,
-        Verdict::Lost => lost && !declined,
+        // Their time may be over before an original was told to start.
+        Verdict::Lost => (lost || cancelled) && !declined,
         Verdict::NotEnoughSlaves => !failed && !declined && !lost,
         Verdict::MasterFailed => !failed || rows().any(Row::has_lost_output),
         Verdict::Interrupted(_) => true,

@@ -59,7 +59,7 @@ impl MasterRules {
                 self.tokens.extend(token.map(|token| (*token.as_bytes(), *peer)));
             }
             Action::Close { peer } => {
-                self.closed.insert(*peer);
+                assert!(self.closed.insert(*peer), "closed twice");
             }
             Action::Tell(Notice::NextRound { .. }) => {
                 (self.started, self.ordered) = (BTreeSet::new(), BTreeMap::new());
@@ -125,9 +125,7 @@ impl MasterRules {
             }
             Message::Fetch(_) => {
                 assert!(self.has(peer, Feature::Outputs), "an original has no output to give");
-                // Nobody of ours gives outputs and cannot be told an instant.
-                let is_ours = self.has(peer, Feature::Start);
-                assert!(!is_ours || self.started.contains(&peer), "output before the start");
+                assert!(self.started.contains(&peer), "output before the start");
             }
             Message::Probe(capabilities) => {
                 assert!(capabilities.is_none() || self.extended.contains_key(&peer), "capabilities to an original");
@@ -135,7 +133,8 @@ impl MasterRules {
                     self.returns(*token.as_bytes(), peer);
                 }
             }
-            Message::Ack | Message::Bye => assert!(self.has(peer, Feature::Resume), "a farewell to an original"),
+            Message::Ack => assert!(self.has(peer, Feature::Resume), "an end acknowledged to an original"),
+            Message::Bye => assert!(self.extended.contains_key(&peer), "a farewell to an original"),
             other => panic!("a master sent {other:?}"),
         }
     }

@@ -69,13 +69,14 @@ impl SlaveRules {
             Action::BeginConf(_) | Action::Discard => {
                 (self.conf_accepted, self.held) = (false, false);
                 (self.started, self.resuming, self.unacknowledged) = (false, false, false);
+                self.token = if let Action::BeginConf(Some(begin)) = action { begin.token } else { None };
             }
             Action::DropHeld => self.held = false,
             Action::Abandon => (self.task, self.left) = (false, false),
             Action::Hold { .. } => {
                 assert!(self.conf_accepted, "a hold without an accepted conf");
                 assert!(!self.task && !self.to_report, "holds a second task");
-                self.held = false;
+                (self.held, self.unacknowledged) = (false, false);
             }
             Action::Release { at } => {
                 assert!(self.conf_accepted && self.held, "a start without an accepted conf, or of what is not held");
@@ -150,8 +151,8 @@ impl SlaveRules {
                     (self.resuming, self.to_report) = (false, self.unacknowledged && !self.task);
                 }
             }
-            Ok(Message::ConfBegin(begin)) => self.token = begin.token,
-            Ok(Message::Ack) => self.unacknowledged = false,
+            // What was not sent cannot be known.
+            Ok(Message::Ack) if !self.resuming => self.unacknowledged &= self.to_report,
             Ok(Message::Exec(Some(at))) => self.ordered = Some(at),
             Ok(Message::Go) => self.told_to_go = self.ordered,
             _ => {}
