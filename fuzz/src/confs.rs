@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use synexec_proto::conf::{COMMAND_LINE_MAX, CommandLine, ConfError, ConfSplitter};
@@ -79,7 +80,7 @@ fn frame(input: &mut Unstructured<'_>) -> Result<Frame> {
 }
 
 fn begin(length: u64) -> Message {
-    Message::ConfBegin(ConfBegin { rank: 0, slaves: 1, length, progress: None })
+    Message::ConfBegin(ConfBegin { rank: 0, slaves: 1, length, progress: None, token: None })
 }
 
 struct Parts {
@@ -91,7 +92,9 @@ struct Parts {
 impl Parts {
     fn new() -> Self {
         let master = SocketAddr::from((Ipv4Addr::LOCALHOST, 5165));
-        let mut slave = Slave::new(Settings { name: "vm".into(), dials: false, once: false }, START);
+        let settings =
+            Settings { name: "vm".into(), instance: 1, dials: false, once: false, reconnect: Duration::ZERO };
+        let mut slave = Slave::new(settings, START);
         slave.handle(START, Event::Invited { master });
         slave.handle(START, Event::Connected { master });
         let mut this = Self { slave, left: None };

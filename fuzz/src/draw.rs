@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use synexec_proto::digest::Digest;
-use synexec_proto::master::{Interrupt, OutputsWanted, Settings};
+use synexec_proto::master::{Interrupt, OnLost, OutputsWanted, Settings};
 use synexec_proto::message::{
     Capabilities, ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Guest, Held, Hold, Message, OutputMark,
-    OutputPlace, Reason, TaskEnded, TaskProgress, Usage,
+    OutputPlace, Reason, ResumeToken, TOKEN_LEN, TaskEnded, TaskProgress, Usage,
 };
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::Disconnect;
@@ -23,15 +23,17 @@ pub type Input<'a> = Unstructured<'a>;
 /// Any frame, mostly a message.
 pub fn frame(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Frame> {
     if input.ratio(1, 8)? {
-        let code = u8::arbitrary(input)?;
-        return Ok(Frame::new(Command::from(code), bytes(input)?).expect("it is small"));
+        let (command, data) = (Command::from(u8::arbitrary(input)?), bytes(input)?);
+        // The rules are for features as revisions have them.
+        let is_block = matches!(command, Command::Reply | Command::Probe);
+        return Ok(Frame::new(command, if is_block { Vec::new() } else { data }).expect("it is small"));
     }
     Ok(is_canonical(&message(input, now)?))
 }
 
 /// Any message, whoever it is for.
 pub fn message(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Message> {
-    Ok(match input.int_in_range(0..=23)? {
+    Ok(match input.int_in_range(0..=25)? {
         0 => Message::Reply(capabilities(input)?),
         1 => Message::Probe(capabilities(input)?),
         2 => Message::Conf(bytes(input)?),
@@ -59,7 +61,9 @@ pub fn message(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Message> 
         20 => Message::OutputPart(bytes(input)?),
         21 => Message::OutputMark(output_mark(input)?),
         22 => Message::OutputNo(reason(input)?),
-        _ => Message::Ignored(Command::Unknown(*input.choose(&[11, 15, 20, 32, 50, 58, 100, 255])?)),
+        23 => Message::Ack,
+        24 => Message::Bye,
+        _ => Message::Ignored(Command::Unknown(*input.choose(&[11, 15, 20, 32, 58, 100, 255])?)),
     })
 }
 
@@ -82,20 +86,34 @@ pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
         runs_payload: input.ratio(1, 8)?,
         progress: if bool::arbitrary(input)? { Some(passing(input)?) } else { None },
         max_skew: if bool::arbitrary(input)? { Some(passing(input)?) } else { None },
+        quorum: if input.ratio(1, 4)? { NonZeroU32::new(input.int_in_range(1..=slaves)?) } else { None },
+        timeout: if input.ratio(1, 4)? { Some(passing(input)?) } else { None },
+        on_lost: *input.choose(&[OnLost::Continue, OnLost::Abort])?,
+        reconnect: *input.choose(&[Duration::ZERO, secs(10)])?,
         lead: if input.ratio(1, 4)? { Some(passing(input)?) } else { None },
         ..world::settings(slaves)
     })
 }
 
-/// A block or none: with all features mostly, and with some.
+/// What the revisions so far had, each with more than the one before, and what some later one may have.
+const REVISIONS: [u64; 6] = [u64::MAX, 0xff, 0x7f, 0x3f, 0x1f, 0x0f];
+
+/// The block of any revision, or none.
 pub fn capabilities(input: &mut Input<'_>) -> Result<Option<Capabilities>> {
     if input.ratio(1, 3)? {
         return Ok(None);
     }
-    let features = if bool::arbitrary(input)? { u64::MAX } else { u64::arbitrary(input)? };
+    let features = *input.choose(&REVISIONS)?;
     let fixed = [b"SYNX".as_slice(), &[0, 1], &features.to_be_bytes()].concat();
     let block = FieldWriter::after(fixed).put(1, input.choose(&["vm", "", "\u{1b}[2J", "läuft"])?.as_bytes()).finish();
-    Ok(Capabilities::decode(&block).expect("it is whole"))
+    let token = token(input)?;
+    Ok(Capabilities::decode(&block).expect("it is whole").map(|block| block.resuming(token)))
+}
+
+/// One of few, so that some are the same, or none.
+pub fn token(input: &mut Input<'_>) -> Result<Option<ResumeToken>> {
+    let number = input.int_in_range(0..=3_u8)?;
+    Ok((number > 0).then(|| ResumeToken::new([number; TOKEN_LEN])))
 }
 
 pub fn task_ended(input: &mut Input<'_>, now: MonotonicInstant) -> Result<TaskEnded> {
@@ -205,7 +223,8 @@ fn wall_clock(input: &mut Input<'_>) -> Result<WallClockTime> {
 fn conf_begin(input: &mut Input<'_>) -> Result<ConfBegin> {
     let length = if bool::arbitrary(input)? { input.int_in_range(0..=20)? } else { u64::arbitrary(input)? };
     let progress = if bool::arbitrary(input)? { Some(passing(input)?) } else { None };
-    Ok(ConfBegin { rank: u32::arbitrary(input)?, slaves: u32::arbitrary(input)?, length, progress })
+    let (rank, slaves) = (u32::arbitrary(input)?, u32::arbitrary(input)?);
+    Ok(ConfBegin { rank, slaves, length, progress, token: token(input)? })
 }
 
 fn usage(input: &mut Input<'_>) -> Result<Usage> {

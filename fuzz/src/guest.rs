@@ -6,7 +6,8 @@ use std::time::Duration;
 use arbitrary::Result;
 use synexec_proto::digest::Digest;
 use synexec_proto::message::{
-    ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Held, Message, OutputMark, OutputPlace, TaskEnded,
+    ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Held, Message, OutputMark, OutputPlace, ResumeToken,
+    TaskEnded,
 };
 use synexec_proto::time::{ClockOffset, MonotonicInstant, WallClockTime};
 
@@ -19,20 +20,21 @@ const TOLD: usize = 8;
 const OUTPUT: &[u8] = b"one line\nanother line\n";
 
 /// One connection's other end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Guest {
     clock: ClockOffset,
     told: VecDeque<Message>,
     /// Whether it was sent its conf like one of ours.
     extended: bool,
     runs: bool,
+    token: Option<ResumeToken>,
 }
 
 impl Guest {
     /// A slave whose clock is ahead by so many seconds.
     pub fn new(ahead: u8) -> Self {
         let clock = ClockOffset::from_nanos(i64::from(ahead) * 1_000_000_000);
-        Self { clock, told: VecDeque::new(), extended: false, runs: false }
+        Self { clock, told: VecDeque::new(), extended: false, runs: false, token: None }
     }
 
     /// Hears something, to be answered when it is its turn.
@@ -45,7 +47,13 @@ impl Guest {
     /// Gets the conf, headed by this if it is one of ours.
     pub fn has_conf(&mut self, begin: Option<ConfBegin>) {
         self.extended = begin.is_some();
+        self.token = begin.and_then(|begin| begin.token);
         self.told(begin.map_or(Message::Conf(Vec::new()), Message::ConfBegin));
+    }
+
+    /// By what it is known when it comes back.
+    pub fn token(&self) -> Option<ResumeToken> {
+        self.token
     }
 
     /// Answers the first thing that it was told.

@@ -10,6 +10,7 @@ pub mod master;
 pub mod memory;
 pub mod messages;
 pub mod phases;
+pub mod secure;
 pub mod slave;
 pub mod slave_host;
 pub mod wire;

@@ -4,10 +4,11 @@ mod program;
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 
 use arbitrary::Result;
 use synexec_proto::master::{Action, Event, Interrupt, OutputId, OutputStep, OutputsWanted, PeerId, Report, Settings};
-use synexec_proto::message::Message;
+use synexec_proto::message::{Capabilities, Message};
 use synexec_proto::session::Disconnect;
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
@@ -19,8 +20,8 @@ use crate::messages::is_canonical;
 use crate::phases::Phase;
 use crate::world::{Master, START, rows_are_complete, verdict_follows};
 
-/// Connections that may be named.
-const PEERS: u64 = 8;
+/// Connections that may be named, of those that there are.
+const PEERS: usize = 30;
 
 /// Steps that are taken at most.
 const STEPS: usize = 400;
@@ -54,6 +55,7 @@ pub fn any_events(data: &[u8]) {
 
 struct Trial {
     wanted: usize,
+    quorum: usize,
     conf_length: usize,
     live: bool,
     master: Master,
@@ -63,7 +65,7 @@ struct Trial {
     /// Whose conf is on its way.
     confs: VecDeque<PeerId>,
     /// What is to be said to be stored.
-    stores: VecDeque<(PeerId, OutputId)>,
+    stores: VecDeque<OutputId>,
     /// Whether the program has said that it failed at something that it had not been told to do.
     lied: bool,
     report: Option<Report>,
@@ -73,6 +75,7 @@ impl Trial {
     fn new(settings: Settings) -> Self {
         let mut trial = Self {
             wanted: usize::try_from(settings.slaves.get()).expect("they are few"),
+            quorum: usize::try_from(settings.quorum.unwrap_or(settings.slaves).get()).expect("they are few"),
             conf_length: usize::try_from(settings.conf_length).expect("it is small"),
             live: settings.outputs == OutputsWanted::Live,
             master: Master::new(settings, START),
@@ -93,7 +96,7 @@ impl Trial {
             0..=2 => self.connect(),
             3..=6 => self.join(input)?,
             7..=11 => {
-                let peer = peer(input)?;
+                let peer = self.peer(input)?;
                 self.answer(peer, input.ratio(1, 16)?);
             }
             12..=15 => self.all_answer(input.int_in_range(1..=20)?),
@@ -102,12 +105,13 @@ impl Trial {
             20 | 21 => self.dispatcher_works(),
             22 => self.store_or_not(input)?,
             23 => self.fails(input)?,
-            24 => {
-                let (peer, why) = (PeerId(peer(input)?), draw::disconnect(input)?);
+            24 => self.comes_back(input)?,
+            25 => {
+                let (peer, why) = (PeerId(self.peer(input)?), draw::disconnect(input)?);
                 self.handle(Event::Disconnected { peer, why });
             }
-            25 => self.handle(Event::Interrupted(draw::interrupt(input)?)),
-            26 | 27 => {
+            26 => self.handle(Event::Interrupted(draw::interrupt(input)?)),
+            27 | 28 => {
                 self.now = self.now.plus(draw::passing(input)?);
                 self.advance();
             }
@@ -122,6 +126,24 @@ impl Trial {
         let peer = u64::try_from(self.guests.len()).expect("they are few");
         self.connect();
         self.says(peer, &Message::Reply(hello));
+        self.answer(peer, false);
+        Ok(())
+    }
+
+    /// A connection breaks, or not, and the slave says that it is the one that had that.
+    fn comes_back(&mut self, input: &mut Input<'_>) -> Result<()> {
+        let was = self.peer(input)?;
+        if input.ratio(7, 8)? {
+            self.handle(Event::Disconnected { peer: PeerId(was), why: draw::disconnect(input)? });
+        }
+        let Some(guest) = usize::try_from(was).ok().and_then(|was| self.guests.get(was)).cloned() else {
+            return Ok(());
+        };
+        let (peer, hello) = (self.peers().end, Capabilities::ours("back").resuming(guest.token()));
+        self.connect();
+        self.guests.pop();
+        self.guests.push(guest);
+        self.says(peer, &Message::Reply(Some(hello)));
         self.answer(peer, false);
         Ok(())
     }
@@ -149,7 +171,7 @@ impl Trial {
     fn all_answer(&mut self, times: u32) {
         for _ in 0..times {
             let mut answered = false;
-            for peer in 0..PEERS {
+            for peer in self.peers() {
                 answered |= self.answer(peer, false);
             }
             if !answered {
@@ -159,14 +181,14 @@ impl Trial {
     }
 
     fn says_anything(&mut self, input: &mut Input<'_>) -> Result<()> {
-        let (peer, frame) = (peer(input)?, draw::frame(input, self.now)?);
+        let (peer, frame) = (self.peer(input)?, draw::frame(input, self.now)?);
         self.hears(peer, frame);
         Ok(())
     }
 
     /// All tasks end.
     fn all_end(&mut self, input: &mut Input<'_>) -> Result<()> {
-        for peer in 0..PEERS {
+        for peer in self.peers() {
             let Some(guest) = usize::try_from(peer).ok().and_then(|peer| self.guests.get_mut(peer)) else { break };
             if let Some(end) = guest.task_ends(input, self.now)? {
                 self.says(peer, &end);
@@ -225,12 +247,18 @@ impl Trial {
                 self.confs.push_back(peer);
                 self.guest(peer).has_conf(begin);
             }
-            Action::Output { peer, id, step: OutputStep::Sync | OutputStep::End, .. } => {
-                self.stores.push_back((peer, id));
-            }
+            Action::Output { id, step: OutputStep::Sync | OutputStep::End, .. } => self.stores.push_back(id),
             Action::Tell(notice) => self.phase.tell(&notice),
             Action::Close { .. } | Action::Probe | Action::Output { .. } => {}
         }
+    }
+
+    fn peer(&self, input: &mut Input<'_>) -> Result<u64> {
+        input.int_in_range(0..=u64::try_from(self.guests.len().min(PEERS)).expect("they are few"))
+    }
+
+    fn peers(&self) -> Range<u64> {
+        0..u64::try_from(self.guests.len()).expect("they are few")
     }
 
     fn guest(&mut self, PeerId(peer): PeerId) -> &mut Guest {
@@ -240,8 +268,8 @@ impl Trial {
 
     /// All connections end. Once there were members, the session does too, without its user.
     fn all_leave(&mut self) {
-        for peer in (0..).map(PeerId).take(self.guests.len()) {
-            self.handle(Event::Disconnected { peer, why: Disconnect::Closed });
+        for peer in self.peers() {
+            self.handle(Event::Disconnected { peer: PeerId(peer), why: Disconnect::Closed });
         }
         for _ in 0..WAITS {
             if self.report.is_some() {
@@ -260,15 +288,11 @@ impl Trial {
         }
         let report = self.report.expect("the second interrupt leaves at once");
         let members = self.master.rules.members();
-        assert!(members == 0 || members == self.wanted, "{members} members");
-        assert!(members == 0 || report.rows().len() == self.wanted, "{report:?}");
+        assert!(members == 0 || (self.quorum..=self.wanted).contains(&members), "{members} members");
+        assert!(members == 0 || report.rows().len() == members, "{report:?}");
         rows_are_complete(&report, report.rows().len());
         if !self.lied {
             verdict_follows(&report);
         }
     }
-}
-
-fn peer(input: &mut Input<'_>) -> Result<u64> {
-    input.int_in_range(0..=PEERS - 1)
 }

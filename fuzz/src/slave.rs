@@ -46,6 +46,7 @@ fn plan(input: &mut Input<'_>) -> Result<Plan> {
         is_stopped: input.ratio(1, 8)?,
         dials: bool::arbitrary(input)?,
         once: input.ratio(1, 8)?,
+        reconnect: *input.choose(&[Duration::ZERO, secs(10)])?,
         clock: SimClock { ahead: input.int_in_range(-900..=1_000_000)? * 1_000_000_000, drift: 0 },
         ..Plan::default()
     })
@@ -76,7 +77,8 @@ fn conf(input: &mut Input<'_>) -> Result<Vec<Message>> {
         return Ok(vec![Message::Conf(conf)]);
     }
     let progress = if bool::arbitrary(input)? { Some(draw::passing(input)?) } else { None };
-    Ok(vec![Message::ConfBegin(ConfBegin { rank: 0, slaves: 2, length: 9, progress }), Message::ConfPart(conf)])
+    let begin = ConfBegin { rank: 0, slaves: 2, length: 9, progress, token: draw::token(input)? };
+    Ok(vec![Message::ConfBegin(begin), Message::ConfPart(conf)])
 }
 
 /// An order to start, and mostly the last word.
@@ -90,11 +92,13 @@ fn start(input: &mut Input<'_>, here: MonotonicInstant) -> Result<Vec<Message>> 
 
 /// What a master says on the way.
 fn orders(input: &mut Input<'_>) -> Result<[Message; 1]> {
-    Ok([match input.int_in_range(0..=5)? {
+    Ok([match input.int_in_range(0..=7)? {
         0 => Message::Stop,
         1 => Message::Hold(Hold { round: 2 }),
         2 => Message::Probe(None),
         3 => Message::Go,
+        4 => Message::Ack,
+        5 => Message::Bye,
         _ => Message::Fetch(Fetch { length: input.int_in_range(0..=600_000)?, ..draw::fetch(input)? }),
     }])
 }

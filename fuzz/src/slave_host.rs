@@ -1,6 +1,7 @@
 //! A slave that is told anything, also by its own host, which has not done what it says.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result};
 use synexec_proto::message::{Held, Message, Reason};
@@ -10,7 +11,7 @@ use synexec_proto::time::MonotonicInstant;
 use crate::draw::{self, Input};
 use crate::memory;
 use crate::messages::is_canonical;
-use crate::world::START;
+use crate::world::{START, secs};
 
 /// Steps that are taken at most.
 const STEPS: usize = 400;
@@ -42,7 +43,9 @@ struct Trial {
 
 impl Trial {
     fn new(input: &mut Input<'_>) -> Result<Self> {
-        let settings = Settings { name: "vm".into(), dials: bool::arbitrary(input)?, once: bool::arbitrary(input)? };
+        let (dials, once) = (bool::arbitrary(input)?, bool::arbitrary(input)?);
+        let reconnect = if bool::arbitrary(input)? { secs(10) } else { Duration::ZERO };
+        let settings = Settings { name: "vm".into(), instance: 7, dials, once, reconnect };
         Ok(Self { slave: Slave::new(settings, START), now: START, held: false, exited: false })
     }
 

@@ -3,7 +3,7 @@
 use arbitrary::{Arbitrary, Result};
 use synexec_proto::master::{Event, OutputId, PeerId};
 
-use super::{Trial, peer};
+use super::Trial;
 use crate::draw::Input;
 
 impl Trial {
@@ -12,8 +12,8 @@ impl Trial {
         while let Some(peer) = self.confs.pop_front() {
             self.handle(Event::ConfSent { peer });
         }
-        while let Some((peer, id)) = self.stores.pop_front() {
-            self.handle(Event::OutputStored { peer, id });
+        while let Some(id) = self.stores.pop_front() {
+            self.handle(Event::OutputStored { id });
         }
     }
 
@@ -21,18 +21,18 @@ impl Trial {
         let id = OutputId { round: input.int_in_range(0..=3)?, rank: input.int_in_range(0..=4)? };
         let is_stored = bool::arbitrary(input)?;
         self.lied |= !is_stored && self.stores.is_empty();
-        let (peer, id) = self.stores.pop_front().unwrap_or((PeerId(peer(input)?), id));
+        let id = self.stores.pop_front().unwrap_or(id);
         self.handle(if is_stored {
-            Event::OutputStored { peer, id }
+            Event::OutputStored { id }
         } else {
-            Event::OutputFailed { peer, id, why: "no such directory".into() }
+            Event::OutputFailed { id, why: "no such directory".into() }
         });
         Ok(())
     }
 
     pub(super) fn fails(&mut self, input: &mut Input<'_>) -> Result<()> {
-        let peer = PeerId(peer(input)?);
-        let event = match input.int_in_range(0..=3)? {
+        let peer = PeerId(self.peer(input)?);
+        let event = match input.int_in_range(0..=4)? {
             0 => {
                 self.lied |= self.confs.is_empty();
                 Event::ConfFailed { why: "gone".into() }
@@ -41,6 +41,7 @@ impl Trial {
                 self.lied |= self.stores.is_empty();
                 Event::OutputsFailed { why: "disk full".into() }
             }
+            2 => Event::NoRoom,
             _ => Event::ConfSent { peer },
         };
         self.handle(event);
