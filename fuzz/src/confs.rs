@@ -15,6 +15,9 @@ use synexec_proto::wire::{Command, Frame};
 use crate::world::START;
 use crate::{draw, memory};
 
+/// Bytes of the largest conf that is taken.
+const LARGEST: u64 = 500;
+
 /// A conf that comes in pieces is the one that comes whole. The first byte of the input says how long the pieces are.
 pub fn conf(data: &[u8]) {
     let Some((piece, conf)) = data.split_first() else { return };
@@ -92,8 +95,15 @@ struct Parts {
 impl Parts {
     fn new() -> Self {
         let master = SocketAddr::from((Ipv4Addr::LOCALHOST, 5165));
-        let settings =
-            Settings { name: "vm".into(), instance: 1, dials: false, once: false, reconnect: Duration::ZERO };
+        let settings = Settings {
+            name: "vm".into(),
+            instance: 1,
+            dials: false,
+            once: false,
+            reconnect: Duration::ZERO,
+            keeps_orphans: false,
+            max_conf: LARGEST,
+        };
         let mut slave = Slave::new(settings, START);
         slave.handle(START, Event::Invited { master });
         slave.handle(START, Event::Connected { master });
@@ -110,7 +120,10 @@ impl Parts {
         let mut answers = 0;
         while let Some(action) = self.slave.next_action() {
             match action {
-                Action::BeginConf(begin) => self.left = begin.map(|begin| begin.length).or(self.left),
+                Action::BeginConf(begin) => {
+                    assert!(begin.is_none_or(|begin| begin.length <= LARGEST), "a conf larger than is taken");
+                    self.left = begin.map(|begin| begin.length).or(self.left);
+                }
                 Action::StoreConf(bytes) => self.store(&bytes),
                 Action::EndConf => assert_eq!(self.left.take(), Some(0), "a conf ended that is not whole"),
                 Action::Send(Message::ConfNo(_)) => answers += 1,

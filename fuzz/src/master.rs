@@ -66,8 +66,8 @@ struct Trial {
     confs: VecDeque<PeerId>,
     /// What is to be said to be stored.
     stores: VecDeque<OutputId>,
-    /// Whether the program has said that it failed at something that it had not been told to do.
-    lied: bool,
+    /// Whether the program has said that it failed, also at what it had not been told to do.
+    has_failed: bool,
     report: Option<Report>,
 }
 
@@ -84,7 +84,7 @@ impl Trial {
             guests: Vec::new(),
             confs: VecDeque::new(),
             stores: VecDeque::new(),
-            lied: false,
+            has_failed: false,
             report: None,
         };
         trial.advance();
@@ -291,7 +291,7 @@ impl Trial {
         assert!(members == 0 || (self.quorum..=self.wanted).contains(&members), "{members} members");
         assert!(members == 0 || report.rows().len() == members, "{report:?}");
         rows_are_complete(&report, report.rows().len());
-        if !self.lied {
+        if !self.has_failed {
             verdict_follows(&report);
         }
     }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result};
-use synexec_proto::message::{Held, Message, Reason};
+use synexec_proto::message::{CONF_MAX, Held, Message, Reason};
 use synexec_proto::slave::{Action, Event, Settings, Slave};
 use synexec_proto::time::MonotonicInstant;
 
@@ -45,7 +45,8 @@ impl Trial {
     fn new(input: &mut Input<'_>) -> Result<Self> {
         let (dials, once) = (bool::arbitrary(input)?, bool::arbitrary(input)?);
         let reconnect = if bool::arbitrary(input)? { secs(10) } else { Duration::ZERO };
-        let settings = Settings { name: "vm".into(), instance: 7, dials, once, reconnect };
+        let (keeps_orphans, max_conf) = (bool::arbitrary(input)?, CONF_MAX);
+        let settings = Settings { name: "vm".into(), instance: 7, dials, once, reconnect, max_conf, keeps_orphans };
         Ok(Self { slave: Slave::new(settings, START), now: START, held: false, exited: false })
     }
 

@@ -20,7 +20,7 @@ impl Trial {
     pub(super) fn store_or_not(&mut self, input: &mut Input<'_>) -> Result<()> {
         let id = OutputId { round: input.int_in_range(0..=3)?, rank: input.int_in_range(0..=4)? };
         let is_stored = bool::arbitrary(input)?;
-        self.lied |= !is_stored && self.stores.is_empty();
+        self.has_failed |= !is_stored;
         let id = self.stores.pop_front().unwrap_or(id);
         self.handle(if is_stored {
             Event::OutputStored { id }
@@ -33,17 +33,12 @@ impl Trial {
     pub(super) fn fails(&mut self, input: &mut Input<'_>) -> Result<()> {
         let peer = PeerId(self.peer(input)?);
         let event = match input.int_in_range(0..=4)? {
-            0 => {
-                self.lied |= self.confs.is_empty();
-                Event::ConfFailed { why: "gone".into() }
-            }
-            1 => {
-                self.lied |= self.stores.is_empty();
-                Event::OutputsFailed { why: "disk full".into() }
-            }
+            0 => Event::ConfFailed { why: "gone".into() },
+            1 => Event::OutputsFailed { why: "disk full".into() },
             2 => Event::NoRoom,
             _ => Event::ConfSent { peer },
         };
+        self.has_failed |= matches!(event, Event::ConfFailed { .. } | Event::OutputsFailed { .. });
         self.handle(event);
         Ok(())
     }
