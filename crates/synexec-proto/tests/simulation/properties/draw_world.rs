@@ -97,6 +97,9 @@ impl Guest {
         };
         world.set_delay(id, millis(self.delay));
         if let Some((at, fault)) = self.fault {
+            // An original that connects anew cannot be known to be the same, and might count twice.
+            let is_original = matches!(self.kind, Kind::Original(_));
+            let fault = if is_original && fault == Fault::BreakAtClient { Fault::Break } else { fault };
             world.at(millis(at), fault.of(id));
         }
     }
