@@ -78,8 +78,9 @@ impl Member {
             actions.tell(Notice::Recovered { slave: self.label.clone(), after });
         }
         self.liveness.heard(heard.now.awake);
-        if matches!(heard.message, Message::TaskEnded(_)) && self.has(Feature::Resume) {
-            actions.send(self.peer, Message::Ack);
+        let is_here = self.gone.is_none() && self.has(Feature::Resume);
+        if is_here && matches!(heard.message, Message::TaskEnded(_)) {
+            self.send(Message::Ack, actions);
         }
         let Some(probed) = self.probed_at else { return };
         let took = probed.until(heard.now, heard.at);
