@@ -12,15 +12,22 @@ use crate::world::{Id, Order, World, millis, row_of, secs};
 
 /// Every row says what its slave went through.
 fn rows_are_true(plot: &Plot, world: &World, report: &Report) {
+    let rounds = u32::try_from(report.rounds.len()).expect("they are few");
     for (id, guest) in plot.guests() {
         let Some(row) = row_of(report, id) else { continue };
         match (&row.outcome, guest.kind) {
             (Outcome::Ended(end), Kind::Ours(_)) => {
-                let last = world.sim(id).host.runs.last().and_then(|run| run.ended);
-                let killed_before_it_ran = last.is_none() && matches!(end, TaskEnd::Killed(9 | 15));
+                let runs = &world.sim(id).host.runs;
+                let last = runs.last().and_then(|run| run.ended);
+                let did_not_run = last.is_none() || runs.len() < report.rounds.len();
+                let killed_before_it_ran = did_not_run && matches!(end, TaskEnd::Killed(9 | 15));
                 assert!(killed_before_it_ran || last.map(|(_, end)| end) == Some(*end));
             }
-            (Outcome::Finished, Kind::Original(_)) => assert_eq!(world.v1(id).runs, 1),
+            (Outcome::Finished, Kind::Original(_)) => assert_eq!(world.v1(id).runs, rounds),
+            (Outcome::Cancelled, Kind::Ours(_)) if rounds > 1 => {
+                assert!(world.sim(id).host.runs.len() < report.rounds.len());
+            }
+            (Outcome::Cancelled, Kind::Original(_)) if rounds > 1 => assert!(world.v1(id).runs < rounds),
             // Between the last word and the start of an original, a user's order to stop may reach some of ours too late.
             (Outcome::Cancelled, Kind::Original(_)) if !world.execs().is_empty() => {
                 assert!(world.v1(id).runs == 0 && !plot.stops_nobody());
@@ -38,6 +45,7 @@ fn rows_are_true(plot: &Plot, world: &World, report: &Report) {
 
 /// Every output that is said to be here is what the task wrote, all of it or its end.
 fn outputs_are_true(world: &World, report: &Report) {
+    let last = u32::try_from(report.rounds.len()).expect("they are few");
     for row in report.rows() {
         let id = world.ids().find(|id| row_of(report, *id) == Some(row)).expect("it is somebody's");
         let (whole, length) = match &row.output {
@@ -45,7 +53,7 @@ fn outputs_are_true(world: &World, report: &Report) {
             Some(Output::Tail { length }) => (false, *length),
             _ => continue,
         };
-        let (fetched, end) = world.fetched(1, row.rank).expect("it is here");
+        let (fetched, end) = world.fetched(last, row.rank).expect("it is here");
         assert_eq!(end, &Some(OutputStep::End));
         let written = world.sim(id).host.output();
         let written = &written[..usize::try_from(length).expect("it is small")];

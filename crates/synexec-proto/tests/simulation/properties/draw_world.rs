@@ -97,10 +97,9 @@ impl Guest {
         };
         world.set_delay(id, millis(self.delay));
         if let Some((at, fault)) = self.fault {
-            // An original that connects anew cannot be known to be the same, and might count twice.
-            let is_original = matches!(self.kind, Kind::Original(_));
-            let fault = if is_original && fault == Fault::BreakAtClient { Fault::Break } else { fault };
-            world.at(millis(at), fault.of(id));
+            // Nothing tells that an original which connects anew is the same as before.
+            let is_known = matches!(self.kind, Kind::Ours(_)) || fault != Fault::BreakAtClient;
+            world.at(millis(at), if is_known { fault } else { Fault::Break }.of(id));
         }
     }
 }
@@ -216,10 +215,12 @@ fn any_settings(slaves: u32) -> impl Strategy<Value = Settings> {
     let progress = rarely((1..5000_u64).prop_map(millis));
     let quorum = rarely((1..=slaves).prop_filter_map("some", NonZeroU32::new));
     let on_lost = prop_oneof![3 => Just(OnLost::Continue), 1 => Just(OnLost::Abort)];
-    let ends = (quorum, rarely((0..10_000_u64).prop_map(millis)), on_lost, reconnect());
+    let rounds = prop_oneof![4 => Just(1), 1 => 2..4_u32].prop_filter_map("some", NonZeroU32::new);
+    let ends = (rounds, quorum, rarely((1000..10_000_u64).prop_map(millis)), on_lost, reconnect());
     (15..60_u64, length, draw::outputs(), progress, ends).prop_map(
-        move |(wait, conf_length, outputs, progress, (quorum, timeout, on_lost, reconnect))| Settings {
+        move |(wait, conf_length, outputs, progress, (rounds, quorum, timeout, on_lost, reconnect))| Settings {
             wait: Some(secs(wait)),
+            rounds,
             conf_length,
             outputs,
             progress,
