@@ -71,8 +71,9 @@ impl Disconnect {
 }
 
 impl Disconnect {
-    /// Whether the peer may come back: its connection has broken, and it is not the peer that ended it.
+    /// Whether the peer may come back: its connection has broken, and it is not the peer that ended it. What is not sealed
+    /// rightly, others may have put there.
     pub fn may_return(&self) -> bool {
-        matches!(self, Self::Closed | Self::Broken(_) | Self::Stalled)
+        matches!(self, Self::Closed | Self::Broken(_) | Self::Stalled | Self::Unsealed)
     }
 }

@@ -170,7 +170,7 @@ impl Executing {
         for (peer, why) in lost {
             self.lose(now, peer, why, actions);
         }
-        if self.timeout.as_mut().is_some_and(|timeout| timeout.strikes(now)) {
+        if self.stopping.is_none() && self.timeout.as_mut().is_some_and(|timeout| timeout.strikes(now)) {
             self.time_out(now, actions);
         }
     }
@@ -178,7 +178,7 @@ impl Executing {
     pub(super) fn deadline(&self) -> Deadline {
         let awake = self.slaves.deadline().into_iter().chain(self.stopping.map(|stopping| stopping.deadline)).min();
         let due = self.slaves.iter().filter_map(|slave| if let Run::Due(at) = slave.state { Some(at) } else { None });
-        let timeout = self.timeout.and_then(Timeout::deadline);
+        let timeout = self.timeout.filter(|_| self.stopping.is_none()).and_then(Timeout::deadline);
         Deadline { awake, monotonic: due.chain(timeout).min() }
     }
 
