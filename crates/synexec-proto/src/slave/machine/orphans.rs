@@ -1,6 +1,6 @@
 //! What a session leaves of its task when it is over: nothing, or all of it where the user wants that.
 
-use super::{Conf, Slave};
+use super::{Conf, Link, Slave};
 use crate::slave::task::Task;
 use crate::slave::{Action, Notice};
 use crate::time::MonotonicInstant;
@@ -13,6 +13,11 @@ impl Slave {
 
     /// Ends what a task has left that ended by itself, or waits until that has ended.
     pub(super) fn see_to_the_rest(&mut self, now: MonotonicInstant) {
+        // A program that is to end does not come back to its master for them.
+        if self.resuming.take().is_some() {
+            self.push(Action::Disconnect);
+            self.link = Link::Gone;
+        }
         // What is held for another round goes first; it would never end by itself.
         if self.settings.keeps_orphans {
             self.tell(Notice::Orphaned);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use synexec_proto::message::{Capabilities, ConfBegin, Message, ResumeToken};
 use synexec_proto::outcome::TaskEnd;
+use synexec_proto::slave::{Action, ExitCause};
 
 use crate::world::{Bench, Plan, millis, secs};
 
@@ -25,6 +26,10 @@ fn running(plan: Plan) -> Bench {
 
 fn is_hello_with(message: &Message, token: Option<ResumeToken>) -> bool {
     matches!(message, Message::Reply(Some(block)) if block.token == token)
+}
+
+fn dials(bench: &Bench) -> usize {
+    bench.slave.log.iter().filter(|(_, action)| matches!(action, Action::Connect(_))).count()
 }
 
 fn ours() -> Capabilities {
@@ -147,4 +152,21 @@ fn an_older_master_that_closes_the_connection_has_ended_the_session() {
     bench.passes(millis(10));
     assert_eq!(bench.slave.host.runs[0].ended.unwrap().1, TaskEnd::Killed(15));
     assert!(!bench.sent().contains(&Message::Bye));
+}
+
+/// It was told to start its task again, which had left something.
+#[test]
+fn one_that_is_shut_down_before_its_task_is_held_again_ends_what_is_left_and_does_not_come_back() {
+    let mut bench = running(Plan { prepares: millis(700), straggles: secs(8), ..runs(secs(1)) });
+    bench.passes(secs(2));
+    bench.is_told([Message::Exec(None)]);
+    bench.loses_master();
+    bench.is_refused();
+    bench.is_shut_down();
+    bench.passes(millis(600));
+    bench.is_refused();
+    let before = dials(&bench);
+    bench.passes(secs(20));
+    assert_eq!(dials(&bench), before);
+    assert!(matches!(bench.slave.exit(), Some(ExitCause::Interrupted(_))));
 }
