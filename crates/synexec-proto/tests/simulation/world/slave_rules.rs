@@ -141,6 +141,7 @@ impl SlaveRules {
         assert!(self.to_report, "reported what has not ended, or twice");
         assert_eq!(in_our_words, self.agreed.has(Feature::TaskEnded), "reported in the wrong words");
         self.to_report = false;
+        self.unacknowledged &= self.agreed.has(Feature::Resume);
     }
 
     fn hears(&mut self, frame: &Frame) {
