@@ -89,7 +89,7 @@ impl Configuring {
     }
 
     pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
-        let Some(slave) = self.slaves.get_mut(heard.peer) else { return };
+        let Some(slave) = self.slaves.get_mut(heard.peer).filter(|slave| slave.failure.is_none()) else { return };
         slave.member.heard(&heard, actions);
         let Heard { now, peer, message, at } = heard;
         let undecided = matches!(slave.state, Answer::Sending | Answer::Pending(_));
