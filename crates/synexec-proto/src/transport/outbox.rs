@@ -9,7 +9,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use nix::sys::socket::{MsgFlags, send};
 
@@ -161,9 +161,13 @@ impl Outbox {
             None => self.start_thread().map_err(broken)?,
         };
         self.pending.fetch_add(1, Ordering::AcqRel);
-        let pushed = queue.try_send(backlog).map_err(|_| Disconnect::NotReading);
+        let pushed = queue.try_send(backlog);
         self.backlog = Some(queue);
-        pushed
+        pushed.map_err(|error| match error {
+            TrySendError::Full(_) => Disconnect::NotReading,
+            // Its thread has failed, and the listener is told why.
+            TrySendError::Disconnected(_) => Disconnect::Broken("what was sent before could not be written".to_owned()),
+        })
     }
 
     fn start_thread(&self) -> io::Result<SyncSender<Backlog>> {
@@ -314,6 +318,25 @@ mod tests {
         let (frames, _) = frames(1000);
         let refused = frames.iter().find_map(|frame| outbox.send(frame).err());
         assert_eq!(refused, Some(Disconnect::NotReading));
+    }
+
+    #[test]
+    fn what_follows_a_backlog_that_broke_finds_a_broken_connection_and_no_peer_that_does_not_read() {
+        let (client, mut outbox, progress) = pair();
+        outbox
+            .send_stream(Box::new(|buffer| {
+                buffer.resize(65_000, 7);
+                Ok(())
+            }))
+            .unwrap();
+        // What has arrived and was not read makes it a reset.
+        client.peek(&mut [0]).unwrap();
+        drop(client);
+        assert!(matches!(progress.recv().unwrap(), Progress::Failed(Disconnect::Broken(_))));
+        let queue = outbox.backlog.clone().unwrap();
+        while !matches!(queue.try_send(Backlog::Sealed(Vec::new())), Err(TrySendError::Disconnected(_))) {}
+        let sent = outbox.send(&Frame::bare(Command::Reply));
+        assert!(matches!(&sent, Err(why) if why.may_return()), "{sent:?}");
     }
 
     #[test]
