@@ -71,8 +71,8 @@ impl Disconnect {
 }
 
 impl Disconnect {
-    /// Whether the peer may come back: its connection has broken, and it is not the peer that ended it. What is not sealed
-    /// rightly, others may have put there.
+    /// Whether the peer may come back: its connection has broken, and it is not the peer that ended it. What was not
+    /// sealed by the peer is not the peer's word: anybody on its way can have slipped it in.
     pub fn may_return(&self) -> bool {
         matches!(self, Self::Closed | Self::Broken(_) | Self::Stalled | Self::Unsealed)
     }

@@ -72,11 +72,19 @@ impl Unsealing {
             if let Some(frame) = self.inner.next_frame()? {
                 return Ok(Some(frame));
             }
-            let Some(record) = outer.next_frame()? else { break };
+            let Some(record) = outer.next_frame().map_err(not_sealed)? else { break };
             self.opener.open(&record, &mut self.inner.decoder)?;
         }
         // Has it give back what it does not need while nothing comes.
         self.inner.space(0)?;
         Ok(None)
+    }
+}
+
+/// A header that the peer cannot have sent came from somebody else, as a record would that does not open.
+fn not_sealed(error: DecodeError) -> Disconnect {
+    match error {
+        DecodeError::Version(_) | DecodeError::Session { .. } => Disconnect::Unsealed,
+        DecodeError::NoMemory => error.into(),
     }
 }

@@ -187,6 +187,17 @@ pub(in crate::transport) mod tests {
     }
 
     #[test]
+    fn what_a_stranger_slips_in_ends_a_connection_that_may_be_taken_up_again() {
+        let record = Frame::new(Command::Sealed, vec![0; 40]).unwrap();
+        for bytes in [vec![0; 11], record.encode(SessionId(6)), record.encode(SESSION)] {
+            let (slave, mut master) = ends(SESSION, Messages::Short);
+            (&*slave.stream).write_all(&bytes).unwrap();
+            let why = master.reader.next_frame().unwrap_err();
+            assert!(why == Disconnect::Unsealed && why.may_return(), "{why:?}");
+        }
+    }
+
+    #[test]
     fn long_messages_are_kept_where_they_are_allowed() {
         let (slave, mut master) = ends(SESSION, Messages::Short);
         let part = Frame::new(Command::OutputPart, vec![b'x'; 65_535]).unwrap();
