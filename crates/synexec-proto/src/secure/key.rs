@@ -20,10 +20,10 @@ const PROBES: &str = "synexec 1 probes";
 #[error("the secret has {0} bytes; at least {SECRET_MIN} are needed")]
 pub struct KeyError(usize);
 
-/// A key. It is wiped when it is dropped, and never shown.
+/// A key. It is wiped when it is dropped, and never shown. It has one place in memory: moving it leaves no copy.
 pub struct Key {
-    sessions: Zeroizing<[u8; KEY_LEN]>,
-    probes: Zeroizing<[u8; KEY_LEN]>,
+    sessions: Box<Zeroizing<[u8; KEY_LEN]>>,
+    probes: Box<Zeroizing<[u8; KEY_LEN]>>,
 }
 
 impl Key {
@@ -38,7 +38,7 @@ impl Key {
             return Err(KeyError(secret.len()));
         }
         let sessions = derive(SESSIONS, secret);
-        let probes = derive(PROBES, &*sessions);
+        let probes = derive(PROBES, &**sessions);
         Ok(Self { sessions, probes })
     }
 
@@ -53,12 +53,12 @@ impl Key {
     }
 }
 
-fn derive(context: &str, from: &[u8]) -> Zeroizing<[u8; KEY_LEN]> {
+fn derive(context: &str, from: &[u8]) -> Box<Zeroizing<[u8; KEY_LEN]>> {
     let mut hasher = blake3::Hasher::new_derive_key(context);
     hasher.update(from);
     let mut output = hasher.finalize_xof();
-    let mut key = Zeroizing::new([0; KEY_LEN]);
-    output.fill(&mut *key);
+    let mut key = Box::new(Zeroizing::new([0; KEY_LEN]));
+    output.fill(&mut **key);
     hasher.zeroize();
     output.zeroize();
     key
@@ -98,6 +98,11 @@ mod tests {
     fn a_short_secret_makes_no_key() {
         assert_eq!(Key::from_secret(b"fifteen letters\n").unwrap_err(), KeyError(15));
         assert_eq!(Key::from_secret(b"").unwrap_err(), KeyError(0));
+    }
+
+    #[test]
+    fn what_is_moved_are_pointers_to_it() {
+        assert_eq!(size_of::<Key>(), 2 * size_of::<usize>());
     }
 
     #[test]
