@@ -41,7 +41,7 @@ pub fn create_exclusive(path: &Path, mode: u32) -> Result<File, FileError> {
 }
 
 /// A file to append to, for its owner only, and whether it is new. One that is there already is taken when it is a
-/// plain file of this user's own, or of that of the tasks, to whom it is given.
+/// plain file of this user's own; with a user for the tasks, when it is that one's.
 ///
 /// # Errors
 /// [`FileError`].
@@ -52,11 +52,23 @@ pub fn open_own_or_create(path: &Path, tasks: Option<&Identity>) -> Result<(File
         Err(FileError::Io { why, .. }) if why.kind() == io::ErrorKind::NotFound => {
             (create_exclusive(path, 0o600)?, true)
         }
+        Ok(file) if !is_of_tasks(&file, path, tasks)? => {
+            // Never given away: who may rename files here can have put any of ours in its place.
+            fs::remove_file(path).map_err(|why| io_error(path, why))?;
+            (create_exclusive(path, 0o600)?, true)
+        }
         existing => (existing?, false),
     };
     file.set_permissions(Permissions::from_mode(0o600)).map_err(|why| io_error(path, why))?;
     give(&file, path, tasks)?;
     Ok((file, is_new))
+}
+
+/// Whether a file belongs to the user that tasks run as.
+fn is_of_tasks(file: &File, path: &Path, tasks: Option<&Identity>) -> Result<bool, FileError> {
+    let Some(tasks) = tasks else { return Ok(true) };
+    let metadata = file.metadata().map_err(|why| io_error(path, why))?;
+    Ok(metadata.uid() == tasks.uid().as_raw())
 }
 
 /// Gives a file to the user that tasks run as, where that is another.
@@ -196,6 +208,19 @@ mod tests {
         assert!(matches!(open_own_or_create(&path, None), Err(FileError::NotOurs(_))));
         std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
         assert!(matches!(open_own_or_create(&path, Some(&nobody)), Err(FileError::NotOurs(_))));
+    }
+
+    #[test]
+    fn what_is_roots_is_not_given_away_to_the_user_of_the_tasks() {
+        let Ok(nobody) = Identity::find("nobody") else { return };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        fs::write(&path, "secret").unwrap();
+        let secret = File::open(&path).unwrap();
+        assert!(open_own_or_create(&path, Some(&nobody)).unwrap().1);
+        assert_eq!(secret.metadata().unwrap().uid(), geteuid().as_raw());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        assert_eq!(fs::metadata(&path).unwrap().uid(), nobody.uid().as_raw());
     }
 
     #[test]
