@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::secure::Opener;
 use crate::session::Disconnect;
-use crate::wire::{DecodeError, Frame, FrameDecoder, SessionId};
+use crate::wire::{DATA_MAX, DecodeError, Frame, FrameDecoder, SessionId};
 
 /// Frames out of bytes, each of which has to be whole within its time.
 #[derive(Debug)]
@@ -38,6 +38,12 @@ impl Layer {
         self.decoder.filled(length);
     }
 
+    /// Bytes of memory that are held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.decoder.held()
+    }
+
     pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, DecodeError> {
         let frame = self.decoder.next_frame()?;
         if frame.is_some() {
@@ -58,12 +64,14 @@ impl Layer {
 #[derive(Debug)]
 pub(super) struct Unsealing {
     opener: Opener,
+    /// Whether a record has opened. The hello of a handshake can be repeated by a stranger, and nothing after it.
+    is_shown: bool,
     pub(super) inner: Layer,
 }
 
 impl Unsealing {
     pub(super) fn new(opener: Opener, session: SessionId, longest_data: usize) -> Self {
-        Self { opener, inner: Layer::new(session, longest_data) }
+        Self { opener, is_shown: false, inner: Layer::new(session, longest_data) }
     }
 
     /// The next frame that is whole in what the outer layer has.
@@ -74,6 +82,11 @@ impl Unsealing {
             }
             let Some(record) = outer.next_frame().map_err(not_sealed)? else { break };
             self.opener.open(&record, &mut self.inner.decoder)?;
+            if !self.is_shown {
+                self.is_shown = true;
+                // A record may be longer than the messages in it.
+                outer.allow(DATA_MAX);
+            }
         }
         // Has it give back what it does not need while nothing comes.
         self.inner.space(0)?;

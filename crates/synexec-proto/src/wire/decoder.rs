@@ -143,6 +143,12 @@ impl FrameDecoder {
         })
     }
 
+    /// Bytes of memory that are held.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     fn header(&self) -> Option<(Header, &[u8])> {
         let (bytes, rest) = self.buffer.get(self.consumed..self.filled)?.split_first_chunk::<HEADER_LEN>()?;
         Some((Header::decode(*bytes), rest))

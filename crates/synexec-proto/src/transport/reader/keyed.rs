@@ -31,6 +31,8 @@ impl LinkReader {
         self.due = None;
         let (sealer, opener) = greeted.take(&reply).map_err(|refusal| self.refuse(refusal))?;
         self.unseal(opener);
+        // Nobody but a master with the key can have answered this hello.
+        self.outer.allow(DATA_MAX);
         Ok(sealer)
     }
 
@@ -56,8 +58,6 @@ impl LinkReader {
     }
 
     fn unseal(&mut self, opener: Opener) {
-        // A record may be longer than the messages in it.
-        self.outer.allow(DATA_MAX);
         self.unsealing = Some(Unsealing::new(opener, self.session, self.longest_data));
     }
 
@@ -198,13 +198,29 @@ pub(in crate::transport) mod tests {
     }
 
     #[test]
+    fn who_repeats_a_hello_that_it_has_overheard_costs_no_more_memory_than_another_stranger() {
+        let [(stranger, _), (_master, mut reader)] = link(SESSION, Messages::Short);
+        let (_, hello) = handshake::greet(&key('a'), SESSION).unwrap();
+        let record = Frame::new(Command::Sealed, vec![0; 60_000]).unwrap().encode(SESSION);
+        let bytes = [hello.encode(SESSION), record[..59_000].to_vec()].concat();
+        (&*stranger).write_all(&bytes).unwrap();
+        stranger.shutdown(std::net::Shutdown::Write).unwrap();
+        reader.answer(&key('a')).unwrap();
+        assert_eq!(reader.next_frame(), Err(Disconnect::Closed));
+        assert!(reader.outer.held() <= 8192, "{}", reader.outer.held());
+    }
+
+    #[test]
     fn long_messages_are_kept_where_they_are_allowed() {
         let (slave, mut master) = ends(SESSION, Messages::Short);
         let part = Frame::new(Command::OutputPart, vec![b'x'; 65_535]).unwrap();
         let (mut wire, bytes) = (Vec::new(), part.encode(SESSION));
+        slave.sealer.seal(&Frame::bare(Command::Reply).encode(SESSION), &mut wire).unwrap();
         [0; 2].iter().try_for_each(|_| slave.sealer.seal(&bytes, &mut wire)).unwrap();
         let sending = std::thread::spawn(move || (&*slave.stream).write_all(&wire));
-        assert_eq!(master.reader.next_frame().unwrap().frame, Frame::bare(Command::OutputPart));
+        for command in [Command::Reply, Command::OutputPart] {
+            assert_eq!(master.reader.next_frame().unwrap().frame, Frame::bare(command));
+        }
         master.reader.allowance().give();
         assert_eq!(master.reader.next_frame().unwrap().frame, part);
         sending.join().unwrap().unwrap();
