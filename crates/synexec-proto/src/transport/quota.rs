@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 /// Messages that a peer may have sent beyond what is made up for by time.
 const BURST: u32 = 256;
 
+/// The same of one that was asked to report, as often as each second, whose reports wait while their reader is stopped:
+/// more of them than a socket holds.
+const REPORTS_BURST: u32 = 16 * 1024;
+
 /// Time that makes up for one message: on average a peer may send so many unasked as fit into time.
 const INTERVAL: Duration = Duration::from_millis(20);
 
@@ -13,13 +17,19 @@ const INTERVAL: Duration = Duration::from_millis(20);
 pub(super) struct Quota {
     /// Messages that may still come at once.
     left: u32,
+    burst: u32,
     /// Until when time was turned into messages.
     counted_until: Instant,
 }
 
 impl Quota {
     pub(super) fn new(now: Instant) -> Self {
-        Self { left: BURST, counted_until: now }
+        Self { left: BURST, burst: BURST, counted_until: now }
+    }
+
+    /// The peer is asked to report: time makes up for more from now on.
+    pub(super) fn expect_reports(&mut self) {
+        self.burst = REPORTS_BURST;
     }
 
     /// Takes a message; tells whether it is within what the peer may send.
@@ -34,7 +44,7 @@ impl Quota {
         let passed = now.saturating_duration_since(self.counted_until);
         let messages = u32::try_from(passed.as_millis() / INTERVAL.as_millis()).unwrap_or(u32::MAX);
         self.counted_until += INTERVAL.checked_mul(messages).unwrap_or(passed);
-        self.left = self.left.saturating_add(messages).min(BURST);
+        self.left = self.left.saturating_add(messages).min(self.burst);
     }
 }
 
@@ -62,5 +72,16 @@ mod tests {
         }
         now += Duration::from_secs(1_000_000);
         assert!((0..BURST).all(|_| quota.take(now)) && !quota.take(now));
+    }
+
+    #[test]
+    fn reports_that_waited_for_a_reader_that_was_stopped_are_taken_as_far_as_time_makes_up_for_them() {
+        let mut now = Instant::now();
+        let mut quota = Quota::new(now);
+        quota.expect_reports();
+        now += INTERVAL * 5000;
+        assert!((0..BURST + 5000).all(|_| quota.take(now)) && !quota.take(now));
+        now += INTERVAL * 1_000_000;
+        assert!((0..REPORTS_BURST).all(|_| quota.take(now)) && !quota.take(now));
     }
 }

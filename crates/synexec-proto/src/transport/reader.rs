@@ -45,6 +45,7 @@ pub struct Allowance(Arc<Given>);
 #[derive(Debug, Default)]
 struct Given {
     long: AtomicBool,
+    reports: AtomicBool,
     /// Answers that are still to come.
     answers: AtomicU32,
 }
@@ -59,6 +60,11 @@ impl Allowance {
     pub fn expect(&self, answers: u32) {
         let add = |left: u32| Some(left.saturating_add(answers));
         let _ = self.0.answers.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+    }
+
+    /// The peer is asked to report from time to time; what has waited while this program was stopped is no flood.
+    pub fn expect_reports(&self) {
+        self.0.reports.store(true, Ordering::Release);
     }
 
     fn is_given(&self) -> bool {
@@ -182,6 +188,9 @@ impl LinkReader {
     /// Counts a message against what the peer may send.
     fn count(&mut self) -> Result<(), Disconnect> {
         let Some(quota) = &mut self.quota else { return Ok(()) };
+        if self.allowance.0.reports.load(Ordering::Acquire) {
+            quota.expect_reports();
+        }
         let is_within = self.allowance.take_answer() || quota.take(Instant::now());
         if is_within { Ok(()) } else { Err(Disconnect::Flooding) }
     }
