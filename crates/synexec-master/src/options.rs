@@ -178,8 +178,8 @@ impl Options {
     /// # Errors
     /// [`QuorumError`].
     pub fn check_quorum(&self) -> Result<(), QuorumError> {
-        match self.quorum {
-            Some(quorum) if quorum > self.slaves() => Err(QuorumError { quorum, slaves: self.slaves() }),
+        match (self.quorum, self.slaves) {
+            (Some(quorum), Some(slaves)) if quorum > slaves => Err(QuorumError { quorum, slaves }),
             _ => Ok(()),
         }
     }

@@ -12,6 +12,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("check::it_shows_what_would_run_and_sends_nothing", it_shows_what_would_run_and_sends_nothing),
     ("check::likely_mistakes_are_told", likely_mistakes_are_told),
     ("check::a_bad_conf_has_the_status_of_one", a_bad_conf_has_the_status_of_one),
+    ("check::options_of_a_session_do_no_harm", options_of_a_session_do_no_harm),
 ];
 
 fn check(fleet: &Fleet, conf: &str) -> Result<Finished> {
@@ -77,5 +78,14 @@ fn a_bad_conf_has_the_status_of_one() -> Result<()> {
     let missing = fleet.control.dir().join("missing");
     let finished = Process::spawn(fleet.control.command(programs::master()).arg("--check").arg(missing))?.wait()?;
     ensure!(finished.code() == Some(2) && finished.stderr.contains("No such file"), "{finished:?}");
+    Ok(())
+}
+
+fn options_of_a_session_do_no_harm() -> Result<()> {
+    let fleet = Fleet::new(0)?;
+    let mut command = fleet.control.command(programs::master());
+    let command = command.args(["--wait", "3", "--quorum", "4", "--check"]).arg(fleet.conf("/bin/true\n")?);
+    let finished = Process::spawn(command)?.wait()?;
+    ensure!(finished.code() == Some(0) && finished.stdout.contains("/bin/true"), "{finished:?}");
     Ok(())
 }
