@@ -30,9 +30,9 @@ const REPORTS: &str = "Reports";
 /// Waits until SLAVES slaves have joined, hands each of them the CONF, starts its command on all of them together,
 /// waits for the end of all, and prints how far apart the starts were and a table of what happened.
 ///
-/// Exit status: 0 every task exited 0; 1 a task failed; 2 usage or conf; 3 not enough slaves in time; 4 a slave
-/// declined; 5 a slave, or its output, was lost; 6 the starts were further apart than --max-skew; 7 this host's own
-/// network or files failed; 130 or 143 interrupted.
+/// Exit status: 0 every task exited 0; 1 a task failed, or was stopped when its time was over; 2 usage, conf or key file;
+/// 3 not enough slaves in time; 4 a slave declined; 5 a slave, or its output, was lost; 6 the starts were further apart
+/// than --max-skew; 7 this host's own network or files failed; 130 or 143 interrupted.
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(

@@ -15,8 +15,8 @@ use synexec_proto::message::CONF_MAX;
 /// WARNING: without --key-file any master that reaches this slave can run any code on it.
 ///
 /// Exit status: with --once the task's own (128 and the signal when one killed it), 4 when the conf was declined, 5 when
-/// the session ended before the task was started; 2 usage or work dir; 7 this host's own network or files failed;
-/// 130 or 143 interrupted.
+/// the session ended before the task was started; 2 usage, key file, user or work dir; 7 this host's own network or files
+/// failed; 130 or 143 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "synexec_slave", version, max_term_width = 100)]
 pub struct Options {
