@@ -50,6 +50,7 @@ fn a_task_has_its_time_and_no_more() -> Result<()> {
     ensure!(row(&finished, "vm1")?.contains("exited 0"), "{finished:?}");
     ensure!(finished.stdout.starts_with("1 of 2 slaves succeeded"), "{finished:?}");
     ensure!(finished.stderr.contains("that tasks have are over; stopping"), "{finished:?}");
+    ensure!(finished.stderr.contains("vm0 (10.77.0.2) timed out, ended after 1."), "{finished:?}");
     let report = checked(&fleet, &finished, "task_failed")?;
     ensure!((kind(&report, "vm0")?, kind(&report, "vm1")?) == ("timed_out", "exited"));
     slaves[0].wait_for("task ended: killed by signal 15")?;
