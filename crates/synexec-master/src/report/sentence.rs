@@ -59,14 +59,13 @@ pub fn of_session(rounds: &[Round], verdict: Verdict, asked: &Asked) -> String {
         ([round], Verdict::Interrupted(_)) if !has_started(round) => {
             format!("Interrupted when {here} of {slaves} slaves were here; no task was started.")
         }
-        ([round], _) if asked.rounds == 1 => format!("{}{}", of_quorum(round, asked.slaves), of_round(round)),
-        (rounds, _) => of_rounds(rounds, asked.rounds),
+        ([round], _) if asked.rounds == 1 => format!("{}{}", of_quorum(here, slaves), of_round(round)),
+        (rounds, _) => format!("{}{}", of_quorum(here, slaves), of_rounds(rounds, asked.rounds)),
     }
 }
 
 /// Where the session began with fewer than were asked for.
-fn of_quorum(round: &Round, asked: u32) -> String {
-    let here = round.rows.len();
+fn of_quorum(here: usize, asked: u32) -> String {
     if usize::try_from(asked).is_ok_and(|asked| here < asked) {
         format!("Only {here} of {asked} slaves took part. ")
     } else {
@@ -168,6 +167,15 @@ mod tests {
         let spread =
             "skew (without 1 in which not all starts are known) 10.0 µs at least, 20.0 µs median, 40.0 µs at most.";
         assert_eq!(partly, format!("All slaves succeeded in 4 of 6 rounds; 2 not run; {spread}"));
+    }
+
+    #[test]
+    fn fewer_than_were_asked_for_are_told_with_one_round_and_with_several() {
+        let unmeasured = || Round { rows: vec![row(0)], skew: None, ordered: None };
+        let one = of_session(&[unmeasured()], Verdict::Succeeded, &asked(3, 1));
+        assert_eq!(one, "Only 1 of 3 slaves took part. 1 of 1 slave succeeded.");
+        let two = of_session(&[unmeasured(), unmeasured()], Verdict::Succeeded, &asked(3, 2));
+        assert_eq!(two, "Only 1 of 3 slaves took part. All slaves succeeded in 2 of 2 rounds.");
     }
 
     #[test]
