@@ -86,7 +86,9 @@ fn of_skew(skew: &Skew) -> String {
     let together = match skew.together {
         Some(together) if together > Duration::ZERO => time(together),
         _ if skew.known < skew.slaves => {
-            return format!("{} of {} starts known, within {figure}", skew.known, skew.slaves);
+            // One alone is not apart from any.
+            let within = if skew.known > 1 { format!(", within {figure}") } else { String::new() };
+            return format!("{} of {} starts known{within}", skew.known, skew.slaves);
         }
         _ => return format!("skew {figure}; they never all ran together"),
     };
@@ -147,8 +149,10 @@ mod tests {
     fn a_round_is_told_with_its_skew() {
         let all = round(120, 2, vec![row(0), row(0)]);
         assert_eq!(of_round(&all), "2 of 2 slaves succeeded; skew 120.0 ± 40.0 µs; all ran together for 900.00 ms.");
-        let some = round(120, 1, vec![row(0), row(3)]);
-        assert_eq!(of_round(&some), "1 of 2 slaves succeeded; 1 of 2 starts known, within 120.0 ± 40.0 µs.");
+        let some = round(120, 2, vec![row(0), row(3), row(3)]);
+        assert_eq!(of_round(&some), "1 of 3 slaves succeeded; 2 of 3 starts known, within 120.0 ± 40.0 µs.");
+        let one = round(0, 1, vec![row(0), row(3)]);
+        assert_eq!(of_round(&one), "1 of 2 slaves succeeded; 1 of 2 starts known.");
         let guest = Some(Guest { suspended: Duration::from_secs(1), ..Guest::default() });
         let disturbed = Round { rows: vec![Row { guest, ..row(0) }], skew: None, ordered: None };
         let expected = "1 of 1 slave succeeded. 1 guest was descheduled or suspended, or had a clock set: that is no \
