@@ -68,9 +68,7 @@ impl Disconnect {
     pub fn is_about_keys(&self) -> bool {
         matches!(self, Self::NoKey | Self::OtherKey | Self::KeyWanted)
     }
-}
 
-impl Disconnect {
     /// Whether the peer may come back: its connection has broken, and it is not the peer that ended it. What was not
     /// sealed by the peer is not the peer's word: anybody on its way can have slipped it in.
     pub fn may_return(&self) -> bool {

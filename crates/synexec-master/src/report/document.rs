@@ -149,7 +149,8 @@ pub struct SlaveReport {
 /// What became of a slave.
 #[derive(Debug, Clone, Serialize)]
 pub struct OutcomeReport {
-    /// `exited`, `killed`, `finished` (an original slave, which does not say how), `declined`, `lost` or `cancelled`.
+    /// `exited`, `killed`, `finished` (an original slave, which does not say how), `timed_out`, `declined`, `lost` or
+    /// `cancelled`.
     pub kind: &'static str,
     /// Exit status of an exited task.
     pub status: Option<u8>,
