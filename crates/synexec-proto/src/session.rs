@@ -69,6 +69,11 @@ impl Disconnect {
         matches!(self, Self::NoKey | Self::OtherKey | Self::KeyWanted)
     }
 
+    /// The same, where it is said already that the connection broke.
+    pub fn how(&self) -> String {
+        if let Self::Broken(how) = self { how.clone() } else { self.to_string() }
+    }
+
     /// Whether the peer may come back: its connection has broken, and it is not the peer that ended it. What was not
     /// sealed by the peer is not the peer's word: anybody on its way can have slipped it in.
     pub fn may_return(&self) -> bool {

@@ -115,7 +115,8 @@ pub fn text(notice: &Notice) -> String {
         }
         Notice::OutputsFailed { why } => format!("outputs cannot be stored any more: {why}"),
         Notice::Away { slave, why, wait } => {
-            format!("the connection of {} broke ({why}); it has {} to come back", name(slave), units::time(*wait))
+            let (how, wait) = (why.how(), units::time(*wait));
+            format!("the connection of {} broke ({how}); it has {wait} to come back", name(slave))
         }
         Notice::Returned { slave, after } => format!("{} is back, after {}", name(slave), units::time(*after)),
         Notice::TimedOut { timeout, running } => {

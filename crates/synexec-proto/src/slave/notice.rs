@@ -88,7 +88,8 @@ impl fmt::Display for Notice {
             Self::EndingRest => f.write_str("ending what the task has left running"),
             Self::Killing => f.write_str("the task did not stop in time; killing it"),
             Self::LinkBroke { why, wait } => {
-                write!(f, "the connection to the master broke ({why}); trying for {} s to take it up", wait.as_secs())
+                let (how, seconds) = (why.how(), wait.as_secs());
+                write!(f, "the connection to the master broke ({how}); trying for {seconds} s to take it up")
             }
             Self::Resumed => f.write_str("the master is there again, the session goes on"),
             Self::NotReported(end) => write!(f, "no master is there to be told that the task has ended: {end}"),
