@@ -53,6 +53,7 @@ impl Key {
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "it is not to be moved, since that leaves a copy")]
 fn derive(context: &str, from: &[u8]) -> Box<Zeroizing<[u8; KEY_LEN]>> {
     let mut hasher = blake3::Hasher::new_derive_key(context);
     hasher.update(from);
