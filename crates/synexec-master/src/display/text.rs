@@ -87,7 +87,8 @@ pub fn text(notice: &Notice) -> String {
         Notice::Started { slave } => format!("{} started", name(slave)),
         Notice::Ended { slave, outcome, times, start, done, slaves } => {
             let elapsed = times.map_or(0.0, |times| times.elapsed.as_secs_f64());
-            let how = if let Outcome::TimedOut(_) = outcome { "timed out, ended".to_owned() } else { outcome.to_string() };
+            let how =
+                if let Outcome::TimedOut(_) = outcome { "timed out, ended".to_owned() } else { outcome.to_string() };
             format!("{} {how} after {elapsed:.3} s{}: {done} of {slaves}", name(slave), late(start.as_ref()))
         }
         Notice::Progress { slave, progress, stopped } => {

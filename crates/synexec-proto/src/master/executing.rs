@@ -1,21 +1,22 @@
 //! Executing: the tasks run, and each is awaited to its end.
 
+mod early_end;
+
 use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{Deadline, Now};
 use super::fetching::follow_all;
+use super::lobby::Comeback;
 use super::member::{Heard, Member, PhaseStart, Unanswered};
 use super::roster::{Awaited, Roster, Slave};
 use super::stopping::{Stopping, Timeout};
 use super::{
-    Interrupt, Loss, MeasuredStart, Notice, OnLost, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, RunTimes,
-    Settings, SlaveLabel,
+    Loss, MeasuredStart, Notice, OnLost, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, RunTimes, Settings,
+    SlaveLabel,
 };
 use crate::clock::ClockEstimate;
-use crate::message::{
-    Capabilities, Feature, Features, FinishedRecord, Message, Reason, ResumeToken, TaskEnded, TaskProgress,
-};
+use crate::message::{Feature, Features, FinishedRecord, Message, Reason, TaskEnded, TaskProgress};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 
@@ -146,15 +147,9 @@ impl Executing {
     }
 
     /// A slave has come back as this peer; tells whether it is one of ours.
-    pub(super) fn take_back(
-        &mut self,
-        now: Now,
-        token: ResumeToken,
-        peer: PeerId,
-        ours: Capabilities,
-        actions: &mut Actions,
-    ) -> bool {
-        let Some(slave) = self.slaves.take_back(now, token, peer, ours, actions) else { return false };
+    pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) -> bool {
+        let peer = comeback.peer;
+        let Some(slave) = self.slaves.take_back(comeback, actions) else { return false };
         if self.stopping.is_some() && !slave.is_settled() {
             actions.send(peer, Message::Stop);
         }
@@ -180,59 +175,6 @@ impl Executing {
         let due = self.slaves.iter().filter_map(|slave| if let Run::Due(at) = slave.state { Some(at) } else { None });
         let timeout = self.timeout.filter(|_| self.stopping.is_none()).and_then(Timeout::deadline);
         Deadline { awake, monotonic: due.chain(timeout).min() }
-    }
-
-    /// The user wants an end: the tasks are told to stop; said again, nothing more is waited for.
-    pub(super) fn interrupt(&mut self, now: Now, interrupt: Interrupt, actions: &mut Actions) {
-        let running = self.running();
-        match &mut self.stopping {
-            Some(stopping) if stopping.interrupt.is_some() => {
-                (stopping.deadline, stopping.at_once) = (now.awake, true);
-            }
-            Some(stopping) => {
-                stopping.interrupt = Some(interrupt);
-                actions.tell(Notice::Stopping { interrupt, running });
-            }
-            None => {
-                actions.tell(Notice::Stopping { interrupt, running });
-                self.stop_all(now, Some(interrupt), actions);
-            }
-        }
-    }
-
-    fn time_out(&mut self, now: Now, actions: &mut Actions) {
-        let (running, timeout) = (self.running(), self.timeout.map(|timeout| timeout.time).unwrap_or_default());
-        if running > 0 {
-            actions.tell(Notice::TimedOut { timeout, running });
-            self.stop_all(now, None, actions);
-        }
-    }
-
-    /// Tells the tasks to stop, unless they were told so already.
-    fn stop_all(&mut self, now: Now, interrupt: Option<Interrupt>, actions: &mut Actions) {
-        if self.stopping.is_some() {
-            return;
-        }
-        self.stopping = Some(Stopping::begin(now, interrupt));
-        let peers: Vec<_> = self.slaves.iter().map(|slave| slave.member.peer).collect();
-        for peer in peers {
-            self.stop(now, peer, actions);
-        }
-    }
-
-    /// How many have not ended.
-    fn running(&self) -> usize {
-        self.slaves.iter().filter(|slave| !slave.is_settled()).count()
-    }
-
-    /// How the user ended the session early, if so.
-    pub(super) fn interrupted(&self) -> Option<Interrupt> {
-        self.stopping.and_then(|stopping| stopping.interrupt)
-    }
-
-    /// Whether nothing more is to be waited for, outputs neither.
-    pub(super) fn ends_at_once(&self) -> bool {
-        self.stopping.is_some_and(|stopping| stopping.at_once)
     }
 
     /// The instant of the start.
@@ -266,18 +208,6 @@ impl Executing {
         }
     }
 
-    fn stop(&mut self, now: Now, peer: PeerId, actions: &mut Actions) {
-        let Some(slave) = self.slaves.get_mut(peer) else { return };
-        match slave.state {
-            Run::Done(_) => {}
-            Run::Due(_) => {
-                slave.state = Run::Done(Box::new(slave.member.row(Outcome::Cancelled, self.instant)));
-            }
-            _ if slave.member.has(Feature::Stop) => slave.member.send(Message::Stop, actions),
-            _ => self.lose(now, peer, Loss::CannotStop, actions),
-        }
-    }
-
     fn end(&mut self, peer: PeerId, row: Row, actions: &mut Actions) {
         let (outcome, times, start) = (row.outcome.clone(), row.times, row.start);
         let Some(slave) = self.settle(peer, row) else { return };
@@ -304,16 +234,6 @@ impl Executing {
         if self.on_lost == OnLost::Abort && self.stopping.is_none() {
             actions.tell(Notice::Aborting { running: self.running() });
             self.stop_all(now, None, actions);
-        }
-    }
-
-    /// An original slave cannot be told to stop when its task's time is over.
-    fn outcome_of_loss(&self, now: Now, why: &Loss) -> Outcome {
-        match (why, self.timeout) {
-            (Loss::CannotStop, Some(timeout)) if timeout.has_stopped(None) && self.interrupted().is_none() => {
-                Outcome::TimedOut(timeout.time)
-            }
-            _ => self.start.lost(now.awake, why.clone()),
         }
     }
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{Deadline, Now};
+use super::lobby::Comeback;
 use super::member::{Heard, Member, PhaseStart, Unanswered};
 use super::output::{Fetched, OutputStream, Request};
 use super::roster::{Awaited, Roster, Slave};
 use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
-use crate::message::{Capabilities, Feature, Features, Message, ResumeToken};
+use crate::message::{Feature, Features, Message};
 use crate::session::Disconnect;
 use crate::wire::SLOWEST_BYTES_PER_SECOND;
 
@@ -133,15 +134,9 @@ impl Fetching {
     }
 
     /// A slave has come back as this peer; tells whether it is one of ours.
-    pub(super) fn take_back(
-        &mut self,
-        now: Now,
-        token: ResumeToken,
-        peer: PeerId,
-        ours: Capabilities,
-        actions: &mut Actions,
-    ) -> bool {
-        let is_ours = self.slaves.take_back(now, token, peer, ours, actions).is_some();
+    pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) -> bool {
+        let (now, peer) = (comeback.now, comeback.peer);
+        let is_ours = self.slaves.take_back(comeback, actions).is_some();
         self.settle(now, peer, actions);
         is_ours
     }

@@ -56,6 +56,15 @@ pub(super) enum Visitor {
     },
 }
 
+/// A slave that comes back, as which peer and by which token, and what the master has to say to it.
+#[derive(Debug)]
+pub(super) struct Comeback {
+    pub(super) now: Now,
+    pub(super) peer: PeerId,
+    pub(super) token: ResumeToken,
+    pub(super) ours: Capabilities,
+}
+
 #[derive(Debug)]
 pub(super) struct Newcomer {
     pub(super) label: SlaveLabel,

@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Now};
 use super::liveness::{Liveness, Pulse};
+use super::lobby::Comeback;
 use super::output::OutputStream;
 use super::peer_clock::PeerClock;
 use super::{Loss, Notice, Outcome, PeerId, PhaseName, Row, SlaveLabel};
-use crate::message::{Capabilities, Feature, Features, Held, Message, ResumeToken};
+use crate::message::{Feature, Features, Held, Message, ResumeToken};
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 
@@ -133,7 +134,8 @@ impl Member {
     }
 
     /// The slave is there again, as this peer. What it is told first is that it was recognised.
-    pub(super) fn take_back(&mut self, now: Now, peer: PeerId, ours: Capabilities, actions: &mut Actions) {
+    pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) {
+        let Comeback { now, peer, ours, .. } = comeback;
         let after = self.away.take().map(|away| now.awake.since(away.since));
         if after.is_none() {
             // The slave has noticed before us that the connection is broken.

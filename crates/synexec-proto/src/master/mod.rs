@@ -20,6 +20,7 @@ mod member;
 mod notice;
 mod output;
 mod peer_clock;
+mod phase;
 mod report;
 mod roster;
 mod schedule;

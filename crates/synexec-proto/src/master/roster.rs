@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Now};
+use super::lobby::Comeback;
 use super::member::{Away, Member, Unanswered};
 use super::{Loss, Notice, Outcome, PeerId, Row, SlaveLabel};
-use crate::message::{Capabilities, Features, Reason, ResumeToken};
+use crate::message::{Features, Reason};
 use crate::session::Disconnect;
 
 /// All slaves, by rank.
@@ -92,20 +93,13 @@ impl<S> Roster<S> {
     }
 
     /// A slave has come back as this peer, if it is one of ours that is not lost.
-    pub(super) fn take_back(
-        &mut self,
-        now: Now,
-        token: ResumeToken,
-        peer: PeerId,
-        ours: Capabilities,
-        actions: &mut Actions,
-    ) -> Option<&mut Slave<S>> {
-        let is_it = |slave: &Slave<S>| slave.member.token == Some(token) && slave.member.gone.is_none();
+    pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) -> Option<&mut Slave<S>> {
+        let is_it = |slave: &Slave<S>| slave.member.token == Some(comeback.token) && slave.member.gone.is_none();
         let index = self.slaves.iter().position(is_it)?;
         let slave = self.slaves.get_mut(index)?;
         self.by_peer.remove(&slave.member.peer);
-        self.by_peer.insert(peer, index);
-        slave.member.take_back(now, peer, ours, actions);
+        self.by_peer.insert(comeback.peer, index);
+        slave.member.take_back(comeback, actions);
         Some(slave)
     }
 

@@ -8,8 +8,9 @@ use super::configuring::Configuring;
 use super::executing::Executing;
 use super::fetching::Fetching;
 use super::joining::Joining;
-use super::lobby::{Lobby, Newcomer, Visitor};
+use super::lobby::{Comeback, Lobby, Newcomer, Visitor};
 use super::member::{Heard, Member};
+use super::phase::Phase;
 use super::starting::Starting;
 use super::{Action, Event, Interrupt, Notice, OutputId, OutputsWanted, PeerId, Report, Round, Row, Settings, Verdict};
 use crate::message::{Features, Message, ResumeToken};
@@ -33,16 +34,6 @@ pub struct Session {
     failed: bool,
     actions: Actions,
     clock: AwakeClock,
-}
-
-#[derive(Debug)]
-enum Phase {
-    Joining(Joining),
-    Configuring(Configuring),
-    Starting(Starting),
-    Executing(Executing),
-    Fetching(Fetching),
-    Over(Report),
 }
 
 impl Session {
@@ -73,29 +64,16 @@ impl Session {
     /// Does what is due at this instant.
     pub fn advance(&mut self, now: MonotonicInstant) {
         let now = self.clock.look(now);
-        let actions = &mut self.actions;
-        self.lobby.advance(now, actions);
-        match &mut self.phase {
-            Some(Phase::Joining(phase)) => phase.advance(now, actions),
-            Some(Phase::Configuring(phase)) => phase.advance(now, actions),
-            Some(Phase::Starting(phase)) => phase.advance(now, actions),
-            Some(Phase::Executing(phase)) => phase.advance(now, actions),
-            Some(Phase::Fetching(phase)) => phase.advance(now, actions),
-            Some(Phase::Over(_)) | None => {}
+        self.lobby.advance(now, &mut self.actions);
+        if let Some(phase) = &mut self.phase {
+            phase.advance(now, &mut self.actions);
         }
         self.proceed(now);
     }
 
     /// When to call [`Self::advance`] next; none when the session is over.
     pub fn deadline(&self) -> Option<MonotonicInstant> {
-        let due: Deadline = match self.phase.as_ref()? {
-            Phase::Joining(phase) => phase.deadline(),
-            Phase::Configuring(phase) => phase.deadline(),
-            Phase::Starting(phase) => phase.deadline(),
-            Phase::Executing(phase) => phase.deadline(),
-            Phase::Fetching(phase) => phase.deadline(),
-            Phase::Over(_) => return None,
-        };
+        let due = self.phase.as_ref()?.deadline()?;
         let awake = due.awake.into_iter().chain(self.lobby.deadline()).min();
         Some(self.clock.next_look(Deadline { awake, ..due }))
     }
@@ -125,7 +103,11 @@ impl Session {
                 }
             }
             Event::ConfFailed { why } => self.conf_failed(now, why),
-            Event::OutputStored { id } => self.output_stored(now, id),
+            Event::OutputStored { id } => {
+                if let Some(phase) = &mut self.phase {
+                    phase.output_stored(now, id, &mut self.actions);
+                }
+            }
             Event::OutputFailed { id, why } => self.output_failed(now, id, &why),
             Event::OutputsFailed { why } => self.outputs_failed(why),
             Event::Interrupted(interrupt) => self.interrupt(now, interrupt),
@@ -136,14 +118,7 @@ impl Session {
         if self.lobby.has(peer) {
             return self.lobby.features(peer);
         }
-        match &self.phase {
-            Some(Phase::Joining(phase)) => phase.features(peer),
-            Some(Phase::Configuring(phase)) => phase.features(peer),
-            Some(Phase::Starting(phase)) => phase.features(peer),
-            Some(Phase::Executing(phase)) => phase.features(peer),
-            Some(Phase::Fetching(phase)) => phase.features(peer),
-            Some(Phase::Over(_)) | None => Features::NONE,
-        }
+        self.phase.as_ref().map_or(Features::NONE, |phase| phase.features(peer))
     }
 
     fn connected(&mut self, now: Now, peer: PeerId, address: SocketAddr) {
@@ -160,14 +135,8 @@ impl Session {
         if heard.message == Message::Bye {
             return self.disconnected(heard.now, heard.peer, Disconnect::Left);
         }
-        let actions = &mut self.actions;
-        match &mut self.phase {
-            Some(Phase::Joining(phase)) => phase.received(&heard),
-            Some(Phase::Configuring(phase)) => phase.received(heard, actions),
-            Some(Phase::Starting(phase)) => phase.received(heard, actions),
-            Some(Phase::Executing(phase)) => phase.received(heard, actions),
-            Some(Phase::Fetching(phase)) => phase.received(heard, actions),
-            Some(Phase::Over(_)) | None => {}
+        if let Some(phase) = &mut self.phase {
+            phase.received(heard, &mut self.actions);
         }
     }
 
@@ -190,29 +159,18 @@ impl Session {
     }
 
     fn returns(&mut self, now: Now, peer: PeerId, token: ResumeToken, address: SocketAddr) {
-        let (ours, actions) = (self.lobby.ours(), &mut self.actions);
-        let is_ours = match &mut self.phase {
-            Some(Phase::Executing(phase)) => phase.take_back(now, token, peer, ours, actions),
-            Some(Phase::Fetching(phase)) => phase.take_back(now, token, peer, ours, actions),
-            _ => false,
-        };
+        let comeback = Comeback { now, peer, token, ours: self.lobby.ours() };
+        let is_ours = self.phase.as_mut().is_some_and(|phase| phase.take_back(comeback, &mut self.actions));
         if !is_ours {
-            self.lobby.turn_back(peer, address, actions);
+            self.lobby.turn_back(peer, address, &mut self.actions);
         }
     }
 
     fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect) {
-        let actions = &mut self.actions;
         if self.lobby.has(peer) {
-            return self.lobby.disconnected(peer, why, actions);
-        }
-        match &mut self.phase {
-            Some(Phase::Joining(phase)) => phase.disconnected(peer, why, actions),
-            Some(Phase::Configuring(phase)) => phase.disconnected(now, peer, why, actions),
-            Some(Phase::Starting(phase)) => phase.disconnected(now, peer, why, actions),
-            Some(Phase::Executing(phase)) => phase.disconnected(now, peer, why, actions),
-            Some(Phase::Fetching(phase)) => phase.disconnected(now, peer, why, actions),
-            Some(Phase::Over(_)) | None => {}
+            self.lobby.disconnected(peer, why, &mut self.actions);
+        } else if let Some(phase) = &mut self.phase {
+            phase.disconnected(now, peer, why, &mut self.actions);
         }
     }
 
@@ -243,21 +201,11 @@ impl Session {
         self.phase = Some(self.over(rows));
     }
 
-    fn output_stored(&mut self, now: Now, id: OutputId) {
-        match &mut self.phase {
-            Some(Phase::Executing(phase)) => phase.output_stored(id, &mut self.actions),
-            Some(Phase::Fetching(phase)) => phase.output_stored(now, id, &mut self.actions),
-            _ => {}
-        }
-    }
-
     /// What has come of the others is kept; but the session has failed, since this one was wanted too.
     fn output_failed(&mut self, now: Now, id: OutputId, why: &str) {
         let why = format!("it could not be stored: {why}");
-        match &mut self.phase {
-            Some(Phase::Executing(phase)) => phase.output_failed(id, why, &mut self.actions),
-            Some(Phase::Fetching(phase)) => phase.output_failed(now, id, why, &mut self.actions),
-            _ => {}
+        if let Some(phase) = &mut self.phase {
+            phase.output_failed(now, id, why, &mut self.actions);
         }
         self.failed = true;
     }
@@ -265,10 +213,8 @@ impl Session {
     /// What has been fetched is kept, and what runs goes on; but the session has failed.
     fn outputs_failed(&mut self, why: String) {
         let reason = format!("it could not be stored: {why}");
-        match &mut self.phase {
-            Some(Phase::Executing(phase)) => phase.abandon_outputs(&reason, &mut self.actions),
-            Some(Phase::Fetching(phase)) => phase.abandon(&reason, &mut self.actions),
-            _ => {}
+        if let Some(phase) = &mut self.phase {
+            phase.abandon_outputs(&reason, &mut self.actions);
         }
         self.ended_by.get_or_insert(Verdict::MasterFailed);
         self.actions.tell(Notice::OutputsFailed { why });
@@ -299,13 +245,8 @@ impl Session {
     }
 
     fn step(&mut self, now: Now) {
-        match &mut self.phase {
-            Some(Phase::Joining(phase)) => phase.call_roll(now, &mut self.actions),
-            Some(Phase::Configuring(phase)) => phase.proceed(now, &mut self.actions),
-            Some(Phase::Starting(phase)) => phase.proceed(now, &mut self.actions),
-            Some(Phase::Executing(phase)) => phase.proceed(now, &mut self.actions),
-            Some(Phase::Fetching(phase)) => phase.proceed(now, &mut self.actions),
-            Some(Phase::Over(_)) | None => {}
+        if let Some(phase) = &mut self.phase {
+            phase.proceed(now, &mut self.actions);
         }
         self.phase = match self.phase.take() {
             Some(Phase::Joining(phase)) => Some(self.after_joining(now, phase)),
