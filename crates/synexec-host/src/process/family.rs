@@ -42,7 +42,7 @@ pub fn signal(signal: Signal, served: Option<super::ProcessGroup>) -> io::Result
 }
 
 /// Signals a process that is still who it was.
-fn signal_one(pid: Pid, signal: Signal, is_meant: impl Fn(&Stat) -> bool) -> io::Result<()> {
+pub(super) fn signal_one(pid: Pid, signal: Signal, is_meant: impl Fn(&Stat) -> bool) -> io::Result<()> {
     let process = raw::pidfd_open(pid);
     if !Stat::of(pid).is_some_and(|stat| is_meant(&stat)) {
         return Ok(());

@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use nix::libc;
 use nix::sys::prctl::{set_child_subreaper, set_name};
-use nix::sys::signal::{SigHandler, Signal, kill, signal};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, chdir, close, dup2_stderr, dup2_stdin, dup2_stdout, fork, getpid, setsid};
 
-use super::children;
 use super::stat::Stat;
+use super::{children, family};
 use crate::clock::monotonic_now;
 
 /// What the mark is called in a task's environment.
@@ -149,7 +149,7 @@ impl Keeper<'_> {
         let found: Vec<_> = all.filter(|stat| stat.pid != us && stat.is_alive() && self.is_of_a_task(stat)).collect();
         for stat in &found {
             // This fails only for one that is gone already, or that has become another user's.
-            let _ = kill(stat.pid, Signal::SIGKILL);
+            let _ = family::signal_one(stat.pid, Signal::SIGKILL, |stat| self.is_of_a_task(stat));
         }
         !found.is_empty()
     }
