@@ -251,8 +251,10 @@ fn a_keeper_ends_with_its_slave() -> Result<()> {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let slave = fleet.slave(0, &[])?;
         let keeper = eventually("the keeper", || keeper_of(slave.pid()).ok())?;
-        let descriptors: Vec<_> = fs::read_dir(format!("/proc/{keeper}/fd"))?.flatten().collect();
-        ensure!(descriptors.len() == 4, "it has more than its pipe open: {descriptors:?}");
+        // It may just be letting go of what is the slave's.
+        eventually("it to have no more than its pipe open", || {
+            (fs::read_dir(format!("/proc/{keeper}/fd")).ok()?.count() == 4).then_some(())
+        })?;
         for ignored in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
             kill(Pid::from_raw(keeper.parse()?), ignored)?;
         }
