@@ -22,6 +22,13 @@ const SECRET_LEN: usize = 32;
 /// What others than the owner may do with a file.
 const OTHERS: u32 = 0o077;
 
+/// The same of a credential of a systemd service: its user reads it by an access control list, of which the mask stands
+/// where the rights of the group do.
+const OTHERS_OF_CREDENTIAL: u32 = 0o037;
+
+/// Where systemd puts them, systemd.exec(5).
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
 /// Why a key file is of no use.
 #[derive(Debug, Error)]
 #[error("key file {path}: {why}", path = .path.display())]
@@ -59,21 +66,23 @@ pub fn read(path: &Path) -> Result<Key, KeyFileError> {
 fn try_read(path: &Path) -> Result<Key, Flaw> {
     // Without O_NONBLOCK, a FIFO in the file's place would keep us waiting for its writer.
     let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
-    check(&file)?;
+    let credentials = std::env::var_os(CREDENTIALS).map(PathBuf::from);
+    check(&file, credentials.is_some_and(|directory| path.parent() == Some(&directory)))?;
     let mut secret = Zeroizing::new([0; FILE_MAX + 1]);
     let length = read_all(&file, &mut *secret)?;
     let secret = secret.get(..length).filter(|secret| secret.len() <= FILE_MAX).ok_or(Flaw::TooLong)?;
     Ok(Key::from_secret(secret)?)
 }
 
-fn check(file: &File) -> Result<(), Flaw> {
+fn check(file: &File, is_credential: bool) -> Result<(), Flaw> {
     let metadata = file.metadata()?;
     let owner = metadata.uid();
+    let others = if is_credential && owner == 0 && metadata.gid() == 0 { OTHERS_OF_CREDENTIAL } else { OTHERS };
     if !metadata.is_file() {
         Err(Flaw::NotRegular)
     } else if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
         Err(Flaw::NotOurs)
-    } else if metadata.mode() & OTHERS != 0 {
+    } else if metadata.mode() & others != 0 {
         Err(Flaw::Open)
     } else {
         Ok(())
@@ -175,6 +184,17 @@ mod tests {
         }
         for mode in [0o600, 0o400] {
             read(&file(&[b'a'; 32], mode).1).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_credential_of_roots_may_have_the_mask_of_an_access_control_list() {
+        for (mode, is_credential, is_taken) in [(0o440, true, true), (0o440, false, false), (0o444, true, false)] {
+            let (_dir, path) = file(&[b'a'; 32], mode);
+            let Ok(()) = chown(&path, Some(0), Some(0)) else { return };
+            assert_eq!(check(&File::open(&path).unwrap(), is_credential).is_ok(), is_taken, "{mode:o}");
+            chown(&path, Some(0), Some(12345)).unwrap();
+            assert!(check(&File::open(&path).unwrap(), is_credential).is_err(), "{mode:o}");
         }
     }
 
