@@ -24,6 +24,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("leftovers::zombies_are_reaped_while_the_task_runs", zombies_are_reaped_while_the_task_runs),
     ("leftovers::sessions_leave_no_descriptor_child_or_file", sessions_leave_no_descriptor_child_or_file),
     ("leftovers::a_keeper_ends_with_its_slave", a_keeper_ends_with_its_slave),
+    ("leftovers::a_keeper_that_is_gone_is_told_of_once", a_keeper_that_is_gone_is_told_of_once),
 ];
 
 /// Starts one of each kind: in its group, in a session of its own, one whose parent is gone, and one without any mark of
@@ -264,6 +265,20 @@ fn a_keeper_ends_with_its_slave() -> Result<()> {
         slave.wait()?;
         all_end(&[keeper])?;
     }
+    Ok(())
+}
+
+fn a_keeper_that_is_gone_is_told_of_once() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let keeper = eventually("the keeper", || keeper_of(slave.pid()).ok())?;
+    kill(Pid::from_raw(keeper.parse()?), Signal::SIGKILL)?;
+    all_end(&[keeper])?;
+    for _ in 0..2 {
+        fleet.serves_a_session()?;
+    }
+    let said = slave.output_so_far();
+    ensure!(said.matches("the keeper is gone").count() == 1, "{said}");
     Ok(())
 }
 

@@ -36,6 +36,8 @@ struct Kept {
     mark: String,
     /// The session that it was told last.
     told: i32,
+    /// Whether it has gone, and the user knows.
+    is_gone: bool,
 }
 
 /// A child of our own making. It is to be reaped before this is dropped.
@@ -65,7 +67,7 @@ pub fn adopt_orphans() -> io::Result<()> {
 pub(super) fn are_kept(pipe: PipeWriter, mark: String) -> io::Result<()> {
     // A keeper that somebody has stopped is not to stop this process.
     fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    census().kept = Some(Kept { pipe, mark, told: 0 });
+    census().kept = Some(Kept { pipe, mark, told: 0, is_gone: false });
     Ok(())
 }
 
@@ -143,11 +145,12 @@ impl Census {
 
     /// Tells the keeper in which session the task is; 0 when nothing is left of it.
     fn tell_keeper(&mut self, session: i32) {
-        let Some(kept) = self.kept.as_mut().filter(|kept| kept.told != session) else { return };
+        let Some(kept) = self.kept.as_mut().filter(|kept| !kept.is_gone && kept.told != session) else { return };
         kept.told = session;
         if let Err(error) = kept.pipe.write_all(&session.to_ne_bytes())
             && error.kind() == io::ErrorKind::BrokenPipe
         {
+            kept.is_gone = true;
             log::warn!("the keeper is gone; if this slave is killed, what its task has started may go on");
         }
     }
