@@ -1,29 +1,17 @@
 //! A connection breaks about the start, and between rounds.
 
-use std::time::Duration;
-
 use synexec_proto::master::{Notice, Outcome, Report, Settings, Verdict};
 use synexec_proto::message::Reason;
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::slave;
 
-use crate::world::{Id, Order, Plan, Refusal, START, Ways, World, millis, outcome_of, secs, settings, starts_are_true};
+use crate::world::{
+    Id, Order, Plan, Refusal, START, Ways, World, millis, outcome_of, runs, secs, session, settings, starts_are_true,
+};
 
 const FIRST: Id = Id(0);
 const OTHER: Id = Id(1);
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
-
-fn runs(time: Duration) -> Plan {
-    Plan { runs: time, ..Plan::default() }
-}
-
-/// Runs a session to its end, after which all slaves are free.
-fn session(world: &mut World) -> Report {
-    let report = world.run(secs(300));
-    world.settle();
-    world.all_are_back_in_time();
-    report
-}
 
 fn gone(notice: &Notice) -> bool {
     matches!(notice, Notice::Gone { .. })

@@ -7,13 +7,9 @@ use synexec_proto::message::Reason;
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::Disconnect;
 
-use crate::world::{Order, Plan, Refusal, World, millis, outcome_of, rows_are_complete, secs};
+use crate::world::{Order, Plan, Refusal, World, millis, outcome_of, rows_are_complete, runs, secs};
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
-
-fn runs(time: Duration) -> Plan {
-    Plan { runs: time, ..Plan::default() }
-}
 
 /// Runs a session to its end, and checks what is true of every one that has got this far.
 fn executed(world: &mut World, slaves: usize) -> Report {

@@ -6,24 +6,15 @@ use synexec_proto::digest::Digest;
 use synexec_proto::master::{Loss, Notice, OnLost, Outcome, Output, OutputsWanted, Report, Settings, Verdict};
 use synexec_proto::outcome::TaskEnd;
 
-use crate::world::{Answer, Id, Order, Plan, Refusal, Script, World, millis, outcome_of, row_of, secs, settings};
+use crate::world::{
+    Answer, Id, Order, Plan, Refusal, Script, World, millis, outcome_of, row_of, runs, secs, session, settings,
+};
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 const STOPPED: Outcome = Outcome::Ended(TaskEnd::Killed(15));
 
 fn wanting(slaves: u32) -> World {
     World::new(Settings { on_lost: OnLost::Abort, ..settings(slaves) })
-}
-
-fn runs(time: Duration) -> Plan {
-    Plan { runs: time, ..Plan::default() }
-}
-
-fn session(world: &mut World) -> Report {
-    let report = world.run(secs(300));
-    world.settle();
-    world.all_are_back_in_time();
-    report
 }
 
 fn aborting(notice: &Notice) -> bool {

@@ -55,9 +55,7 @@ fn output_lost(notice: &Notice) -> bool {
 
 /// Runs a session to its end, after which all slaves are free, and every output has either come or was given up.
 fn session(world: &mut World) -> Report {
-    let report = world.run(secs(300));
-    world.settle();
-    world.all_are_back_in_time();
+    let report = crate::world::session(world);
     for id in world.ids() {
         let is_end = |step: &OutputStep| matches!(step, OutputStep::End | OutputStep::Abandon);
         assert!(world.steps_of(id).last().is_none_or(|(_, step)| is_end(step)), "it was left open");

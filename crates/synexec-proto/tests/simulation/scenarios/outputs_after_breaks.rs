@@ -8,7 +8,7 @@ use synexec_proto::master::OutputsWanted::{self, Live, Tails, Whole};
 use synexec_proto::master::{Notice, Outcome, Output, OutputStep, Report, Settings, Verdict};
 use synexec_proto::outcome::TaskEnd;
 
-use crate::world::{Id, Lie, Order, Plan, World, millis, outcome_of, row_of, secs, settings};
+use crate::world::{Id, Lie, Order, Plan, World, millis, outcome_of, row_of, secs, session, settings};
 
 const FIRST: Id = Id(0);
 const OTHER: Id = Id(1);
@@ -32,13 +32,6 @@ fn fetching(notice: &Notice) -> bool {
 
 fn gone(notice: &Notice) -> bool {
     matches!(notice, Notice::Gone { .. })
-}
-
-fn session(world: &mut World) -> Report {
-    let report = world.run(secs(300));
-    world.settle();
-    world.all_are_back_in_time();
-    report
 }
 
 /// How long after the fetching began the session was over.

@@ -2,31 +2,21 @@
 
 use std::time::Duration;
 
-use synexec_proto::master::{Notice, Outcome, OutputsWanted, Report, Settings, Verdict};
+use synexec_proto::master::{Notice, Outcome, OutputsWanted, Settings, Verdict};
 use synexec_proto::message::{ConfBegin, Held, Message, TaskProgress};
 use synexec_proto::outcome::TaskEnd;
 
 use crate::world::{
-    Bench, Id, Order, Plan, Refusal, Run, START, Script, World, millis, outcome_of, row_of, secs, settings,
+    Bench, Id, Order, Plan, Refusal, Run, START, Script, World, millis, outcome_of, row_of, runs, secs, session,
+    settings,
 };
 
 const HELD: Message = Message::ConfOk(Some(Held::AtFirstInstruction));
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
-fn runs(time: Duration) -> Plan {
-    Plan { runs: time, ..Plan::default() }
-}
-
 /// A world of so many slaves that are to tell their progress this often.
 fn telling(every: Option<Duration>, slaves: u32) -> World {
     World::new(Settings { progress: every, ..settings(slaves) })
-}
-
-fn session(world: &mut World) -> Report {
-    let report = world.run(secs(300));
-    world.settle();
-    world.all_are_back_in_time();
-    report
 }
 
 /// A slave whose task has run for a while, and which was asked for progress this often.

@@ -8,21 +8,15 @@ use synexec_proto::message::Message;
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::Disconnect;
 
-use crate::world::{Id, Order, Plan, Ways, World, millis, outcome_of, row_of, secs, settings, starts_are_true};
+use crate::world::{Id, Order, Plan, Ways, World, millis, outcome_of, row_of, runs, secs, settings, starts_are_true};
 
 const FIRST: Id = Id(0);
 const OTHER: Id = Id(1);
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
-fn runs(time: Duration) -> Plan {
-    Plan { runs: time, ..Plan::default() }
-}
-
 /// Runs a session to its end, after which all slaves are free, and nobody's end was told twice.
 fn session(world: &mut World) -> Report {
-    let report = world.run(secs(300));
-    world.settle();
-    world.all_are_back_in_time();
+    let report = crate::world::session(world);
     for id in [FIRST, OTHER] {
         let name = &row_of(&report, id).expect("it took part").slave;
         let ends = world.all_told(|notice| matches!(notice, Notice::Ended { slave, .. } if slave == name));

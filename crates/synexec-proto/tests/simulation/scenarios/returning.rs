@@ -8,7 +8,9 @@ use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::Disconnect;
 use synexec_proto::slave::{self, ExitCause};
 
-use crate::world::{Id, Lie, Manner, Order, Plan, START, Script, World, millis, outcome_of, row_of, secs, settings};
+use crate::world::{
+    Id, Lie, Manner, Order, Plan, START, Script, World, millis, outcome_of, row_of, secs, session, settings,
+};
 
 const FIRST: Id = Id(0);
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
@@ -24,13 +26,6 @@ fn pair() -> World {
     world.slave(runs(secs(6)));
     world.slave(runs(secs(6)));
     world
-}
-
-fn session(world: &mut World) -> Report {
-    let report = world.run(secs(300));
-    world.settle();
-    world.all_are_back_in_time();
-    report
 }
 
 /// The token that a slave of such a world is given.

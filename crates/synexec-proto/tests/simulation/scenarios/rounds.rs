@@ -8,7 +8,8 @@ use synexec_proto::outcome::TaskEnd;
 use synexec_proto::session::Disconnect;
 
 use crate::world::{
-    Id, Order, Plan, Refusal, Script, SimClock, World, millis, outcome_of, row_of, secs, settings, starts_are_true,
+    Id, Order, Plan, Refusal, Script, SimClock, World, millis, outcome_of, row_of, secs, session, settings,
+    starts_are_true,
 };
 
 const FIRST: Id = Id(0);
@@ -29,14 +30,6 @@ fn five() -> World {
 
 fn third(notice: &Notice) -> bool {
     matches!(notice, Notice::NextRound { round: 3, .. })
-}
-
-/// Runs a session to its end, after which all slaves are free.
-fn session(world: &mut World) -> Report {
-    let report = world.run(secs(300));
-    world.settle();
-    world.all_are_back_in_time();
-    report
 }
 
 /// All rounds but the last are whole, and their rows good.

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use synexec_proto::digest::Digest;
 use synexec_proto::master::Interrupt::Terminate;
-use synexec_proto::master::{Loss, Notice, Outcome, Output, OutputsWanted, Report, Settings, Verdict};
+use synexec_proto::master::{Loss, Notice, Outcome, Output, OutputsWanted, Settings, Verdict};
 use synexec_proto::outcome::TaskEnd;
 
-use crate::world::{Id, Order, Plan, START, Script, SimClock, World, millis, outcome_of, row_of, secs, settings};
+use crate::world::{
+    Id, Order, Plan, START, Script, SimClock, World, millis, outcome_of, row_of, runs, secs, session, settings,
+};
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 const TIME: Duration = secs(3);
@@ -16,17 +18,6 @@ const TIMED_OUT: Outcome = Outcome::TimedOut(TIME);
 /// A world of so many slaves, whose tasks have three seconds.
 fn wanting(slaves: u32) -> World {
     World::new(Settings { timeout: Some(TIME), ..settings(slaves) })
-}
-
-fn runs(time: Duration) -> Plan {
-    Plan { runs: time, ..Plan::default() }
-}
-
-fn session(world: &mut World) -> Report {
-    let report = world.run(secs(300));
-    world.settle();
-    world.all_are_back_in_time();
-    report
 }
 
 fn timed_out(notice: &Notice) -> bool {

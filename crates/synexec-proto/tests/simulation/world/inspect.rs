@@ -16,6 +16,14 @@ use super::simulation::{Id, Power, World};
 use super::slave::SimSlave;
 use super::time::{START, secs};
 
+/// Runs a session to its end, after which all slaves are free.
+pub fn session(world: &mut World) -> Report {
+    let report = world.run(secs(300));
+    world.settle();
+    world.all_are_back_in_time();
+    report
+}
+
 /// Every slave of the session is one row, in the order of ranks.
 pub fn rows_are_complete(report: &Report, slaves: usize) {
     let addresses: BTreeSet<_> = report.rows().iter().map(|row| row.slave.address).collect();

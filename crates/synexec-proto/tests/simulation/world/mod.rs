@@ -22,13 +22,13 @@ mod truth;
 
 pub use bench::Bench;
 pub use host::Run;
-pub use inspect::{outcome_of, row_of, rows_are_complete, verdict_follows};
+pub use inspect::{outcome_of, row_of, rows_are_complete, session, verdict_follows};
 pub use liar::Lie;
 pub use link::Ways;
 pub use master::Master;
 pub use order::Order;
 pub use original::{Answer, Script};
-pub use plan::{Plan, Refusal, SimClock};
+pub use plan::{Plan, Refusal, SimClock, runs};
 pub use simulation::{Id, World, settings};
 pub use stranger::Manner;
 pub use time::{START, millis, secs};

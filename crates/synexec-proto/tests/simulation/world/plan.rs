@@ -38,6 +38,11 @@ pub struct Plan {
     pub clock: SimClock,
 }
 
+/// A slave whose task runs for so long.
+pub fn runs(time: Duration) -> Plan {
+    Plan { runs: time, ..Plan::default() }
+}
+
 /// A host's monotonic clock, against the world's time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SimClock {
