@@ -21,6 +21,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("keys::a_broken_connection_is_taken_up_again_with_the_key", a_broken_connection_is_taken_up_again),
     ("keys::without_a_key_both_say_what_that_means", without_a_key_both_say_what_that_means),
     ("keys::a_key_file_of_no_use_is_told_first", a_key_file_of_no_use_is_told_first),
+    ("keys::a_credential_of_systemd_may_have_the_mode_of_its_list", a_credential_may_have_the_mode_of_its_list),
     ("keys::a_new_key_is_written_and_nothing_written_over", a_new_key_is_written_and_nothing_written_over),
 ];
 
@@ -171,6 +172,28 @@ fn a_key_file_of_no_use_is_told_first() -> Result<()> {
             ensure!(finished.stderr.contains(why) && finished.stderr.contains(file), "{file}: {finished:?}");
             ensure!(!finished.stderr.contains("secret of some length"), "{finished:?}");
         }
+    }
+    Ok(())
+}
+
+/// The service's user has a right by an access control list, which the mode shows as the group's.
+fn a_credential_may_have_the_mode_of_its_list() -> Result<()> {
+    let fleet = Fleet::new(0)?;
+    let key = key_file(&fleet, "key", "a secret of some length")?;
+    let dir = fleet.control.dir().to_string_lossy().into_owned();
+    let status = |mode: u32, credentials: &str| {
+        fs::set_permissions(&key, Permissions::from_mode(mode))?;
+        // With the key taken, what comes next is that there is no such conf.
+        let mut command = fleet.control.command(programs::master());
+        command.env("CREDENTIALS_DIRECTORY", credentials).args(["-k", &key, "--check", "missing.conf"]);
+        Process::spawn(&mut command)?.wait()
+    };
+    for (mode, credentials, is_taken) in
+        [(0o440, &*dir, true), (0o440, "/", false), (0o444, &dir, false), (0o460, &dir, false), (0o400, "/", true)]
+    {
+        let finished = status(mode, credentials)?;
+        ensure!(finished.stderr.contains("chmod 600") != is_taken, "{mode:o} {credentials}: {finished:?}");
+        ensure!(finished.stderr.contains("missing.conf") == is_taken, "{mode:o} {credentials}: {finished:?}");
     }
     Ok(())
 }
