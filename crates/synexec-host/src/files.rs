@@ -86,6 +86,28 @@ pub fn is_ours(metadata: &Metadata, tasks: Option<&Identity>) -> bool {
     owner == geteuid().as_raw() || tasks.is_some_and(|tasks| owner == tasks.uid().as_raw())
 }
 
+/// Where a user could put something else in the place of this directory, or of one that it is in: who uses such a path
+/// with more rights would write wherever that user likes.
+///
+/// # Errors
+/// That of the system call.
+pub fn replaceable_in<'a>(path: &'a Path, user: &Identity) -> io::Result<Option<&'a Path>> {
+    for (child, parent) in path.ancestors().zip(path.ancestors().skip(1)) {
+        if !user.uid().is_root() && may_replace(&fs::metadata(child)?, &fs::metadata(parent)?, user) {
+            return Ok(Some(parent));
+        }
+    }
+    Ok(None)
+}
+
+fn may_replace(child: &Metadata, parent: &Metadata, user: &Identity) -> bool {
+    let owner = user.uid().as_raw();
+    let is_member = user.groups().iter().any(|group| group.as_raw() == parent.gid());
+    let may_write = parent.mode() & 0o002 != 0 || (parent.mode() & 0o020 != 0 && is_member);
+    let is_sticky = parent.mode() & 0o1000 != 0;
+    parent.uid() == owner || (may_write && (!is_sticky || child.uid() == owner))
+}
+
 /// A lock on a file, which is there only as long as the lock is held.
 #[derive(Debug)]
 pub struct LockFile {
@@ -221,6 +243,28 @@ mod tests {
         assert_eq!(secret.metadata().unwrap().uid(), geteuid().as_raw());
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
         assert_eq!(fs::metadata(&path).unwrap().uid(), nobody.uid().as_raw());
+    }
+
+    #[test]
+    fn a_directory_is_replaceable_in_what_the_user_may_write_to() {
+        let Ok(nobody) = Identity::find("nobody") else { return };
+        let top = tempfile::tempdir().unwrap();
+        let (above, dir) = (top.path().join("above"), top.path().join("above/dir"));
+        fs::create_dir_all(&dir).unwrap();
+        let (nobodys, roots) = (Some(nobody.uid().as_raw()), Some(0));
+        for (owner, mode, owner_of_dir, is_replaceable) in [
+            (roots, 0o755, nobodys, false),
+            (roots, 0o1777, roots, false),
+            (roots, 0o1777, nobodys, true),
+            (roots, 0o777, roots, true),
+            (nobodys, 0o700, roots, true),
+        ] {
+            std::os::unix::fs::chown(&above, owner, None).unwrap();
+            std::os::unix::fs::chown(&dir, owner_of_dir, None).unwrap();
+            fs::set_permissions(&above, Permissions::from_mode(mode)).unwrap();
+            let found = replaceable_in(&dir, &nobody).unwrap();
+            assert_eq!(found, is_replaceable.then_some(&*above), "{owner:?} {mode:o} {owner_of_dir:?}");
+        }
     }
 
     #[test]

@@ -29,6 +29,20 @@ pub enum WorkDirError {
     /// Another slave works there.
     #[error("another slave uses the work dir {path}; give this one its own with --work-dir", path = .0.display())]
     InUse(PathBuf),
+    /// The tasks' user could have us write elsewhere.
+    #[error(
+        "the work dir {path} is in {above}, where user {user} could put another in its place; choose one with --work-dir \
+         that is only in directories of root's",
+        path = .path.display(), above = .above.display()
+    )]
+    Replaceable {
+        /// The directory.
+        path: PathBuf,
+        /// Where it can be replaced.
+        above: PathBuf,
+        /// By whom.
+        user: String,
+    },
     /// The lock cannot be taken.
     #[error("cannot lock the work dir: {0}, or choose another with --work-dir")]
     Lock(FileError),
@@ -67,7 +81,14 @@ impl WorkDir {
     /// # Errors
     /// [`WorkDirError`].
     pub fn open(path: &Path, tasks: Option<Identity>) -> Result<Self, WorkDirError> {
-        let path = path.canonicalize().map_err(|why| WorkDirError::Unusable { path: path.to_owned(), why })?;
+        let unusable = |why| WorkDirError::Unusable { path: path.to_owned(), why };
+        let path = path.canonicalize().map_err(unusable)?;
+        if let Some(user) = &tasks
+            && let Some(above) = files::replaceable_in(&path, user).map_err(unusable)?
+        {
+            let (above, user) = (above.to_owned(), user.name().to_owned());
+            return Err(WorkDirError::Replaceable { path, above, user });
+        }
         let lock = LockFile::take(&path.join("synexec_slave.lock")).map_err(|error| match error {
             FileError::Locked(_) => WorkDirError::InUse(path.clone()),
             other => WorkDirError::Lock(other),
@@ -229,6 +250,18 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "of the last task");
         work_dir.open_output().unwrap().begin().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[test]
+    fn a_work_dir_that_the_user_could_replace_is_not_taken() {
+        let Ok(nobody) = Identity::find("nobody") else { return };
+        let dir = tempfile::tempdir().unwrap();
+        let work_dir = dir.path().join("work");
+        std::fs::create_dir(&work_dir).unwrap();
+        std::os::unix::fs::chown(dir.path(), Some(nobody.uid().as_raw()), None).unwrap();
+        let error = WorkDir::open(&work_dir, Some(nobody)).unwrap_err().to_string();
+        assert!(error.contains("user nobody could put another in its place"), "{error}");
+        WorkDir::open(&work_dir, None).unwrap();
     }
 
     #[test]
