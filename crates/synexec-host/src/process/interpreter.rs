@@ -2,11 +2,13 @@
 //! the task is held before exec.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::libc::O_NONBLOCK;
 use nix::unistd::{AccessFlags, access};
 
 /// As much of a script's first line as the kernel reads.
@@ -33,7 +35,9 @@ pub(super) fn executed_files(program: &Path) -> impl Iterator<Item = PathBuf> {
 
 fn named_by(program: &Path) -> Option<PathBuf> {
     let mut line = Vec::new();
-    File::open(program).and_then(|file| file.take(LINE_MAX).read_to_end(&mut line)).ok()?;
+    // Without O_NONBLOCK, a FIFO would keep us waiting for its writer.
+    let opened = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(program);
+    opened.and_then(|file| file.take(LINE_MAX).read_to_end(&mut line)).ok()?;
     interpreter(&line).map(Path::to_owned)
 }
 
@@ -54,6 +58,15 @@ mod tests {
         assert_eq!(interpreter(b"#!/no/such"), Some(Path::new("/no/such")));
         assert_eq!(interpreter(b"#!\n/bin/sh"), None);
         assert_eq!(interpreter(b"\x7fELF"), None);
+    }
+
+    #[test]
+    fn a_fifo_keeps_nobody_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(executed_files(&fifo).count(), 1);
+        check(&fifo).unwrap();
     }
 
     #[test]
