@@ -79,7 +79,12 @@ impl Dispatcher {
         let seed = TokenSeed::new(random::bytes().context("the kernel gives no random numbers")?);
         let session = Session::new(options.settings(&conf, seed), monotonic_now());
         let outputs = Outputs::start(destination, tail, sender.clone()).context("cannot start a thread")?;
-        log::info!("waiting for {} slaves", options.slaves());
+        let who = if has_key {
+            "; of those that listen, only one with the same key answers, and the others' logs say so"
+        } else {
+            ""
+        };
+        log::info!("waiting for {} slaves{who}", options.slaves());
         let outboxes = Outboxes::new(id, has_key, sender);
         Ok(Self { session, id, conf, discovery, display, outputs, outboxes, events })
     }

@@ -127,7 +127,7 @@ fn warn_without(key: Option<&Key>, interface: Option<&Interface>) {
     if key.is_none() && interface.is_none_or(|interface| !interface.address.is_loopback()) {
         log::warn!(
             "no key: whoever reaches this port can join, and can read and change what crosses the network; give both sides \
-             one with --key-file (--new-key makes one)"
+             one with --key-file (--new-key makes one); a slave that has one does not answer"
         );
     }
 }

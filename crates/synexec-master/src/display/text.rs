@@ -65,7 +65,7 @@ pub fn text(notice: &Notice) -> String {
         Notice::GaveUp { joined, slaves, wait } => {
             format!("only {joined} of {slaves} slaves joined within {} s", wait.as_secs())
         }
-        Notice::Configuring { slaves } => format!("all {slaves} slaves are here; handing out the conf"),
+        Notice::Configuring { slaves } => format!("handing out the conf to {slaves} slaves"),
         Notice::ConfFailed { why } => format!("cannot send the conf: {why}"),
         Notice::Accepted { slave } => format!("{} accepted the conf", name(slave)),
         Notice::Declined { slave, reason: Some(reason) } => format!("{} declined: {reason}", name(slave)),
