@@ -21,6 +21,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("leftovers::orphans_are_kept_where_the_user_wants_that", orphans_are_kept_where_the_user_wants_that),
     ("leftovers::a_slave_that_ends_leaves_kept_orphans", a_slave_that_ends_leaves_kept_orphans),
     ("leftovers::what_was_there_before_the_slave_is_spared", what_was_there_before_the_slave_is_spared),
+    ("leftovers::what_the_slave_has_adopted_before_its_task_is_spared", what_the_slave_has_adopted_before),
     ("leftovers::zombies_are_reaped_while_the_task_runs", zombies_are_reaped_while_the_task_runs),
     ("leftovers::sessions_leave_no_descriptor_child_or_file", sessions_leave_no_descriptor_child_or_file),
     ("leftovers::a_keeper_ends_with_its_slave", a_keeper_ends_with_its_slave),
@@ -206,6 +207,25 @@ fn what_was_there_before_the_slave_is_spared() -> Result<()> {
     ensure!(before.all_live() && slave.children()? == before.0);
     slave.signal(Signal::SIGTERM)?;
     ensure!(slave.wait()?.code() == Some(143) && before.all_live());
+    Ok(())
+}
+
+fn what_the_slave_has_adopted_before() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let go = fleet.guests[0].dir().join("go");
+    // Of the shell's children one comes to the slave only when a session is over.
+    let start = format!("(until [ -e {} ]; do sleep 0.05; done; sleep 1000 &) & exec \"$@\"", go.display());
+    let slave = fleet.slave_through(0, &["sh", "-c", &start, "sh"], &[])?;
+    fleet.serves_a_session()?;
+    let shell = slave.children()?;
+    fs::write(&go, "")?;
+    let adopted = || {
+        slave.children().ok().filter(|pids| pids.len() == 1 && *pids != shell && pids.iter().all(|pid| is_alive(pid)))
+    };
+    let adopted = Pids(eventually("what the shell has left", adopted)?);
+    fleet.serves_a_session()?;
+    fleet.serves_a_session()?;
+    ensure!(adopted.all_live() && slave.children()? == adopted.0);
     Ok(())
 }
 

@@ -17,14 +17,18 @@ use super::family;
 use super::raw::{self, Children};
 
 /// Held across a fork and the note of it, so that no child is taken for an adopted one.
-static CENSUS: Mutex<Census> = Mutex::new(Census { adopts: false, own: Vec::new(), foreign: Vec::new(), kept: None });
+static CENSUS: Mutex<Census> =
+    Mutex::new(Census { adopts: false, is_clear: true, own: Vec::new(), foreign: Vec::new(), kept: None });
 
 #[derive(Debug)]
 struct Census {
     adopts: bool,
+    /// Whether nothing is there that a task has started.
+    is_clear: bool,
     /// Children that somebody waits for.
     own: Vec<Pid>,
-    /// Children that were there before: of a shell that has executed this program in its place. They are no task's.
+    /// Children that were there before the tasks: of a shell that has executed this program in its place, what those have
+    /// left, and where this program is the first of its pid namespace, what anybody there has. They are no task's.
     foreign: Vec<Pid>,
     kept: Option<Kept>,
 }
@@ -93,11 +97,13 @@ impl OwnChild {
     /// As for `fork`: the child of a process with threads may only do what is async-signal-safe.
     pub(super) unsafe fn fork() -> io::Result<Option<Self>> {
         let mut census = census();
+        census.spare_who_is_here();
         // SAFETY: the caller's promise. The child only lets go of the lock, which allocates nothing.
         match unsafe { fork() }? {
             ForkResult::Child => Ok(None),
             ForkResult::Parent { child } => {
                 census.own.push(child);
+                census.is_clear = false;
                 census.tell_keeper(child.as_raw());
                 Ok(Some(Self(child)))
             }
@@ -120,6 +126,13 @@ impl Drop for OwnChild {
 }
 
 impl Census {
+    /// Where nothing is left of the tasks before, who is here has come otherwise.
+    fn spare_who_is_here(&mut self) {
+        if self.adopts && self.is_clear {
+            self.foreign = family::children_of(getpid());
+        }
+    }
+
     /// Reaps who is dead and was adopted; gives what is left. A dead child of our own making hides the others, but not
     /// for long.
     fn reap_adopted(&mut self) -> io::Result<Children> {
@@ -134,6 +147,7 @@ impl Census {
             }
         };
         if left == Children::None {
+            self.is_clear = true;
             self.tell_keeper(0);
         }
         Ok(left)
