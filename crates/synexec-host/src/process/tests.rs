@@ -224,8 +224,9 @@ fn a_setuid_program_has_its_rights_also_when_it_is_held() {
     let dir = tempfile::tempdir().unwrap();
     let (program, output) = (dir.path().join("id"), tempfile::tempfile().unwrap());
     let Some(command) = as_nobody(&program, &["id", "-u"], &output) else { return };
-    fs::copy("/usr/bin/id", &program).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
+    // Written by another process: a child that another test forks meanwhile would keep it open for writing, and busy.
+    let installed = std::process::Command::new("install").args(["-m", "4755", "/usr/bin/id"]).arg(&program).status();
+    assert!(installed.unwrap().success());
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let held = command.hold().unwrap();
     assert_eq!(held.held(), Held::AtFirstInstruction);
