@@ -8,9 +8,10 @@ use std::io::{self, PipeWriter, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl::set_child_subreaper;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::{ForkResult, Pid, fork, getpid};
 
 use super::family;
@@ -120,6 +121,7 @@ impl Drop for OwnChild {
     fn drop(&mut self) {
         let mut census = census();
         census.own.retain(|own| *own != self.0);
+        census.is_reaped(self.0);
         // While its zombie was there, those behind it were not seen. Where this fails, the next signal tries again.
         let _ = census.reap_adopted();
     }
@@ -155,6 +157,15 @@ impl Census {
 
     fn are_all_foreign(&self) -> bool {
         !self.foreign.is_empty() && family::children_of(getpid()).iter().all(|child| self.foreign.contains(child))
+    }
+
+    /// When nobody of a child's process group is left, its number may come to mean another session, which is not the
+    /// keeper's to end.
+    fn is_reaped(&mut self, child: Pid) {
+        let is_told = self.kept.as_ref().is_some_and(|kept| kept.told == child.as_raw());
+        if is_told && killpg(child, None) == Err(Errno::ESRCH) {
+            self.tell_keeper(0);
+        }
     }
 
     /// Tells the keeper in which session the task is; 0 when nothing is left of it.
