@@ -60,7 +60,10 @@ impl SmallDisk {
     ///
     /// Where there is none.
     pub fn clear(&self) -> Result<()> {
-        fs::remove_file(self.filler()).with_context(|| self.filler().display().to_string())
+        let filler = self.filler();
+        // A process that was forked while it was written may have it open still, so it is emptied first.
+        let emptied = File::options().write(true).open(&filler).and_then(|file| file.set_len(0));
+        emptied.and_then(|()| fs::remove_file(&filler)).with_context(|| filler.display().to_string())
     }
 
     fn filler(&self) -> PathBuf {
