@@ -38,8 +38,8 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule for slaves of which the slowest took this long to answer. The lead is the user's, or follows from
-    /// that; what follows doubles with each attempt before, and when the user's has turned out too short, both count.
+    /// A schedule for slaves of which the slowest took this long to answer. The lead of the first attempt is the user's,
+    /// or follows from that; of each further one it follows from that, and doubles.
     pub(super) fn new(
         now: MonotonicInstant,
         slowest: Duration,
@@ -48,9 +48,8 @@ impl Schedule {
         attempts: u32,
     ) -> Self {
         let measured = volley(slowest, slaves) * VOLLEYS;
-        let first = lead.unwrap_or(measured);
         let repeated = measured.saturating_mul(1 << attempts.min(16)).min(REPEATED_MAX);
-        let ahead = if attempts == 0 { first } else { first.max(repeated) };
+        let ahead = if attempts == 0 { lead.unwrap_or(measured) } else { repeated };
         let instant = now.plus(ahead);
         let refining = measured + slowest + MEASURING_PER_SLAVE.saturating_mul(count(slaves)) + REFINED;
         let refine_at = (ahead > refining * 2).then(|| instant.minus(refining));
@@ -95,16 +94,16 @@ mod tests {
     }
 
     #[test]
-    fn the_users_lead_counts_and_a_start_is_repeated_further_ahead_where_that_was_too_short() {
+    fn the_users_lead_counts_once_and_then_what_the_answers_ask_for_and_more_each_time() {
         let lead_of = |attempts| {
             lead(Schedule::new(NOW, Duration::from_millis(1), 2, Some(Duration::from_millis(500)), attempts))
         };
-        assert_eq!([0, 1, 2].map(lead_of), [500; 3].map(Duration::from_millis));
+        assert_eq!(lead_of(0), Duration::from_millis(500));
         let measured = |attempts| lead(Schedule::new(NOW, Duration::from_millis(1), 2, None, attempts));
-        assert_eq!(measured(2), measured(0) * 4);
+        assert_eq!((measured(2), lead_of(2)), (measured(0) * 4, measured(0) * 4));
         assert_eq!((measured(60), lead_of(60)), (REPEATED_MAX, REPEATED_MAX));
         let long = Duration::from_secs(600);
-        assert_eq!(lead(Schedule::new(NOW, Duration::ZERO, 2, Some(long), 3)), long);
+        assert_eq!(lead(Schedule::new(NOW, Duration::ZERO, 2, Some(long), 0)), long);
     }
 
     #[test]
