@@ -91,7 +91,9 @@ impl WrittenOutput {
             let last = match reader.next_part(wanted, session, buffer) {
                 Ok(0) => Message::OutputMark(reader.mark(is_over)),
                 Ok(length) => {
-                    left = Some(wanted.saturating_sub(u32::from(length)));
+                    // What is written while it reads belongs to the next answer: this one's parts would get shorter and shorter.
+                    let is_last = usize::from(length) < PART;
+                    left = Some(if is_last { 0 } else { wanted.saturating_sub(u32::from(length)) });
                     return Ok(());
                 }
                 Err(error) => Message::OutputNo(Some(cannot_read(&error))),
@@ -236,6 +238,24 @@ mod tests {
         let path = PathBuf::from("/long".repeat(200));
         let output = WrittenOutput::new(path, tempfile::tempfile().unwrap());
         assert_eq!(output.end(), OutputPlace { length: 0, path: String::new() });
+    }
+
+    #[test]
+    fn what_is_written_while_an_answer_is_read_waits_for_the_next() {
+        let (output, mut file) = written(b"first\n");
+        let mut source =
+            output.answer(Fetch { offset: 0, length: 100, follow: true }, false, SESSION).unwrap().unwrap();
+        let mut decoder = FrameDecoder::new(SESSION, DATA_MAX);
+        let mut next = || {
+            let mut piece = Vec::new();
+            source(&mut piece).unwrap();
+            decoder.feed(&piece);
+            Message::decode(decoder.next_frame().unwrap().unwrap(), Features::ours()).unwrap()
+        };
+        assert_eq!(next(), Message::OutputPart(b"first\n".to_vec()));
+        file.write_all(b"second\n").unwrap();
+        assert_eq!(next(), Message::OutputMark(OutputMark { position: 6, is_end: false, digest: None }));
+        assert_eq!(answer(&output, 6, 100, false).0, b"second\n");
     }
 
     #[test]
