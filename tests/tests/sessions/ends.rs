@@ -1,5 +1,7 @@
 //! How sessions end: exit statuses, and an end that the user wants.
 
+use std::fs;
+
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use synexec_tests::fleet::{Fleet, is_alive, row};
@@ -13,6 +15,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("ends::a_task_that_ignores_sigterm_is_killed", a_task_that_ignores_sigterm_is_killed),
     ("ends::the_master_waits_for_the_whole_process_group", the_master_waits_for_the_whole_process_group),
     ("ends::a_hangup_stops_the_task_too", a_hangup_stops_the_task_too),
+    ("ends::a_hangup_is_ignored_under_nohup", a_hangup_is_ignored_under_nohup),
     ("ends::a_second_interrupt_leaves_at_once", a_second_interrupt_leaves_at_once),
     ("ends::a_slave_that_is_told_to_end_reports_first", a_slave_that_is_told_to_end_reports_first),
     ("ends::a_task_that_ends_at_once_is_never_lost", a_task_that_ends_at_once_is_never_lost),
@@ -73,6 +76,18 @@ fn a_task_that_ignores_sigterm_is_killed() -> Result<()> {
     master.signal(Signal::SIGINT)?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(130) && row(&finished, "vm0")?.contains("killed by signal 9"), "{finished:?}");
+    Ok(())
+}
+
+fn a_hangup_is_ignored_under_nohup() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave_through(0, &["--ignore-signal=HUP"], &["--once"])?;
+    let master =
+        fleet.master(1, &fleet.conf("/bin/sh :CONF:\necho ready\nwhile ! [ -e go ]; do sleep 0.1; done\n")?, &[])?;
+    fleet.wait_for_output(0, "ready\n")?;
+    slave.signal(Signal::SIGHUP)?;
+    fs::write(fleet.guests[0].dir().join("go"), "")?;
+    ensure!(master.wait()?.code() == Some(0) && slave.wait()?.code() == Some(0));
     Ok(())
 }
 
@@ -156,7 +171,8 @@ fn the_master_waits_for_the_whole_process_group() -> Result<()> {
 
 fn a_hangup_stops_the_task_too() -> Result<()> {
     let fleet = Fleet::new(1)?;
-    let slave = fleet.slave(0, &[])?;
+    // Whoever runs the tests may ignore it.
+    let slave = fleet.slave_through(0, &["--default-signal=HUP"], &[])?;
     let master = fleet.master(1, &fleet.conf(SLEEP)?, &[])?;
     let child = fleet.wait_for_output(0, "\n")?;
     slave.signal(Signal::SIGHUP)?;
