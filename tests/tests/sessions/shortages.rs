@@ -21,6 +21,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("shortages::a_master_that_can_have_no_thread_says_so", a_master_that_can_have_no_thread),
     ("shortages::a_slave_without_descriptors_declines_and_serves_again", a_slave_without_descriptors),
     ("shortages::a_slave_without_threads_declines_and_serves_again", a_slave_without_threads),
+    ("shortages::a_slave_without_memory_declines_and_serves_again", a_slave_without_memory),
 ];
 
 /// The kernel counts processes by user; nobody else's are counted with these.
@@ -29,6 +30,9 @@ const SLAVES_USER: u32 = 64_302;
 
 /// Strangers that want more than there is.
 const STRANGERS: usize = 40;
+
+/// Memory that a program is left with where it is to have too little: less than the stack of one more thread.
+const MEMORY_LEFT: u64 = 1 << 20;
 
 const EMFILE: &str = "Too many open files";
 const EAGAIN: &str = "Resource temporarily unavailable";
@@ -103,10 +107,16 @@ fn limit(process: &Process, what: &str) -> Result<()> {
 }
 
 /// It declines for this reason once it has come to the limit, and serves when that is gone.
-fn declines_and_serves(fleet: &Fleet, slave: &Process, [short, plenty]: [&str; 2], why: &str) -> Result<()> {
+fn declines_and_serves(
+    fleet: &Fleet,
+    slave: &Process,
+    short: impl FnOnce() -> Result<String>,
+    plenty: &str,
+    why: &str,
+) -> Result<()> {
     let master = fleet.master(2, &fleet.conf("/bin/cat :CONF:\nran\n")?, &[])?;
     master.wait_for("vm0 (10.77.0.2) joined")?;
-    limit(slave, short)?;
+    limit(slave, &short()?)?;
     let _other = fleet.slave(1, &[])?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(4), "{finished:?}");
@@ -124,12 +134,26 @@ fn declines_and_serves(fleet: &Fleet, slave: &Process, [short, plenty]: [&str; 2
 fn a_slave_without_descriptors() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let slave = fleet.slave(0, &[])?;
-    declines_and_serves(&fleet, &slave, ["--nofile=4:", "--nofile=1024:"], EMFILE)
+    declines_and_serves(&fleet, &slave, || Ok("--nofile=4:".into()), "--nofile=1024:", EMFILE)
 }
 
 fn a_slave_without_threads() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let (mut command, program) = as_user(&fleet.guests[0], programs::slave(), SLAVES_USER)?;
     let slave = Process::spawn(as_slave(command.arg(program), &fleet.guests[0], "vm0", &[]))?;
-    declines_and_serves(&fleet, &slave, ["--nproc=1:", "--nproc=1000:"], EAGAIN)
+    declines_and_serves(&fleet, &slave, || Ok("--nproc=1:".into()), "--nproc=1000:", EAGAIN)
+}
+
+fn a_slave_without_memory() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let slave = fleet.slave(0, &[])?;
+    let short = || Ok(format!("--as={}:", address_space(&slave)? + MEMORY_LEFT));
+    declines_and_serves(&fleet, &slave, short, "--as=unlimited:", EAGAIN)
+}
+
+/// How much of the address space a process has taken, in bytes.
+fn address_space(process: &Process) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.pid()))?;
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB"));
+    Ok(size.context("no VmSize")?.parse::<u64>()? * 1024)
 }
