@@ -24,6 +24,8 @@ const timeElement = (text, extra = '') => el('span', {}, el('time', { datetime: 
 
 const askedText = (asked) => {
   const parts = [isKnown(asked.slaves) ? plural(asked.slaves, 'slave') : 'any number of slaves', plural(asked.rounds ?? 1, 'round')];
+  if (isKnown(asked.quorum)) parts.splice(1, 0, `at least ${asked.quorum}`);
+  if (isKnown(asked.timeout_ns)) parts.push(`tasks at most ${formatDuration(asked.timeout_ns)}`);
   if (isKnown(asked.max_skew_ns)) parts.push(`skew at most ${formatDuration(asked.max_skew_ns)}`);
   return parts.join(', ');
 };

@@ -199,7 +199,7 @@ impl Options {
             progress: self.progress.map(|seconds| Duration::from_secs(seconds.into())),
             outputs: self.outputs_wanted(),
             quorum: self.quorum,
-            timeout: self.timeout.map(|seconds| Duration::from_secs(seconds.get())),
+            timeout: self.timeout(),
             on_lost: match self.on_lost {
                 OnLostChoice::Abort => OnLost::Abort,
                 OnLostChoice::Continue => OnLost::Continue,
@@ -227,6 +227,16 @@ impl Options {
     /// Skew above which the session has failed.
     pub fn max_skew(&self) -> Option<Duration> {
         self.max_skew.map(Duration::from_micros)
+    }
+
+    /// How many slaves are enough when the wait is over.
+    pub fn quorum(&self) -> Option<u32> {
+        self.quorum.map(NonZeroU32::get)
+    }
+
+    /// How long a task may run.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout.map(|seconds| Duration::from_secs(seconds.get()))
     }
 
     /// Whether slaves tell by themselves how far their tasks are.

@@ -101,7 +101,11 @@ impl About {
         Self {
             began: wall_clock_now(),
             conf: report::Conf::new(path, conf.length(), line, conf.payload_length()),
-            asked: report::Asked::new(options.slaves().get(), options.rounds(), options.max_skew()),
+            asked: report::Asked::new(options.slaves().get(), options.rounds()).within(
+                options.max_skew(),
+                options.quorum(),
+                options.timeout(),
+            ),
         }
     }
 

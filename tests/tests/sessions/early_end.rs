@@ -53,6 +53,7 @@ fn a_task_has_its_time_and_no_more() -> Result<()> {
     ensure!(finished.stderr.contains("vm0 (10.77.0.2) timed out, ended after 1."), "{finished:?}");
     let report = checked(&fleet, &finished, "task_failed")?;
     ensure!((kind(&report, "vm0")?, kind(&report, "vm1")?) == ("timed_out", "exited"));
+    ensure!(report["asked"]["timeout_ns"] == 1_000_000_000 && report["asked"]["quorum"].is_null(), "{report:#}");
     slaves[0].wait_for("task ended: killed by signal 15")?;
     fleet.serves_a_session()?;
     Ok(())
@@ -91,7 +92,9 @@ fn a_quorum_is_enough() -> Result<()> {
     let mut told = [fleet.output(0)?, fleet.output(1)?];
     told.sort();
     ensure!(told == ["0 of 2\n", "1 of 2\n"], "{told:?}");
-    checked(&fleet, &finished, "succeeded").map(drop)
+    let report = checked(&fleet, &finished, "succeeded")?;
+    ensure!(report["asked"]["quorum"] == 2 && report["asked"]["timeout_ns"].is_null(), "{report:#}");
+    Ok(())
 }
 
 fn less_than_a_quorum_is_not() -> Result<()> {

@@ -44,9 +44,14 @@ impl Conf {
 }
 
 impl Asked {
-    /// What a document says of what was asked for.
-    pub fn new(slaves: u32, rounds: u32, max_skew: Option<Duration>) -> Self {
-        Self { slaves, rounds, max_skew_ns: max_skew.map(nanos) }
+    /// What a document says of what was asked for, without limits.
+    pub fn new(slaves: u32, rounds: u32) -> Self {
+        Self { slaves, rounds, max_skew_ns: None, quorum: None, timeout_ns: None }
+    }
+
+    /// The same with limits: largest skew, fewest slaves, longest task.
+    pub fn within(self, max_skew: Option<Duration>, quorum: Option<u32>, timeout: Option<Duration>) -> Self {
+        Self { max_skew_ns: max_skew.map(nanos), quorum, timeout_ns: timeout.map(nanos), ..self }
     }
 }
 

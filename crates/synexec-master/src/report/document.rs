@@ -65,6 +65,10 @@ pub struct Asked {
     pub rounds: u32,
     /// Skew above which the session has failed.
     pub max_skew_ns: Option<u64>,
+    /// How many slaves are enough when the wait is over; all where it is null.
+    pub quorum: Option<u32>,
+    /// How long a task may run.
+    pub timeout_ns: Option<u64>,
 }
 
 /// Every slave's task run once.

@@ -134,7 +134,7 @@ mod tests {
     }
 
     fn asked(slaves: u32, rounds: u32) -> Asked {
-        Asked::new(slaves, rounds, None)
+        Asked::new(slaves, rounds)
     }
 
     fn round(micros: u64, known: usize, rows: Vec<Row>) -> Round {
