@@ -4,6 +4,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::time::Duration;
 
+use nix::{libc, setsockopt_impl, sockopt_impl};
+use nix::sys::socket::setsockopt;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
 /// Connections that may wait to be accepted: a whole fleet answers one probe at once.
@@ -15,6 +17,22 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(3);
 
 /// Keepalive probes within the time after which a peer is lost.
 const KEEPALIVE_PROBES: u32 = 3;
+
+/// Longest pause between two attempts of the kernel to send what was not acknowledged, in milliseconds. It would double
+/// each time, up to two minutes: where packets are lost, a few in a row would pass for a host that is gone.
+const RETRANSMISSION_PAUSE_MAX: u32 = 2000;
+
+/// `TCP_RTO_MAX_MS` of linux/tcp.h.
+const TCP_RTO_MAX_MS: libc::c_int = 44;
+
+sockopt_impl!(
+    /// See [`RETRANSMISSION_PAUSE_MAX`].
+    RetransmissionPauseMax,
+    SetOnly,
+    libc::IPPROTO_TCP,
+    TCP_RTO_MAX_MS,
+    u32
+);
 
 /// A listener for slaves.
 ///
@@ -54,6 +72,9 @@ pub fn prepare(stream: &TcpStream, lost_after: Duration) -> io::Result<()> {
     let step = (lost_after / KEEPALIVE_PROBES).max(Duration::from_secs(1));
     let keepalive =
         TcpKeepalive::new().with_time(step.min(KEEPALIVE_IDLE)).with_interval(step).with_retries(KEEPALIVE_PROBES);
+    if let Err(error) = setsockopt(stream, RetransmissionPauseMax, &RETRANSMISSION_PAUSE_MAX) {
+        log::debug!("lost packets may cost more time, as before Linux 6.15: {error}");
+    }
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(lost_after))?;
