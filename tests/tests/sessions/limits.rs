@@ -24,6 +24,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("limits::who_has_joined_and_floods_is_dropped", who_has_joined_and_floods),
     ("limits::who_floods_while_tasks_run_is_lost_alone", who_floods_while_tasks_run),
     ("limits::a_master_that_floods_is_left", a_master_that_floods),
+    ("limits::a_master_that_floods_with_what_is_not_answered_is_left", a_master_that_floods_with_what_is_not_answered),
+    ("limits::a_master_that_sends_a_byte_a_second_is_left", a_master_that_sends_a_byte_a_second),
 ];
 
 const SILENT: usize = 1000;
@@ -223,12 +225,31 @@ fn a_master_that_does_not_read_the_output() -> Result<()> {
     Ok(())
 }
 
+/// What it sends is answered, and the answers are not read.
 fn a_master_that_floods() -> Result<()> {
+    is_left_for(Command::Probe, "")
+}
+
+fn a_master_that_floods_with_what_is_not_answered() -> Result<()> {
+    is_left_for(Command::Running, "it sends more than it was asked for")
+}
+
+fn is_left_for(command: Command, why: &str) -> Result<()> {
     let fleet = Fleet::new(1)?;
     let slave = fleet.slave(0, &IMPATIENT)?;
-    let is_left = || slave.output_so_far().contains("session over");
-    RawPeer::invite(&fleet, 0)?.flood(Command::Probe, is_left)?;
-    slave.wait_for("session over")?;
+    let over = format!("session over: {why}");
+    let is_left = || slave.output_so_far().contains(&over);
+    RawPeer::invite(&fleet, 0)?.flood(command, is_left)?;
+    slave.wait_for(&over)?;
+    fleet.serves_a_session()?;
+    Ok(())
+}
+
+fn a_master_that_sends_a_byte_a_second() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &IMPATIENT)?;
+    RawPeer::invite(&fleet, CONF_PARTS)?.trickle()?;
+    slave.wait_for("session over: it began a message and did not finish it in time")?;
     fleet.serves_a_session()?;
     Ok(())
 }

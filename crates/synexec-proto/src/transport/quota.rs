@@ -2,15 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-/// Messages that a peer may have sent beyond what is made up for by time.
+/// Messages that a slave may have sent beyond what is made up for by time.
 const BURST: u32 = 256;
 
-/// The same of one that was asked to report, as often as each second, whose reports wait while their reader is stopped:
+/// The same of a master.
+const MASTERS_BURST: u32 = 4096;
+
+/// The same of a slave that was asked to report, as often as each second, whose reports wait while their reader is stopped:
 /// more of them than a socket holds.
 const REPORTS_BURST: u32 = 16 * 1024;
 
-/// Time that makes up for one message: on average a peer may send so many unasked as fit into time.
+/// Time that makes up for one message: on average a slave may send so many unasked as fit into time.
 const INTERVAL: Duration = Duration::from_millis(20);
+
+/// The same of a master, whose rounds may be as short as it likes: some messages for each.
+const MASTERS_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Counts the messages of one peer. What it was asked for is not counted.
 #[derive(Debug)]
@@ -18,13 +24,18 @@ pub(super) struct Quota {
     /// Messages that may still come at once.
     left: u32,
     burst: u32,
+    interval: Duration,
     /// Until when time was turned into messages.
     counted_until: Instant,
 }
 
 impl Quota {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { left: BURST, burst: BURST, counted_until: now }
+    pub(super) fn of_slave(now: Instant) -> Self {
+        Self { left: BURST, burst: BURST, interval: INTERVAL, counted_until: now }
+    }
+
+    pub(super) fn of_master(now: Instant) -> Self {
+        Self { left: MASTERS_BURST, burst: MASTERS_BURST, interval: MASTERS_INTERVAL, counted_until: now }
     }
 
     /// The peer is asked to report: time makes up for more from now on.
@@ -42,8 +53,8 @@ impl Quota {
 
     fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.counted_until);
-        let messages = u32::try_from(passed.as_millis() / INTERVAL.as_millis()).unwrap_or(u32::MAX);
-        self.counted_until += INTERVAL.checked_mul(messages).unwrap_or(passed);
+        let messages = u32::try_from(passed.as_millis() / self.interval.as_millis()).unwrap_or(u32::MAX);
+        self.counted_until += self.interval.checked_mul(messages).unwrap_or(passed);
         self.left = self.left.saturating_add(messages).min(self.burst);
     }
 }
@@ -55,7 +66,7 @@ mod tests {
     #[test]
     fn a_burst_is_taken_and_then_what_time_makes_up_for() {
         let start = Instant::now();
-        let mut quota = Quota::new(start);
+        let mut quota = Quota::of_slave(start);
         assert!((0..BURST).all(|_| quota.take(start)));
         assert!(!quota.take(start));
         let later = start + INTERVAL * 3;
@@ -65,7 +76,7 @@ mod tests {
     #[test]
     fn a_pause_makes_up_for_a_burst_at_most_and_a_steady_peer_is_never_refused() {
         let mut now = Instant::now();
-        let mut quota = Quota::new(now);
+        let mut quota = Quota::of_slave(now);
         for _ in 0..10_000 {
             now += INTERVAL;
             assert!(quota.take(now));
@@ -75,9 +86,17 @@ mod tests {
     }
 
     #[test]
+    fn a_master_may_send_more() {
+        let start = Instant::now();
+        let mut quota = Quota::of_master(start);
+        assert!((0..MASTERS_BURST).all(|_| quota.take(start)) && !quota.take(start));
+        assert!(quota.take(start + MASTERS_INTERVAL) && !quota.take(start + MASTERS_INTERVAL));
+    }
+
+    #[test]
     fn reports_that_waited_for_a_reader_that_was_stopped_are_taken_as_far_as_time_makes_up_for_them() {
         let mut now = Instant::now();
-        let mut quota = Quota::new(now);
+        let mut quota = Quota::of_slave(now);
         quota.expect_reports();
         now += INTERVAL * 5000;
         assert!((0..BURST + 5000).all(|_| quota.take(now)) && !quota.take(now));

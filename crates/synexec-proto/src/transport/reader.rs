@@ -14,7 +14,7 @@ use super::quota::Quota;
 use crate::secure::handshake;
 use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
-use crate::wire::{DATA_MAX, Frame, SessionId};
+use crate::wire::{Command, DATA_MAX, Frame, SessionId};
 
 /// Size of the first read, enough for any message but a conf.
 const FIRST_READ: usize = 1024;
@@ -28,12 +28,15 @@ const LARGEST_READ: usize = 256 * 1024;
 /// How much a peer may have to say in one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Messages {
-    /// Confs too: a slave reads its master.
+    /// Confs too: a slave reads its master. Who sends without end what is not answered is given up.
     AnySize,
     /// Answers and reports: a master reads its slaves. Longer data are read past and not kept, so that a thousand
     /// strangers who send much cost little memory; and who sends many of them unasked is given up.
     Short,
 }
+
+/// Parts of a conf from this length on are not counted.
+const CONF_PART_LONG: usize = 1024;
 
 /// Most data of a short message that are kept.
 const SHORT_MAX: usize = 2048;
@@ -109,8 +112,9 @@ pub struct LinkReader {
     longest_data: usize,
     largest_read: usize,
     allowance: Allowance,
-    /// Where the peer may not send as much as it likes.
-    quota: Option<Quota>,
+    messages: Messages,
+    /// How many more the peer may send that nobody has asked for.
+    quota: Quota,
     clock: Clock,
     last_arrival: MonotonicInstant,
 }
@@ -118,9 +122,10 @@ pub struct LinkReader {
 impl LinkReader {
     /// A reader of messages of `session`, which are stamped by this clock.
     pub fn new(stream: Arc<TcpStream>, session: SessionId, messages: Messages, clock: Clock) -> Self {
-        let (longest_data, largest_read) = match messages {
-            Messages::AnySize => (DATA_MAX, LARGEST_READ),
-            Messages::Short => (SHORT_MAX, FIRST_READ),
+        let now = Instant::now();
+        let (longest_data, largest_read, quota) = match messages {
+            Messages::AnySize => (DATA_MAX, LARGEST_READ, Quota::of_master(now)),
+            Messages::Short => (SHORT_MAX, FIRST_READ, Quota::of_slave(now)),
         };
         arrival::stamp(&stream);
         Self {
@@ -135,7 +140,8 @@ impl LinkReader {
             longest_data,
             largest_read,
             allowance: Allowance::default(),
-            quota: (messages == Messages::Short).then(|| Quota::new(Instant::now())),
+            messages,
+            quota,
             clock,
             last_arrival: clock(),
         }
@@ -158,7 +164,7 @@ impl LinkReader {
     /// [`Disconnect`] when the connection has ended or is of no further use.
     pub fn next_frame(&mut self) -> Result<Arrived, Disconnect> {
         let frame = self.receive()?;
-        self.count()?;
+        self.count(&frame)?;
         if !self.is_spoken_to {
             self.is_spoken_to = true;
             if let Some(refusal) = handshake::refuse_without_key(&frame) {
@@ -186,12 +192,15 @@ impl LinkReader {
     }
 
     /// Counts a message against what the peer may send.
-    fn count(&mut self) -> Result<(), Disconnect> {
-        let Some(quota) = &mut self.quota else { return Ok(()) };
+    fn count(&mut self, frame: &Frame) -> Result<(), Disconnect> {
         if self.allowance.0.reports.load(Ordering::Acquire) {
-            quota.expect_reports();
+            self.quota.expect_reports();
         }
-        let is_within = self.allowance.take_answer() || quota.take(Instant::now());
+        let is_free = match self.messages {
+            Messages::AnySize => is_of_use(frame),
+            Messages::Short => self.allowance.take_answer(),
+        };
+        let is_within = is_free || self.quota.take(Instant::now());
         if is_within { Ok(()) } else { Err(Disconnect::Flooding) }
     }
 
@@ -246,6 +255,16 @@ impl LinkReader {
     }
 }
 
+/// Whether a master may send as many of these as it likes: they are answered, and who does not read the answers is given
+/// up for that; or they bring a conf.
+fn is_of_use(frame: &Frame) -> bool {
+    match frame.command() {
+        Command::Probe | Command::ClockProbe | Command::Fetch => true,
+        Command::ConfPart => frame.data().len() >= CONF_PART_LONG,
+        _ => false,
+    }
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "it is a conversion, used with map_err")]
 pub(super) fn broken(error: io::Error) -> Disconnect {
     Disconnect::Broken(error.to_string())
@@ -257,7 +276,6 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::wire::Command;
 
     const SESSION: SessionId = SessionId(5);
 
@@ -315,6 +333,23 @@ mod tests {
         drop(reader);
         // It may not have got rid of all.
         let _ = sender.join().unwrap();
+    }
+
+    #[test]
+    fn a_master_that_sends_without_end_what_is_not_answered_is_given_up() {
+        let part = Frame::new(Command::ConfPart, vec![b'x'; CONF_PART_LONG]).unwrap();
+        for (frame, is_of_use) in
+            [(Frame::bare(Command::Probe), true), (part, true), (Frame::bare(Command::Ack), false)]
+        {
+            let (mut client, mut reader) = pair();
+            let bytes = frame.encode(SESSION).repeat(20_000);
+            let sender = std::thread::spawn(move || client.write_all(&bytes));
+            let why = std::iter::repeat_with(|| reader.next_frame()).take(20_000).find_map(Result::err);
+            assert_eq!(why, (!is_of_use).then_some(Disconnect::Flooding), "{frame:?}");
+            drop(reader);
+            // It may not have got rid of all.
+            let _ = sender.join().unwrap();
+        }
     }
 
     #[test]
