@@ -1,6 +1,7 @@
 //! What must be true once the session is over.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -127,6 +128,10 @@ fn told(scene: &Scene, finished: &Finished, round: &Round) -> Result<()> {
             let reconnects = &round.slave("vm0")?.all["reconnects"];
             ensure!(*reconnects == 1, "{reconnects} reconnects");
         }
+        Outcome::Declined => {
+            let why = &round.slave("vm0")?.end;
+            ensure!(why.contains("cannot store the payload") && why.contains("No space left"), "{why}");
+        }
         Outcome::OutputLost | Outcome::NotStored => ensure!(output()?["state"] == "failed", "{}", output()?),
         _ => {}
     }
@@ -141,7 +146,7 @@ fn outputs(scene: &Scene) -> Result<()> {
         let is_left_out = guest == 0 && scene.cell.outcome == Outcome::Replaced;
         match scene.cell.outcome {
             outcome if outcome.runs_nothing() => ensure!(output.is_empty(), "a task has run on vm{guest}"),
-            Outcome::Stopped if scene.cell.phase == Phase::Running => {
+            Outcome::Stopped if matches!(scene.cell.phase, Phase::Told | Phase::Running) => {
                 ensure!(output == b"ran\n", "the task on vm{guest} was not stopped");
             }
             Outcome::Succeeds
@@ -155,6 +160,11 @@ fn outputs(scene: &Scene) -> Result<()> {
                 ensure!(output == whole(scene, guest), "{} bytes of output on vm{guest}", output.len());
                 is_stored(scene, guest)?;
             }
+            Outcome::OutputLost if guest == 0 => {
+                let file = stored(scene, guest)?;
+                ensure!(!file.exists(), "{} is there", file.display());
+            }
+            Outcome::OutputLost => is_stored(scene, guest)?,
             _ => {}
         }
     }
@@ -169,10 +179,15 @@ fn is_stored(scene: &Scene, guest: usize) -> Result<()> {
     if scene.cell.phase != Phase::Fetching {
         return Ok(());
     }
+    let file = stored(scene, guest)?;
+    let content = fs::read(&file).with_context(|| file.display().to_string())?;
+    ensure!(content == whole(scene, guest), "{} has {} bytes", file.display(), content.len());
+    Ok(())
+}
+
+/// Where the master puts the output of a guest once it is whole.
+fn stored(scene: &Scene, guest: usize) -> Result<PathBuf> {
     let round = only_round(&scene.fleet.control)?;
     let rank = &round.slave(&format!("vm{guest}"))?.all["rank"];
-    let file = scene.fleet.control.dir().join(format!("out/{rank}-vm{guest}.out"));
-    let stored = fs::read(&file).with_context(|| file.display().to_string())?;
-    ensure!(stored == whole(scene, guest), "{} has {} bytes", file.display(), stored.len());
-    Ok(())
+    Ok(scene.fleet.control.dir().join(format!("out/{rank}-vm{guest}.out")))
 }

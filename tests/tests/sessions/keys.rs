@@ -11,10 +11,11 @@ use synexec_tests::lab::harness::Test;
 use synexec_tests::lab::{Capture, Packet};
 use synexec_tests::process::{Finished, Process};
 use synexec_tests::programs;
-use synexec_tests::report::{only_round, rounds};
+use synexec_tests::report::{self, only_round, rounds};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("keys::a_session_is_not_to_be_read_by_others", a_session_is_not_to_be_read_by_others),
+    ("keys::a_key_is_never_told", a_key_is_never_told),
     ("keys::large_confs_and_outputs_arrive_whole", large_confs_and_outputs_arrive_whole),
     ("keys::rounds_and_live_outputs_work_as_without", rounds_and_live_outputs_work_as_without),
     ("keys::clocks_are_measured_as_without", clocks_are_measured_as_without),
@@ -33,6 +34,7 @@ pub fn key_file(fleet: &Fleet, name: &str, secret: &str) -> Result<String> {
     Ok(path.to_str().context("no text")?.to_owned())
 }
 
+const SECRET: &str = "a secret of some length";
 const CONF: &str = "the-conf-of-this-test";
 const OUTPUT: &str = "the-output-of-this-test";
 
@@ -59,7 +61,7 @@ fn a_session_is_not_to_be_read_by_others() -> Result<()> {
         ensure!(says(&plain, words), "{words} is not seen where all is plain");
     }
     let fleet = Fleet::new(2)?;
-    let key = key_file(&fleet, "key", "a secret of some length")?;
+    let key = key_file(&fleet, "key", SECRET)?;
     let sealed = captured(&fleet, &["-k", &key])?;
     for words in [CONF, OUTPUT, "vm1", "SYNX"] {
         ensure!(!says(&sealed, words), "{words} can be read");
@@ -67,6 +69,28 @@ fn a_session_is_not_to_be_read_by_others() -> Result<()> {
     let (datagrams, pieces): (Vec<_>, Vec<_>) = sealed.iter().partition(|packet| packet.is_udp);
     ensure!(!datagrams.is_empty() && datagrams.iter().all(|packet| packet.data.len() == 67), "{datagrams:?}");
     ensure!(!pieces.is_empty());
+    Ok(())
+}
+
+/// Also where as much is told as can be.
+fn a_key_is_never_told() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let key = key_file(&fleet, "key", SECRET)?;
+    let slave = fleet.slave(0, &["-k", &key, "-vv", "--once"])?;
+    let master =
+        fleet.master(1, &fleet.conf("/bin/true\n")?, &["-k", &key, "-vv", "--html", "page", "--csv", "table"])?;
+    let (slave, master) = (slave.wait()?, master.wait()?);
+    ensure!(slave.code() == Some(0) && master.code() == Some(0), "{slave:?} {master:?}");
+    let mut told = [&slave.stdout, &slave.stderr, &master.stdout, &master.stderr].map(String::as_str).join("\n");
+    for file in ["page", "table"] {
+        told += &fs::read_to_string(fleet.control.dir().join(file))?;
+    }
+    told += &fs::read_to_string(report::file(&fleet.control))?;
+    let in_hex = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let as_list = SECRET.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
+    for form in [SECRET, &in_hex, &as_list] {
+        ensure!(!told.to_lowercase().contains(form), "{form} in {told}");
+    }
     Ok(())
 }
 

@@ -15,6 +15,8 @@ use crate::raw_peer::{CONF_BEGIN, CONF_PARTS, FETCH, OUTPUTS, RawPeer, TASK_ENDE
 
 pub const TESTS: &[(&str, Test)] = &[
     ("limits::a_thousand_silent_connections_keep_no_slave_out", a_thousand_silent_connections),
+    ("limits::a_slave_takes_confs_up_to_its_limit", a_slave_takes_confs_up_to_its_limit),
+    ("limits::an_originals_conf_has_the_same_limit", an_originals_conf_has_the_same_limit),
     ("limits::who_says_hello_a_byte_a_second_is_dropped", who_says_hello_a_byte_a_second),
     ("limits::who_has_joined_and_sends_a_byte_a_second_is_dropped", who_has_joined_and_sends_a_byte_a_second),
     ("limits::who_does_not_read_its_conf_is_given_up", who_does_not_read_its_conf),
@@ -36,6 +38,31 @@ const SOON: Duration = Duration::from_secs(2);
 const UNTIL_GO: &str = "/bin/sh :CONF:\nuntil [ -e go ]; do [ -d \"$PWD\" ] || exit 8; sleep 0.05; done\n";
 
 const IMPATIENT: [&str; 4] = ["--lost-after", "3", "--reconnect", "1"];
+
+fn a_slave_takes_confs_up_to_its_limit() -> Result<()> {
+    const LIMIT: usize = 100_000;
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &["--max-conf", &LIMIT.to_string()])?;
+    let line = &b"/bin/cat :CONF:\n"[..];
+    let of_length = |length| fleet.conf([line, &vec![b'x'; length - line.len()]].concat());
+    let finished = fleet.master(1, &of_length(LIMIT)?, &[])?.wait()?;
+    ensure!(finished.code() == Some(0) && fleet.output(0)?.len() == LIMIT - line.len(), "{finished:?}");
+    let finished = fleet.master(1, &of_length(LIMIT + 1)?, &[])?.wait()?;
+    let declined = row(&finished, "vm0")?;
+    ensure!(finished.code() == Some(4) && declined.contains("at most 100000 (--max-conf)"), "{finished:?}");
+    Ok(())
+}
+
+fn an_originals_conf_has_the_same_limit() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &["--max-conf", "10"])?;
+    for (conf, answer) in [(&b"/bin/true\n"[..], Command::ConfOk), (b"/bin/true \n", Command::ConfNo)] {
+        let mut original = RawPeer::invite(&fleet, 0)?;
+        original.send(Command::Conf, conf)?;
+        original.await_command(answer)?;
+    }
+    Ok(())
+}
 
 /// They are there before the slave, and more come all the time.
 fn a_thousand_silent_connections() -> Result<()> {

@@ -9,11 +9,32 @@ use anyhow::{Context as _, Result, ensure};
 use synexec_tests::lab::harness::{Missing, Test};
 use synexec_tests::programs;
 
-pub const TESTS: &[(&str, Test)] = &[("service::systemd_understands_the_unit", systemd_understands_the_unit)];
+pub const TESTS: &[(&str, Test)] = &[
+    ("service::systemd_understands_the_unit", systemd_understands_the_unit),
+    (
+        "service::the_unit_gives_the_key_and_takes_what_no_task_should_have",
+        the_unit_gives_the_key_and_takes_what_no_task_should_have,
+    ),
+];
 
 const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/synexec_slave.service");
 
 const NO_SYSTEMD: Missing = Missing("systemd-analyze is not installed (Debian: apt-get install systemd)");
+
+/// What its hardening stands on, and what it must not take from tasks.
+fn the_unit_gives_the_key_and_takes_what_no_task_should_have() -> Result<()> {
+    let unit = fs::read_to_string(UNIT)?;
+    let settings: Vec<_> = unit.lines().filter_map(|line| line.split_once('=')).collect();
+    let value = |name| settings.iter().find(|(found, _)| *found == name).map(|(_, value)| *value).context(name);
+    ensure!(value("ExecStart")?.ends_with(" -k ${CREDENTIALS_DIRECTORY}/synexec.key"));
+    ensure!(value("LoadCredential")? == "synexec.key:/etc/synexec.key");
+    let (forbidden, needed) = (["CAP_SYS_TIME", "CAP_SYS_MODULE"], ["CAP_SYS_NICE", "CAP_SYS_PTRACE"]);
+    let taken = value("CapabilityBoundingSet")?.strip_prefix('~').context("it is not what is taken")?;
+    let taken: Vec<_> = taken.split(' ').collect();
+    ensure!(forbidden.iter().all(|one| taken.contains(one)) && !needed.iter().any(|one| taken.contains(one)));
+    ensure!(value("KillMode")? == "mixed", "the slave alone must get SIGTERM");
+    Ok(())
+}
 
 fn systemd_understands_the_unit() -> Result<()> {
     let unit = fs::read_to_string(UNIT)?.replace("/usr/local/bin/synexec_slave", &programs::slave().to_string_lossy());

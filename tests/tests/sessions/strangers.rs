@@ -60,8 +60,8 @@ fn a_slave_that_hears_has_the_same_key_or_none() -> Result<()> {
     let fleet = Fleet::new(1)?;
     for case in [
         ("none", "a", "it asks for a key", "it has shown no key"),
-        ("a", "none", "of 10.77.0.1 is not answered: it has no key", "only 0 of 1"),
-        ("a", "b", "of 10.77.0.1 is not answered: its key is another one", "only 0 of 1"),
+        ("a", "none", "of 10.77.0.1 is not answered: it has no key", "a slave that has one does not answer"),
+        ("a", "b", "of 10.77.0.1 is not answered: its key is another one", "only one with the same key answers"),
     ] {
         do_not_meet(&fleet, &[], case).with_context(|| format!("{case:?}"))?;
     }

@@ -13,6 +13,7 @@ use synexec_tests::process::eventually;
 
 pub const TESTS: &[(&str, Test)] = &[
     ("user::a_task_has_the_users_rights_groups_environment_and_files", a_task_has_the_users_rights),
+    ("user::a_task_has_all_of_the_users_groups", a_task_has_all_of_the_users_groups),
     ("user::a_task_of_another_user_can_be_stopped", a_task_of_another_user_can_be_stopped),
     ("user::a_slave_of_one_session_after_another_keeps_its_output_file", one_session_after_another),
     ("user::a_work_dir_that_the_user_cannot_enter_declines_the_conf", a_work_dir_that_the_user_cannot_enter),
@@ -58,6 +59,25 @@ fn a_task_has_the_users_rights() -> Result<()> {
     ensure!(output.lines().any(|line| Path::new(line) == dir), "another directory: {output}");
     let written = fs::metadata(dir.join("synexec.out"))?;
     ensure!((written.uid(), written.mode() & 0o777) == (uid.as_raw(), 0o600), "{written:?}");
+    Ok(())
+}
+
+/// The host's list of groups is another one for this slave.
+fn a_task_has_all_of_the_users_groups() -> Result<()> {
+    let nobody = nobody()?;
+    let fleet = Fleet::new(1)?;
+    let groups = fleet.guests[0].dir().join("group");
+    fs::write(&groups, "root:x:0:\none:x:64401:nobody\ntwo:x:64402:root,nobody\nother:x:64403:root\n")?;
+    let list = format!("mount --bind {} /etc/group && exec \"$@\"", groups.display());
+    let _slave = fleet.slave_through(0, &["unshare", "--mount", "sh", "-c", &list, "sh"], AS_NOBODY)?;
+    let finished = fleet.master(1, &fleet.conf("/bin/sh :CONF:\nid -G\n")?, &[])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    let output = fleet.output(0)?;
+    let mut found = output.split_whitespace().map(str::parse).collect::<Result<Vec<u32>, _>>()?;
+    found.sort_unstable();
+    let mut expected = [nobody.gid.as_raw(), 64401, 64402];
+    expected.sort_unstable();
+    ensure!(found == expected, "{output}");
     Ok(())
 }
 
