@@ -178,13 +178,6 @@ impl Outboxes {
         }
     }
 
-    /// A peer is asked to report from time to time.
-    pub fn expect_reports(&self, peer: PeerId) {
-        if let Some((_, allowance)) = self.open.get(&peer) {
-            allowance.expect_reports();
-        }
-    }
-
     /// Sends a message; one to a connection that is closed is dropped.
     ///
     /// # Errors

@@ -132,9 +132,6 @@ impl Dispatcher {
                     self.note(peer, sent);
                 }
                 Action::SendConf { peer, begin } => {
-                    if begin.as_ref().is_some_and(|begin| begin.progress.is_some()) {
-                        self.outboxes.expect_reports(peer);
-                    }
                     let sent = self.send_conf(peer, begin);
                     self.note(peer, sent);
                 }

@@ -13,6 +13,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("rounds::each_round_has_its_tables_and_its_number", each_round_has_its_tables_and_its_number),
     ("rounds::a_task_that_fails_in_one_round_runs_in_the_next", a_task_that_fails_in_one_round_runs_in_the_next),
     ("rounds::a_slave_lost_in_one_round_is_the_end_of_them", a_slave_lost_in_one_round_is_the_end_of_them),
+    ("rounds::five_hundred_rounds_are_no_flood", five_hundred_rounds),
     ("rounds::two_hundred_sessions_in_a_row", two_hundred_sessions_in_a_row),
 ];
 
@@ -89,6 +90,17 @@ fn a_slave_lost_in_one_round_is_the_end_of_them() -> Result<()> {
         ensure!(slave.end.starts_with(expected), "{slave:?}");
     }
     Ok(())
+}
+
+/// So short that they are many in a second, which is no flood.
+fn five_hundred_rounds() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    let finished = fleet.master(2, &fleet.conf("/bin/true\n")?, &["--rounds", "500"])?.wait()?;
+    ensure!(finished.code() == Some(0), "{}", finished.stderr);
+    let all = rounds(&fleet.control)?;
+    ensure!(all.len() == 500, "{} rounds", all.len());
+    all.iter().try_for_each(|round| is_whole(round, 2, "exited 0"))
 }
 
 fn two_hundred_sessions_in_a_row() -> Result<()> {

@@ -7,6 +7,9 @@ use super::awake::AwakeInstant;
 /// Longest silence before a peer is asked whether it is there.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// Longest time in which a peer that tells things by itself hears nothing of us: it stops telling after a while.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
+
 /// Time for an answer, after which a peer is late, where it has that long.
 const LATE: Duration = Duration::from_secs(2);
 
@@ -29,6 +32,8 @@ pub(super) struct Liveness {
     lost_after: Duration,
     last_heard: AwakeInstant,
     probed_at: Option<AwakeInstant>,
+    /// When it was probed last, or the watch began.
+    last_probe: AwakeInstant,
     /// Whether it was said that it takes its time.
     is_late: bool,
     paused: bool,
@@ -37,7 +42,7 @@ pub(super) struct Liveness {
 impl Liveness {
     /// Watches a peer that was heard now, and is lost when it is silent for `lost_after`.
     pub(super) fn new(lost_after: Duration, now: AwakeInstant) -> Self {
-        Self { lost_after, last_heard: now, probed_at: None, is_late: false, paused: false }
+        Self { lost_after, last_heard: now, probed_at: None, last_probe: now, is_late: false, paused: false }
     }
 
     /// The peer said something.
@@ -65,13 +70,14 @@ impl Liveness {
     /// Starts the watch anew.
     pub(super) fn resume(&mut self, now: AwakeInstant) {
         self.paused = false;
+        self.last_probe = now;
         self.heard(now);
     }
 
     /// When to check next.
     pub(super) fn deadline(&self) -> Option<AwakeInstant> {
         (!self.paused).then(|| match self.probed_at {
-            None => self.last_heard.plus(self.interval()),
+            None => self.last_heard.plus(self.interval()).min(self.last_probe.plus(SIGN_OF_LIFE)),
             Some(probed_at) if self.is_late => probed_at.plus(self.time_to_answer()),
             Some(probed_at) => probed_at.plus(self.late_after()),
         })
@@ -84,7 +90,7 @@ impl Liveness {
         }
         match self.probed_at {
             None => {
-                self.probed_at = Some(now);
+                (self.probed_at, self.last_probe) = (Some(now), now);
                 Pulse::Probe
             }
             Some(_) if self.is_late => Pulse::Lost,
@@ -140,6 +146,19 @@ mod tests {
         peer.heard(at(129));
         assert_eq!(peer.check(at(130)), Pulse::Fine);
         assert_eq!(peer.deadline(), Some(at(134)));
+    }
+
+    #[test]
+    fn a_peer_that_tells_things_by_itself_is_asked_once_a_minute() {
+        let mut peer = watch();
+        let mut asked = Vec::new();
+        for second in 100..300 {
+            peer.heard(at(second));
+            if peer.check(at(second)) == Pulse::Probe {
+                asked.push(second);
+            }
+        }
+        assert_eq!(asked, [160, 220, 280]);
     }
 
     #[test]

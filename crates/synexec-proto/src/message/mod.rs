@@ -162,8 +162,9 @@ impl Message {
     /// How many messages a peer may send in answer to this one, beyond the few that it may always send.
     pub fn answers(&self) -> u32 {
         match self {
-            Self::Probe(_) => 2,
-            Self::ClockProbe(_) => 1,
+            Self::ClockProbe(_) | Self::Conf(_) | Self::ConfBegin(_) | Self::Hold(_) => 1,
+            // Two for those that order a start: what confirms it, and the end of the task.
+            Self::Probe(_) | Self::Exec(_) | Self::Go => 2,
             Self::Fetch(fetch) => 2 + fetch.length / OUTPUT_PART_MIN,
             _ => 0,
         }

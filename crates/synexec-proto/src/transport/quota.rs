@@ -8,10 +8,6 @@ const BURST: u32 = 256;
 /// The same of a master.
 const MASTERS_BURST: u32 = 4096;
 
-/// The same of a slave that was asked to report, as often as each second, whose reports wait while their reader is stopped:
-/// more of them than a socket holds.
-const REPORTS_BURST: u32 = 16 * 1024;
-
 /// Time that makes up for one message: on average a slave may send so many unasked as fit into time.
 const INTERVAL: Duration = Duration::from_millis(20);
 
@@ -36,11 +32,6 @@ impl Quota {
 
     pub(super) fn of_master(now: Instant) -> Self {
         Self { left: MASTERS_BURST, burst: MASTERS_BURST, interval: MASTERS_INTERVAL, counted_until: now }
-    }
-
-    /// The peer is asked to report: time makes up for more from now on.
-    pub(super) fn expect_reports(&mut self) {
-        self.burst = REPORTS_BURST;
     }
 
     /// Takes a message; tells whether it is within what the peer may send.
@@ -91,16 +82,5 @@ mod tests {
         let mut quota = Quota::of_master(start);
         assert!((0..MASTERS_BURST).all(|_| quota.take(start)) && !quota.take(start));
         assert!(quota.take(start + MASTERS_INTERVAL) && !quota.take(start + MASTERS_INTERVAL));
-    }
-
-    #[test]
-    fn reports_that_waited_for_a_reader_that_was_stopped_are_taken_as_far_as_time_makes_up_for_them() {
-        let mut now = Instant::now();
-        let mut quota = Quota::of_slave(now);
-        quota.expect_reports();
-        now += INTERVAL * 5000;
-        assert!((0..BURST + 5000).all(|_| quota.take(now)) && !quota.take(now));
-        now += INTERVAL * 1_000_000;
-        assert!((0..REPORTS_BURST).all(|_| quota.take(now)) && !quota.take(now));
     }
 }

@@ -48,7 +48,6 @@ pub struct Allowance(Arc<Given>);
 #[derive(Debug, Default)]
 struct Given {
     long: AtomicBool,
-    reports: AtomicBool,
     /// Answers that are still to come.
     answers: AtomicU32,
 }
@@ -63,11 +62,6 @@ impl Allowance {
     pub fn expect(&self, answers: u32) {
         let add = |left: u32| Some(left.saturating_add(answers));
         let _ = self.0.answers.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
-    }
-
-    /// The peer is asked to report from time to time; what has waited while this program was stopped is no flood.
-    pub fn expect_reports(&self) {
-        self.0.reports.store(true, Ordering::Release);
     }
 
     fn is_given(&self) -> bool {
@@ -193,9 +187,6 @@ impl LinkReader {
 
     /// Counts a message against what the peer may send.
     fn count(&mut self, frame: &Frame) -> Result<(), Disconnect> {
-        if self.allowance.0.reports.load(Ordering::Acquire) {
-            self.quota.expect_reports();
-        }
         let is_free = match self.messages {
             Messages::AnySize => is_of_use(frame),
             Messages::Short => self.allowance.take_answer(),

@@ -189,6 +189,7 @@ impl Slave {
 
     fn received(&mut self, now: MonotonicInstant, frame: Frame, at: MonotonicInstant) {
         let Link::Connected(features) = self.link else { return };
+        self.telling.heard();
         match Message::decode(frame, features) {
             Ok(Message::ClockProbe(ClockProbe { sent })) if self.resuming.is_none() => {
                 self.send(Message::ClockReply(ClockReply { sent, received: at, replied: now }));

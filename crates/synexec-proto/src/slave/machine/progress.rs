@@ -11,9 +11,15 @@ use crate::time::MonotonicInstant;
 /// The least pause between two reports, so that no master can keep a slave busy with them.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
+/// Reports after which nothing more is told until the master has said something: one that is stopped reads none, and too
+/// many of them would fill the connection and break it. A master of ours says something once a minute.
+const UNHEARD_MAX: u32 = 200;
+
 /// How often, and when next.
 #[derive(Debug, Default)]
 pub(super) struct Telling {
+    /// Reports since the master has said something.
+    unheard: u32,
     every: Option<Duration>,
     next: Option<MonotonicInstant>,
 }
@@ -21,12 +27,17 @@ pub(super) struct Telling {
 impl Telling {
     /// As often as the master of a new conf asks for.
     pub(super) fn begin(&mut self, every: Option<Duration>) {
-        *self = Self { every: every.map(|every| every.max(INTERVAL_MIN)), next: None };
+        *self = Self { every: every.map(|every| every.max(INTERVAL_MIN)), ..Self::default() };
     }
 
     /// The task starts at this instant.
     pub(super) fn start(&mut self, at: MonotonicInstant) {
         self.next = self.every.map(|every| at.plus(every));
+    }
+
+    /// The master has said something.
+    pub(super) fn heard(&mut self) {
+        self.unheard = 0;
     }
 
     /// The task is over.
@@ -41,11 +52,14 @@ impl Telling {
 
 impl Slave {
     pub(super) fn advance_progress(&mut self, now: MonotonicInstant) {
-        let Telling { every: Some(every), next: Some(next) } = self.telling else { return };
+        let Telling { every: Some(every), next: Some(next), unheard } = self.telling else { return };
         if now >= next {
             // What was missed is not made up for.
             self.telling.next = Some(now.plus(every));
-            self.sample();
+            if unheard < UNHEARD_MAX {
+                self.telling.unheard += 1;
+                self.sample();
+            }
         }
     }
 

@@ -135,13 +135,27 @@ fn progress_is_told_as_often_as_it_is_wanted_while_the_task_runs() {
 }
 
 #[test]
-fn one_that_tells_by_itself_is_not_probed() {
+fn one_that_tells_by_itself_is_probed_once_a_minute() {
     let mut world = telling(Some(secs(2)), 1);
-    let id = world.slave(runs(secs(60)));
+    let id = world.slave(runs(secs(210)));
     session(&mut world);
     let (start, end) = span(&world.sim(id).host.runs[0]);
     let probed = world.sent_to(id, is_probe).into_iter().filter(|at| (start..end).contains(at));
-    assert_eq!(probed.count(), 0);
+    assert_eq!(probed.count(), 3);
+}
+
+#[test]
+fn a_master_that_is_stopped_for_long_is_told_only_so_much() {
+    let mut world = telling(Some(secs(1)), 1);
+    let id = world.slave(runs(secs(6000)));
+    world.at(secs(300), Order::FreezeMaster(secs(3600)));
+    assert_eq!(world.run(secs(7000)).verdict, Verdict::Succeeded);
+    let told = world.said(id, is_progress);
+    let [before, meanwhile, after] =
+        [secs(300), secs(3900), secs(7000)].map(|end| told.iter().filter(|at| **at < end).count());
+    assert!((290..=305).contains(&before), "{before}");
+    assert!((130..=205).contains(&(meanwhile - before)), "{}", meanwhile - before);
+    assert!(after - meanwhile > 2000, "{}", after - meanwhile);
 }
 
 #[test]
