@@ -1,18 +1,12 @@
 //! SIGINT, SIGTERM and SIGHUP as events.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use synexec_proto::master::Interrupt;
 
 use crate::exit::ExitStatus;
-
-/// A program that has not taken a signal for this long is stuck, as behind a terminal that was stopped.
-const DELIVERY_TIME: Duration = Duration::from_secs(1);
-
-/// Pause between two attempts to hand on a signal.
-const DELIVERY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Signals after which the program ends, stuck or not.
 const PATIENCE: usize = 3;
@@ -51,12 +45,13 @@ pub fn block() -> io::Result<BlockedSignals> {
 }
 
 impl BlockedSignals {
-    /// Starts a thread that hands on every signal; `deliver` tells whether it could be handed on. The third signal ends
-    /// the program whatever else it does.
+    /// Starts a thread that hands on every signal; `deliver` may wait until the program takes it. The third signal ends the
+    /// program whatever else it does, as when it is stuck behind a terminal that was stopped.
     ///
     /// # Errors
     /// When no thread is to be had.
-    pub fn forward(self, deliver: impl Fn(Interrupt) -> bool + Send + 'static) -> io::Result<()> {
+    pub fn forward(self, deliver: impl Fn(Interrupt) + Send + Sync + 'static) -> io::Result<()> {
+        let deliver = Arc::new(deliver);
         let wait = move || {
             for count in 1.. {
                 let interrupt = match self.0.wait() {
@@ -69,13 +64,18 @@ impl BlockedSignals {
                 hand_on(interrupt, &deliver);
             }
         };
-        std::thread::Builder::new().name("signals".into()).spawn(wait).map(|_| ())
+        spawn(wait)
     }
 }
 
-fn hand_on(interrupt: Interrupt, deliver: &impl Fn(Interrupt) -> bool) {
-    let since = Instant::now();
-    while !deliver(interrupt) && since.elapsed() < DELIVERY_TIME {
-        std::thread::sleep(DELIVERY_PAUSE);
+/// Waits in a thread of its own, so that the next signal is not waited for in vain.
+fn hand_on(interrupt: Interrupt, deliver: &Arc<impl Fn(Interrupt) + Send + Sync + 'static>) {
+    let in_thread = Arc::clone(deliver);
+    if spawn(move || in_thread(interrupt)).is_err() {
+        deliver(interrupt);
     }
+}
+
+fn spawn(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name("signals".into()).spawn(run).map(|_| ())
 }

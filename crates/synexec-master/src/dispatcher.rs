@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use anyhow::{Context, Result};
 use synexec_host::clock::monotonic_now;
-use synexec_host::events::next_event;
+use synexec_host::events::{next_event, tell};
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
@@ -71,7 +71,7 @@ impl Dispatcher {
         let (sender, events) = sync_channel(EVENTS_MAX);
         let (id, lost_after) = (options.common.session(), options.common.lost_after());
         let to_dispatcher = sender.clone();
-        let forward = move |signal| to_dispatcher.try_send(Event::Session(master::Event::Interrupted(signal))).is_ok();
+        let forward = move |signal| tell(&to_dispatcher, Event::Session(master::Event::Interrupted(signal)));
         signals.forward(forward).context("cannot start a thread")?;
         let (has_key, allowed) = (key.is_some(), options.common.allowed());
         let acceptor = Acceptor { listener, session: id, key, allowed, lost_after, events: sender.clone() };

@@ -1,6 +1,6 @@
 //! The one thread that owns the slave's state: events in, decisions by [`Slave`], actions out.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -74,7 +74,7 @@ impl Dispatcher {
     pub fn new(options: &Options, network: Network, work_dir: WorkDir, signals: BlockedSignals) -> Result<Self> {
         let (sender, events) = sync_channel(EVENTS_MAX);
         let to_dispatcher = sender.clone();
-        let forward = move |interrupt| to_dispatcher.try_send(Event::Slave(slave::Event::Shutdown(interrupt))).is_ok();
+        let forward = move |interrupt| tell(&to_dispatcher, Event::Slave(slave::Event::Shutdown(interrupt)));
         signals.forward(forward).context("cannot start a thread")?;
         let settings = slave::Settings {
             name: options.name.clone(),
@@ -132,7 +132,12 @@ impl Dispatcher {
                 slave::Event::Connected { master }
             }
             Event::Link { link, event } if link == self.link => event,
-            Event::Linked { .. } | Event::Link { .. } => return,
+            Event::Linked { stream, .. } => {
+                // It stands too late; its thread is to end.
+                let _ = stream.shutdown(Shutdown::Both);
+                return;
+            }
+            Event::Link { .. } => return,
             Event::Task { task, event } => match self.task_event(task, event) {
                 Some(event) => event,
                 None => return,

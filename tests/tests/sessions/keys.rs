@@ -86,8 +86,8 @@ fn a_key_is_never_told() -> Result<()> {
         told += &fs::read_to_string(fleet.control.dir().join(file))?;
     }
     told += &fs::read_to_string(report::file(&fleet.control))?;
-    let in_hex = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let as_list = SECRET.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
+    let bytes = |write: fn(u8) -> String, between| SECRET.bytes().map(write).collect::<Vec<_>>().join(between);
+    let (in_hex, as_list) = (bytes(|byte| format!("{byte:02x}"), ""), bytes(|byte| byte.to_string(), ", "));
     for form in [SECRET, &in_hex, &as_list] {
         ensure!(!told.to_lowercase().contains(form), "{form} in {told}");
     }

@@ -5,18 +5,22 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use synexec_tests::fleet::{Fleet, row, rows};
+use nix::sys::signal::Signal;
+use synexec_proto::text::TEXT_MAX;
+use synexec_tests::fleet::{Fleet, row, rows, slave_on};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::Process;
 use synexec_tests::report::only_round;
 use synexec_tests::v1::Command;
 
+use crate::keys::key_file;
 use crate::raw_peer::{CONF_BEGIN, CONF_PARTS, FETCH, OUTPUTS, RawPeer, TASK_ENDED, TASK_HAS_ENDED, field};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("limits::a_thousand_silent_connections_keep_no_slave_out", a_thousand_silent_connections),
     ("limits::a_slave_takes_confs_up_to_its_limit", a_slave_takes_confs_up_to_its_limit),
     ("limits::an_originals_conf_has_the_same_limit", an_originals_conf_has_the_same_limit),
+    ("limits::the_longest_name_is_one", the_longest_name_is_one),
     ("limits::who_says_hello_a_byte_a_second_is_dropped", who_says_hello_a_byte_a_second),
     ("limits::who_has_joined_and_sends_a_byte_a_second_is_dropped", who_has_joined_and_sends_a_byte_a_second),
     ("limits::who_does_not_read_its_conf_is_given_up", who_does_not_read_its_conf),
@@ -60,6 +64,24 @@ fn an_originals_conf_has_the_same_limit() -> Result<()> {
         let mut original = RawPeer::invite(&fleet, 0)?;
         original.send(Command::Conf, conf)?;
         original.await_command(answer)?;
+    }
+    Ok(())
+}
+
+/// It takes four bytes for each of the characters that a name may have.
+fn the_longest_name_is_one() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let name = "\u{1d400}".repeat(TEXT_MAX);
+    let key = key_file(&fleet, "key", "a secret of some length")?;
+    for options in [&[][..], &["-k", &key]] {
+        let slave = slave_on(&fleet.guests[0], &name, options)?;
+        let finished = fleet.master(1, &fleet.conf("/bin/true\n")?, options)?.wait()?;
+        ensure!(finished.code() == Some(0), "{finished:?}");
+        let round = only_round(&fleet.control)?;
+        let row = &round.slave(&name)?.all;
+        ensure!(row["original"] == false && row["outcome"]["succeeded"] == true, "{row:#}");
+        slave.signal(Signal::SIGTERM)?;
+        slave.wait()?;
     }
     Ok(())
 }

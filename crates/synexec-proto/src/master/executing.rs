@@ -184,7 +184,7 @@ impl Executing {
 
     /// Whether every slave's outcome is known, and where they are still needed, nobody has to come back.
     pub(super) fn is_over(&self, are_needed: bool) -> bool {
-        let waits = are_needed && self.stopping.is_none() && self.slaves.has_away();
+        let waits = are_needed && self.interrupted().is_none() && self.slaves.has_away();
         self.slaves.iter().all(Slave::is_settled) && !waits
     }
 

@@ -38,8 +38,8 @@ pub enum Messages {
 /// Parts of a conf from this length on are not counted.
 const CONF_PART_LONG: usize = 1024;
 
-/// Most data of a short message that are kept.
-const SHORT_MAX: usize = 2048;
+/// Most data of a short message that are kept: four bytes for each character of the longest text, and what goes with it.
+const SHORT_MAX: usize = 4096;
 
 /// What a peer that is read for short messages may send beyond them, since it was asked to. To be given before it is asked.
 #[derive(Debug, Clone, Default)]

@@ -8,7 +8,7 @@ use synexec_proto::master::{Loss, Notice, Outcome, Output, OutputsWanted, Settin
 use synexec_proto::outcome::TaskEnd;
 
 use crate::world::{
-    Id, Order, Plan, START, Script, SimClock, World, millis, outcome_of, row_of, runs, secs, session, settings,
+    Id, Order, Plan, START, Script, SimClock, Ways, World, millis, outcome_of, row_of, runs, secs, session, settings,
 };
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
@@ -129,6 +129,24 @@ fn every_round_has_its_time() {
         assert!(run.ended.unwrap().0.since(run.started).abs_diff(TIME) < millis(10));
     }
     assert_eq!((world.all_told(timed_out).len(), outcome_of(&report, done)), (3, &SUCCESS));
+}
+
+#[test]
+fn who_is_away_when_the_time_is_over_is_waited_for_before_the_next_round() {
+    let (timeout, rounds, reconnect) = (Some(TIME), 2.try_into().unwrap(), secs(10));
+    let mut world = World::new(Settings { timeout, rounds, reconnect, ..settings(2) });
+    world.slave(Plan { reconnect, ..runs(secs(100)) });
+    let done = world.slave(Plan { reconnect, ..runs(secs(1)) });
+    // Its connection breaks after its end and before the other's, and is there again after that.
+    let first_end = |notice: &Notice| matches!(notice, Notice::Ended { done: 1, .. });
+    world.when(first_end, millis(1500), Order::Reroute(done, Ways::even(millis(500))));
+    world.when(first_end, millis(1501), Order::Break(done));
+    let report = session(&mut world);
+    assert_eq!((report.verdict, report.rounds.len()), (Verdict::TaskFailed, 2), "{report:?}");
+    assert_eq!(world.all_told(|notice| matches!(notice, Notice::Returned { .. })).len(), 1);
+    for round in &report.rounds {
+        assert!(round.rows.iter().all(|row| [&SUCCESS, &TIMED_OUT].contains(&&row.outcome)), "{round:?}");
+    }
 }
 
 #[test]
