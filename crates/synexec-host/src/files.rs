@@ -1,8 +1,8 @@
 //! Files in directories that others may write to: never through a link, never somebody else's.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -40,35 +40,23 @@ pub fn create_exclusive(path: &Path, mode: u32) -> Result<File, FileError> {
     opened.map_err(|why| io_error(path, why))
 }
 
-/// A file to append to, for its owner only, and whether it is new. One that is there already is taken when it is a
-/// plain file of this user's own; with a user for the tasks, when it is that one's.
+/// Whether a file may be replaced: none is there, or a plain file of this user's own, or of the tasks'. What comes there
+/// after that is replaced like it, and never written to.
 ///
 /// # Errors
 /// [`FileError`].
-pub fn open_own_or_create(path: &Path, tasks: Option<&Identity>) -> Result<(File, bool), FileError> {
-    // What is there is opened without O_CREAT, by which Linux does not open another's file in a directory such as /tmp
-    // (fs.protected_regular).
-    let (file, is_new) = match open_existing(path, tasks) {
-        Err(FileError::Io { why, .. }) if why.kind() == io::ErrorKind::NotFound => {
-            (create_exclusive(path, 0o600)?, true)
-        }
-        Ok(file) if !is_of_tasks(&file, path, tasks)? => {
-            // Never given away: who may rename files here can have put any of ours in its place.
-            fs::remove_file(path).map_err(|why| io_error(path, why))?;
-            (create_exclusive(path, 0o600)?, true)
-        }
-        existing => (existing?, false),
-    };
-    file.set_permissions(Permissions::from_mode(0o600)).map_err(|why| io_error(path, why))?;
-    give(&file, path, tasks)?;
-    Ok((file, is_new))
+pub fn check_own(path: &Path, tasks: Option<&Identity>) -> Result<(), FileError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if is_plain(&metadata, tasks) => Ok(()),
+        Ok(_) => Err(FileError::NotOurs(path.to_owned())),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(why) => Err(io_error(path, why)),
+    }
 }
 
-/// Whether a file belongs to the user that tasks run as.
-fn is_of_tasks(file: &File, path: &Path, tasks: Option<&Identity>) -> Result<bool, FileError> {
-    let Some(tasks) = tasks else { return Ok(true) };
-    let metadata = file.metadata().map_err(|why| io_error(path, why))?;
-    Ok(metadata.uid() == tasks.uid().as_raw())
+/// A file with one name that is ours.
+fn is_plain(metadata: &Metadata, tasks: Option<&Identity>) -> bool {
+    metadata.is_file() && is_ours(metadata, tasks) && metadata.nlink() <= 1
 }
 
 /// Gives a file to the user that tasks run as, where that is another.
@@ -150,22 +138,15 @@ fn is_still_there(file: &File, path: &Path) -> bool {
 }
 
 fn open_own(path: &Path) -> Result<File, FileError> {
-    open_plain(path, OpenOptions::new().append(true).create(true).mode(0o600), None)
-}
-
-fn open_existing(path: &Path, tasks: Option<&Identity>) -> Result<File, FileError> {
-    open_plain(path, OpenOptions::new().append(true), tasks)
-}
-
-fn open_plain(path: &Path, options: &mut OpenOptions, tasks: Option<&Identity>) -> Result<File, FileError> {
     // Without O_NONBLOCK, a FIFO in the file's place would keep us waiting for its reader.
-    let file = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path).map_err(|why| match why.raw_os_error() {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o600).custom_flags(O_NOFOLLOW | O_NONBLOCK);
+    let file = options.open(path).map_err(|why| match why.raw_os_error() {
         Some(nix::libc::ELOOP | nix::libc::ENXIO) => FileError::NotOurs(path.to_owned()),
         _ => io_error(path, why),
     })?;
     let metadata = file.metadata().map_err(|why| io_error(path, why))?;
-    let own = metadata.is_file() && is_ours(&metadata, tasks) && metadata.nlink() <= 1;
-    if own { Ok(file) } else { Err(FileError::NotOurs(path.to_owned())) }
+    if is_plain(&metadata, None) { Ok(file) } else { Err(FileError::NotOurs(path.to_owned())) }
 }
 
 fn io_error(path: &Path, why: io::Error) -> FileError {
@@ -174,8 +155,8 @@ fn io_error(path: &Path, why: io::Error) -> FileError {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::os::unix::fs::symlink;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -185,7 +166,7 @@ mod tests {
         let (victim, link) = (dir.path().join("victim"), dir.path().join("link"));
         fs::write(&victim, "precious").unwrap();
         symlink(&victim, &link).unwrap();
-        assert!(matches!(open_own_or_create(&link, None), Err(FileError::NotOurs(_))));
+        assert!(matches!(check_own(&link, None), Err(FileError::NotOurs(_))));
         assert!(matches!(create_exclusive(&link, 0o600), Err(FileError::Io { .. })));
         assert!(matches!(LockFile::take(&link), Err(FileError::NotOurs(_))));
         assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
@@ -197,52 +178,37 @@ mod tests {
         let (victim, second, fifo) = (dir.path().join("victim"), dir.path().join("second"), dir.path().join("fifo"));
         fs::write(&victim, "precious").unwrap();
         fs::hard_link(&victim, &second).unwrap();
-        assert!(matches!(open_own_or_create(&second, None), Err(FileError::NotOurs(_))));
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(matches!(open_own_or_create(&fifo, None), Err(FileError::NotOurs(_))));
+        for other in [&second, &fifo] {
+            assert!(matches!(check_own(other, None), Err(FileError::NotOurs(_))));
+            assert!(matches!(LockFile::take(other), Err(FileError::NotOurs(_))));
+        }
         assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
     }
 
     #[test]
-    fn a_file_is_private_and_kept() {
+    fn nothing_or_an_own_file_may_be_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out");
-        let mode = || fs::metadata(&path).unwrap().mode() & 0o777;
-        assert!(open_own_or_create(&path, None).unwrap().1);
-        assert_eq!(mode(), 0o600);
+        check_own(&path, None).unwrap();
         fs::write(&path, "old").unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
-        let (mut file, is_new) = open_own_or_create(&path, None).unwrap();
-        file.write_all(b"er").unwrap();
-        assert!(!is_new && fs::read_to_string(&path).unwrap() == "older" && mode() == 0o600);
+        check_own(&path, None).unwrap();
+        assert!(matches!(check_own(&path.join("in a file"), None), Err(FileError::Io { .. })));
     }
 
     #[test]
-    fn a_file_is_given_to_the_user_of_the_tasks_and_taken_again() {
-        let Ok(nobody) = Identity::find("nobody") else { return };
-        let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
-        let path = dir.path().join("out");
-        for is_new in [true, false] {
-            assert_eq!(open_own_or_create(&path, Some(&nobody)).unwrap().1, is_new);
-            assert_eq!(fs::metadata(&path).unwrap().uid(), nobody.uid().as_raw());
-        }
-        assert!(matches!(open_own_or_create(&path, None), Err(FileError::NotOurs(_))));
-        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
-        assert!(matches!(open_own_or_create(&path, Some(&nobody)), Err(FileError::NotOurs(_))));
-    }
-
-    #[test]
-    fn what_is_roots_is_not_given_away_to_the_user_of_the_tasks() {
+    fn what_is_the_tasks_users_is_its_own_with_that_user_only() {
         let Ok(nobody) = Identity::find("nobody") else { return };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out");
-        fs::write(&path, "secret").unwrap();
-        let secret = File::open(&path).unwrap();
-        assert!(open_own_or_create(&path, Some(&nobody)).unwrap().1);
-        assert_eq!(secret.metadata().unwrap().uid(), geteuid().as_raw());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        let file = create_exclusive(&path, 0o600).unwrap();
+        check_own(&path, Some(&nobody)).unwrap();
+        give(&file, &path, Some(&nobody)).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().uid(), nobody.uid().as_raw());
+        check_own(&path, Some(&nobody)).unwrap();
+        assert!(matches!(check_own(&path, None), Err(FileError::NotOurs(_))));
+        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        assert!(matches!(check_own(&path, Some(&nobody)), Err(FileError::NotOurs(_))));
     }
 
     #[test]

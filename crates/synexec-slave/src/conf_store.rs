@@ -10,7 +10,8 @@ use synexec_host::process::TaskCommand;
 use synexec_proto::conf::{CommandLine, ConfSplitter};
 use synexec_proto::message::{ConfBegin, Reason};
 
-use crate::work_dir::{Output, Payload, PayloadPath, WorkDir};
+use crate::output_file::OutputFile;
+use crate::work_dir::{Payload, PayloadPath, WorkDir};
 
 /// Receives one conf. What goes wrong on the way is kept until the conf is whole, and told then.
 pub struct ConfStore {
@@ -97,8 +98,8 @@ impl Prepared {
     ///
     /// # Errors
     /// The reason for which it cannot be started.
-    pub fn command(&self, surroundings: Surroundings<'_>) -> Result<(TaskCommand, Output), Reason> {
-        let output = self.work_dir.open_output().map_err(not_written)?;
+    pub fn command(&self, surroundings: Surroundings<'_>) -> Result<(TaskCommand, OutputFile), Reason> {
+        let output = self.work_dir.create_output().map_err(not_written)?;
         let payload = self.work_dir.payload_path();
         let command = TaskCommand {
             program: self.command_line.program(&payload),

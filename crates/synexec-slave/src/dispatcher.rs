@@ -25,9 +25,10 @@ use crate::conf_store::{ConfStore, Prepared, Surroundings};
 use crate::network::Network;
 use crate::options::Options;
 use crate::output::WrittenOutput;
+use crate::output_file::OutputFile;
 use crate::slave_log::SlaveLog;
 use crate::task::{TaskEvent, TaskId, TaskThread};
-use crate::work_dir::{Output, WorkDir};
+use crate::work_dir::WorkDir;
 
 /// Events that may wait. A reader that is faster than the disk waits, and so does its sender.
 const EVENTS_MAX: usize = 16;
@@ -64,7 +65,7 @@ pub struct Dispatcher {
     tasks: u64,
     task: Option<TaskThread>,
     /// Of a task that is held and not yet released.
-    output: Option<Output>,
+    output: Option<OutputFile>,
     /// Of the task that was released last, and when that was.
     written: Option<(WrittenOutput, MonotonicInstant)>,
     log: SlaveLog,
@@ -280,10 +281,10 @@ impl Dispatcher {
     }
 
     fn release(&mut self, at: Option<MonotonicInstant>) {
-        self.written = match self.output.take().map(Output::begin) {
+        self.written = match self.output.take().map(OutputFile::begin) {
             Some(Ok(written)) => Some((written, at.unwrap_or_else(monotonic_now))),
             Some(Err(error)) => {
-                log::error!("cannot empty the task's output: {error}");
+                log::error!("cannot put the task's output in its place: {error}");
                 None
             }
             None => None,

@@ -6,6 +6,7 @@ mod invitations;
 mod network;
 pub mod options;
 mod output;
+mod output_file;
 mod slave_log;
 mod task;
 mod work_dir;

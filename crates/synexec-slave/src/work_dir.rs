@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -13,7 +12,7 @@ use synexec_host::files::{self, FileError, LockFile};
 use synexec_host::identity::Identity;
 use thiserror::Error;
 
-use crate::output::WrittenOutput;
+use crate::output_file::{self, OutputFile};
 
 /// Why a directory cannot be a slave's own.
 #[derive(Debug, Error)]
@@ -52,18 +51,26 @@ pub enum WorkDirError {
 const PAYLOAD_PREFIX: &str = "synexec_slave_conf.";
 
 /// Removes what slaves left that were killed. Those of others stay: an original slave may work here too.
-fn remove_stale_payloads(work_dir: &Path, tasks: Option<&Identity>) {
+fn remove_stale_files(work_dir: &Path, tasks: Option<&Identity>) {
     let entries = std::fs::read_dir(work_dir).into_iter().flatten().flatten();
     for entry in entries {
-        let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix(PAYLOAD_PREFIX)).and_then(|pid| pid.parse().ok());
-        let is_dead = pid.is_some_and(|pid: i32| pid > 0 && kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH));
+        let pid = entry.file_name().to_str().and_then(slave_of);
+        let is_dead = pid.is_some_and(|pid| pid > 0 && kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH));
         let is_ours = entry.metadata().is_ok_and(|metadata| files::is_ours(&metadata, tasks));
         if is_dead && is_ours {
             // Where this fails, the file does no more harm than before.
             let _ = std::fs::remove_file(entry.path());
         }
     }
+}
+
+/// The pid of the slave that a file of this name is there for.
+fn slave_of(name: &str) -> Option<i32> {
+    let pid = match name.strip_prefix(output_file::HELD_PREFIX) {
+        Some(held) => held.split_once('.')?.0,
+        None => name.strip_prefix(PAYLOAD_PREFIX)?,
+    };
+    pid.parse().ok()
 }
 
 /// A directory that one slave works in.
@@ -93,7 +100,7 @@ impl WorkDir {
             FileError::Locked(_) => WorkDirError::InUse(path.clone()),
             other => WorkDirError::Lock(other),
         })?;
-        remove_stale_payloads(&path, tasks.as_ref());
+        remove_stale_files(&path, tasks.as_ref());
         Ok(Self { path, tasks, _lock: lock })
     }
 
@@ -102,14 +109,12 @@ impl WorkDir {
         self.tasks.as_ref()
     }
 
-    /// A file for the task's output. What an earlier task has written stays in it until this one starts.
+    /// A file for the task's output. What an earlier task has written stays until this one starts.
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn open_output(&self) -> Result<Output, FileError> {
-        let path = self.path.join("synexec.out");
-        let (file, is_new) = files::open_own_or_create(&path, self.tasks.as_ref())?;
-        Ok(Output { path, file, is_new })
+    pub fn create_output(&self) -> Result<OutputFile, FileError> {
+        OutputFile::create(self.path.join("synexec.out"), self.tasks.as_ref())
     }
 
     /// Where the payload is, when there is one.
@@ -128,45 +133,6 @@ impl WorkDir {
         let file = files::create_exclusive(&path, if executable { 0o700 } else { 0o600 })?;
         files::give(&file, &path, self.tasks.as_ref())?;
         Ok(Payload { path: PayloadPath(path), file })
-    }
-}
-
-/// The file that a held task will write to. When the task is never started, a file that is only there for it goes.
-#[derive(Debug)]
-pub struct Output {
-    path: PathBuf,
-    file: File,
-    is_new: bool,
-}
-
-impl Output {
-    /// The file for the task.
-    ///
-    /// # Errors
-    /// When no descriptor is left.
-    pub fn file(&self) -> io::Result<File> {
-        self.file.try_clone()
-    }
-
-    /// Empties the file, for a task that starts now.
-    ///
-    /// # Errors
-    /// That of the system calls.
-    pub fn begin(mut self) -> io::Result<WrittenOutput> {
-        self.is_new = false;
-        self.file.set_len(0)?;
-        // Opened anew to be read, by the descriptor, since the name may come to mean another file.
-        let file = File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
-        Ok(WrittenOutput::new(std::mem::take(&mut self.path), file))
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        if self.is_new {
-            // Where this fails, an empty file stays.
-            let _ = std::fs::remove_file(&self.path);
-        }
     }
 }
 
@@ -227,29 +193,16 @@ mod tests {
     }
 
     #[test]
-    fn payloads_of_dead_slaves_go_and_of_living_ones_stay() {
+    fn files_of_dead_slaves_go_and_of_living_ones_stay() {
         let dir = tempfile::tempdir().unwrap();
-        let (living, dead) =
-            (dir.path().join("synexec_slave_conf.1"), dir.path().join("synexec_slave_conf.2147483647"));
-        std::fs::write(&living, "").unwrap();
-        std::fs::write(&dead, "").unwrap();
+        let of = |pid: &str| ["synexec_slave_conf.PID", "synexec_slave_out.PID.7"].map(|name| name.replace("PID", pid));
+        let (living, dead) = (of("1"), of("2147483647"));
+        for name in living.iter().chain(&dead) {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
         let _work_dir = WorkDir::open(dir.path(), None).unwrap();
-        assert!(living.exists() && !dead.exists());
-    }
-
-    #[test]
-    fn output_that_nobody_wrote_leaves_what_was_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let work_dir = WorkDir::open(dir.path(), None).unwrap();
-        let path = dir.path().join("synexec.out");
-        drop(work_dir.open_output().unwrap());
-        assert!(!path.exists());
-        work_dir.open_output().unwrap().begin().unwrap();
-        std::fs::write(&path, "of the last task").unwrap();
-        drop(work_dir.open_output().unwrap());
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "of the last task");
-        work_dir.open_output().unwrap().begin().unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+        let is_there = |name: &String| dir.path().join(name).exists();
+        assert!(living.iter().all(is_there) && !dead.iter().any(is_there));
     }
 
     #[test]
@@ -274,11 +227,10 @@ mod tests {
         let work_dir = WorkDir::open(dir.path(), Some(nobody)).unwrap();
         assert!(!dead.exists());
         let payload = work_dir.create_payload(true).unwrap().close();
-        let output = work_dir.open_output().unwrap();
+        assert_eq!(work_dir.create_output().unwrap().begin().unwrap().length().unwrap(), 0);
         for file in [work_dir.payload_path(), dir.path().join("synexec.out")] {
             assert_eq!(std::fs::metadata(file).unwrap().uid(), uid);
         }
-        assert_eq!(output.begin().unwrap().length().unwrap(), 0);
         drop(payload);
     }
 

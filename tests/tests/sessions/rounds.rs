@@ -13,6 +13,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("rounds::each_round_has_its_tables_and_its_number", each_round_has_its_tables_and_its_number),
     ("rounds::a_task_that_fails_in_one_round_runs_in_the_next", a_task_that_fails_in_one_round_runs_in_the_next),
     ("rounds::a_slave_lost_in_one_round_is_the_end_of_them", a_slave_lost_in_one_round_is_the_end_of_them),
+    ("rounds::what_one_round_left_writes_to_no_other", what_one_round_left_writes_to_no_other),
     ("rounds::five_hundred_rounds_are_no_flood", five_hundred_rounds),
     ("rounds::two_hundred_sessions_in_a_row", two_hundred_sessions_in_a_row),
 ];
@@ -88,6 +89,23 @@ fn a_slave_lost_in_one_round_is_the_end_of_them() -> Result<()> {
     for slave in &rounds[1].slaves {
         let expected = if slave.name == "vm1" { "lost after" } else { "exited 0" };
         ensure!(slave.end.starts_with(expected), "{slave:?}");
+    }
+    Ok(())
+}
+
+fn what_one_round_left_writes_to_no_other() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &[])?;
+    let script = "/bin/sh :CONF:\n\
+        (while [ -d \"$PWD\" ]; do echo by $SYNEXEC_ROUND; sleep 0.01; done) &\n\
+        echo begun; sleep 0.2\n";
+    let finished = fleet.master(1, &fleet.conf(script)?, &["--rounds", "3", "-o", "out"])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    for round in 1..=3 {
+        let output = fs::read_to_string(fleet.control.dir().join(format!("out/round-{round}/0-vm0.out")))?;
+        ensure!(output.contains("begun\n") && output.contains(&format!("by {round}\n")), "{output}");
+        let others = output.lines().filter(|line| *line != "begun" && *line != format!("by {round}")).count();
+        ensure!(others == 0, "round {round}: {output}");
     }
     Ok(())
 }
