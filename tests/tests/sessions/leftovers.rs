@@ -200,11 +200,14 @@ fn what_was_there_before_the_slave_is_spared() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let shell = ["sh", "-c", "sleep 1000 & exec \"$@\"", "sh"];
     let slave = fleet.slave_through(0, &shell, &[])?;
-    let before = Pids(eventually("what the shell starts", || slave.children().ok().filter(|pids| !pids.is_empty()))?);
+    // Until then it has children of its own, too.
+    slave.wait_for("listening for probes")?;
+    let before = Pids(slave.children()?);
+    ensure!(before.0.len() == 1, "{:?}", before.0);
     ensure!(fleet.master(1, &fleet.conf(format!("/bin/sh :CONF:\n{ALL_KINDS}"))?, &[])?.wait()?.code() == Some(0));
     all_end(&pids(&fleet)?)?;
     fleet.serves_a_session()?;
-    ensure!(before.all_live() && slave.children()? == before.0);
+    ensure!(before.all_live() && slave.children()? == before.0, "{:?} {:?}", slave.children()?, before.0);
     slave.signal(Signal::SIGTERM)?;
     ensure!(slave.wait()?.code() == Some(143) && before.all_live());
     Ok(())
