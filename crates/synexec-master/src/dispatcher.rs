@@ -2,11 +2,10 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
 
 use anyhow::{Context, Result};
 use synexec_host::clock::monotonic_now;
-use synexec_host::events::{next_event, tell};
+use synexec_host::events::{self, Events, tell};
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
@@ -45,7 +44,7 @@ pub struct Dispatcher {
     display: Display,
     outputs: Outputs,
     outboxes: Outboxes,
-    events: Receiver<Event>,
+    events: Events<Event>,
 }
 
 /// What the session works with.
@@ -68,7 +67,7 @@ impl Dispatcher {
     /// Starts the threads.
     pub fn new(options: &Options, conf: ConfFile, surroundings: Surroundings, signals: BlockedSignals) -> Result<Self> {
         let Surroundings { listener, key, discovery, display, destination, tail } = surroundings;
-        let (sender, events) = sync_channel(EVENTS_MAX);
+        let (sender, events) = events::queue(EVENTS_MAX);
         let (id, lost_after) = (options.common.session(), options.common.lost_after());
         let to_dispatcher = sender.clone();
         let forward = move |signal| tell(&to_dispatcher, Event::Session(master::Event::Interrupted(signal)));
@@ -101,7 +100,7 @@ impl Dispatcher {
                 drop(events);
                 return Ok((report, outputs.finish()));
             }
-            match next_event(&self.events, self.session.deadline())? {
+            match self.events.next(self.session.deadline())? {
                 Some(event) => self.take(event),
                 None => self.session.advance(monotonic_now()),
             }

@@ -3,13 +3,13 @@
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use synexec_host::clock::monotonic_now;
-use synexec_host::events::{next_event, tell};
+use synexec_host::events::{self, Events, tell};
 use synexec_host::exit::ExitStatus;
 use synexec_host::process::family;
 use synexec_host::random;
@@ -56,7 +56,7 @@ pub struct Dispatcher {
     name: String,
     network: Network,
     work_dir: Rc<WorkDir>,
-    events: Receiver<Event>,
+    events: Events<Event>,
     sender: SyncSender<Event>,
     link: LinkId,
     outbox: Option<Outbox>,
@@ -73,7 +73,7 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     pub fn new(options: &Options, network: Network, work_dir: WorkDir, signals: BlockedSignals) -> Result<Self> {
-        let (sender, events) = sync_channel(EVENTS_MAX);
+        let (sender, events) = events::queue(EVENTS_MAX);
         let to_dispatcher = sender.clone();
         let forward = move |interrupt| tell(&to_dispatcher, Event::Slave(slave::Event::Shutdown(interrupt)));
         signals.forward(forward).context("cannot start a thread")?;
@@ -112,7 +112,7 @@ impl Dispatcher {
             if let Some(status) = self.act() {
                 return Ok(status);
             }
-            match next_event(&self.events, self.slave.deadline())? {
+            match self.events.next(self.slave.deadline())? {
                 Some(event) => self.take(event),
                 None => self.slave.advance(monotonic_now()),
             }

@@ -13,6 +13,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// A look that comes this much late is still counted whole: the machine is busy, not away.
 const SLACK: Duration = Duration::from_millis(250);
 
+/// Time after an absence in which nothing strikes: what has arrived meanwhile is still to be read.
+const SETTLING: Duration = Duration::from_millis(50);
+
 /// An instant of an [`AwakeClock`]; not one of any clock that other programs or hosts have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AwakeInstant(MonotonicInstant);
@@ -59,25 +62,41 @@ pub(super) struct Deadline {
 pub(super) struct AwakeClock {
     last_look: MonotonicInstant,
     away: Duration,
+    /// After an absence, until when nothing strikes.
+    settled_at: Option<MonotonicInstant>,
 }
 
 impl AwakeClock {
     pub(super) fn new(now: MonotonicInstant) -> Self {
-        Self { last_look: now, away: Duration::ZERO }
+        Self { last_look: now, away: Duration::ZERO, settled_at: None }
     }
 
     /// Looks at the clock, and gives its time.
     pub(super) fn look(&mut self, now: MonotonicInstant) -> Now {
         let step = now.since(self.last_look);
-        if step > TICK + SLACK {
+        let was_away = step > TICK + SLACK;
+        if was_away {
             self.away += step.saturating_sub(TICK);
         }
+        // A machine that is always late settles once, or nothing would ever strike.
+        self.settled_at = match self.settled_at {
+            None => was_away.then(|| now.plus(SETTLING)),
+            Some(settled_at) => (now < settled_at).then_some(settled_at),
+        };
         self.last_look = self.last_look.max(now);
         Now { awake: AwakeInstant(self.last_look.minus(self.away)), monotonic: self.last_look }
     }
 
+    /// Whether the master was away just now, so that nothing is to strike yet.
+    pub(super) fn is_settling(&self) -> bool {
+        self.settled_at.is_some()
+    }
+
     /// When a deadline will come, or the clock has to be looked at before.
     pub(super) fn next_look(&self, awaited: Deadline) -> MonotonicInstant {
+        if let Some(settled_at) = self.settled_at {
+            return settled_at;
+        }
         let awake = awaited.awake.map(|instant| instant.0.plus(self.away));
         awake.into_iter().chain(awaited.monotonic).fold(self.last_look.plus(TICK), MonotonicInstant::min)
     }
@@ -115,11 +134,34 @@ mod tests {
     }
 
     #[test]
+    fn after_an_absence_nothing_strikes_for_a_moment() {
+        let mut clock = AwakeClock::new(at(1000));
+        clock.look(at(1500));
+        assert!(!clock.is_settling());
+        clock.look(at(61_500));
+        assert!(clock.is_settling() && clock.next_look(awaited(1600)) == at(61_550));
+        clock.look(at(61_520));
+        assert!(clock.is_settling() && clock.next_look(awaited(1600)) == at(61_550));
+        clock.look(at(61_550));
+        assert!(!clock.is_settling());
+    }
+
+    #[test]
+    fn a_machine_that_is_always_late_settles_once() {
+        let mut clock = AwakeClock::new(at(0));
+        let settling = [2000, 4000, 6000, 8000].map(|now| {
+            clock.look(at(now));
+            clock.is_settling()
+        });
+        assert_eq!(settling, [true, false, true, false]);
+    }
+
+    #[test]
     fn an_instant_of_the_monotonic_clock_comes_also_when_nobody_was_there() {
         let mut clock = AwakeClock::new(at(1000));
-        let now = clock.look(at(61_000));
-        assert_eq!(now.monotonic, at(61_000));
-        let due = Deadline { awake: None, monotonic: Some(at(61_010)) };
-        assert_eq!(clock.next_look(due), at(61_010));
+        assert_eq!(clock.look(at(61_000)).monotonic, at(61_000));
+        clock.look(at(61_050));
+        let due = Deadline { awake: None, monotonic: Some(at(61_060)) };
+        assert_eq!(clock.next_look(due), at(61_060));
     }
 }

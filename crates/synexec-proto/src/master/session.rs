@@ -64,9 +64,11 @@ impl Session {
     /// Does what is due at this instant.
     pub fn advance(&mut self, now: MonotonicInstant) {
         let now = self.clock.look(now);
-        self.lobby.advance(now, &mut self.actions);
-        if let Some(phase) = &mut self.phase {
-            phase.advance(now, &mut self.actions);
+        if !self.clock.is_settling() {
+            self.lobby.advance(now, &mut self.actions);
+            if let Some(phase) = &mut self.phase {
+                phase.advance(now, &mut self.actions);
+            }
         }
         self.proceed(now);
     }
