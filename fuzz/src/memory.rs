@@ -14,8 +14,3 @@ pub fn within<T>(most: usize, deed: impl FnOnce() -> T) -> T {
     assert!(taken <= most, "it took {taken} bytes; at most {most} were expected");
     result
 }
-
-/// Bytes in use now.
-pub fn in_use() -> usize {
-    COUNTED.current_usage()
-}

@@ -41,7 +41,7 @@ pub struct Common {
     allow: Vec<Ipv4Net>,
 
     /// Silence in seconds after which a peer counts as lost
-    #[arg(long, value_name = "SECS", default_value_t = DEFAULT_LOST_AFTER.as_secs(), 
+    #[arg(long, value_name = "SECS", default_value_t = DEFAULT_LOST_AFTER.as_secs(),
           value_parser = RangedU64ValueParser::<u64>::new().range(1..=LOST_AFTER_MAX))]
     lost_after: u64,
 

@@ -41,7 +41,7 @@ pub struct Options {
     pub user: Option<String>,
 
     /// The largest conf that is taken, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = CONF_MAX, 
+    #[arg(long, value_name = "BYTES", default_value_t = CONF_MAX,
           value_parser = RangedU64ValueParser::<u64>::new().range(1..=CONF_MAX))]
     pub max_conf: u64,
 

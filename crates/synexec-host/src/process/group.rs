@@ -6,8 +6,6 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::stat::Stat;
-
 /// A task's process group, to signal it while another thread waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessGroup(pub(super) Pid);
@@ -25,11 +23,10 @@ impl ProcessGroup {
     }
 
     /// Whether nobody of the group is left but zombies, which can do nothing any more and are their parent's to reap.
+    #[cfg(test)]
     pub fn is_empty(self) -> bool {
-        killpg(self.0, None) == Err(Errno::ESRCH) || !self.has_living_member()
-    }
-
-    fn has_living_member(self) -> bool {
-        Stat::of_all().is_none_or(|mut all| all.any(|stat| stat.group == self.0 && stat.is_alive()))
+        let is_living_member = |stat: super::stat::Stat| stat.group == self.0 && stat.is_alive();
+        killpg(self.0, None) == Err(Errno::ESRCH)
+            || super::stat::Stat::of_all().is_some_and(|mut all| !all.any(is_living_member))
     }
 }
