@@ -15,6 +15,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("leftovers::when_the_master_is_interrupted", when_the_master_is_interrupted),
     ("leftovers::when_the_master_is_killed", when_the_master_is_killed),
     ("leftovers::when_the_slave_is_killed", when_the_slave_is_killed),
+    ("leftovers::without_any_mark_when_the_slave_is_killed", without_any_mark_when_the_slave_is_killed),
     ("leftovers::when_the_slave_is_told_to_end", when_the_slave_is_told_to_end),
     ("leftovers::that_ignore_sigterm_are_killed", that_ignore_sigterm_are_killed),
     ("leftovers::of_a_round_while_the_next_is_held", of_a_round_while_the_next_is_held),
@@ -123,6 +124,26 @@ fn when_the_slave_is_killed() -> Result<()> {
     let payload = fleet.guests[0].dir().join(format!("synexec_slave_conf.{}", slave.pid()));
     ensure!(!payload.exists(), "the payload is left");
     Ok(())
+}
+
+/// What has neither session nor environment nor parent of a task's any more is in the slave's control group still.
+fn without_any_mark_when_the_slave_is_killed() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &["-v"])?;
+    let script = "/bin/sh :CONF:\n\
+        (env -i setsid sh -c 'echo pids $$ pids; exec sleep 1000' &)\nwhile :; do sleep 0.1; done\n";
+    let _master = fleet.master(1, &fleet.conf(script)?, &[])?;
+    let pids = Pids(pids(&fleet)?);
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", slave.pid()))?;
+    if !groups.lines().any(|line| line.starts_with("0::") && line.contains("/synexec_slave.")) {
+        // Not every host has them, and not everybody may make one. Then nobody promises that such a process is found.
+        slave.wait_for("no control group for this slave")?;
+        return Ok(());
+    }
+    let keeper = keeper_of(slave.pid())?;
+    slave.signal(Signal::SIGKILL)?;
+    all_end(&pids.0)?;
+    all_end(&[keeper])
 }
 
 fn when_the_slave_is_told_to_end() -> Result<()> {

@@ -1,8 +1,9 @@
 //! Who ends a slave's tasks when the slave itself was killed, and so cannot.
 //!
 //! A small process of its own that waits at a pipe until the slave is gone. It cannot be the parent of what tasks start,
-//! as the slave is; so it finds that by a mark in the environment that every task gets, or by the session of the last
-//! task. Who has thrown away the one and left the other is not found.
+//! as the slave is; so the slave puts itself into a control group of its own, where it can, and the keeper kills all that is
+//! in that. Elsewhere it finds what tasks have started by a mark in the environment that every task gets, or by the session
+//! of the last task; who has thrown away the one and left the other is not found then.
 
 use std::convert::Infallible;
 use std::fs::{self, File};
@@ -18,6 +19,7 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, chdir, close, dup2_stderr, dup2_stdin, dup2_stdout, fork, getpid, setsid};
 
+use super::control_group::ControlGroup;
 use super::stat::Stat;
 use super::{children, family};
 use crate::clock::monotonic_now;
@@ -48,16 +50,32 @@ pub fn start(leftover: &Path) -> io::Result<()> {
     let mark = format!("{us}-{}", monotonic_now().as_nanos());
     let (slave, pipe) = io::pipe()?;
     set_child_subreaper(false)?;
+    let group = make_group(&mark);
     // SAFETY: there is no other thread yet.
     match unsafe { fork() }? {
         ForkResult::Child => {
             drop(pipe);
-            go_between(Keeper { slave, mark: format!("{MARK}={mark}"), leftover, session: Pid::from_raw(0) })
+            go_between(Keeper { slave, group, mark: format!("{MARK}={mark}"), leftover, session: Pid::from_raw(0) })
         }
         ForkResult::Parent { child } => match waitpid(child, None)? {
-            WaitStatus::Exited(_, 0) => children::are_kept(pipe, mark),
+            WaitStatus::Exited(_, 0) => {
+                enter(group);
+                children::are_kept(pipe, mark)
+            }
             other => Err(io::Error::other(format!("the keeper could not be started: {other:?}"))),
         },
+    }
+}
+
+fn make_group(mark: &str) -> Option<ControlGroup> {
+    let why_not = |why: &io::Error| log::debug!("no control group for this slave: {why}");
+    ControlGroup::create(mark).inspect_err(why_not).ok()
+}
+
+/// After the keeper is made, which is not to be in it.
+fn enter(group: Option<ControlGroup>) {
+    if let Some(Err(why)) = group.map(|group| group.enter()) {
+        log::debug!("this slave cannot be in its control group: {why}");
     }
 }
 
@@ -88,6 +106,8 @@ fn start_keeper(keeper: Keeper<'_>) -> io::Result<()> {
 struct Keeper<'a> {
     /// Tells sessions, and is closed when the slave is gone.
     slave: PipeReader,
+    /// The slave's, where it has one.
+    group: Option<ControlGroup>,
     /// As it stands in an environment.
     mark: String,
     leftover: &'a Path,
@@ -135,9 +155,18 @@ impl Keeper<'_> {
     }
 
     fn end_all(&self) {
+        if let Some(group) = &self.group {
+            // Where this fails, most are found all the same.
+            let _ = group.kill();
+        }
         let (since, mut clean_looks) = (monotonic_now(), 0);
         while clean_looks < CLEAN_LOOKS && monotonic_now().since(since) < PATIENCE {
             clean_looks = if self.kill_found() { 0 } else { clean_looks + 1 };
+            thread::sleep(PAUSE);
+        }
+        while self.group.as_ref().is_some_and(|group| group.remove().is_err())
+            && monotonic_now().since(since) < PATIENCE
+        {
             thread::sleep(PAUSE);
         }
     }

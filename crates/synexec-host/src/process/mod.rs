@@ -3,6 +3,7 @@
 
 mod child;
 mod children;
+mod control_group;
 pub mod family;
 mod group;
 mod hold;

@@ -1,0 +1,139 @@
+//! A control group of the slave's own, cgroups(7): all that it starts is in it whatever becomes of its environment, its
+//! session and its parents, and can be killed at once.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, getpid};
+
+/// What its directory is called, before the mark of the slave's tasks, which begins with the pid.
+const PREFIX: &str = "synexec_slave.";
+
+/// A group within the one that this process was in. It has no controllers and no limits, so that nothing runs otherwise in
+/// it than it would outside.
+#[derive(Debug, Clone)]
+pub(super) struct ControlGroup(PathBuf);
+
+impl ControlGroup {
+    /// Makes a group, in which nobody is yet.
+    ///
+    /// # Errors
+    /// Where there is no cgroup version 2 that this process may write to, or a group in it would have controllers.
+    pub(super) fn create(mark: &str) -> io::Result<Self> {
+        let parent = own_directory()?;
+        if !fs::read_to_string(parent.join("cgroup.subtree_control"))?.trim().is_empty() {
+            return Err(io::Error::other("controllers are on for groups below this one"));
+        }
+        remove_stale(&parent);
+        let path = parent.join(format!("{PREFIX}{mark}"));
+        fs::create_dir(&path)?;
+        let group = Self(path);
+        if group.0.join("cgroup.kill").exists() {
+            Ok(group)
+        } else {
+            group.remove()?;
+            Err(io::Error::other("it could not be killed, as before Linux 5.14"))
+        }
+    }
+
+    /// Takes this process in, and with it all that it will start.
+    ///
+    /// # Errors
+    /// That of the system call.
+    pub(super) fn enter(&self) -> io::Result<()> {
+        fs::write(self.0.join("cgroup.procs"), getpid().to_string())
+    }
+
+    /// Kills all that is in it.
+    ///
+    /// # Errors
+    /// That of the system call.
+    pub(super) fn kill(&self) -> io::Result<()> {
+        fs::write(self.0.join("cgroup.kill"), "1")
+    }
+
+    /// Removes it, once nobody is in it.
+    ///
+    /// # Errors
+    /// That of the system call.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        fs::remove_dir(&self.0)
+    }
+}
+
+/// The directory of the group that this process is in.
+fn own_directory() -> io::Result<PathBuf> {
+    let (mounts, groups) = (fs::read_to_string("/proc/self/mountinfo")?, fs::read_to_string("/proc/self/cgroup")?);
+    directory(&mounts, &groups).ok_or_else(|| io::Error::other("there is no cgroup version 2"))
+}
+
+/// Finds it from what `/proc/self/mountinfo` and `/proc/self/cgroup` say.
+fn directory(mounts: &str, groups: &str) -> Option<PathBuf> {
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let (root, mount_point) = mounts.lines().find_map(version_2)?;
+    let below = Path::new(path).strip_prefix(root).ok()?;
+    Some(Path::new(mount_point).join(below))
+}
+
+/// Where version 2 is mounted, and which of its groups that is.
+fn version_2(mount: &str) -> Option<(&str, &str)> {
+    let (place, file_system) = mount.split_once(" - ")?;
+    let mut fields = place.split(' ').skip(3);
+    file_system.starts_with("cgroup2 ").then_some(())?;
+    Some((fields.next()?, fields.next()?))
+}
+
+/// Removes the groups of slaves that are gone with their keepers. One with somebody in it stays.
+fn remove_stale(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_gone = entry.file_name().to_str().and_then(slave_of).is_some_and(is_gone);
+        if is_gone {
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+fn slave_of(name: &str) -> Option<i32> {
+    name.strip_prefix(PREFIX)?.split_once('-')?.0.parse().ok()
+}
+
+fn is_gone(pid: i32) -> bool {
+    pid > 0 && kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUPS: &str = "1:cpu:/x\n0::/system.slice/a.service\n";
+
+    fn mounts(root: &str, point: &str) -> String {
+        format!(
+            "22 1 0:20 / /proc rw - proc proc rw\n30 22 0:26 {root} {point} rw,nosuid shared:4 - cgroup2 cgroup2 rw\n"
+        )
+    }
+
+    #[test]
+    fn the_own_group_is_below_where_it_is_mounted() {
+        let found = directory(&mounts("/", "/sys/fs/cgroup"), GROUPS);
+        assert_eq!(found.as_deref(), Some(Path::new("/sys/fs/cgroup/system.slice/a.service")));
+        let found = directory(&mounts("/system.slice", "/cg"), GROUPS);
+        assert_eq!(found.as_deref(), Some(Path::new("/cg/a.service")));
+    }
+
+    #[test]
+    fn where_it_is_not_to_be_found_there_is_none() {
+        assert_eq!(directory(&mounts("/other", "/cg"), GROUPS), None);
+        assert_eq!(directory("22 1 0:20 / /proc rw - proc proc rw\n", GROUPS), None);
+        assert_eq!(directory(&mounts("/", "/cg"), "1:cpu:/x\n"), None);
+    }
+
+    #[test]
+    fn a_group_tells_whose_it_is() {
+        assert_eq!(slave_of("synexec_slave.12-345"), Some(12));
+        assert_eq!((slave_of("synexec_slave.12"), slave_of("user.slice")), (None, None));
+    }
+}
