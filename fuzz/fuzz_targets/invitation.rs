@@ -2,4 +2,6 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| synexec_fuzz::secure::invitation(data));
+fuzz_target!(|data: &[u8]| {
+    synexec_fuzz::memory::within((1 << 14) + 16 * data.len(), || synexec_fuzz::secure::invitation(data));
+});

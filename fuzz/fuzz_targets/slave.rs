@@ -2,4 +2,6 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| synexec_fuzz::slave::any_master(data));
+fuzz_target!(|data: &[u8]| {
+    synexec_fuzz::memory::within((1 << 20) + 1024 * data.len(), || synexec_fuzz::slave::any_master(data));
+});
