@@ -17,7 +17,7 @@ use super::port::Port;
 use super::switch::Switch;
 use super::tap::Tap;
 use super::wire::Wire;
-use super::{Capture, Namespace, Network, Occupant, loss, occupants, reset, tools};
+use super::{Capture, Namespace, Network, Occupant, connections, loss, occupants, tools};
 
 /// A machine of its own as far as the network goes, with a scratch directory; files, pids and clocks are the machine's.
 #[derive(Debug)]
@@ -195,7 +195,7 @@ impl Host {
     ///
     /// [`Missing`]: super::harness::Missing
     pub fn reset_connections(&self) -> Result<usize> {
-        reset::connections(&self.namespace)
+        connections::reset(&self.namespace)
     }
 
     /// How many TCP connections the host has that stand.
@@ -204,7 +204,16 @@ impl Host {
     ///
     /// Where there is no `ss`.
     pub fn connections(&self) -> Result<usize> {
-        reset::standing(&self.namespace)
+        connections::standing(&self.namespace)
+    }
+
+    /// How much its TCP connections have sent, or have to send, that was not acknowledged, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no `ss`.
+    pub fn unacknowledged(&self) -> Result<u64> {
+        connections::unacknowledged(&self.namespace)
     }
 
     pub(super) fn ports(&self) -> &[Port] {

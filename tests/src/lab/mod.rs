@@ -5,6 +5,7 @@
 //! kernel takes the whole lab down. To look inside from a shell: `nsenter --net=/proc/PID/fd/FD`.
 
 mod capture;
+mod connections;
 mod courier;
 pub mod harness;
 mod host;
@@ -13,7 +14,6 @@ mod namespace;
 mod network;
 mod occupants;
 mod port;
-mod reset;
 mod small_disk;
 mod switch;
 mod tap;

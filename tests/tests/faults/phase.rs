@@ -190,6 +190,8 @@ fn end_unheard(scene: &Scene) -> Result<()> {
     scene.fleet.guests[0].cut()?;
     (0..SLAVES).try_for_each(|guest| scene.let_go(guest))?;
     scene.slave(0)?.wait_for("task ended: exited 0")?;
+    let is_sent = || scene.fleet.guests[0].unacknowledged().is_ok_and(|bytes| bytes > 0).then_some(());
+    eventually("the report of vm0 to be on its way", is_sent)?;
     for guest in 1..SLAVES {
         scene.master.wait_for(&format!("{} exited 0", label(scene, guest)))?;
     }

@@ -34,7 +34,7 @@ impl ControlGroup {
         if group.0.join("cgroup.kill").exists() {
             Ok(group)
         } else {
-            group.remove()?;
+            group.is_removed();
             Err(io::Error::other("it could not be killed, as before Linux 5.14"))
         }
     }
@@ -55,12 +55,9 @@ impl ControlGroup {
         fs::write(self.0.join("cgroup.kill"), "1")
     }
 
-    /// Removes it, once nobody is in it.
-    ///
-    /// # Errors
-    /// That of the system call.
-    pub(super) fn remove(&self) -> io::Result<()> {
-        fs::remove_dir(&self.0)
+    /// Removes it, unless somebody is in it still; tells whether it is gone.
+    pub(super) fn is_removed(&self) -> bool {
+        fs::remove_dir(&self.0).is_ok() || !self.0.exists()
     }
 }
 

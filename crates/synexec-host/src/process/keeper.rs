@@ -164,9 +164,8 @@ impl Keeper<'_> {
             clean_looks = if self.kill_found() { 0 } else { clean_looks + 1 };
             thread::sleep(PAUSE);
         }
-        while self.group.as_ref().is_some_and(|group| group.remove().is_err())
-            && monotonic_now().since(since) < PATIENCE
-        {
+        let is_in_use = |group: &ControlGroup| !group.is_removed();
+        while self.group.as_ref().is_some_and(is_in_use) && monotonic_now().since(since) < PATIENCE {
             thread::sleep(PAUSE);
         }
     }

@@ -1,0 +1,38 @@
+//! Connections, looked at and reset from outside, by `ss`.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+
+use super::Namespace;
+use super::harness::Missing;
+use super::tools;
+
+const NO_DESTROY: Missing = Missing("the kernel resets no connections (it lacks CONFIG_INET_DIAG_DESTROY)");
+
+/// Resets all that stand, and returns how many those were.
+pub(super) fn reset(inside: &Namespace) -> Result<usize> {
+    let before = standing(inside)?;
+    // It lists those that it was able to reset.
+    let reset = list(inside, &["--kill"])?.lines().count();
+    if before > 0 && reset == 0 { Err(NO_DESTROY.into()) } else { Ok(reset) }
+}
+
+/// How many stand.
+pub(super) fn standing(inside: &Namespace) -> Result<usize> {
+    Ok(list(inside, &[])?.lines().count())
+}
+
+/// How much those that stand have sent, or have to send, that was not acknowledged, in bytes.
+pub(super) fn unacknowledged(inside: &Namespace) -> Result<u64> {
+    let send_queue = |line: &str| Ok(line.split_whitespace().nth(1).context("no Send-Q")?.parse::<u64>()?);
+    list(inside, &[])?.lines().map(send_queue).sum()
+}
+
+/// A line for each.
+fn list(inside: &Namespace, options: &[&str]) -> Result<String> {
+    let mut command = Command::new("ss");
+    command.args(["--no-header", "--tcp", "--numeric"]).args(options).args(["state", "established"]);
+    command.stdin(Stdio::null());
+    Ok(tools::run(inside, command)?.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n"))
+}
