@@ -66,7 +66,7 @@ fn what_fails_early_fails_in_the_foreground() -> Result<()> {
     ensure!(busy.code() == Some(7) && busy.stdout.is_empty(), "{busy:?}");
 
     let first = fleet.slave(0, &[])?;
-    eventually("the first slave's lock", || fleet.guests[0].dir().join("synexec_slave.lock").exists().then_some(()))?;
+    first.wait_for("listening for probes")?;
     let second = fleet.slave(0, &["-d"])?.wait()?;
     ensure!(second.code() == Some(2) && second.stderr.contains("--work-dir"), "{second:?}");
     first.signal(Signal::SIGTERM)?;
