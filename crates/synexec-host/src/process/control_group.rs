@@ -1,16 +1,18 @@
 //! A control group of the slave's own, cgroups(7): all that it starts is in it whatever becomes of its environment, its
 //! session and its parents, and can be killed at once.
 
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sys::signal::kill;
-use nix::unistd::{Pid, getpid};
+use nix::unistd::getpid;
 
-/// What its directory is called, before the mark of the slave's tasks, which begins with the pid.
+/// What its directory is called, before the mark of the slave's tasks.
 const PREFIX: &str = "synexec_slave.";
+
+/// By this age a group that anybody wants has somebody in it.
+const ENTERED_BY: Duration = Duration::from_secs(60);
 
 /// A group within the one that this process was in. It has no controllers and no limits, so that nothing runs otherwise in
 /// it than it would outside.
@@ -83,22 +85,19 @@ fn version_2(mount: &str) -> Option<(&str, &str)> {
     Some((fields.next()?, fields.next()?))
 }
 
-/// Removes the groups of slaves that are gone with their keepers. One with somebody in it stays.
+/// Removes the groups of slaves that are gone with their keepers, as when a pid namespace ends. One with somebody in it
+/// stays, and so does one that somebody may be about to enter.
 fn remove_stale(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let is_gone = entry.file_name().to_str().and_then(slave_of).is_some_and(is_gone);
-        if is_gone {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) && is_old(&entry) {
             let _ = fs::remove_dir(entry.path());
         }
     }
 }
 
-fn slave_of(name: &str) -> Option<i32> {
-    name.strip_prefix(PREFIX)?.split_once('-')?.0.parse().ok()
-}
-
-fn is_gone(pid: i32) -> bool {
-    pid > 0 && kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH)
+fn is_old(entry: &DirEntry) -> bool {
+    let made = entry.metadata().and_then(|metadata| metadata.modified());
+    made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > ENTERED_BY))
 }
 
 #[cfg(test)]
@@ -126,11 +125,5 @@ mod tests {
         assert_eq!(directory(&mounts("/other", "/cg"), GROUPS), None);
         assert_eq!(directory("22 1 0:20 / /proc rw - proc proc rw\n", GROUPS), None);
         assert_eq!(directory(&mounts("/", "/cg"), "1:cpu:/x\n"), None);
-    }
-
-    #[test]
-    fn a_group_tells_whose_it_is() {
-        assert_eq!(slave_of("synexec_slave.12-345"), Some(12));
-        assert_eq!((slave_of("synexec_slave.12"), slave_of("user.slice")), (None, None));
     }
 }
