@@ -93,6 +93,17 @@ impl Process {
         Ok(pids.filter(|pid| parent(pid) == Some(self.pid)).collect())
     }
 
+    /// What the kernel tells of it in kB in a field of `/proc/PID/status`, such as `VmHWM`.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such field, or no such process any more.
+    pub fn status_kilobytes(&self, field: &str) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
+        Ok(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse()?)
+    }
+
     /// Sends the process a signal.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use synexec_tests::lab::{Host, Lab, Network};
 use synexec_tests::process::{Process, eventually};
 use synexec_tests::programs;
@@ -75,11 +75,4 @@ fn slave_on(host: &Host, guest: Guest) -> Result<Process> {
 pub fn listeners(slave: &Process) -> usize {
     let sockets = fs::read_to_string(format!("/proc/{}/net/udp", slave.pid())).unwrap_or_default();
     sockets.lines().filter(|line| line.contains(":142D ")).count()
-}
-
-/// A figure of a process as `/proc/PID/status` has it, in kB.
-pub fn status_kilobytes(slave: &Process, field: &str) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", slave.pid()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
-    Ok(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse()?)
 }

@@ -11,7 +11,6 @@ use synexec_tests::process::Process;
 use synexec_tests::programs;
 
 use crate::copies::copy_to_all;
-use crate::guests::status_kilobytes;
 use crate::one_host::OneHost;
 use crate::results::{Line, Results, median};
 
@@ -82,7 +81,7 @@ fn fetch(host: &OneHost, source: &Path) -> Result<Fetch> {
     let since = Instant::now();
     let mut memory = 0;
     // There is no such figure any more when the process is gone.
-    while let Ok(peak) = status_kilobytes(&master, "VmHWM") {
+    while let Ok(peak) = master.status_kilobytes("VmHWM") {
         memory = peak;
         thread::sleep(PAUSE);
     }

@@ -7,7 +7,6 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use synexec_tests::process::Process;
 
-use crate::guests::status_kilobytes;
 use crate::one_host::OneHost;
 use crate::results::{Line, Results, median};
 use crate::stamp;
@@ -80,7 +79,7 @@ fn memory(host: &OneHost, results: &mut Results) -> Result<()> {
     host.wait_until_listening()?;
     let master = host.master(&conf, "-v")?;
     master.wait_for_count("exited 0 after", host.slaves.len() - 1)?;
-    let peak = |process: &Process| status_kilobytes(process, "VmHWM");
+    let peak = |process: &Process| process.status_kilobytes("VmHWM");
     let of_master = peak(&master)?;
     let of_slaves = host.slaves.iter().map(peak).collect::<Result<Vec<_>>>()?;
     master.wait()?;

@@ -32,20 +32,14 @@ fn a_large_conf_arrives_whole_and_memory_stays_small() -> Result<()> {
     let expected = expected.split(" /").next().context("a sum")?.to_owned();
     let master = fleet.master(2, &conf, &[])?;
     master.wait_for("accepted the conf")?;
-    ensure!(peak_memory_kb(&master)? < MEMORY_LIMIT_KB, "master: {} kB", peak_memory_kb(&master)?);
+    ensure!(master.status_kilobytes("VmHWM")? < MEMORY_LIMIT_KB, "master: {} kB", master.status_kilobytes("VmHWM")?);
     let finished = master.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
     for (guest, slave) in slaves.iter().enumerate() {
         ensure!(fleet.output(guest)?.starts_with(&expected), "{} is not {expected}", fleet.output(guest)?);
-        ensure!(peak_memory_kb(slave)? < MEMORY_LIMIT_KB, "slave: {} kB", peak_memory_kb(slave)?);
+        ensure!(slave.status_kilobytes("VmHWM")? < MEMORY_LIMIT_KB, "slave: {} kB", slave.status_kilobytes("VmHWM")?);
     }
     Ok(())
-}
-
-fn peak_memory_kb(process: &Process) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 fn a_declined_conf_is_told_with_name_and_reason() -> Result<()> {

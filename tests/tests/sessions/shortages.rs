@@ -148,13 +148,6 @@ fn a_slave_without_memory() -> Result<()> {
     let fleet = Fleet::new(2)?;
     // One that listens would have the stack of the thread that did so for another one.
     let slave = fleet.slave(0, &["-m", &fleet.control.address().to_string()])?;
-    let short = || Ok(format!("--as={}:", address_space(&slave)? + MEMORY_LEFT));
+    let short = || Ok(format!("--as={}:", slave.status_kilobytes("VmSize")? * 1024 + MEMORY_LEFT));
     declines_and_serves(&fleet, &slave, short, "--as=unlimited:", EAGAIN)
-}
-
-/// How much of the address space a process has taken, in bytes.
-fn address_space(process: &Process) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.pid()))?;
-    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB"));
-    Ok(size.context("no VmSize")?.parse::<u64>()? * 1024)
 }
