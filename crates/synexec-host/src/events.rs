@@ -44,13 +44,12 @@ impl<E> Events<E> {
     /// # Errors
     /// [`ThreadsGone`].
     pub fn next(&mut self, deadline: Option<MonotonicInstant>) -> Result<Option<E>, ThreadsGone> {
-        let left = deadline.map(|deadline| deadline.since(monotonic_now()));
-        let is_overdue = deadline.is_some_and(|deadline| monotonic_now().since(deadline) > OVERDUE);
-        let is_due = is_overdue && self.taken_overdue >= self.most;
-        let event = match left {
+        let now = monotonic_now();
+        let is_overdue = deadline.is_some_and(|deadline| now.since(deadline) > OVERDUE);
+        let event = match deadline {
             None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(_) if is_due => Err(RecvTimeoutError::Timeout),
-            Some(left) => self.receiver.recv_timeout(left),
+            Some(_) if is_overdue && self.taken_overdue >= self.most => Err(RecvTimeoutError::Timeout),
+            Some(deadline) => self.receiver.recv_timeout(deadline.since(now)),
         };
         self.taken_overdue = if is_overdue && event.is_ok() { self.taken_overdue + 1 } else { 0 };
         match event {

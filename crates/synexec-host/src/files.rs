@@ -59,11 +59,21 @@ fn is_plain(metadata: &Metadata, tasks: Option<&Identity>) -> bool {
     metadata.is_file() && is_ours(metadata, tasks) && metadata.nlink() <= 1
 }
 
-/// Gives a file to the user that tasks run as, where that is another.
+/// A new file to append to, of a name that only this program uses, for the user that tasks run as. What a dead process has
+/// left there goes.
 ///
 /// # Errors
-/// [`FileError::Io`].
-pub fn give(file: &File, path: &Path, tasks: Option<&Identity>) -> Result<(), FileError> {
+/// [`FileError`].
+pub fn create_anew(path: &Path, mode: u32, tasks: Option<&Identity>) -> Result<File, FileError> {
+    // Where this fails, creating the file says it better.
+    let _ = fs::remove_file(path);
+    let file = create_exclusive(path, mode)?;
+    give(&file, path, tasks)?;
+    Ok(file)
+}
+
+/// Gives a file to the user that tasks run as, where that is another.
+fn give(file: &File, path: &Path, tasks: Option<&Identity>) -> Result<(), FileError> {
     let Some(tasks) = tasks else { return Ok(()) };
     fchown(file, Some(tasks.uid().as_raw()), Some(tasks.gid().as_raw())).map_err(|why| io_error(path, why))
 }

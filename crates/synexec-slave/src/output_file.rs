@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use synexec_host::files::{self, FileError};
@@ -36,10 +36,7 @@ impl OutputFile {
         files::check_own(&path, tasks)?;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let held = path.with_file_name(format!("{HELD_PREFIX}{}.{number}", std::process::id()));
-        // One of that name can only be a dead process's. Where this fails, creating the file says it better.
-        let _ = fs::remove_file(&held);
-        let file = files::create_exclusive(&held, 0o600)?;
-        files::give(&file, &held, tasks)?;
+        let file = files::create_anew(&held, 0o600, tasks)?;
         Ok(Self { held: Some(held), path, file })
     }
 
@@ -56,28 +53,21 @@ impl OutputFile {
     /// # Errors
     /// That of the system calls.
     pub fn begin(mut self) -> io::Result<WrittenOutput> {
-        if let Some(held) = self.held.take() {
-            put_in_place(&held, &self.path)?;
+        if let Some(held) = &self.held {
+            fs::rename(held, &self.path)?;
         }
+        self.held = None;
         // Opened anew to be read, by the descriptor, since the name may come to mean another file.
         let file = File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
         Ok(WrittenOutput::new(std::mem::take(&mut self.path), file))
     }
 }
 
-fn put_in_place(held: &Path, path: &Path) -> io::Result<()> {
-    fs::rename(held, path).inspect_err(|_| remove(held))
-}
-
-fn remove(path: &Path) {
-    // Where this fails, a file stays.
-    let _ = fs::remove_file(path);
-}
-
 impl Drop for OutputFile {
     fn drop(&mut self) {
         if let Some(held) = &self.held {
-            remove(held);
+            // Where this fails, a file stays.
+            let _ = fs::remove_file(held);
         }
     }
 }
@@ -86,6 +76,7 @@ impl Drop for OutputFile {
 mod tests {
     use std::io::Write;
     use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
 
     use super::*;
 

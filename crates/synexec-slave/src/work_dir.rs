@@ -128,10 +128,7 @@ impl WorkDir {
     /// [`FileError`].
     pub fn create_payload(&self, executable: bool) -> Result<Payload, FileError> {
         let path = self.payload_path();
-        // Where this fails, creating the file says it better.
-        let _ = std::fs::remove_file(&path);
-        let file = files::create_exclusive(&path, if executable { 0o700 } else { 0o600 })?;
-        files::give(&file, &path, self.tasks.as_ref())?;
+        let file = files::create_anew(&path, if executable { 0o700 } else { 0o600 }, self.tasks.as_ref())?;
         Ok(Payload { path: PayloadPath(path), file })
     }
 }

@@ -16,7 +16,7 @@ const ENTERED_BY: Duration = Duration::from_secs(60);
 
 /// A group within the one that this process was in. It has no controllers and no limits, so that nothing runs otherwise in
 /// it than it would outside.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct ControlGroup(PathBuf);
 
 impl ControlGroup {

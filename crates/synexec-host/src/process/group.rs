@@ -21,12 +21,4 @@ impl ProcessGroup {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// Whether nobody of the group is left but zombies, which can do nothing any more and are their parent's to reap.
-    #[cfg(test)]
-    pub fn is_empty(self) -> bool {
-        let is_living_member = |stat: super::stat::Stat| stat.group == self.0 && stat.is_alive();
-        killpg(self.0, None) == Err(Errno::ESRCH)
-            || super::stat::Stat::of_all().is_some_and(|mut all| !all.any(is_living_member))
-    }
 }
