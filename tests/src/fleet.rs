@@ -59,6 +59,17 @@ impl Fleet {
         slave_on(&self.guests[guest], &format!("vm{guest}"), options)
     }
 
+    /// Starts a slave on a guest, which hears a master's first probe.
+    ///
+    /// # Errors
+    ///
+    /// Where no process can be made, or it never listens.
+    pub fn listening_slave(&self, guest: usize, options: &[&str]) -> Result<Process> {
+        let slave = self.slave(guest, options)?;
+        slave.wait_for("listening for probes")?;
+        Ok(slave)
+    }
+
     /// Starts a slave on a guest through another program, which executes the words after its own in its place.
     ///
     /// # Errors
@@ -71,13 +82,16 @@ impl Fleet {
         Process::spawn(as_slave(&mut command, host, &format!("vm{guest}"), options))
     }
 
-    /// Starts a slave on every guest.
+    /// Starts a slave on every guest; all hear a master's first probe.
     ///
     /// # Errors
     ///
-    /// Where no process can be made.
+    /// Where no process can be made, or one never listens.
     pub fn slaves(&self, options: &[&str]) -> Result<Vec<Process>> {
-        (0..self.guests.len()).map(|guest| self.slave(guest, options)).collect()
+        let slaves: Result<Vec<_>> = (0..self.guests.len()).map(|guest| self.slave(guest, options)).collect();
+        let slaves = slaves?;
+        slaves.iter().try_for_each(|slave| slave.wait_for("listening for probes").map(drop))?;
+        Ok(slaves)
     }
 
     /// Starts a master on the control domain.

@@ -16,7 +16,7 @@ const NOT_AMONG: &str = "it is not among the addresses of --allow";
 fn a_slave_answers_only_masters_that_it_allows() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let conf = fleet.conf("/bin/echo ran\n")?;
-    let slave = fleet.slave(0, &["--allow", "10.78.0.0/16", "--allow", "10.77.0.9"])?;
+    let slave = fleet.listening_slave(0, &["--allow", "10.78.0.0/16", "--allow", "10.77.0.9"])?;
     let unheard = fleet.master(1, &conf, &["--wait", "3"])?.wait()?;
     ensure!(unheard.code() == Some(3) && !fleet.has_run(0), "{unheard:?}");
     let said = slave.output_so_far();
@@ -47,7 +47,7 @@ fn a_master_takes_only_slaves_that_it_allows() -> Result<()> {
     let _slaves = fleet.slaves(&[])?;
     let conf = fleet.conf("/bin/echo ran\n")?;
     let guest = fleet.guests[1].address().to_string();
-    let finished = fleet.master(2, &conf, &["--allow", &guest, "--wait", "3"])?.wait()?;
+    let finished = fleet.master(2, &conf, &["--allow", &guest, "--wait", "5"])?.wait()?;
     ensure!(finished.code() == Some(3), "{finished:?}");
     ensure!(finished.stderr.contains("vm1 (10.77.0.3) joined: 1 of 2"), "{finished:?}");
     let closed = format!("connections from 10.77.0.2 are closed: {NOT_AMONG}");

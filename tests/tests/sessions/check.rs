@@ -22,8 +22,7 @@ fn check(fleet: &Fleet, conf: &str) -> Result<Finished> {
 
 fn it_shows_what_would_run_and_sends_nothing() -> Result<()> {
     let fleet = Fleet::new(1)?;
-    let slave = fleet.slave(0, &[])?;
-    slave.wait_for("listening for probes")?;
+    let slave = fleet.listening_slave(0, &[])?;
     let before = slave.output_so_far();
     // Where it listened, it would fail.
     let _taken = fleet

@@ -65,8 +65,7 @@ fn what_fails_early_fails_in_the_foreground() -> Result<()> {
     let busy = fleet.master(1, &conf, &["-d"])?.wait()?;
     ensure!(busy.code() == Some(7) && busy.stdout.is_empty(), "{busy:?}");
 
-    let first = fleet.slave(0, &[])?;
-    first.wait_for("listening for probes")?;
+    let first = fleet.listening_slave(0, &[])?;
     let second = fleet.slave(0, &["-d"])?.wait()?;
     ensure!(second.code() == Some(2) && second.stderr.contains("--work-dir"), "{second:?}");
     first.signal(Signal::SIGTERM)?;

@@ -168,8 +168,7 @@ fn without_a_key_both_say_what_that_means() -> Result<()> {
         ensure!(said.matches(WARNING).count() == warnings, "{said}");
         ensure!(warnings == 0 || said.contains("any master that reaches this host can run any program here as root"));
     }
-    let slave = fleet.slave(0, &["-i", "lo"])?;
-    slave.wait_for("listening for probes")?;
+    let slave = fleet.listening_slave(0, &["-i", "lo"])?;
     let alone = fleet.master(1, &conf, &["-i", "lo", "--wait", "1"])?.wait()?;
     ensure!(!alone.stderr.contains(WARNING) && !slave.output_so_far().contains(WARNING), "{alone:?}");
     Ok(())

@@ -135,8 +135,7 @@ fn is_told_where_it_is(fleet: &Fleet, finished: &Finished, round: &Round) -> Res
 
 fn a_directory_that_cannot_be_made_is_told_first() -> Result<()> {
     let fleet = Fleet::new(1)?;
-    let slave = fleet.slave(0, &[])?;
-    slave.wait_for("listening for probes")?;
+    let slave = fleet.listening_slave(0, &[])?;
     let before = slave.output_so_far();
     let conf = fleet.conf("/bin/echo ran\n")?;
     for directory in ["/proc/none/out", "job.conf", "job.conf/out"] {

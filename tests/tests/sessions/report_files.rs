@@ -52,8 +52,7 @@ fn a_page_is_one_file_that_no_name_breaks() -> Result<()> {
 
 fn one_that_cannot_be_written_is_told_first() -> Result<()> {
     let fleet = Fleet::new(1)?;
-    let slave = fleet.slave(0, &[])?;
-    slave.wait_for("listening for probes")?;
+    let slave = fleet.listening_slave(0, &[])?;
     let before = slave.output_so_far();
     let conf = fleet.conf("/bin/echo ran\n")?;
     fs::write(report::file(&fleet.control), "old")?;

@@ -103,8 +103,8 @@ fn of_too_few_slaves() -> Result<()> {
     let finished = fleet.master(2, &conf, &["--wait", "1"])?.wait()?;
     let report = checked(&fleet, &finished, "not_enough_slaves")?;
     ensure!(report["rounds"][0]["slaves"].as_array().is_some_and(Vec::is_empty), "{report:#}");
-    let _slave = fleet.slave(0, &[])?;
-    let finished = fleet.master(2, &conf, &["--wait", "2"])?.wait()?;
+    let _slave = fleet.listening_slave(0, &[])?;
+    let finished = fleet.master(2, &conf, &["--wait", "5"])?.wait()?;
     let report = checked(&fleet, &finished, "not_enough_slaves")?;
     ensure!(slave(&report, "vm0")?["outcome"]["kind"] == "cancelled", "{report:#}");
     Ok(())

@@ -43,7 +43,7 @@ fn do_not_meet(fleet: &Fleet, dials: &[&str], (slaves, masters, slave_says, mast
     let guest = &fleet.guests[0];
     let slave = Process::spawn(guest.command(programs::slave()).args(["--work-dir", "."]).args(&slaves).args(dials))?;
     let mut master = fleet.control.command(programs::master());
-    let master = Process::spawn(master.args(&masters).args(["--wait", "3", "1"]).arg(&conf))?;
+    let master = Process::spawn(master.args(&masters).args(["--wait", "5", "1"]).arg(&conf))?;
     slave.wait_for(slave_says)?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(3) && !fleet.has_run(0), "{finished:?}");
@@ -89,8 +89,7 @@ fn probe(fleet: &Fleet, datagram: &[u8]) -> Result<()> {
 fn a_plain_probe_makes_nobody_dial() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let key = key_file(&fleet, "key", "a secret of some length")?;
-    let slave = fleet.slave(0, &["-k", &key])?;
-    slave.wait_for("listening for probes")?;
+    let slave = fleet.listening_slave(0, &["-k", &key])?;
     let port = fleet.control.enter(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)))?;
     port.set_nonblocking(true)?;
     let plain = frame(0, Command::Probe, &[])?;
@@ -112,8 +111,7 @@ fn a_repeated_probe_is_not_answered() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let key = key_file(&fleet, "key", "a secret of some length")?;
     let wire = fleet.control.capture()?;
-    let slave = fleet.slave(0, &["-k", &key])?;
-    slave.wait_for("listening for probes")?;
+    let slave = fleet.listening_slave(0, &["-k", &key])?;
     let finished = fleet.master(1, &fleet.conf("/bin/true\n")?, &["-k", &key])?.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
     slave.wait_for_count("listening for probes", 2)?;

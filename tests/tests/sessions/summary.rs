@@ -120,8 +120,8 @@ fn a_quiet_master_says_nothing_but_its_results() -> Result<()> {
 
 fn those_that_were_expected_are_named() -> Result<()> {
     let fleet = Fleet::new(4)?;
-    let _slaves = [fleet.slave(1, &[])?, fleet.slave(3, &[])?];
-    let expected = ["--wait", "2", "--expect", "vm[0-2]", "--expect", "db1,vm3"];
+    let _slaves = [fleet.listening_slave(1, &[])?, fleet.listening_slave(3, &[])?];
+    let expected = ["--wait", "5", "--expect", "vm[0-2]", "--expect", "db1,vm3"];
     let finished = run(&fleet, "/bin/true\n", &expected, None)?;
     ensure!(finished.code() == Some(3), "{finished:?}");
     ensure!(finished.stderr.contains("expected and not here: db1,vm[0,2]"), "{finished:?}");

@@ -189,9 +189,9 @@ fn colours_are_used_unless_they_are_unwanted() -> Result<()> {
 
 fn those_who_are_missing_are_named_at_the_end() -> Result<()> {
     let fleet = Fleet::new(2)?;
-    let _slave = fleet.slave(0, &[])?;
+    let _slave = fleet.listening_slave(0, &[])?;
     fleet.conf("/bin/true\n")?;
-    let (finished, lines) = Terminal::new(&fleet, &["--wait", "1", "--expect", "vm[0-1]"], "")?.wait()?;
+    let (finished, lines) = Terminal::new(&fleet, &["--wait", "5", "--expect", "vm[0-1]"], "")?.wait()?;
     ensure!(finished.code() == Some(3), "{finished:?}");
     ensure!(lines.iter().any(|line| line == "expected and not here: vm1"), "{lines:#?}");
     ensure!(!lines.iter().any(|line| line.contains("joined 1/2")), "{lines:#?}");
