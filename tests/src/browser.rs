@@ -64,7 +64,9 @@ impl Browser {
             return Err(Missing("Chromium and its driver (Debian: chromium chromium-driver) are not installed").into());
         }
         let profile = tempfile::tempdir()?;
-        let driver = Process::spawn(Command::new(DRIVER).arg("--port=0").env("HOME", profile.path()))?;
+        let mut driver = Command::new(DRIVER);
+        driver.arg("--port=0").env("HOME", profile.path()).env("TMPDIR", profile.path());
+        let driver = Process::spawn(driver)?;
         driver.wait_for(STARTED)?;
         let port = eventually("the driver's port", || port(&driver.output_so_far()))?;
         let runtime = Builder::new_current_thread().enable_all().build()?;

@@ -116,6 +116,20 @@ impl Fleet {
         Ok(finished)
     }
 
+    /// A session of all guests in which so many decline the conf. Whoever takes over a second more than the first to say
+    /// so has no say, as on a busy machine; then there is another session.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none.
+    pub fn session_declined_by(&self, count: usize, conf: &Path, options: &[&str]) -> Result<Finished> {
+        let session = || -> Result<Option<Finished>> {
+            let finished = self.master(self.guests.len(), conf, options)?.wait()?;
+            Ok((rows(&finished, "declined:").len() == count).then_some(finished))
+        };
+        eventually(&format!("{count} to decline"), || session().transpose())?
+    }
+
     /// What the task on a guest has written.
     ///
     /// # Errors

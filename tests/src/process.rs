@@ -22,7 +22,7 @@ use self::output::{Output, Stream, lock};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long the end of the output is waited for once the process is gone: something it left behind may hold on to it.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(10);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 

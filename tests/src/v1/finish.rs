@@ -66,6 +66,17 @@ impl Finish {
         ensure!(self.finished <= latest, "{self:?}: ended after it was reported, at {latest:?}");
         Ok(())
     }
+
+    /// The command was over no earlier than this.
+    ///
+    /// # Errors
+    ///
+    /// When it was.
+    pub fn check_over_after(&self, time: SystemTime) -> Result<()> {
+        let earliest = time.duration_since(SystemTime::UNIX_EPOCH)?.saturating_sub(SLACK);
+        ensure!(self.finished >= earliest, "{self:?}: ended before it was to, at {earliest:?}");
+        Ok(())
+    }
 }
 
 fn instant(pair: &[u8]) -> Result<Duration> {

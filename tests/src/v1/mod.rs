@@ -17,7 +17,7 @@ pub use finish::Finish;
 pub use hex::{hex, unhex};
 pub use master::{Decoy, Master};
 pub use message::{Command, HEADER, VERSION, frame, header};
-pub use ours::{OurMaster, OurSlave, fresh_session, mode, row};
+pub use ours::{OurMaster, OurSlave, UNTIL_GO, fresh_session, mode, row};
 pub use peer::Peer;
 pub use replay::{play_master, play_slave};
 pub use slave::Slave;

@@ -6,14 +6,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::{Master, Slave};
+use super::{Master, Peer, Slave};
 use crate::process::{Finished, Process};
 use crate::programs;
+
+/// The conf of a task that runs until [`OurSlave::let_go`].
+pub const UNTIL_GO: &[u8] =
+    b"/bin/sh :CONF:\ncd \"${0%/*}\"; until [ -e go ] || [ ! -d \"$PWD\" ]; do sleep 0.05; done\n";
 
 /// A session id that no other test of this machine is likely to use.
 pub fn fresh_session() -> u32 {
@@ -86,6 +91,17 @@ impl OurSlave {
             output.escape_ascii()
         );
         Ok(())
+    }
+
+    /// Lets a task that is [`UNTIL_GO`] come to its end, which it does not before.
+    ///
+    /// # Errors
+    ///
+    /// When that is not what the slave reports.
+    pub fn let_go(&self, peer: &mut Peer) -> Result<()> {
+        let before = SystemTime::now();
+        fs::write(self.work_dir().join("go"), "")?;
+        peer.expect_finish()?.check_over_after(before)
     }
 
     fn start(session: u32, how: &[&str]) -> Result<Self> {

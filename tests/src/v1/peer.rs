@@ -187,6 +187,22 @@ impl Peer {
         }
     }
 
+    /// Answers probes as an original slave does, until the other end closes and says nothing more.
+    ///
+    /// # Errors
+    ///
+    /// When anything else comes, or the connection stays open.
+    pub fn answer_until_closed(&mut self) -> Result<()> {
+        let probe = frame(self.session, Command::Probe, &[])?;
+        loop {
+            match self.read(HEADER)? {
+                (bytes, Short::Closed) if bytes.is_empty() => return Ok(()),
+                (bytes, Short::No) if bytes == probe => self.send(Command::Reply, &[])?,
+                (bytes, short) => bail!("expected that the connection closes\nreceived: {}, {short:?}", hex(&bytes)),
+            }
+        }
+    }
+
     /// Keeps the connection open and adds a byte every `step` until the other end has had enough.
     ///
     /// # Errors

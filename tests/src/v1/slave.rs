@@ -1,5 +1,6 @@
 //! The scripted slave.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd as _;
 
@@ -75,7 +76,12 @@ impl Slave {
     /// When none comes, or another datagram.
     pub fn await_invitation(&self) -> Result<()> {
         let mut buffer = [0; DATAGRAM];
-        let length = self.ear.recv(&mut buffer).context("no UDP probe came")?;
+        let length = loop {
+            match self.ear.recv(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                received => break received.context("no UDP probe came")?,
+            }
+        };
         let expected = frame(self.session, Command::Probe, &[])?;
         if buffer[..length] != expected {
             bail!("expected a UDP probe\nexpected: {}\nreceived: {}", hex(&expected), hex(&buffer[..length]));

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use synexec_tests::process::eventually;
 
-use crate::cell::{Fault, Outcome, Phase};
+use crate::cell::{Cell, Fault, Outcome, Phase};
 use crate::phase::widen;
 use crate::scene::{SLAVES, SPARE, Scene};
 
@@ -20,24 +20,28 @@ const LOST_PERCENT: u8 = 20;
 const EACH_WAY: Duration = Duration::from_millis(200);
 const STEP_SECONDS: i64 = 3600;
 
-/// Has the fault come, and after it what the session needs to get to its end. Returns when it came.
-pub fn strike(scene: &mut Scene) -> Result<Instant> {
-    ensure!(scene.cell.phase != Phase::Told || scene.output(0).is_empty(), "the instant came before the fault");
+/// A session in whose phase the fault has come, at that time, and after it what the session needs to get to its end.
+/// None where the phase was over before.
+pub fn strike(cell: Cell) -> Result<Option<(Scene, Instant)>> {
+    let mut scene = Scene::set(cell)?;
     let at = Instant::now();
-    come(scene)?;
-    match scene.cell.phase {
-        Phase::Joining => complete(scene)?,
-        Phase::Told | Phase::Running => give_cues(scene)?,
+    come(&scene)?;
+    if cell.phase == Phase::Told && !scene.output(0).is_empty() {
+        return Ok(None);
+    }
+    match cell.phase {
+        Phase::Joining => complete(&mut scene)?,
+        Phase::Told | Phase::Running => give_cues(&scene)?,
         _ => {}
     }
-    if scene.cell.fault == Fault::SlavePaused {
+    if cell.fault == Fault::SlavePaused {
         // The pause is the fault; there is nothing else to wait for.
         thread::sleep(PAUSE.saturating_sub(at.elapsed()));
         scene.fleet.guests[0].resume()?;
-    } else if scene.cell.phase == Phase::Unreported && scene.cell.fault != Fault::SlaveCutOff {
+    } else if cell.phase == Phase::Unreported && cell.fault != Fault::SlaveCutOff {
         scene.fleet.guests[0].restore()?;
     }
-    Ok(at)
+    Ok(Some((scene, at)))
 }
 
 fn come(scene: &Scene) -> Result<()> {

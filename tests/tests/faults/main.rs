@@ -11,6 +11,7 @@ mod table;
 use std::process::ExitCode;
 
 use synexec_tests::lab::harness::{self, Case};
+use synexec_tests::process::eventually;
 
 use cell::Cell;
 
@@ -24,8 +25,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cell: Cell) -> anyhow::Result<()> {
-    let mut scene = scene::Scene::set(cell)?;
-    let struck = fault::strike(&mut scene)?;
+    let strike = || fault::strike(cell).transpose();
+    let (mut scene, struck) = eventually("a fault that comes in its phase", strike)??;
     check::end(&mut scene, struck)?;
     fault::repair(&mut scene)?;
     scene.serves_the_next_session()

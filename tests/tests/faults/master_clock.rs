@@ -9,8 +9,8 @@ use synexec_tests::{lab::harness::Case, programs};
 
 const HOUR_SECONDS: i64 = 3600;
 
-/// Far more than a start that a second too many or too few went into could have.
-const PUNCTUAL_SECONDS: f64 = 0.5;
+/// Far less than a start by the wall clock would be early or late.
+const PUNCTUAL_SECONDS: f64 = 10.0;
 
 const TASK: &str = "/bin/sh :CONF:\necho ran\nuntil [ -e go ]; do [ -d \"$PWD\" ] || exit 8; sleep 0.05; done\n";
 
@@ -23,7 +23,7 @@ fn session() -> Result<()> {
     let _slaves = fleet.slaves(&[])?;
     let clock = WallClock::new(fleet.control.dir())?;
     let mut command = fleet.control.command("env");
-    command.args(clock.wrapper()).arg(programs::master()).args(["-v", "--lead", "3000", "--lost-after", "4"]);
+    command.args(clock.wrapper()).arg(programs::master()).args(["-v", "--lead", "3000", "--lost-after", "10"]);
     let master =
         Process::spawn(command.arg("--json").arg(report::file(&fleet.control)).arg("2").arg(fleet.conf(TASK)?))?;
     master.wait_for_count(") is ready to start", 2)?;

@@ -24,7 +24,7 @@ const MUCH: usize = 2 << 20;
 const NARROW: &str = "2mbit";
 
 /// What takes as long, until the way gets [`WIDE`], where much of it is lost or late then.
-const LESS: usize = 256 << 10;
+const LESS: usize = 512 << 10;
 const NARROWER: &str = "512kbit";
 const WIDE: &str = "1gbit";
 
@@ -46,6 +46,7 @@ pub fn reach(cell: Cell) -> Result<Scene> {
     for guest in 1..here {
         slaves.push(Some(fleet.slave(guest, Scene::options(cell))?));
     }
+    slaves.iter().flatten().try_for_each(|slave| slave.wait_for("listening for probes").map(drop))?;
     slaves.resize_with(fleet.guests.len(), || None);
     narrow(&fleet, cell)?;
     let master = start_master(&fleet, cell)?;

@@ -175,7 +175,8 @@ fn a_dropped_lab_is_gone() -> Result<()> {
     ensure!(namespaces.len() == 3 && namespaces == held(&namespaces), "not held: {namespaces:?}");
 
     drop((lab, hosts));
-    ensure!(held(&namespaces).is_empty(), "held after the drop: {:?}", held(&namespaces));
+    // A child that another test has just forked holds them until it executes its program.
+    eventually("nobody to hold them", || held(&namespaces).is_empty().then_some(()))?;
     ensure!(!directory.exists(), "{} was left", directory.display());
     Ok(())
 }

@@ -5,6 +5,8 @@ use synexec_tests::fleet::{Fleet, row};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::Process;
 
+use crate::starting::write_program;
+
 pub const TESTS: &[(&str, Test)] = &[
     ("confs::a_large_conf_arrives_whole_and_memory_stays_small", a_large_conf_arrives_whole_and_memory_stays_small),
     ("confs::a_declined_conf_is_told_with_name_and_reason", a_declined_conf_is_told_with_name_and_reason),
@@ -20,10 +22,16 @@ const LARGE: usize = 96 << 20;
 /// Far below the size of the conf, and far above what the programs need.
 const MEMORY_LIMIT_KB: u64 = 24 << 10;
 
+/// Ends when the master was looked at.
+const SUM: &str = "#!/bin/sh\ncksum \"$1\"\nuntil [ -e go ] || [ ! -d \"$PWD\" ]; do sleep 0.05; done\n";
+
 fn a_large_conf_arrives_whole_and_memory_stays_small() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let slaves = fleet.slaves(&[])?;
-    let first_line = b"/usr/bin/cksum :CONF:\n";
+    for guest in &fleet.guests {
+        write_program(&guest.dir().join("sum"), SUM, 0o755)?;
+    }
+    let first_line = b"./sum :CONF:\n";
     let payload: Vec<u8> = (0..LARGE).map(|n| u8::try_from(n * n % 251).unwrap_or(0)).collect();
     let conf = fleet.conf([&first_line[..], &payload].concat())?;
     let payload_file = fleet.control.dir().join("payload");
@@ -33,6 +41,7 @@ fn a_large_conf_arrives_whole_and_memory_stays_small() -> Result<()> {
     let master = fleet.master(2, &conf, &[])?;
     master.wait_for("accepted the conf")?;
     ensure!(master.status_kilobytes("VmHWM")? < MEMORY_LIMIT_KB, "master: {} kB", master.status_kilobytes("VmHWM")?);
+    fleet.guests.iter().try_for_each(|guest| std::fs::write(guest.dir().join("go"), ""))?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
     for (guest, slave) in slaves.iter().enumerate() {
@@ -48,7 +57,7 @@ fn a_declined_conf_is_told_with_name_and_reason() -> Result<()> {
     let program = fleet.guests[0].dir().join("only-on-vm0");
     std::fs::copy("/bin/echo", &program)?;
     // All guests see the same files, so the others are made to differ by what only vm0 has: a relative path.
-    let finished = fleet.master(3, &fleet.conf("./only-on-vm0 ran\n")?, &[])?.wait()?;
+    let finished = fleet.session_declined_by(2, &fleet.conf("./only-on-vm0 ran\n")?, &[])?;
     ensure!(finished.code() == Some(4), "{finished:?}");
     for name in ["vm1", "vm2"] {
         let row = row(&finished, name)?;

@@ -72,7 +72,7 @@ fn a_stubborn_task_has_timed_out_too() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let slave = fleet.slave(0, &[])?;
     let conf = "/bin/sh :CONF:\ntrap '' TERM; while [ -d \"$PWD\" ]; do sleep 0.05; done\n";
-    let finished = fleet.master(1, &fleet.conf(conf)?, &["--timeout", "1", "--rounds", "2"])?.wait()?;
+    let finished = fleet.master(1, &fleet.conf(conf)?, &["--timeout", "3", "--rounds", "2"])?.wait()?;
     ensure!(finished.code() == Some(1), "{finished:?}");
     slave.wait_for_count("task ended: killed by signal 9", 2)?;
     let report = checked(&fleet, &finished, "task_failed")?;

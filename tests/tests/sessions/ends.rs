@@ -164,7 +164,9 @@ fn the_master_waits_for_the_whole_process_group() -> Result<()> {
     master.signal(Signal::SIGINT)?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(130) && row(&finished, "vm0")?.contains("killed by signal 15"), "{finished:?}");
-    ensure!(slave.output_so_far().contains("killing it"), "the master did not wait: {}", slave.output_so_far());
+    slave.wait_for("session over")?;
+    let said = slave.output_so_far();
+    ensure!(said.find("killing it").is_some_and(|killing| said[killing..].contains("session over")), "{said}");
     eventually("the end of the killed", || (!is_alive(stubborn)).then_some(()))?;
     Ok(())
 }

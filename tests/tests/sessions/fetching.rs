@@ -18,7 +18,8 @@ pub const TESTS: &[(&str, Test)] = &[
 
 /// Has so much written that it takes seconds to come, by a wire as narrow as [`NARROW`]; little on one guest.
 const MUCH: &str = "/bin/sh :CONF:\nif [ $SYNEXEC_NAME = vm1 ]; then echo little; else head -c 8388608 /dev/zero; fi\n";
-const NARROW: &str = "20mbit";
+const NARROW: &str = "8mbit";
+const WIDE: &str = "1gbit";
 
 /// A session of two in which the large output is under way, and the small one has come.
 fn fetch(fleet: &Fleet, options: &[&str]) -> Result<(Vec<Process>, Process)> {
@@ -55,6 +56,7 @@ fn a_slave_that_falls_silent() -> Result<()> {
     slaves[0].signal(Signal::SIGSTOP)?;
     master.wait_for("vm0 (10.77.0.2) is late")?;
     slaves[0].signal(Signal::SIGCONT)?;
+    fleet.control.limit_rate(WIDE)?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
     ensure!(only_round(&fleet.control)?.slave("vm0")?.all["output"]["bytes"] == 8 << 20, "{finished:?}");

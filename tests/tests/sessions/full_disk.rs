@@ -36,7 +36,7 @@ const SMALL_DISK: [&str; 8] = [
 /// A session of three slaves that has so little room, with the third's output coming last.
 fn run_on_small_disk(fleet: &Fleet, options: &[&str]) -> Result<Finished> {
     let _slaves = fleet.slaves(&[])?;
-    fleet.control.limit_rate("40mbit")?;
+    fleet.control.limit_rate("4mbit")?;
     fs::create_dir_all(fleet.control.dir().join("in"))?;
     let mut command = fleet.control.command("unshare");
     command.args(SMALL_DISK).arg(programs::master()).args(["-v", "--json"]).arg(report::file(&fleet.control));

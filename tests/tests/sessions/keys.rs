@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use synexec_tests::fleet::{Fleet, rows};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::lab::{Capture, Packet};
-use synexec_tests::process::{Finished, Process};
+use synexec_tests::process::{Finished, Process, eventually};
 use synexec_tests::programs;
 use synexec_tests::report::{self, only_round, rounds};
 
@@ -122,18 +122,25 @@ fn rounds_and_live_outputs_work_as_without() -> Result<()> {
     Ok(())
 }
 
+/// The offset of the first clock, unless this machine was too busy to measure it.
+fn measured_offset(fleet: &Fleet, key: &str) -> Result<Option<f64>> {
+    let finished = fleet.master(2, &fleet.conf("/bin/true\n")?, &["-k", key])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    let round = only_round(&fleet.control)?;
+    let skew = round.skew.context("no skew")?;
+    let clock = round.slave("vm0")?.clock.context("no clock")?;
+    let is_narrow = skew.uncertainty < Duration::from_millis(5) && clock.offset_error < 0.005;
+    Ok(is_narrow.then_some(clock.offset))
+}
+
 fn clocks_are_measured_as_without() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let key = key_file(&fleet, "key", "a secret of some length")?;
     let elsewhen = ["unshare", "--time", "--monotonic", "12345", "--boottime", "12345", "--"];
     let _slaves = [fleet.slave_through(0, &elsewhen, &["-k", &key])?, fleet.slave(1, &["-k", &key])?];
-    let finished = fleet.master(2, &fleet.conf("/bin/true\n")?, &["-k", &key])?.wait()?;
-    ensure!(finished.code() == Some(0), "{finished:?}");
-    let round = only_round(&fleet.control)?;
-    let skew = round.skew.context("no skew")?;
-    ensure!(skew.uncertainty < Duration::from_millis(5), "{round:?}");
-    let clock = round.slave("vm0")?.clock.context("no clock")?;
-    ensure!((clock.offset - 12345.0).abs() < 0.1 && clock.offset_error < 0.005, "{clock:?}");
+    let measure = || measured_offset(&fleet, &key).transpose();
+    let offset = eventually("a session with little uncertainty", measure)??;
+    ensure!((offset - 12345.0).abs() < 0.1, "{offset} s");
     Ok(())
 }
 

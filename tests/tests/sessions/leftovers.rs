@@ -171,7 +171,7 @@ fn of_a_round_while_the_next_is_held() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let slave = fleet.slave(0, &[])?;
     let script = "/bin/sh :CONF:\nsetsid sleep 1000 & echo pids $! pids\n";
-    let master = fleet.master(1, &fleet.conf(script)?, &["--rounds", "2", "--lead", "2000"])?;
+    let master = fleet.master(1, &fleet.conf(script)?, &["--rounds", "2", "--lead", "5000"])?;
     let first = pids(&fleet)?;
     slave.wait_for_count("conf accepted", 2)?;
     ensure!(is_alive(&first[0]), "what the first round left ended before the session");
@@ -271,13 +271,19 @@ fn sessions_leave_no_descriptor_child_or_file() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let slave = fleet.slave(0, &[])?;
     let conf = fleet.conf("/bin/sh :CONF:\nsetsid sleep 1000 & (sleep 1000 &)\n")?;
+    let tasks = format!("/proc/{}/task", slave.pid());
+    let listens = || -> Result<bool> {
+        let threads = fs::read_dir(&tasks)?.flatten().map(|entry| fs::read_to_string(entry.path().join("comm")));
+        let threads: Vec<_> = threads.flatten().collect();
+        Ok(threads.contains(&"listen\n".to_owned()) && !threads.iter().any(|name| name == "link\n" || name == "task\n"))
+    };
     let session = || -> Result<()> {
         ensure!(fleet.master(1, &conf, &[])?.wait()?.code() == Some(0));
-        eventually("the slave to be idle", || slave.children().ok()?.is_empty().then_some(()))
+        eventually("the slave to be idle", || (slave.children().ok()?.is_empty() && listens().ok()?).then_some(()))
     };
     let left = || -> Result<_> {
         let descriptors = fs::read_dir(format!("/proc/{}/fd", slave.pid()))?.count();
-        let threads = fs::read_dir(format!("/proc/{}/task", slave.pid()))?.count();
+        let threads = fs::read_dir(&tasks)?.count();
         let files: BTreeSet<_> =
             fs::read_dir(fleet.guests[0].dir())?.flatten().map(|entry| entry.file_name()).collect();
         Ok((descriptors, threads, files))

@@ -86,9 +86,17 @@ fn the_longest_name_is_one() -> Result<()> {
     Ok(())
 }
 
-/// They are there before the slave, and more come all the time.
+/// One try in three may meet with a busy machine.
 fn a_thousand_silent_connections() -> Result<()> {
     synexec_host::limits::raise_open_files();
+    let took = (0..3).map(|_| joining_among_a_thousand()).collect::<Result<Vec<_>>>()?;
+    let in_time = took.iter().filter(|took| **took <= SOON).count();
+    ensure!(in_time >= 2, "among {SILENT} silent ones it took {took:?} to join");
+    Ok(())
+}
+
+/// They are there before the slave, and more come all the time.
+fn joining_among_a_thousand() -> Result<Duration> {
     let fleet = Fleet::new(2)?;
     let master = fleet.master(1, &fleet.conf("/bin/true\n")?, &[])?;
     master.wait_for("listening on ")?;
@@ -105,9 +113,9 @@ fn a_thousand_silent_connections() -> Result<()> {
         drop(more.join());
         took
     })?;
-    ensure!(took <= SOON, "among {} silent ones it took {took:?} to join", silent.len());
+    drop(silent);
     ensure!(master.wait()?.code() == Some(0));
-    Ok(())
+    Ok(took)
 }
 
 fn time_to_join(fleet: &Fleet, master: &Process) -> Result<Duration> {

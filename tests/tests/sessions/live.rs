@@ -84,11 +84,11 @@ fn each_round_is_followed() -> Result<()> {
 }
 
 /// A master whose stdout goes through a pipe to a shell's commands, with which it dies.
-fn piped_to(fleet: &Fleet, reader: &str, conf: String) -> Result<Process> {
+fn piped_to(fleet: &Fleet, reader: &str, options: &[&str], conf: String) -> Result<Process> {
     let piped = format!("{{ \"$0\" \"$@\"; echo status $? >&2; }} | {{ {reader}; }}");
     let mut command = fleet.control.command("unshare");
     command.args(["--pid", "--fork", "--kill-child", "--", "sh", "-c", &piped]).arg(programs::master());
-    command.arg("--json").arg(report::file(&fleet.control)).args(["--live", "--lost-after", "1", "1"]);
+    command.arg("--json").arg(report::file(&fleet.control)).arg("--live").args(options).arg("1");
     Process::spawn(command.arg(fleet.conf(conf)?))
 }
 
@@ -96,7 +96,7 @@ fn piped_to(fleet: &Fleet, reader: &str, conf: String) -> Result<Process> {
 fn a_reader_that_has_gone_away_hurts_nobody() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let _slave = fleet.slave(0, &[])?;
-    let master = piped_to(&fleet, "head -n 1; echo gone >&2", until_go("seq 20000"))?;
+    let master = piped_to(&fleet, "head -n 1; echo gone >&2", &[], until_go("seq 20000"))?;
     master.wait_for("gone")?;
     let_go(&fleet)?;
     let finished = master.wait()?;
@@ -113,7 +113,8 @@ fn a_reader_that_pauses_holds_up_no_more_than_the_lines() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let slave = fleet.slave(0, &[])?;
     let paused = "until [ -e read ] || [ ! -d \"$PWD\" ]; do sleep 0.05; done; cat";
-    let master = piped_to(&fleet, paused, "/bin/sh :CONF:\nseq 100000\nsleep 2\n".to_owned())?;
+    let conf = "/bin/sh :CONF:\nseq 100000\nsleep 8\n".to_owned();
+    let master = piped_to(&fleet, paused, &["--lost-after", "4"], conf)?;
     slave.wait_for("task ended")?;
     master.wait_for("fetching the outputs")?;
     fs::write(fleet.control.dir().join("read"), "")?;

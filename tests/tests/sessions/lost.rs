@@ -175,11 +175,11 @@ fn a_slave_stopped_while_executing() -> Result<()> {
 fn a_master_stopped_while_executing_blames_nobody() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let _slaves = fleet.slaves(&[])?;
-    let master = fleet.master(2, &fleet.conf(UNTIL_GO)?, &["--lost-after", "1"])?;
+    let master = fleet.master(2, &fleet.conf(UNTIL_GO)?, &["--lost-after", "4"])?;
     master.wait_for("the task starts")?;
     master.signal(Signal::SIGSTOP)?;
     let since = Instant::now();
-    eventually("three times the limit", || (since.elapsed().as_secs() >= 3).then_some(()))?;
+    eventually("twice the limit", || (since.elapsed().as_secs() >= 8).then_some(()))?;
     let_go(&fleet)?;
     master.signal(Signal::SIGCONT)?;
     let finished = master.wait()?;

@@ -97,19 +97,20 @@ fn each_round_has_a_directory() -> Result<()> {
     Ok(())
 }
 
-/// The two outputs take a second to come, so that one is surely under way when its slave is killed.
+/// The two outputs take seconds to come, so that one is surely under way when its slave is killed.
 fn a_slave_killed_while_outputs_are_fetched() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let slaves = fleet.slaves(&[])?;
     let expected: Vec<_> = (1_000_000..=1_986_110).map(|number| format!("{number}\n")).collect();
     let expected = expected.concat();
     ensure!(expected.len() == COUNTED);
-    fleet.control.limit_rate("100mbit")?;
+    fleet.control.limit_rate("20mbit")?;
     let master = fleet.master(2, &fleet.conf(COUNT)?, &["-o", "out"])?;
     let is_vm0s = |name: &std::ffi::OsString| name.to_string_lossy().ends_with("-vm0.out.part");
     let is_under_way = || left_in(&directory(&fleet)).is_ok_and(|left| left.iter().any(is_vm0s)).then_some(());
     eventually("the fetch", is_under_way)?;
     slaves[0].signal(Signal::SIGKILL)?;
+    fleet.control.limit_rate("1gbit")?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(5), "{finished:?}");
     let round = only_round(&fleet.control)?;

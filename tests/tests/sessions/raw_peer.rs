@@ -123,7 +123,11 @@ impl RawPeer {
     fn is_closed(&mut self) -> Result<bool> {
         match self.0.read(&mut [0; 256]) {
             Ok(length) => Ok(length == 0),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(false),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) =>
+            {
+                Ok(false)
+            }
             Err(error) => is_end(error.kind()).map(|()| true),
         }
     }

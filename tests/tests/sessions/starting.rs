@@ -49,15 +49,15 @@ const PLAINLY: &[&str] = &["env"];
 /// The user nobody.
 const NOBODY: u32 = 65534;
 
-/// A session whose start is ordered, and some seconds away.
+/// A session whose start is ordered, and so far away that it is called off in time.
 struct Holding {
     master: Process,
     /// The pids of the tasks, by guest.
     tasks: Vec<String>,
 }
 
-fn hold(fleet: &Fleet, slaves: &[Process], lead: &str) -> Result<Holding> {
-    let master = fleet.master(slaves.len(), &fleet.conf(TASK)?, &["--lead", lead])?;
+fn hold(fleet: &Fleet, slaves: &[Process]) -> Result<Holding> {
+    let master = fleet.master(slaves.len(), &fleet.conf(TASK)?, &["--lead", "30000"])?;
     master.wait_for_count(") is ready to start", slaves.len())?;
     let tasks: Vec<_> = slaves.iter().map(Process::children).collect::<Result<_>>()?;
     ensure!(tasks.iter().all(|tasks| tasks.len() == 1 && is_alive(&tasks[0])), "not one task each: {tasks:?}");
@@ -88,7 +88,7 @@ fn is_clean(slave: &Process, dir: &Path) -> Result<()> {
 
 /// Kills the first of the slaves that hold their tasks, and sees what becomes of the session.
 fn kill_one_that_holds(fleet: &Fleet, slaves: &[Process]) -> Result<()> {
-    let Holding { master, tasks } = hold(fleet, slaves, "3000")?;
+    let Holding { master, tasks } = hold(fleet, slaves)?;
     slaves[0].signal(Signal::SIGKILL)?;
     none_is_left(&tasks)?;
     let finished = master.wait()?;
@@ -125,7 +125,7 @@ fn a_slave_that_takes_back_its_word() -> Result<()> {
     let fleet = Fleet::new(3)?;
     for wrapper in [NO_PTRACE, PLAINLY] {
         let slaves = through(&fleet, wrapper)?;
-        let Holding { master, tasks } = hold(&fleet, &slaves, "5000")?;
+        let Holding { master, tasks } = hold(&fleet, &slaves)?;
         kill(Pid::from_raw(tasks[0].parse()?), Signal::SIGKILL)?;
         let finished = master.wait()?;
         ensure!(finished.code() == Some(4) && !finished.stderr.contains("the task starts"), "{finished:?}");
@@ -190,7 +190,7 @@ fn give_to_nobody(dir: &Path) -> Result<PathBuf> {
     Ok(slave)
 }
 
-fn write_program(path: &Path, content: &str, mode: u32) -> io::Result<()> {
+pub fn write_program(path: &Path, content: &str, mode: u32) -> io::Result<()> {
     fs::write(path, content)?;
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
@@ -207,7 +207,7 @@ fn what_cannot_be_executed_is_declined() -> Result<()> {
     for (guest, (content, mode, _)) in fleet.guests.iter().zip(cases) {
         write_program(&guest.dir().join("program"), content, mode)?;
     }
-    let finished = fleet.master(4, &fleet.conf("./program\n")?, &[])?.wait()?;
+    let finished = fleet.session_declined_by(3, &fleet.conf("./program\n")?, &[])?;
     ensure!(finished.code() == Some(4), "{finished:?}");
     for (guest, (_, _, end)) in cases.iter().enumerate() {
         let row = row(&finished, &format!("vm{guest}"))?;
@@ -249,8 +249,8 @@ fn a_script_held_before_exec_without_its_interpreter_is_declined() -> Result<()>
 fn a_payload_without_its_interpreter_is_declined() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let slaves = fleet.slaves(&[])?;
-    let finished = fleet.master(2, &fleet.conf(":CONF:\n#!/no/such/interpreter\n")?, &[])?.wait()?;
-    ensure!(finished.code() == Some(4) && rows(&finished, "declined:").len() == 2, "{finished:?}");
+    let finished = fleet.session_declined_by(2, &fleet.conf(":CONF:\n#!/no/such/interpreter\n")?, &[])?;
+    ensure!(finished.code() == Some(4), "{finished:?}");
     for (guest, slave) in slaves.iter().enumerate() {
         let row = row(&finished, &format!("vm{guest}"))?;
         ensure!(row.contains("No such file or directory"), "{row}");
@@ -260,7 +260,7 @@ fn a_payload_without_its_interpreter_is_declined() -> Result<()> {
 }
 
 fn interrupt_a_start(fleet: &Fleet, slaves: &[Process]) -> Result<()> {
-    let Holding { master, tasks } = hold(fleet, slaves, "5000")?;
+    let Holding { master, tasks } = hold(fleet, slaves)?;
     master.signal(Signal::SIGINT)?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(130) && !finished.stderr.contains("the task starts"), "{finished:?}");
@@ -289,7 +289,7 @@ fn an_interrupt_calls_off_a_start_before_exec() -> Result<()> {
 fn a_killed_master_calls_the_start_off() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let slaves = fleet.slaves(&[])?;
-    let Holding { master, tasks } = hold(&fleet, &slaves, "5000")?;
+    let Holding { master, tasks } = hold(&fleet, &slaves)?;
     master.signal(Signal::SIGKILL)?;
     for (guest, slave) in slaves.iter().enumerate() {
         is_clean(slave, fleet.guests[guest].dir())?;
@@ -303,7 +303,7 @@ fn a_killed_master_calls_the_start_off() -> Result<()> {
 fn a_slave_told_to_end_while_it_holds_its_task() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let slaves = fleet.slaves(&[])?;
-    let Holding { master, tasks } = hold(&fleet, &slaves, "5000")?;
+    let Holding { master, tasks } = hold(&fleet, &slaves)?;
     slaves[0].signal(Signal::SIGTERM)?;
     ensure!(slaves[0].wait()?.code() == Some(143));
     none_is_left(&tasks)?;

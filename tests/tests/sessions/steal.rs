@@ -24,19 +24,19 @@ fn set_steal(stat: &Path, ticks: u32) -> Result<()> {
     Ok(fs::write(stat, format!("cpu  1 2 3 4 5 6 7 {ticks} 0 0\ncpu0 1 2 3 4 5 6 7 {ticks} 0 0\n"))?)
 }
 
-/// A slave whose `/proc/stat` is a file of its own.
-fn slave_with_stat(fleet: &Fleet) -> Result<(Process, PathBuf)> {
-    let stat = fleet.control.dir().join("stat");
+/// A slave on a guest whose `/proc/stat` is a file of its own.
+pub fn slave_with_stat(fleet: &Fleet, guest: usize) -> Result<(Process, PathBuf)> {
+    let stat = fleet.control.dir().join(format!("stat{guest}"));
     set_steal(&stat, 1000)?;
     let path = stat.display().to_string();
     let mount = "mount --bind \"$0\" /proc/stat && exec \"$@\"";
-    let slave = fleet.slave_through(0, &["unshare", "--mount", "sh", "-c", mount, &path], &[])?;
+    let slave = fleet.slave_through(guest, &["unshare", "--mount", "sh", "-c", mount, &path], &[])?;
     Ok((slave, stat))
 }
 
 fn steal_during_the_run_is_told_in_words() -> Result<()> {
     let fleet = Fleet::new(1)?;
-    let (_slave, stat) = slave_with_stat(&fleet)?;
+    let (_slave, stat) = slave_with_stat(&fleet, 0)?;
     let conf = fleet.conf("/bin/sh :CONF:\necho up\nuntil [ -e go ] || [ ! -d \"$PWD\" ]; do sleep 0.05; done\n")?;
     let master = fleet.master(1, &conf, &[])?;
     fleet.wait_for_output(0, "up")?;
@@ -69,7 +69,7 @@ fn session_with_steal_before(fleet: &Fleet, stat: &Path, ticks: u32) -> Result<O
 
 fn steal_while_the_task_was_held_is_none_of_its() -> Result<()> {
     let fleet = Fleet::new(1)?;
-    let (_slave, stat) = slave_with_stat(&fleet)?;
+    let (_slave, stat) = slave_with_stat(&fleet, 0)?;
     let mut ticks = 1000;
     let mut session = || {
         ticks += 100;

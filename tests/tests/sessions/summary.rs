@@ -9,6 +9,8 @@ use synexec_tests::process::{Finished, Process, eventually};
 use synexec_tests::programs;
 use synexec_tests::report::{self, Round, only_round};
 
+use crate::steal::slave_with_stat;
+
 pub const TESTS: &[(&str, Test)] = &[
     ("summary::a_sentence_then_a_row_for_each", a_sentence_then_a_row_for_each),
     ("summary::of_many_only_those_that_stand_out_have_a_row", of_many_only_those_that_stand_out_have_a_row),
@@ -65,12 +67,13 @@ fn session_of_punctual_ones(fleet: &Fleet) -> Result<Option<(Finished, Round)>> 
     let finished = run(fleet, ONE_FAILS, &["--json", &json], None)?;
     let round = only_round(&fleet.control)?;
     let notable = round.slaves.iter().filter(|slave| slave.all["stands_out"] == true).count();
-    Ok((notable <= 20).then_some((finished, round)))
+    Ok((notable <= 30).then_some((finished, round)))
 }
 
 fn of_many_only_those_that_stand_out_have_a_row() -> Result<()> {
     let fleet = Fleet::new(40)?;
-    let _slaves = fleet.slaves(&[])?;
+    // What the machine itself is deprived of would have all of them stand out.
+    let _slaves = (0..40).map(|guest| slave_with_stat(&fleet, guest)).collect::<Result<Vec<_>>>()?;
     let session = || session_of_punctual_ones(&fleet).transpose();
     let (finished, round) = eventually("a session in which most are punctual", session)??;
     ensure!(finished.code() == Some(1) && finished.stdout.starts_with("39 of 40 slaves succeeded"), "{finished:?}");

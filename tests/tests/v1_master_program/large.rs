@@ -54,8 +54,7 @@ fn a_longer_one_runs_nowhere_when_one_slave_cannot_take_it() -> Result<()> {
     let original = Slave::at(fresh_session(), [127, 0, 0, 11].into())?;
     let master = OurMaster::awaiting(2, &[&original], &conf_of(300_000))?;
     let ours = OurSlave::dialling(original.session(), master.port())?;
-    let mut peer = original.join(master.port())?;
-    peer.expect_closed()?;
+    original.join(master.port())?.answer_until_closed()?;
     is_refused(&master)?;
     ensure!(!ours.output_path().exists() || ours.output()?.is_empty(), "it ran on the other slave");
     Ok(())

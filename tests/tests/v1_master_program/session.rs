@@ -117,13 +117,12 @@ fn messages_in_many_segments_are_put_together() -> Result<()> {
 
 #[test]
 fn invitations_go_out_once_a_second() -> Result<()> {
-    let (_master, slave) = pair()?;
-    slave.await_invitation()?;
     let start = Instant::now();
-    for _ in 0..3 {
+    let (_master, slave) = pair()?;
+    for _ in 0..4 {
         slave.await_invitation()?;
     }
     let taken = start.elapsed();
-    ensure!(taken > Duration::from_secs(2) && taken < Duration::from_secs(6), "three more took {taken:?}");
+    ensure!(taken >= Duration::from_secs(3) && taken < Duration::from_secs(20), "four took {taken:?}");
     Ok(())
 }

@@ -8,7 +8,7 @@ use synexec_tests::v1::{Command, HEADER, Master, Peer, VERSION, header};
 use crate::{is_back, pair};
 
 /// A message may take a second; the slave may notice a little later, but not much earlier.
-const LIMIT: std::ops::Range<Duration> = Duration::from_millis(900)..Duration::from_secs(3);
+const LIMIT: std::ops::Range<Duration> = Duration::from_millis(900)..Duration::from_secs(15);
 
 fn strangers(session: u32) -> [[u8; HEADER]; 4] {
     [
@@ -64,8 +64,8 @@ fn a_message_that_does_not_get_whole_ends_the_connection() -> Result<()> {
 fn a_trickle_does_not_keep_the_connection() -> Result<()> {
     let (master, _slave) = pair()?;
     let mut peer = master.accept_slave()?;
-    peer.send_bytes(&header(VERSION, master.session(), Command::Conf, 1000))?;
     let start = Instant::now();
+    peer.send_bytes(&header(VERSION, master.session(), Command::Conf, 1000))?;
     peer.trickle_until_closed(Duration::from_millis(200))?;
     ensure!(LIMIT.contains(&start.elapsed()), "hung up after {:?}", start.elapsed());
     is_back(&master)

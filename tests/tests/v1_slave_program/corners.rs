@@ -1,9 +1,7 @@
 //! What the original slave does in the corners, and ours must do too.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result};
-use synexec_tests::v1::{Command, Peer, frame};
+use synexec_tests::v1::{Command, Peer, UNTIL_GO, frame};
 
 use crate::pair;
 
@@ -12,8 +10,6 @@ const UNKNOWN: [u8; 5] = [11, 12, 15, 200, 255];
 
 /// Commands that mean something only between peers that both announced themselves; this master did not.
 const EXTENSION: std::ops::Range<u8> = 16..64;
-
-const NAP: &[u8] = b"/bin/sleep 1";
 
 fn start(peer: &mut Peer) -> Result<()> {
     peer.send(Command::Exec, &[])?;
@@ -35,13 +31,12 @@ fn exec_before_conf_is_declined() -> Result<()> {
 
 #[test]
 fn exec_while_running_is_declined() -> Result<()> {
-    let (master, _slave) = pair()?;
-    let mut peer = master.configure(NAP)?;
+    let (master, slave) = pair()?;
+    let mut peer = master.configure(UNTIL_GO)?;
     start(&mut peer)?;
     peer.send(Command::Exec, &[])?;
     peer.expect(Command::ExecNo)?;
-    let finish = peer.expect_finish()?;
-    assert!(finish.elapsed() >= Duration::from_millis(990), "{finish:?}");
+    slave.let_go(&mut peer)?;
     peer.probe()
 }
 
@@ -79,13 +74,13 @@ fn conf_again_replaces_the_first() -> Result<()> {
 
 #[test]
 fn probe_while_running_is_answered() -> Result<()> {
-    let (master, _slave) = pair()?;
-    let mut peer = master.configure(NAP)?;
+    let (master, slave) = pair()?;
+    let mut peer = master.configure(UNTIL_GO)?;
     start(&mut peer)?;
     for _ in 0..5 {
         peer.probe()?;
     }
-    peer.expect_finish()?;
+    slave.let_go(&mut peer)?;
     peer.probe()
 }
 
@@ -101,18 +96,16 @@ fn ignores(peer: &mut Peer, commands: impl IntoIterator<Item = u8>) -> Result<()
 
 #[test]
 fn extensions_from_one_that_did_not_announce_itself_are_read_past() -> Result<()> {
-    let (master, _slave) = pair()?;
+    let (master, slave) = pair()?;
     let mut peer = master.accept_slave()?;
     ignores(&mut peer, EXTENSION).context("before CONF")?;
-    peer.send(Command::Conf, b"/bin/sleep 1")?;
+    peer.send(Command::Conf, UNTIL_GO)?;
     peer.expect(Command::ConfOk)?;
     ignores(&mut peer, EXTENSION).context("before EXEC")?;
     start(&mut peer)?;
     peer.send(16, b"while it runs")?;
     peer.probe()?;
-    let finish = peer.expect_finish()?;
-    assert!(finish.elapsed() >= Duration::from_millis(990), "stopped early: {finish:?}");
-    Ok(())
+    slave.let_go(&mut peer)
 }
 
 #[test]
@@ -120,13 +113,13 @@ fn unknown_commands_are_read_past() -> Result<()> {
     let (master, slave) = pair()?;
     let mut peer = master.accept_slave()?;
     ignores(&mut peer, UNKNOWN).context("before CONF")?;
-    peer.send(Command::Conf, b"/bin/sh :CONF:\nsleep 1\necho done\n")?;
+    peer.send(Command::Conf, &[UNTIL_GO, b"echo done\n"].concat())?;
     peer.expect(Command::ConfOk)?;
     ignores(&mut peer, UNKNOWN).context("before EXEC")?;
     start(&mut peer)?;
     peer.send(200, b"while it runs")?;
     peer.probe()?;
-    peer.expect_finish()?;
+    slave.let_go(&mut peer)?;
     ignores(&mut peer, UNKNOWN).context("after FINISHD")?;
     slave.expect_output("done\n")
 }

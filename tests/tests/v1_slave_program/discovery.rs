@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::Result;
-use synexec_tests::v1::{Command, Decoy, Master, OurSlave, VERSION, fresh_session, header};
+use synexec_tests::v1::{Command, Decoy, Master, OurSlave, UNTIL_GO, VERSION, fresh_session, header};
 
 use crate::{is_back, pair};
 
@@ -76,8 +76,8 @@ fn a_probe_counts_however_it_was_addressed() -> Result<()> {
 
 #[test]
 fn a_connected_slave_ignores_probes() -> Result<()> {
-    let (master, _slave) = pair()?;
-    let mut peer = master.configure(b"/bin/sleep 1")?;
+    let (master, slave) = pair()?;
+    let mut peer = master.configure(UNTIL_GO)?;
     for order in [Command::Exec, Command::Probe, Command::Probe] {
         for _ in 0..5 {
             master.invite()?;
@@ -85,7 +85,7 @@ fn a_connected_slave_ignores_probes() -> Result<()> {
         peer.send(order, &[])?;
         peer.expect(if order == Command::Exec { Command::ExecOk } else { Command::Reply })?;
     }
-    peer.expect_finish()?;
+    slave.let_go(&mut peer)?;
     master.nobody_waits()?;
     peer.close();
     master.nobody_comes(Duration::from_secs(1))?;
