@@ -133,7 +133,8 @@ fn live_lines_come_once_each() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let _slave = fleet.slave(0, &[])?;
     let conf = "/bin/sh :CONF:\ni=0; while [ $i -lt 200 ] && [ -d \"$PWD\" ]; do\n\
-        i=$((i+1)); echo line $i; sleep 0.01; [ $i -lt 150 ] || until [ -e go ]; do sleep 0.05; done; done\n";
+        i=$((i+1)); echo line $i; sleep 0.01\n\
+        while [ $i = 150 ] && [ ! -e go ] && [ -d \"$PWD\" ]; do sleep 0.05; done; done\n";
     let master = fleet.master(1, &fleet.conf(conf)?, &["--live"])?;
     for (number, line) in (1..).zip(["vm0: line 30", "vm0: line 70", "vm0: line 110"]) {
         master.wait_for(line)?;
