@@ -128,6 +128,7 @@ pub fn task_ended(input: &mut Input<'_>, now: MonotonicInstant) -> Result<TaskEn
         usage: if bool::arbitrary(input)? { Some(usage(input)?) } else { None },
         guest: if bool::arbitrary(input)? { Some(guest(input)?) } else { None },
         output: if bool::arbitrary(input)? { Some(output_place(input)?) } else { None },
+        was_stopped: bool::arbitrary(input)?,
     })
 }
 

@@ -116,6 +116,7 @@ impl Guest {
             usage: None,
             guest: None,
             output: Some(OutputPlace { length: length(OUTPUT), path: "/tmp/synexec.out".into() }),
+            was_stopped: false,
         })))
     }
 

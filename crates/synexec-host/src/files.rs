@@ -1,16 +1,22 @@
 //! Files in directories that others may write to: never through a link, never somebody else's.
 
+use std::ffi::{CStr, CString};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::ptr;
 
 use nix::fcntl::{Flock, FlockArg};
-use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+use nix::libc::{self, O_NOFOLLOW, O_NONBLOCK};
 use nix::unistd::geteuid;
 use thiserror::Error;
 
 use crate::identity::Identity;
+
+/// Where the kernel keeps an access control list.
+const ACL: &CStr = c"system.posix_acl_access";
 
 /// Why a file cannot be used. The messages name it.
 #[derive(Debug, Error)]
@@ -91,19 +97,27 @@ pub fn is_ours(metadata: &Metadata, tasks: Option<&Identity>) -> bool {
 /// That of the system call.
 pub fn replaceable_in<'a>(path: &'a Path, user: &Identity) -> io::Result<Option<&'a Path>> {
     for (child, parent) in path.ancestors().zip(path.ancestors().skip(1)) {
-        if !user.uid().is_root() && may_replace(&fs::metadata(child)?, &fs::metadata(parent)?, user) {
+        let (child, within) = (fs::metadata(child)?, fs::metadata(parent)?);
+        if !user.uid().is_root() && may_replace(&child, &within, has_acl(parent), user) {
             return Ok(Some(parent));
         }
     }
     Ok(None)
 }
 
-fn may_replace(child: &Metadata, parent: &Metadata, user: &Identity) -> bool {
+/// With an access control list the bits of the group are a bound for all that are in the list, acl(5).
+fn may_replace(child: &Metadata, parent: &Metadata, has_acl: bool, user: &Identity) -> bool {
     let owner = user.uid().as_raw();
-    let is_member = user.groups().iter().any(|group| group.as_raw() == parent.gid());
+    let is_member = has_acl || user.groups().iter().any(|group| group.as_raw() == parent.gid());
     let may_write = parent.mode() & 0o002 != 0 || (parent.mode() & 0o020 != 0 && is_member);
     let is_sticky = parent.mode() & 0o1000 != 0;
     parent.uid() == owner || (may_write && (!is_sticky || child.uid() == owner))
+}
+
+fn has_acl(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return true };
+    // SAFETY: two strings, and no buffer that anything could be written to.
+    unsafe { libc::getxattr(path.as_ptr(), ACL.as_ptr(), ptr::null_mut(), 0) > 0 }
 }
 
 /// A lock on a file, which is there only as long as the lock is held.
@@ -240,6 +254,34 @@ mod tests {
             fs::set_permissions(&above, Permissions::from_mode(mode)).unwrap();
             let found = replaceable_in(&dir, &nobody).unwrap();
             assert_eq!(found, is_replaceable.then_some(&*above), "{owner:?} {mode:o} {owner_of_dir:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_may_have_the_user_write_too() {
+        let Ok(nobody) = Identity::find("nobody") else { return };
+        let top = tempfile::tempdir().unwrap();
+        let dir = top.path().join("dir");
+        fs::create_dir(&dir).unwrap();
+        assert_eq!(replaceable_in(&dir, &nobody).unwrap(), None);
+        let entry =
+            |tag: u16, may: u16, id: u32| [&tag.to_le_bytes()[..], &may.to_le_bytes(), &id.to_le_bytes()].concat();
+        // For the owner, the user, the group, the mask, and others, after a version: linux/posix_acl_xattr.h.
+        let list = [
+            2_u32.to_le_bytes().to_vec(),
+            entry(1, 7, u32::MAX),
+            entry(2, 7, nobody.uid().as_raw()),
+            entry(4, 5, u32::MAX),
+            entry(16, 7, u32::MAX),
+            entry(32, 5, u32::MAX),
+        ]
+        .concat();
+        let path = CString::new(top.path().as_os_str().as_bytes()).unwrap();
+        // SAFETY: two strings, and a buffer with its length.
+        let set = unsafe { libc::setxattr(path.as_ptr(), ACL.as_ptr(), list.as_ptr().cast(), list.len(), 0) };
+        match nix::errno::Errno::result(set) {
+            Ok(_) => assert_eq!(replaceable_in(&dir, &nobody).unwrap(), Some(top.path())),
+            Err(why) => assert_eq!(why, nix::errno::Errno::EOPNOTSUPP, "only where the filesystem has no lists"),
         }
     }
 

@@ -25,7 +25,7 @@ use crate::conf_store::{ConfStore, Prepared, Surroundings};
 use crate::network::Network;
 use crate::options::Options;
 use crate::output::WrittenOutput;
-use crate::output_file::OutputFile;
+use crate::output_file::{Earlier, OutputFile};
 use crate::slave_log::SlaveLog;
 use crate::task::{TaskEvent, TaskId, TaskThread};
 use crate::work_dir::WorkDir;
@@ -36,6 +36,9 @@ const EVENTS_MAX: usize = 16;
 /// One connection, so that what is left of an old one is not taken for the new one's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkId(u64);
+
+/// How long a slave that ends waits for what it has to say to be sent.
+const LEAVE_TIME: Duration = Duration::from_secs(2);
 
 /// What the threads tell.
 #[derive(Debug)]
@@ -68,6 +71,10 @@ pub struct Dispatcher {
     output: Option<OutputFile>,
     /// Of the task that was released last, and when that was.
     written: Option<(WrittenOutput, MonotonicInstant)>,
+    /// What its output has replaced, until it has ended.
+    earlier: Option<Earlier>,
+    /// Why a signal could not be sent, as the user knows.
+    unsignalled: Option<String>,
     log: SlaveLog,
 }
 
@@ -102,6 +109,8 @@ impl Dispatcher {
             task: None,
             output: None,
             written: None,
+            earlier: None,
+            unsignalled: None,
             log: SlaveLog::default(),
         })
     }
@@ -162,6 +171,7 @@ impl Dispatcher {
                 let (mut ended, stragglers) = ended.reap();
                 task.has_ended();
                 ended.output = self.written.as_ref().map(|(output, _)| output.end());
+                self.free_earlier();
                 slave::Event::TaskEnded { ended, stragglers }
             }
         })
@@ -186,12 +196,13 @@ impl Dispatcher {
                 Action::Connect(invited_by) => self.connect(invited_by),
                 Action::Send(message) => self.send(&message),
                 Action::Disconnect => self.disconnect(),
+                Action::Leave => self.outbox.take().into_iter().for_each(|outbox| outbox.finish(LEAVE_TIME)),
                 Action::BeginConf(place) => self.begin_conf(place),
                 Action::StoreConf(bytes) => self.storing.iter_mut().for_each(|store| store.store(&bytes)),
                 Action::EndConf => self.end_conf(),
                 Action::Hold { round } => self.hold(round),
                 Action::Discard => self.discard(),
-                Action::DropHeld => (self.task, self.output) = (None, None),
+                Action::DropHeld => self.drop_task(),
                 Action::Abandon => self.prepared.take().into_iter().for_each(Prepared::abandon),
                 Action::Release { at } => self.release(at),
                 Action::Signal(signal) => self.signal(signal),
@@ -261,7 +272,7 @@ impl Dispatcher {
 
     fn try_hold(&mut self, round: Option<u32>) -> Result<(), Reason> {
         // What is left of the task before goes first, since it has its output file with it.
-        (self.task, self.output) = (None, None);
+        self.drop_task();
         let Some(prepared) = &self.prepared else { return Ok(()) };
         let surroundings = Surroundings { session: self.session.0, name: &self.name, round };
         let (command, output) = prepared.command(surroundings)?;
@@ -276,33 +287,43 @@ impl Dispatcher {
     }
 
     fn discard(&mut self) {
-        (self.task, self.output) = (None, None);
+        self.drop_task();
         (self.storing, self.prepared, self.written) = (None, None, None);
     }
 
     fn release(&mut self, at: Option<MonotonicInstant>) {
-        self.written = match self.output.take().map(OutputFile::begin) {
-            Some(Ok(written)) => Some((written, at.unwrap_or_else(monotonic_now))),
-            Some(Err(error)) => {
-                log::error!("cannot put the task's output in its place: {error}");
-                None
-            }
-            None => None,
-        };
+        let last = self.written.take().map(|(written, _)| written);
+        if let Some(output) = self.output.take() {
+            let (written, earlier) = output.begin(last);
+            self.written = Some((written, at.unwrap_or_else(monotonic_now)));
+            self.earlier = Some(earlier);
+        }
         if let Some(task) = &mut self.task {
             task.release(at);
         }
     }
 
-    fn signal(&self, signal: StopSignal) {
+    fn drop_task(&mut self) {
+        (self.task, self.output) = (None, None);
+        self.free_earlier();
+    }
+
+    fn free_earlier(&mut self) {
+        self.earlier.take().into_iter().for_each(Earlier::free);
+    }
+
+    fn signal(&mut self, signal: StopSignal) {
         let signal = match signal {
             StopSignal::Terminate => Signal::SIGTERM,
             StopSignal::Kill => Signal::SIGKILL,
         };
         let served = self.task.as_ref().and_then(|task| task.signal(signal));
-        if let Err(error) = family::signal(signal, served) {
-            log::error!("cannot send all that the task has started {signal}: {error}");
+        let failed = family::signal(signal, served).err().map(|error| format!("{signal}: {error}"));
+        // It is tried again and again.
+        if let Some(why) = failed.as_ref().filter(|_| self.unsignalled != failed) {
+            log::error!("cannot send all that the task has started {why}");
         }
+        self.unsignalled = failed;
     }
 
     fn sample(&mut self) {

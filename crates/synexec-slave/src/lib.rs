@@ -22,7 +22,7 @@ use synexec_host::interfaces::{self, Interface, InterfaceError};
 use synexec_host::key_file::KeyFileError;
 use synexec_host::names::user_name;
 use synexec_host::process::{adopt_orphans, keeper};
-use synexec_host::{daemon, logging, signals};
+use synexec_host::{daemon, descriptors, logging, signals};
 use synexec_proto::transport::ProbeListener;
 
 use dispatcher::Dispatcher;
@@ -43,6 +43,7 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<ExitStatus> {
     signals::reset().context("cannot set up signals")?;
+    descriptors::keep_from_tasks().context("cannot see which descriptors are open; is /proc there?")?;
     let has_key = options.common.key()?.is_some();
     ensure!(options.common.port != 0, PortZero);
     let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;

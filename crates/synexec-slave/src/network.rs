@@ -21,8 +21,9 @@ use crate::dispatcher::{Event, LinkId};
 use crate::invitations::Invitations;
 use crate::options::Options;
 
-/// Time for a master to answer a connection attempt.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// Time for a master to answer a connection attempt. The kernel asks again after one second, and then three, which is no
+/// better than another attempt.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
 
 /// Where masters are found, and how.
 #[derive(Debug)]

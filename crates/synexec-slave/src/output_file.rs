@@ -1,12 +1,15 @@
 //! The file that a held task will write to. Every task has one of its own, so that what an earlier one has left behind
 //! cannot write to it; it takes its name when its task starts.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
+use nix::libc::{O_NOFOLLOW, O_PATH};
 use synexec_host::files::{self, FileError};
 use synexec_host::identity::Identity;
 
@@ -21,10 +24,21 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// The output of a task that has not started. If it never does, the file goes.
 #[derive(Debug)]
 pub struct OutputFile {
-    /// Its name until then; none any more once the task has started.
-    held: Option<PathBuf>,
+    held: HeldName,
     path: PathBuf,
     file: File,
+    to_read: File,
+    /// What is at the path.
+    named: Option<File>,
+}
+
+/// What an output has replaced. With its last descriptor the disk gets the room of a file back, which takes tenths of a
+/// second where it is large; so this is kept while the task starts and runs.
+#[derive(Debug)]
+#[expect(dead_code, reason = "they are held, and not read")]
+pub struct Earlier {
+    named: Option<File>,
+    last: Option<WrittenOutput>,
 }
 
 impl OutputFile {
@@ -34,10 +48,14 @@ impl OutputFile {
     /// [`FileError`], also when what is at the path is not to be replaced.
     pub fn create(path: PathBuf, tasks: Option<&Identity>) -> Result<Self, FileError> {
         files::check_own(&path, tasks)?;
+        let named = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(&path).ok();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let held = path.with_file_name(format!("{HELD_PREFIX}{}.{number}", std::process::id()));
-        let file = files::create_anew(&held, 0o600, tasks)?;
-        Ok(Self { held: Some(held), path, file })
+        let held = HeldName(path.with_file_name(format!("{HELD_PREFIX}{}.{number}", std::process::id())));
+        let file = files::create_anew(&held.0, 0o600, tasks)?;
+        // By the descriptor, since the name may come to mean another file.
+        let to_read = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+            .map_err(|why| FileError::Io { path: held.0.clone(), why })?;
+        Ok(Self { held, path, file, to_read, named })
     }
 
     /// The file for the task.
@@ -48,27 +66,46 @@ impl OutputFile {
         self.file.try_clone()
     }
 
-    /// Puts the file in the place of the last task's, for one that starts now.
-    ///
-    /// # Errors
-    /// That of the system calls.
-    pub fn begin(mut self) -> io::Result<WrittenOutput> {
-        if let Some(held) = &self.held {
-            fs::rename(held, &self.path)?;
-        }
-        self.held = None;
-        // Opened anew to be read, by the descriptor, since the name may come to mean another file.
-        let file = File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
-        Ok(WrittenOutput::new(std::mem::take(&mut self.path), file))
+    /// Puts the file in the place of the last task's, for one that starts now; where this fails it keeps its name.
+    pub fn begin(self, last: Option<WrittenOutput>) -> (WrittenOutput, Earlier) {
+        let held = self.held.keep();
+        let path = match fs::rename(&held, &self.path) {
+            Ok(()) => self.path,
+            Err(why) => {
+                log::error!(
+                    "the task's output stays in {}; it cannot be {}: {why}",
+                    held.display(),
+                    self.path.display()
+                );
+                held
+            }
+        };
+        (WrittenOutput::new(path, self.to_read), Earlier { named: self.named, last })
     }
 }
 
-impl Drop for OutputFile {
+impl Earlier {
+    /// Lets go of it, in a thread of its own.
+    pub fn free(self) {
+        // Where there is none to be had, it has happened here.
+        let _ = thread::Builder::new().name("free".into()).spawn(move || drop(self));
+    }
+}
+
+/// The name of a file that goes unless it is kept.
+#[derive(Debug)]
+struct HeldName(PathBuf);
+
+impl HeldName {
+    fn keep(mut self) -> PathBuf {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Drop for HeldName {
     fn drop(&mut self) {
-        if let Some(held) = &self.held {
-            // Where this fails, a file stays.
-            let _ = fs::remove_file(held);
-        }
+        // Where this fails, a file stays; a name that was kept is empty, and none.
+        let _ = fs::remove_file(&self.0);
     }
 }
 
@@ -84,18 +121,44 @@ mod tests {
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
+    fn begin(path: &Path, tasks: Option<&Identity>) -> (WrittenOutput, Earlier) {
+        OutputFile::create(path.to_owned(), tasks).unwrap().begin(None)
+    }
+
+    #[test]
+    fn no_file_goes_while_a_task_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("synexec.out");
+        fs::write(&path, "large").unwrap();
+        let (_, earlier) = begin(&path, None);
+        let kept = earlier.named.as_ref().unwrap().metadata().unwrap();
+        assert_eq!((kept.nlink(), kept.len()), (0, 5));
+        earlier.free();
+    }
+
+    #[test]
+    fn output_that_cannot_have_its_name_keeps_the_one_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("synexec.out");
+        let output = OutputFile::create(path.clone(), None).unwrap();
+        output.file().unwrap().write_all(b"kept").unwrap();
+        fs::create_dir(&path).unwrap();
+        let (written, _) = output.begin(None);
+        assert_eq!(fs::read_to_string(written.end().path).unwrap(), "kept");
+    }
+
     #[test]
     fn output_that_nobody_wrote_leaves_what_was_there() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("synexec.out");
         drop(OutputFile::create(path.clone(), None).unwrap());
         assert!(names(dir.path()).is_empty());
-        OutputFile::create(path.clone(), None).unwrap().begin().unwrap();
+        begin(&path, None);
         fs::write(&path, "of the last task").unwrap();
         let next = OutputFile::create(path.clone(), None).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "of the last task");
         drop(next);
-        OutputFile::create(path.clone(), None).unwrap().begin().unwrap();
+        begin(&path, None);
         assert_eq!((fs::read_to_string(&path).unwrap().as_str(), names(dir.path()).len()), ("", 1));
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     }
@@ -106,10 +169,10 @@ mod tests {
         let path = dir.path().join("synexec.out");
         let first = OutputFile::create(path.clone(), None).unwrap();
         let mut left_behind = first.file().unwrap();
-        let first = first.begin().unwrap();
+        let (first, _) = first.begin(None);
         let next = OutputFile::create(path.clone(), None).unwrap();
         let mut task = next.file().unwrap();
-        let next = next.begin().unwrap();
+        let (next, _) = next.begin(None);
         left_behind.write_all(b"late").unwrap();
         task.write_all(b"new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
@@ -124,7 +187,7 @@ mod tests {
         fs::write(&path, "secret").unwrap();
         let secret = File::open(&path).unwrap();
         let owner = secret.metadata().unwrap().uid();
-        OutputFile::create(path.clone(), Some(&nobody)).unwrap().begin().unwrap();
+        begin(&path, Some(&nobody));
         assert_eq!(secret.metadata().unwrap().uid(), owner);
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
         assert_eq!(fs::metadata(&path).unwrap().uid(), nobody.uid().as_raw());

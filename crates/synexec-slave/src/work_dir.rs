@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid};
 use synexec_host::files::{self, FileError, LockFile};
 use synexec_host::identity::Identity;
 use thiserror::Error;
@@ -55,13 +55,19 @@ fn remove_stale_files(work_dir: &Path, tasks: Option<&Identity>) {
     let entries = std::fs::read_dir(work_dir).into_iter().flatten().flatten();
     for entry in entries {
         let pid = entry.file_name().to_str().and_then(slave_of);
-        let is_dead = pid.is_some_and(|pid| pid > 0 && kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH));
+        let is_dead = pid.is_some_and(is_dead);
         let is_ours = entry.metadata().is_ok_and(|metadata| files::is_ours(&metadata, tasks));
         if is_dead && is_ours {
             // Where this fails, the file does no more harm than before.
             let _ = std::fs::remove_file(entry.path());
         }
     }
+}
+
+/// One of our own pid that is here already was another's: in a container, all may be the first process.
+fn is_dead(pid: i32) -> bool {
+    let pid = Pid::from_raw(pid);
+    pid == getpid() || (pid.as_raw() > 0 && kill(pid, None) == Err(Errno::ESRCH))
 }
 
 /// The pid of the slave that a file of this name is there for.
@@ -224,7 +230,7 @@ mod tests {
         let work_dir = WorkDir::open(dir.path(), Some(nobody)).unwrap();
         assert!(!dead.exists());
         let payload = work_dir.create_payload(true).unwrap().close();
-        assert_eq!(work_dir.create_output().unwrap().begin().unwrap().length().unwrap(), 0);
+        assert_eq!(work_dir.create_output().unwrap().begin(None).0.length().unwrap(), 0);
         for file in [work_dir.payload_path(), dir.path().join("synexec.out")] {
             assert_eq!(std::fs::metadata(file).unwrap().uid(), uid);
         }

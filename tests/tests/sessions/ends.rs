@@ -18,6 +18,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("ends::a_hangup_is_ignored_under_nohup", a_hangup_is_ignored_under_nohup),
     ("ends::a_second_interrupt_leaves_at_once", a_second_interrupt_leaves_at_once),
     ("ends::a_slave_that_is_told_to_end_reports_first", a_slave_that_is_told_to_end_reports_first),
+    ("ends::a_slave_that_is_told_to_end_gives_its_last_lines", a_slave_that_is_told_to_end_gives_its_last_lines),
     ("ends::a_task_that_ends_at_once_is_never_lost", a_task_that_ends_at_once_is_never_lost),
     ("ends::the_end_is_told_early_errors_first", the_end_is_told_early_errors_first),
 ];
@@ -117,6 +118,25 @@ fn a_slave_that_is_told_to_end_reports_first() -> Result<()> {
     ensure!(finished.code() == Some(1) && row(&finished, "vm0")?.contains("killed by signal 15"), "{finished:?}");
     let left: Vec<_> = std::fs::read_dir(fleet.guests[0].dir())?.filter_map(Result::ok).collect();
     ensure!(left.len() == 1, "only the output is left: {left:?}");
+    Ok(())
+}
+
+/// What it still has to say goes through a thread then.
+fn a_slave_that_is_told_to_end_gives_its_last_lines() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    for _ in 0..5 {
+        let slave = fleet.listening_slave(0, &[])?;
+        let script = "/bin/sh :CONF:\ntrap 'echo last; exit 3' TERM; echo first\n\
+                      while [ -d \"$PWD\" ]; do sleep 0.02; done\n";
+        let master = fleet.master(1, &fleet.conf(script)?, &["--live"])?;
+        master.wait_for("vm0: first")?;
+        slave.signal(Signal::SIGTERM)?;
+        let finished = master.wait()?;
+        // With 5, nobody was there any more to be asked whether that was all.
+        ensure!(matches!(finished.code(), Some(1 | 5)) && finished.stdout.contains("vm0: last\n"), "{finished:?}");
+        ensure!(row(&finished, "vm0")?.contains("exited 3") && !finished.stderr.contains("broke"), "{finished:?}");
+        ensure!(slave.wait()?.code() == Some(143));
+    }
     Ok(())
 }
 

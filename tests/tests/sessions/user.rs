@@ -18,8 +18,23 @@ pub const TESTS: &[(&str, Test)] = &[
     ("user::a_slave_of_one_session_after_another_keeps_its_output_file", one_session_after_another),
     ("user::a_work_dir_that_the_user_cannot_enter_declines_the_conf", a_work_dir_that_the_user_cannot_enter),
     ("user::a_directory_that_the_user_cannot_enter_is_left", a_directory_that_the_user_cannot_enter_is_left),
+    ("user::what_the_slave_was_started_with_is_not_open_to_a_task", what_the_slave_was_started_with_is_not_open),
     ("user::who_cannot_be_is_told_at_once", who_cannot_be_is_told_at_once),
 ];
+
+/// Somebody's shell has a file open that is not for the tasks.
+fn what_the_slave_was_started_with_is_not_open() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let shell = ["sh", "-c", "exec 9</proc/self/status && exec \"$@\"", "sh"];
+    let slave = fleet.slave_through(0, &shell, &[])?;
+    slave.wait_for("listening for probes")?;
+    ensure!(Path::new(&format!("/proc/{}/fd/9", slave.pid())).exists(), "the slave itself has not got it");
+    let conf = "/bin/sh :CONF:\nfor open in /proc/self/fd/*; do echo ${open##*/}; done\n";
+    ensure!(fleet.master(1, &fleet.conf(conf)?, &[])?.wait()?.code() == Some(0));
+    let open = fleet.output(0)?;
+    ensure!(open.starts_with("0\n1\n") && !open.lines().any(|descriptor| descriptor == "9"), "{open}");
+    Ok(())
+}
 
 const AS_NOBODY: &[&str] = &["--user", "nobody"];
 

@@ -121,7 +121,6 @@ impl Drop for OwnChild {
     fn drop(&mut self) {
         let mut census = census();
         census.own.retain(|own| *own != self.0);
-        census.is_reaped(self.0);
         // While its zombie was there, those behind it were not seen. Where this fails, the next signal tries again.
         let _ = census.reap_adopted();
     }
@@ -152,6 +151,7 @@ impl Census {
             self.is_clear = true;
             self.tell_keeper(0);
         }
+        self.forget_ended_session();
         Ok(left)
     }
 
@@ -159,11 +159,11 @@ impl Census {
         !self.foreign.is_empty() && family::children_of(getpid()).iter().all(|child| self.foreign.contains(child))
     }
 
-    /// When nobody of a child's process group is left, its number may come to mean another session, which is not the
-    /// keeper's to end.
-    fn is_reaped(&mut self, child: Pid) {
-        let is_told = self.kept.as_ref().is_some_and(|kept| kept.told == child.as_raw());
-        if is_told && killpg(child, None) == Err(Errno::ESRCH) {
+    /// When nobody is left of the process group of the child that the keeper was told of, its number may come to mean
+    /// another session, which is not the keeper's to end.
+    fn forget_ended_session(&mut self) {
+        let told = Pid::from_raw(self.kept.as_ref().map_or(0, |kept| kept.told));
+        if told.as_raw() != 0 && !self.own.contains(&told) && killpg(told, None) == Err(Errno::ESRCH) {
             self.tell_keeper(0);
         }
     }

@@ -23,6 +23,7 @@ use super::control_group::ControlGroup;
 use super::stat::Stat;
 use super::{children, family};
 use crate::clock::monotonic_now;
+use crate::descriptors;
 
 /// What the mark is called in a task's environment.
 pub(super) const MARK: &str = "SYNEXEC_TASK";
@@ -145,9 +146,9 @@ impl Keeper<'_> {
         dup2_stderr(&nothing)?;
         drop(nothing);
         let kept = [self.slave.as_raw_fd(), ready.as_raw_fd()];
-        for descriptor in open_descriptors()? {
+        for descriptor in descriptors::open()? {
             if descriptor > libc::STDERR_FILENO && !kept.contains(&descriptor) {
-                // The descriptor that listed them is closed already.
+                // That by which they were found is closed already.
                 let _ = close(descriptor);
             }
         }
@@ -190,11 +191,6 @@ impl Keeper<'_> {
 
 fn has_entry(environment: &[u8], entry: &str) -> bool {
     environment.split(|byte| *byte == 0).any(|found| found == entry.as_bytes())
-}
-
-fn open_descriptors() -> io::Result<Vec<i32>> {
-    let entries = fs::read_dir("/proc/self/fd")?.flatten();
-    Ok(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! and 3 say, either way, which is not there for a task that ended before its first instruction, 7 how long after the
 //! ordered instant the task was released (u64 nanoseconds both; 7 only where there was one), 8 what it used, 9 and 10
 //! what happened to its host meanwhile (see [`Usage`] and [`Guest`]), 11 the length of its output (u64 bytes), 12 the
-//! output's path.
+//! output's path, 13 that it was told to stop before it had ended (no bytes).
 
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ const GUEST: u16 = 9;
 const CLOCK_SOURCE: u16 = 10;
 const OUTPUT_LENGTH: u16 = 11;
 const OUTPUT_PATH: u16 = 12;
+const STOPPED: u16 = 13;
 
 const EXITED: u8 = 0;
 const KILLED: u8 = 1;
@@ -53,6 +54,8 @@ pub struct TaskEnded {
     pub guest: Option<Guest>,
     /// What it wrote.
     pub output: Option<OutputPlace>,
+    /// Whether it was told to stop before it had ended.
+    pub was_stopped: bool,
 }
 
 /// Where a task's output is, on its slave's host.
@@ -87,6 +90,7 @@ impl TaskEnded {
             .put_some(self.output.as_ref(), |writer, OutputPlace { length, path }| {
                 writer.put_u64(OUTPUT_LENGTH, *length).put(OUTPUT_PATH, path.as_bytes())
             })
+            .put_some(self.was_stopped.then_some(()), |writer, ()| writer.put(STOPPED, &[]))
             .finish()
     }
 
@@ -118,6 +122,7 @@ impl TaskEnded {
             usage: fields.optional_array(USAGE)?.map(|bytes| Usage::decode(&bytes)),
             guest: fields.optional_array(GUEST)?.map(|bytes| Guest::decode(&bytes, clock_source)),
             output: fields.optional_u64(OUTPUT_LENGTH)?.map(|length| OutputPlace { length, path }),
+            was_stopped: fields.find(STOPPED)?.is_some(),
         })
     }
 }
@@ -138,6 +143,7 @@ mod tests {
             usage: None,
             guest: None,
             output: None,
+            was_stopped: false,
         }
     }
 
@@ -164,6 +170,7 @@ mod tests {
             usage: Some(Usage { peak_memory: 7, ..Usage::default() }),
             guest: Some(Guest { clock_step: -1, clock_source: Some("tsc".into()), ..Guest::default() }),
             output: Some(OutputPlace { length: 8, path: "/o".into() }),
+            was_stopped: true,
             ..start
         };
         let bytes = [
@@ -178,6 +185,7 @@ mod tests {
             &[0, 10, 0, 3, b't', b's', b'c'],
             &[0, 11, 0, 8, 0, 0, 0, 0, 0, 0, 0, 8],
             &[0, 12, 0, 2, b'/', b'o'],
+            &[0, 13, 0, 0],
         ]
         .concat();
         assert_eq!(all.encode(), bytes);

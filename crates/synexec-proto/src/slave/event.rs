@@ -126,6 +126,8 @@ pub enum Action {
     Send(Message),
     /// Close the connection; nothing more is heard of it.
     Disconnect,
+    /// The same once all is sent that was to be, or could not be within a while: this slave is about to end.
+    Leave,
     /// A new conf comes; the one before is of no more use.
     BeginConf(Option<ConfBegin>),
     /// Store the next bytes of the conf.

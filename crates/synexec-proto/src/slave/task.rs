@@ -57,6 +57,11 @@ impl Task {
         self == Self::Idle
     }
 
+    /// Whether it was told to end.
+    pub(super) fn is_stopping(self) -> bool {
+        matches!(self, Self::Stopping(_))
+    }
+
     /// Whether nobody waits for what it may leave.
     pub(super) fn is_hurried(self) -> bool {
         matches!(self, Self::Stopping(Stop { is_patient: false, .. }))

@@ -10,6 +10,8 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::{MsgFlags, send};
 
@@ -20,6 +22,9 @@ use crate::wire::{Frame, SessionId};
 
 /// Messages that may wait behind a backlog. A peer for which more would wait has stopped reading.
 const BACKLOG_MAX: usize = 64;
+
+/// How often it is looked whether the backlog is written.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Stack of the backlog's thread, which calls nothing deep.
 const STACK: usize = 256 * 1024;
@@ -59,6 +64,8 @@ pub struct Outbox {
     sealing: Sealing,
     listener: Listener,
     backlog: Option<SyncSender<Backlog>>,
+    /// The thread of the backlog, which ends with it.
+    writer: Option<JoinHandle<()>>,
     pending: Arc<AtomicUsize>,
 }
 
@@ -97,7 +104,7 @@ enum Backlog {
 impl Outbox {
     /// An outbox that writes messages of `session`.
     pub fn new(stream: Arc<TcpStream>, session: SessionId, sealing: Sealing, listener: Listener) -> Self {
-        Self { stream, session, sealing, listener, backlog: None, pending: Arc::default() }
+        Self { stream, session, sealing, listener, backlog: None, writer: None, pending: Arc::default() }
     }
 
     /// From now on all is sealed by this. To be called before anything is sent.
@@ -136,6 +143,17 @@ impl Outbox {
         self.push(Backlog::Stream(source))
     }
 
+    /// Ends the connection once all is written, or so much later; what the peer still says is not waited for.
+    pub fn finish(mut self, patience: Duration) {
+        self.backlog = None;
+        let since = Instant::now();
+        while self.writer.as_ref().is_some_and(|writer| !writer.is_finished()) && since.elapsed() < patience {
+            thread::sleep(LOOK_INTERVAL);
+        }
+        // A connection that the peer has ended already needs no end.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
     /// Ends the connection both ways; its reader notices.
     pub fn close(&self) {
         // A connection that the peer has ended already needs no closing.
@@ -170,17 +188,18 @@ impl Outbox {
         })
     }
 
-    fn start_thread(&self) -> io::Result<SyncSender<Backlog>> {
+    fn start_thread(&mut self) -> io::Result<SyncSender<Backlog>> {
         let (sender, receiver) = sync_channel(BACKLOG_MAX);
         let stream = Arc::clone(&self.stream);
         let sealing = self.sealing.clone();
         let pending = Arc::clone(&self.pending);
         let listener = Arc::clone(&self.listener);
-        std::thread::Builder::new().name("outbox".into()).stack_size(STACK).spawn(move || {
+        let writer = thread::Builder::new().name("outbox".into()).stack_size(STACK).spawn(move || {
             if let Err(failure) = write_backlog(&stream, &sealing, &receiver, &pending, &listener) {
                 listener(failure);
             }
         })?;
+        self.writer = Some(writer);
         Ok(sender)
     }
 }
@@ -283,6 +302,22 @@ mod tests {
         client.read_exact(&mut received).unwrap();
         assert!(received == [expected.clone(), expected].concat());
         assert!(matches!(progress.recv().unwrap(), Progress::StreamSent));
+    }
+
+    #[test]
+    fn what_waits_is_still_written_at_the_end_and_who_does_not_read_is_left() {
+        let (mut client, mut outbox, _progress) = pair();
+        let (frames, expected) = frames(60);
+        send_both_ways(&mut outbox, &frames);
+        let end = thread::spawn(move || outbox.finish(Duration::from_secs(600)));
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).unwrap();
+        end.join().unwrap();
+        assert!(received == [expected.clone(), expected].concat());
+
+        let (_client, mut outbox, _progress) = pair();
+        send_both_ways(&mut outbox, &frames);
+        outbox.finish(Duration::from_millis(20));
     }
 
     #[test]

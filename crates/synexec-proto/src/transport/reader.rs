@@ -22,6 +22,9 @@ const FIRST_READ: usize = 1024;
 /// When a message's time is over, what has arrived already still counts: it may be we who were away.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
+/// And all that has arrived is read by so much later: who goes on to send then is only slow.
+const OVERTIME: Duration = Duration::from_secs(1);
+
 /// Size that reads grow to when the peer has much to say.
 const LARGEST_READ: usize = 256 * 1024;
 
@@ -169,6 +172,7 @@ impl LinkReader {
     }
 
     fn receive(&mut self) -> Result<Frame, Disconnect> {
+        let mut over_since = None;
         loop {
             if self.largest_read < LARGEST_READ && self.allowance.is_given() {
                 self.largest_read = LARGEST_READ;
@@ -178,8 +182,11 @@ impl LinkReader {
                 return Ok(frame);
             }
             let left = self.time_left();
+            let is_over = left == Some(Duration::ZERO);
+            over_since = is_over.then(|| over_since.unwrap_or_else(Instant::now));
             self.limit_wait(left.map(|left| left.max(SHORTEST_WAIT))).map_err(broken)?;
-            if !self.read_more()? && left == Some(Duration::ZERO) {
+            let has_come = self.read_more()?;
+            if over_since.is_some_and(|since| !has_come || since.elapsed() > OVERTIME) {
                 return Err(Disconnect::Stalled);
             }
         }
@@ -341,6 +348,22 @@ mod tests {
             // It may not have got rid of all.
             let _ = sender.join().unwrap();
         }
+    }
+
+    #[test]
+    fn a_message_that_trickles_beyond_its_time_is_given_up() {
+        let (mut client, mut reader) = pair();
+        let conf = Frame::new(Command::Conf, vec![b'x'; 6000]).unwrap().encode(SESSION);
+        let sender = std::thread::spawn(move || {
+            for byte in conf {
+                client.write_all(&[byte])?;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok::<_, io::Error>(())
+        });
+        assert_eq!(reader.next_frame(), Err(Disconnect::Stalled));
+        reader.stream.shutdown(std::net::Shutdown::Both).unwrap();
+        assert!(sender.join().unwrap().is_err());
     }
 
     #[test]

@@ -158,6 +158,7 @@ impl EndedTask {
             usage,
             guest: Some(self.guest),
             output: None,
+            was_stopped: false,
         };
         (ended, !family::is_gone())
     }

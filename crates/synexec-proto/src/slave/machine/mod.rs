@@ -301,7 +301,7 @@ impl Slave {
         if self.agreed(Feature::Resume) && self.resuming.is_none() {
             self.send(Message::Bye);
         }
-        self.push(Action::Disconnect);
+        self.push(Action::Leave);
         self.push(Action::Exit(cause));
         self.link = Link::Exited;
     }

@@ -91,6 +91,7 @@ impl Slave {
     }
 
     pub(super) fn ended(&mut self, now: MonotonicInstant, ended: TaskEnded, stragglers: bool) {
+        let ended = TaskEnded { was_stopped: self.task.is_stopping(), ..ended };
         self.left_behind = stragglers && !self.task.is_hurried();
         self.task.ended(now, stragglers);
         self.session = Some(ExitCause::TaskEnded(ended.end));

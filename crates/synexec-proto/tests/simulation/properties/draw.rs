@@ -95,6 +95,7 @@ pub fn task_ended(end: TaskEnd) -> TaskEnded {
         usage: Some(Usage::default()),
         guest: Some(Guest { clock_step: i64::MIN, ..Guest::default() }),
         output: Some(OutputPlace { length: u64::MAX, path: "/tmp/synexec.out".into() }),
+        was_stopped: false,
     }
 }
 

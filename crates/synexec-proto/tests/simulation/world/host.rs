@@ -150,7 +150,8 @@ impl Host {
             return released.at.map(|_| (Duration::ZERO, HostEvent::Spawned(released.number)));
         }
         let task = self.task.as_mut().filter(|_| killed || !self.plan.ignores_sigterm)?;
-        task.end = TaskEnd::Killed(if killed { SIGKILL } else { SIGTERM });
+        let by_sigterm = self.plan.end_by_sigterm.unwrap_or(TaskEnd::Killed(SIGTERM));
+        task.end = if killed { TaskEnd::Killed(SIGKILL) } else { by_sigterm };
         Some((DEATH, HostEvent::Ended(task.number)))
     }
 
@@ -173,6 +174,7 @@ impl Host {
             usage: None,
             guest: None,
             output: Some(OutputPlace { length: self.written(now), path: "/tmp/synexec.out".into() }),
+            was_stopped: false,
         })
     }
 

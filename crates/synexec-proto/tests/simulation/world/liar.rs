@@ -199,5 +199,6 @@ fn ended() -> TaskEnded {
         usage: None,
         guest: None,
         output: Some(OutputPlace { length: OUTPUT_LENGTH, path: "/tmp/liar.out".into() }),
+        was_stopped: false,
     }
 }

@@ -22,6 +22,8 @@ pub struct Plan {
     /// How it ends then.
     pub end: TaskEnd,
     pub ignores_sigterm: bool,
+    /// How it ends when SIGTERM stops it; killed by that unless it sees to it itself.
+    pub end_by_sigterm: Option<TaskEnd>,
     /// How long others of its family, which ignore SIGTERM, outlive the first process.
     pub straggles: Duration,
     /// How many bytes it writes, evenly while it runs.
@@ -89,6 +91,7 @@ impl Default for Plan {
             runs: Duration::from_secs(1),
             end: TaskEnd::Exited(0),
             ignores_sigterm: false,
+            end_by_sigterm: None,
             straggles: Duration::ZERO,
             writes: 0,
             is_stopped: false,

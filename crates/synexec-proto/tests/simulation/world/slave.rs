@@ -20,7 +20,7 @@ pub struct SimSlave {
     slave: Slave,
     rules: SlaveRules,
     pub host: Host,
-    /// All that it ever did.
+    /// All that it ever did, but for its looks at an output that does not grow: in an hour they are thousands.
     pub log: Vec<(MonotonicInstant, Action)>,
 }
 
@@ -70,7 +70,7 @@ impl SimSlave {
 
     /// When it last came back to discovery, if it is there.
     pub fn in_discovery_since(&self) -> Option<MonotonicInstant> {
-        let in_session = |action: &Action| matches!(action, Action::Send(_) | Action::Disconnect);
+        let in_session = |action: &Action| matches!(action, Action::Send(_) | Action::Disconnect | Action::Leave);
         let from = self.log.iter().rposition(|(_, action)| in_session(action)).map_or(0, |last| last + 1);
         let back = |action: &Action| matches!(action, Action::Listen | Action::Connect(_));
         self.log.iter().skip(from).find(|(_, action)| back(action)).map(|(at, _)| *at)
@@ -78,7 +78,11 @@ impl SimSlave {
 
     /// When its last connection ended.
     pub fn disconnected_at(&self) -> Option<MonotonicInstant> {
-        self.log.iter().rev().find(|(_, action)| *action == Action::Disconnect).map(|(at, _)| *at)
+        self.log
+            .iter()
+            .rev()
+            .find(|(_, action)| matches!(action, Action::Disconnect | Action::Leave))
+            .map(|(at, _)| *at)
     }
 
     pub fn did(&self, wanted: &Action) -> usize {
@@ -144,7 +148,9 @@ impl SimSlave {
         while let Some(action) = self.slave.next_action() {
             self.rules.action(&action);
             self.act(now, &action, deeds);
-            self.log.push((now, action));
+            if !matches!(action, Action::SendOutput { .. }) {
+                self.log.push((now, action));
+            }
         }
     }
 
@@ -153,7 +159,7 @@ impl SimSlave {
         match action {
             Action::Connect(_) => deeds.push(Deed::Connect),
             Action::Send(message) => deeds.push(Deed::Send(message.clone())),
-            Action::Disconnect => deeds.push(Deed::Close),
+            Action::Disconnect | Action::Leave => deeds.push(Deed::Close),
             Action::BeginConf(_) => self.host.begin_conf(),
             Action::StoreConf(bytes) => self.host.store(bytes),
             Action::EndConf => deeds.push(later(self.host.end_conf())),
