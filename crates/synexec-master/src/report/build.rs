@@ -133,6 +133,7 @@ impl Builder<'_> {
             finished: row.times.map(|times| rfc3339(times.finished)),
             elapsed_ns: row.times.map(|times| nanos(times.elapsed)),
             clock: row.clock.map(clock),
+            clock_slip_ns: row.clock_slip.map(|slip| slip.by),
             usage: row.usage.map(usage),
             guest: row.guest.as_ref().map(guest),
             answered_late_ns: row.answered_late.map(nanos),

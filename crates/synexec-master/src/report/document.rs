@@ -134,6 +134,8 @@ pub struct SlaveReport {
     pub elapsed_ns: Option<u64>,
     /// What was known of its clock at the start.
     pub clock: Option<ClockReport>,
+    /// By how much its clock has run on since, where that was not evenly.
+    pub clock_slip_ns: Option<i64>,
     /// What its task used.
     pub usage: Option<UsageReport>,
     /// What happened to its host while the task ran.

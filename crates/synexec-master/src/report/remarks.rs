@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use synexec_proto::clock::ClockSlip;
 use synexec_proto::master::{Output, Row};
 use synexec_proto::message::Guest;
 
@@ -20,6 +21,7 @@ const LATE_MIN: Duration = Duration::from_millis(1);
 pub fn remarks(row: &Row) -> Vec<String> {
     let elapsed = row.times.map_or(Duration::ZERO, |times| times.elapsed);
     let mut remarks: Vec<String> = row.guest.iter().flat_map(|guest| of_guest(guest, elapsed)).collect();
+    remarks.extend(row.clock_slip.map(slipped));
     remarks.extend(lateness(row).map(|late| format!("its task was released {} late", time(late))));
     remarks.extend(row.answered_late.map(|late| format!("it took {} to answer when it was probed", time(late))));
     remarks.extend(reconnects(row.reconnects));
@@ -46,7 +48,7 @@ pub fn kept_at(path: Option<&str>) -> String {
 /// Whether the guest ran as if it were a machine of its own.
 pub fn is_disturbed(row: &Row) -> bool {
     let elapsed = row.times.map_or(Duration::ZERO, |times| times.elapsed);
-    row.guest.as_ref().is_some_and(|guest| !of_guest(guest, elapsed).is_empty())
+    row.clock_slip.is_some() || row.guest.as_ref().is_some_and(|guest| !of_guest(guest, elapsed).is_empty())
 }
 
 fn of_guest(guest: &Guest, elapsed: Duration) -> Vec<String> {
@@ -59,6 +61,12 @@ fn of_guest(guest: &Guest, elapsed: Duration) -> Vec<String> {
         (step >= CLOCK_MIN).then(|| format!("this guest's clock stepped {direction} by {}", time(step))),
     ];
     findings.into_iter().flatten().collect()
+}
+
+/// A slip is more than its uncertainty, so that it is always worth a word.
+fn slipped(slip: ClockSlip) -> String {
+    let (by, how) = (time(Duration::from_nanos(slip.by.unsigned_abs())), if slip.by < 0 { "slow" } else { "fast" });
+    format!("this guest's clock went {by} too {how}: it stood still or was slewed, and its start is no surer than that")
 }
 
 fn reconnects(times: u32) -> Option<String> {
@@ -104,6 +112,19 @@ mod tests {
                 "this guest was descheduled: 2.000 s of CPU steal in 10.000 s",
                 "this guest was suspended for 5.000 s",
                 "this guest's clock stepped back by 1 h 00 min 00.0 s",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_clock_that_did_not_go_evenly_is_told() {
+        let slip = ClockSlip { by: -300_000_000, uncertainty: Duration::from_micros(50) };
+        let row = Row { clock_slip: Some(slip), ..row(Guest::default(), Duration::ZERO) };
+        assert!(is_disturbed(&row));
+        assert_eq!(
+            remarks(&row),
+            [
+                "this guest's clock went 300.00 ms too slow: it stood still or was slewed, and its start is no surer than that"
             ]
         );
     }

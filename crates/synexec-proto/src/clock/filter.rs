@@ -19,6 +19,24 @@ pub struct ClockEstimate {
     pub round_trip: Duration,
 }
 
+/// A clock did not go evenly: it stood still, as where a hypervisor stops its guest, or was slewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockSlip {
+    /// By how many nanoseconds it has run on between two measurements, beyond ours; negative where it was slow.
+    pub by: i64,
+    /// How far off that can be, either way.
+    pub uncertainty: Duration,
+}
+
+impl ClockEstimate {
+    /// What has happened to a clock since an earlier estimate for the same instant, where both cannot be true.
+    pub fn slip_since(self, earlier: Self) -> Option<ClockSlip> {
+        let uncertainty = self.uncertainty + earlier.uncertainty;
+        let by = self.offset.as_nanos().saturating_sub(earlier.offset.as_nanos());
+        (Duration::from_nanos(by.unsigned_abs()) > uncertainty).then_some(ClockSlip { by, uncertainty })
+    }
+}
+
 /// Keeps the samples of one clock that are the surest. As in NTP's clock filter (RFC 5905, section 10) the least delay
 /// wins, and an older sample has to be better by what the clocks may have run apart since.
 #[derive(Debug, Clone, Default)]
@@ -27,8 +45,10 @@ pub struct ClockFilter {
 }
 
 impl ClockFilter {
-    /// Adds a sample. Where there are too many, the one that is the least sure by now goes.
+    /// Adds a sample. Those that it contradicts go: the clock has stood still since, or was slewed, as when a hypervisor
+    /// stops its guest. Where there are too many, the one that is the least sure by now goes.
     pub fn add(&mut self, sample: ClockSample) {
+        self.samples.retain(|kept| kept.agrees_with(&sample));
         self.samples.push(sample);
         if self.samples.len() > KEPT {
             self.samples.sort_by_key(|kept| kept.uncertainty(sample.at));
@@ -142,6 +162,18 @@ mod tests {
         let at = start + 10 * SECOND + SECOND / 100;
         let estimate = filter.estimate(MonotonicInstant::from_nanos(at)).unwrap();
         assert!(estimate.round_trip > Duration::from_micros(150), "{estimate:?}");
+    }
+
+    #[test]
+    fn what_was_measured_before_a_clock_stood_still_counts_no_more() {
+        let clock = SimulatedClock { ahead: 5_000_000_000, drift: 0 };
+        let stopped = SimulatedClock { ahead: 4_700_000_000, drift: 0 };
+        let mut filter = ClockFilter::default();
+        filter.add(clock.exchange(SECOND, [50_000, 0, 50_000]).sample().unwrap());
+        let now = SECOND + SECOND / 3;
+        filter.add(stopped.exchange(now, [100_000, 0, 100_000]).sample().unwrap());
+        let estimate = filter.estimate(MonotonicInstant::from_nanos(now)).unwrap();
+        assert!(stopped.error(estimate, now) <= estimate.uncertainty, "{estimate:?}");
     }
 
     #[test]

@@ -7,4 +7,4 @@ mod exchange;
 mod filter;
 
 pub use exchange::{ClockSample, Exchange};
-pub use filter::{ClockEstimate, ClockFilter};
+pub use filter::{ClockEstimate, ClockFilter, ClockSlip};

@@ -5,7 +5,8 @@ mod early_end;
 use std::time::Duration;
 
 use super::actions::Actions;
-use super::awake::{Deadline, Now};
+use super::awake::{AwakeInstant, Deadline, Now};
+use super::clock_check;
 use super::fetching::follow_all;
 use super::lobby::Comeback;
 use super::member::{Heard, Member, PhaseStart, Unanswered};
@@ -39,6 +40,8 @@ enum Run {
     Due(MonotonicInstant),
     Ordered(Unanswered),
     Running,
+    /// It was told to stop, and is waited for until then.
+    Stopping(AwakeInstant),
     Done(Box<Row>),
 }
 
@@ -93,11 +96,16 @@ impl Executing {
     pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
         let Some(slave) = self.slaves.hearing(heard.peer) else { return };
         slave.member.heard(&heard, actions);
-        let Heard { peer, message, .. } = heard;
+        let Heard { now, peer, message, at } = heard;
         match (message, &slave.state) {
             (message @ (Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_)), _) => {
                 if let Some(output) = &mut slave.member.output {
                     output.received(message, actions);
+                }
+            }
+            (Message::ClockReply(reply), Run::Done(_)) => {
+                if let Run::Done(row) = &mut slave.state {
+                    clock_check::hear(&mut slave.member, row, now, reply, at);
                 }
             }
             (_, Run::Done(_) | Run::Due(_)) => {}
@@ -112,6 +120,9 @@ impl Executing {
             }
             (Message::TaskEnded(ended), _) => {
                 let row = ended_row(slave, ended, self.instant, self.timeout);
+                if row.start.is_some() {
+                    slave.member.clock.ask_afterwards(peer, now, actions);
+                }
                 self.end(peer, row, actions);
             }
             (Message::Running(progress), _) => tell_progress(slave, progress, false, actions),
@@ -148,9 +159,12 @@ impl Executing {
 
     /// A slave has come back as this peer; tells whether it is one of ours.
     pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) -> bool {
-        let peer = comeback.peer;
+        let (now, peer) = (comeback.now, comeback.peer);
         let Some(slave) = self.slaves.take_back(comeback, actions) else { return false };
-        if self.stopping.is_some() && !slave.is_settled() {
+        if let (Some(stopping), Run::Stopping(until)) = (self.stopping, &mut slave.state) {
+            if stopping.spares_who_is_away() {
+                *until = stopping.deadline(now.awake);
+            }
             actions.send(peer, Message::Stop);
         }
         true
@@ -158,10 +172,9 @@ impl Executing {
 
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
         let mut lost = self.slaves.check(now, actions);
-        if self.stopping.is_some_and(|stopping| now.awake >= stopping.deadline) {
-            let overdue = self.slaves.iter().filter(|slave| !slave.is_settled());
-            lost.extend(overdue.map(|slave| (slave.member.peer, Loss::DidNotStop)));
-        }
+        clock_check::advance(now, &mut self.slaves);
+        let overdue = self.slaves.iter().filter(|slave| self.is_to_stop_by(slave).is_some_and(|by| now.awake >= by));
+        lost.extend(overdue.map(|slave| (slave.member.peer, Loss::DidNotStop)));
         for (peer, why) in lost {
             self.lose(now, peer, why, actions);
         }
@@ -171,7 +184,9 @@ impl Executing {
     }
 
     pub(super) fn deadline(&self) -> Deadline {
-        let awake = self.slaves.deadline().into_iter().chain(self.stopping.map(|stopping| stopping.deadline)).min();
+        let to_stop = self.slaves.iter().filter_map(|slave| self.is_to_stop_by(slave));
+        let answers = clock_check::deadline(&self.slaves);
+        let awake = self.slaves.deadline().into_iter().chain(to_stop).chain(answers).min();
         let due = self.slaves.iter().filter_map(|slave| if let Run::Due(at) = slave.state { Some(at) } else { None });
         let timeout = self.timeout.filter(|_| self.stopping.is_none()).and_then(Timeout::deadline);
         Deadline { awake, monotonic: due.chain(timeout).min() }
@@ -184,8 +199,22 @@ impl Executing {
 
     /// Whether every slave's outcome is known, and where they are still needed, nobody has to come back.
     pub(super) fn is_over(&self, are_needed: bool) -> bool {
-        let waits = are_needed && self.interrupted().is_none() && self.slaves.has_away();
+        let has_ended = |slave: &Slave<Run>| matches!(&slave.state, Run::Done(row) if row.outcome.has_ended());
+        let waits =
+            are_needed && self.interrupted().is_none() && self.slaves.has_away() && self.slaves.iter().all(has_ended);
         self.slaves.iter().all(Slave::is_settled) && !waits
+    }
+
+    /// Whether a clock is still to be told.
+    pub(super) fn awaits_clocks(&self) -> bool {
+        !self.ends_at_once() && clock_check::deadline(&self.slaves).is_some()
+    }
+
+    /// Until when a slave that was told to stop is waited for, where that is not as long as any other.
+    fn is_to_stop_by(&self, slave: &Slave<Run>) -> Option<AwakeInstant> {
+        let Run::Stopping(by) = slave.state else { return None };
+        let is_spared = slave.member.away.is_some() && self.stopping.is_some_and(Stopping::spares_who_is_away);
+        (!is_spared).then_some(by)
     }
 
     /// The rows of the round, and the slaves for another one.
@@ -254,7 +283,8 @@ fn ended_row(slave: &Slave<Run>, ended: TaskEnded, instant: MonotonicInstant, ti
     let row = slave.member.row(Outcome::Ended(ended.end), instant);
     let start = row.clock.and_then(|clock| measured_start(slave, &ended, clock));
     let ended_at = row.clock.map(|clock| clock.offset.to_ours(ended.finished_at));
-    let outcome = match timeout.filter(|timeout| timeout.has_stopped(ended_at)) {
+    let was_stopped = |timeout: &Timeout| timeout.is_over() && ended.was_stopped || timeout.has_stopped(ended_at);
+    let outcome = match timeout.filter(was_stopped) {
         Some(timeout) => Outcome::TimedOut(timeout.time),
         None => row.outcome,
     };

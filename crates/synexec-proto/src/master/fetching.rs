@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{Deadline, Now};
+use super::clock_check;
 use super::lobby::Comeback;
 use super::member::{Heard, Member, PhaseStart, Unanswered};
 use super::output::{Fetched, OutputStream, Request};
@@ -76,7 +77,7 @@ impl Fetching {
         now: Now,
         actions: &mut Actions,
     ) -> Self {
-        let asked = Unanswered::new(now.awake, settings.lost_after);
+        let asked = asked_for_window(now, settings.lost_after, settings.reconnect);
         let mut ranked = rows.iter();
         let state = |member: &Member| match ranked.next() {
             Some(row) => first_state(member, row, settings.outputs, asked),
@@ -101,7 +102,13 @@ impl Fetching {
     pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
         let Some(slave) = self.slaves.hearing(heard.peer) else { return };
         slave.member.heard(&heard, actions);
-        let Heard { now, peer, message, .. } = heard;
+        let Heard { now, peer, message, at } = heard;
+        if let Message::ClockReply(reply) = message {
+            if let Some(row) = self.rows.iter_mut().find(|row| row.rank == slave.member.rank) {
+                clock_check::hear(&mut slave.member, row, now, reply, at);
+            }
+            return;
+        }
         let is_output = matches!(message, Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_));
         if let Some(output) = slave.member.output.as_mut().filter(|_| is_output) {
             output.received(message, actions);
@@ -142,6 +149,7 @@ impl Fetching {
     }
 
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
+        clock_check::advance(now, &mut self.slaves);
         for (peer, why) in self.slaves.check(now, actions) {
             self.lose(now, peer, why, actions);
         }
@@ -165,12 +173,14 @@ impl Fetching {
     }
 
     pub(super) fn deadline(&self) -> Deadline {
-        Deadline { awake: self.slaves.deadline(), monotonic: None }
+        let awake = self.slaves.deadline().into_iter().chain(clock_check::deadline(&self.slaves)).min();
+        Deadline { awake, monotonic: None }
     }
 
     /// Whether every output is here, or cannot be had, and where the slaves are still needed, nobody has to come back.
     pub(super) fn is_over(&self, are_needed: bool) -> bool {
-        self.slaves.iter().all(Slave::is_settled) && !(are_needed && self.slaves.has_away())
+        let awaits_clocks = clock_check::deadline(&self.slaves).is_some();
+        self.slaves.iter().all(Slave::is_settled) && !(are_needed && self.slaves.has_away()) && !awaits_clocks
     }
 
     /// Gives all up that are not here.
@@ -180,6 +190,7 @@ impl Fetching {
         for peer in peers {
             self.fail(peer, why.to_owned(), actions);
         }
+        self.slaves.iter_mut().for_each(|slave| slave.member.clock.give_up());
     }
 
     /// The rows of the round, and the slaves for another one.
@@ -194,11 +205,8 @@ impl Fetching {
         (rows, self.slaves.into_members())
     }
 
-    /// A window is asked for now, and has to come at the slowest rate that still counts as coming, also when its
-    /// connection breaks meanwhile.
     fn asked(&self, now: Now) -> Unanswered {
-        let time = Duration::from_secs(u64::from(WINDOW / SLOWEST_BYTES_PER_SECOND));
-        Unanswered::new(now.awake, self.lost_after.saturating_add(time).saturating_add(self.reconnect))
+        asked_for_window(now, self.lost_after, self.reconnect)
     }
 
     fn wanted_count(&self) -> usize {
@@ -277,6 +285,13 @@ impl Fetching {
         slave.state = Fetch::Done(missing(self.wanted, why.clone()));
         actions.tell(lost_notice(slave, &self.rows, why));
     }
+}
+
+/// A window that is asked for now, which has to come at the slowest rate that still counts as coming, also when its
+/// connection breaks meanwhile.
+fn asked_for_window(now: Now, lost_after: Duration, reconnect: Duration) -> Unanswered {
+    let time = Duration::from_secs(u64::from(WINDOW / SLOWEST_BYTES_PER_SECOND));
+    Unanswered::new(now.awake, lost_after.saturating_add(time).saturating_add(reconnect))
 }
 
 fn first_state(member: &Member, row: &Row, wanted: OutputsWanted, asked: Unanswered) -> Fetch {

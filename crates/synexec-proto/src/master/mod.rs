@@ -9,6 +9,7 @@
 
 mod actions;
 mod awake;
+mod clock_check;
 mod configuring;
 mod event;
 mod executing;

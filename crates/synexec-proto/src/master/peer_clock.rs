@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::PeerId;
 use super::actions::Actions;
-use super::awake::Now;
+use super::awake::{AwakeInstant, Now};
 use super::roster::{Awaited, Roster, Slave};
-use crate::clock::{ClockEstimate, ClockFilter, Exchange};
+use crate::clock::{ClockEstimate, ClockFilter, ClockSlip, Exchange};
 use crate::message::{ClockProbe, ClockReply, Feature, Message};
 use crate::time::MonotonicInstant;
 
@@ -17,6 +17,11 @@ const PACE: Duration = Duration::from_micros(60);
 /// Pause between two questions to the same slave while the first is not answered: one that is far is not asked one round
 /// trip after another.
 const UNANSWERED_PACE: Duration = Duration::from_millis(1);
+
+/// How many questions are asked at once of a slave whose task has ended, and how long their answers are waited for: they
+/// only show whether what was measured before still holds.
+const AFTERWARDS: usize = 2;
+const AFTERWARDS_TIME: Duration = Duration::from_secs(1);
 
 /// Questions to all slaves together, where that gives each a number between these.
 const QUESTIONS: usize = 400;
@@ -38,6 +43,32 @@ impl PeerClock {
     pub(super) fn question(&mut self, slaves: usize) {
         self.to_ask = (QUESTIONS / slaves.max(1)).clamp(FEWEST, MOST);
         self.slowest = Duration::ZERO;
+    }
+
+    /// Asks once more when the task has ended.
+    pub(super) fn ask_afterwards(&mut self, peer: PeerId, now: Now, actions: &mut Actions) {
+        self.asked.clear();
+        for _ in 0..AFTERWARDS {
+            self.ask(peer, now, actions);
+        }
+    }
+
+    /// Until when the answers to that are waited for.
+    pub(super) fn awaited_until(&self) -> Option<AwakeInstant> {
+        self.asked.first().map(|asked| asked.awake.plus(AFTERWARDS_TIME))
+    }
+
+    /// Does not wait for answers any more.
+    pub(super) fn give_up(&mut self) {
+        self.asked.clear();
+    }
+
+    /// Takes an answer, and tells by how many nanoseconds the clock has run on since it was measured, or stood still, where
+    /// no clock that goes evenly runs so.
+    pub(super) fn hear_afterwards(&mut self, now: Now, reply: ClockReply, at: MonotonicInstant) -> Option<ClockSlip> {
+        let before = self.estimate(at)?;
+        self.hear(now, reply, at);
+        self.estimate(at)?.slip_since(before)
     }
 
     /// Whether all questions are answered.

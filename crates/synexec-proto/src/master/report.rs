@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Interrupt, Skew, SlaveLabel};
-use crate::clock::ClockEstimate;
+use crate::clock::{ClockEstimate, ClockSlip};
 use crate::digest::Digest;
 use crate::message::{Guest, Held, OutputPlace, Reason, Usage};
 use crate::outcome::TaskEnd;
@@ -189,6 +189,8 @@ pub struct Row {
     pub held_at: Option<MonotonicInstant>,
     /// What was known of its clock at the start, where it was measured.
     pub clock: Option<ClockEstimate>,
+    /// What has happened to its clock since that, where it did not go evenly.
+    pub clock_slip: Option<ClockSlip>,
     /// When its task ran by its own clocks, where that is known.
     pub times: Option<RunTimes>,
     /// When its task started, where that was measured.
@@ -219,6 +221,7 @@ impl Row {
             held: None,
             held_at: None,
             clock: None,
+            clock_slip: None,
             times: None,
             start: None,
             usage: None,

@@ -299,7 +299,9 @@ impl Session {
     }
 
     fn after_executing(&mut self, now: Now, phase: Executing) -> Phase {
-        if !phase.is_over(self.needs_slaves()) {
+        // Where outputs are fetched, that takes longer than to hear of a clock.
+        let awaits_clocks = self.settings.outputs == OutputsWanted::Nothing && phase.awaits_clocks();
+        if awaits_clocks || !phase.is_over(self.needs_slaves()) {
             return Phase::Executing(phase);
         }
         if let Some(interrupt) = phase.interrupted() {

@@ -7,7 +7,7 @@ use super::awake::{AwakeInstant, Now};
 use crate::session::STOP_GRACE;
 use crate::time::MonotonicInstant;
 
-/// Beyond the time that a slave gives its task to stop, its report has this long to arrive.
+/// Beyond the time that a slave gives its task to stop, its report has at least this long to arrive.
 const STOP_REPORT_TIME: Duration = Duration::from_secs(5);
 
 /// The tasks are told to stop.
@@ -15,15 +15,30 @@ const STOP_REPORT_TIME: Duration = Duration::from_secs(5);
 pub(super) struct Stopping {
     /// How the user said so, if it was the user.
     pub(super) interrupt: Option<Interrupt>,
-    /// When nothing more is waited for.
-    pub(super) deadline: AwakeInstant,
+    /// How long who was told to stop is waited for.
+    wait: Duration,
+    /// How late that can be over for one that was away when it was to be told.
+    latest: AwakeInstant,
     /// Whether the user has said it twice, and nothing more is waited for.
     pub(super) at_once: bool,
 }
 
 impl Stopping {
-    pub(super) fn begin(now: Now, interrupt: Option<Interrupt>) -> Self {
-        Self { interrupt, deadline: now.awake.plus(STOP_GRACE).plus(STOP_REPORT_TIME), at_once: false }
+    /// A user who wants an end is not kept waiting for a host that stands still, or is away.
+    pub(super) fn begin(now: Now, interrupt: Option<Interrupt>, lost_after: Duration, reconnect: Duration) -> Self {
+        let report_time = if interrupt.is_some() { STOP_REPORT_TIME } else { lost_after.max(STOP_REPORT_TIME) };
+        let wait = STOP_GRACE.saturating_add(report_time);
+        Self { interrupt, wait, latest: now.awake.plus(wait).plus(reconnect), at_once: false }
+    }
+
+    /// When one that is told to stop now is not waited for any more.
+    pub(super) fn deadline(self, now: AwakeInstant) -> AwakeInstant {
+        now.plus(self.wait).min(self.latest)
+    }
+
+    /// Whether one that is away is waited for: it is lost in its own time.
+    pub(super) fn spares_who_is_away(self) -> bool {
+        self.interrupt.is_none()
     }
 }
 
@@ -51,6 +66,11 @@ impl Timeout {
         let strikes = !self.is_over && now.monotonic >= self.at;
         self.is_over |= strikes;
         strikes
+    }
+
+    /// Whether it has struck.
+    pub(super) fn is_over(self) -> bool {
+        self.is_over
     }
 
     /// Whether a task that ended then, where that is known, was stopped for it.

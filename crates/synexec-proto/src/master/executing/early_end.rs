@@ -13,7 +13,10 @@ impl Executing {
         let running = self.running();
         match &mut self.stopping {
             Some(stopping) if stopping.interrupt.is_some() => {
-                (stopping.deadline, stopping.at_once) = (now.awake, true);
+                stopping.at_once = true;
+                for slave in self.slaves.iter_mut().filter(|slave| matches!(slave.state, Run::Stopping(_))) {
+                    slave.state = Run::Stopping(now.awake);
+                }
             }
             Some(stopping) => {
                 stopping.interrupt = Some(interrupt);
@@ -39,10 +42,11 @@ impl Executing {
         if self.stopping.is_some() {
             return;
         }
-        self.stopping = Some(Stopping::begin(now, interrupt));
+        let stopping = Stopping::begin(now, interrupt, self.lost_after, self.reconnect);
+        self.stopping = Some(stopping);
         let peers: Vec<_> = self.slaves.iter().map(|slave| slave.member.peer).collect();
         for peer in peers {
-            self.stop(now, peer, actions);
+            self.stop(now, stopping, peer, actions);
         }
     }
 
@@ -61,14 +65,17 @@ impl Executing {
         self.stopping.is_some_and(|stopping| stopping.at_once)
     }
 
-    fn stop(&mut self, now: Now, peer: PeerId, actions: &mut Actions) {
+    fn stop(&mut self, now: Now, stopping: Stopping, peer: PeerId, actions: &mut Actions) {
         let Some(slave) = self.slaves.get_mut(peer) else { return };
         match slave.state {
             Run::Done(_) => {}
             Run::Due(_) => {
                 slave.state = Run::Done(Box::new(slave.member.row(Outcome::Cancelled, self.instant)));
             }
-            _ if slave.member.has(Feature::Stop) => slave.member.send(Message::Stop, actions),
+            _ if slave.member.has(Feature::Stop) => {
+                slave.member.send(Message::Stop, actions);
+                slave.state = Run::Stopping(stopping.deadline(now.awake));
+            }
             _ => self.lose(now, peer, Loss::CannotStop, actions),
         }
     }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use synexec_proto::master::{Loss, Notice, Outcome, PhaseName, Report, Verdict};
+use synexec_proto::master::{Loss, Notice, Outcome, OutputsWanted, PhaseName, Report, Settings, Verdict};
 
 use crate::world::Lie::{
     ClockAtTheEnd, ClockGoesBack, NoClock, NoStart, OtherInstant, OtherQuestion, StartAtTheEnd, ThoughtTooLong,
 };
 use crate::world::{
-    Id, Lie, Order, Plan, START, SimClock, Ways, World, all_starts, apart, millis, outcome_of, secs, starts_are_true,
+    Id, Lie, Order, Plan, START, SimClock, Ways, World, all_starts, apart, millis, outcome_of, row_of, runs, secs,
+    session, settings, starts_are_true,
 };
 
 const DAY: i64 = 86_400_000_000_000;
@@ -196,4 +197,42 @@ fn a_start_that_cannot_have_been_makes_the_skew_unsure_and_nothing_worse() {
 
 fn apart_from(one: Duration, other: Duration) -> Duration {
     one.max(other).saturating_sub(one.min(other))
+}
+
+/// Stops a slave's host for so long, with its clock, once it was told to go.
+fn stopped_by_its_hypervisor(world: &mut World, id: Id, time: Duration) {
+    let gone = |notice: &Notice| matches!(notice, Notice::Gone { .. });
+    world.when(gone, millis(2), Order::Freeze(id, time));
+    // While it stands still, so that it never sees its clock go back.
+    world.when(gone, millis(1) + time, Order::ClockJumps(id, -i64::try_from(time.as_nanos()).expect("it is short")));
+}
+
+#[test]
+fn a_clock_that_stood_still_across_the_instant_makes_its_start_unsure() {
+    for outputs in [OutputsWanted::Nothing, OutputsWanted::Whole] {
+        let mut world = World::new(Settings { outputs, ..settings(2) });
+        let [stopped, other] = [world.slave(Plan::default()), world.slave(Plan::default())];
+        stopped_by_its_hypervisor(&mut world, stopped, millis(300));
+        let report = session(&mut world);
+        let [row, others] = [stopped, other].map(|id| row_of(&report, id).unwrap());
+        let slip = row.clock_slip.expect("it stood still");
+        assert!(slip.by.abs_diff(-300_000_000) < 2_000_000, "{slip:?}");
+        let (told, started) = (row.start.unwrap(), world.sim(stopped).host.runs[0].started);
+        assert!(apart(told.at, started) > millis(290), "nothing else tells: {row:?}");
+        assert!((millis(300)..millis(310)).contains(&told.uncertainty), "{row:?}");
+        assert!(others.clock_slip.is_none() && others.start.unwrap().uncertainty < millis(5), "{others:?}");
+        assert!(report.rounds[0].skew.unwrap().uncertainty >= millis(300), "{report:?}");
+    }
+}
+
+#[test]
+fn who_does_not_tell_its_clock_at_the_end_is_waited_for_no_longer_than_a_second() {
+    let mut world = World::new(settings(2));
+    let slaves = [world.slave(Plan::default()), world.slave(runs(secs(3)))];
+    let ended = |notice: &Notice| matches!(notice, Notice::Ended { done: 2, .. });
+    world.when(ended, Duration::ZERO, Order::Freeze(slaves[1], secs(10)));
+    let report = session(&mut world);
+    assert_eq!(report.verdict, Verdict::Succeeded);
+    let waited = world.over_after().saturating_sub(*world.all_told(ended).last().expect("all have ended"));
+    assert!((millis(999)..millis(1001)).contains(&waited), "{waited:?}");
 }

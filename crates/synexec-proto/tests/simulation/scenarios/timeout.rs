@@ -68,6 +68,44 @@ fn a_task_that_ends_at_nearly_that_time_is_one_or_the_other_as_its_end_was() {
     }
 }
 
+/// After so long the clocks have run further apart than it takes to stop a task.
+#[test]
+fn a_task_that_ends_well_when_it_is_stopped_has_timed_out_whatever_its_clock_says() {
+    for drift in [-90_000, 90_000] {
+        let time = secs(600);
+        let mut world = World::new(Settings { timeout: Some(time), ..settings(1) });
+        let clock = SimClock { ahead: 0, drift };
+        let id = world.slave(Plan { clock, end_by_sigterm: Some(TaskEnd::Exited(0)), ..runs(secs(1000)) });
+        let report = world.run(secs(700));
+        assert_eq!(
+            (report.verdict, outcome_of(&report, id)),
+            (Verdict::TaskFailed, &Outcome::TimedOut(time)),
+            "{drift}"
+        );
+    }
+}
+
+#[test]
+fn one_whose_host_stands_still_then_is_waited_for_as_ever() {
+    let mut world = wanting(2);
+    let paused = world.slave(runs(secs(100)));
+    let other = world.slave(runs(secs(100)));
+    world.at(millis(2900), Order::Freeze(paused, secs(15)));
+    let report = session(&mut world);
+    assert!([paused, other].iter().all(|id| *outcome_of(&report, *id) == TIMED_OUT), "{report:?}");
+}
+
+#[test]
+fn one_that_comes_back_late_has_its_time_to_stop() {
+    let mut world = World::new(Settings { timeout: Some(TIME), reconnect: secs(60), ..settings(1) });
+    let plan = Plan { reconnect: secs(60), ignores_sigterm: true, ..runs(secs(100)) };
+    let id = world.slave(plan);
+    world.at(secs(2), Order::Reroute(id, Ways::even(secs(2))));
+    world.at(secs(2), Order::Break(id));
+    let report = session(&mut world);
+    assert_eq!(*outcome_of(&report, id), TIMED_OUT, "{report:?}");
+}
+
 #[test]
 fn a_task_that_ignores_sigterm_is_killed_five_seconds_later() {
     let mut world = wanting(2);
@@ -97,7 +135,7 @@ fn one_that_is_silent_then_is_lost() {
     let other = world.slave(runs(secs(100)));
     world.at(secs(2), Order::Freeze(silent, secs(40)));
     let report = session(&mut world);
-    assert!(matches!(outcome_of(&report, silent), Outcome::Lost { why: Loss::DidNotStop, .. }), "{report:?}");
+    assert!(matches!(outcome_of(&report, silent), Outcome::Lost { why: Loss::Silent(_), .. }), "{report:?}");
     assert_eq!((report.verdict, outcome_of(&report, other)), (Verdict::Lost, &TIMED_OUT));
 }
 

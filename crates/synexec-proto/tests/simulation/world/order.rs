@@ -34,6 +34,8 @@ pub enum Order {
     ConfFails,
     /// A slave's host will not do this any more.
     Refuse(Id, Refusal),
+    /// The clock of a slave's host jumps by so many nanoseconds, as when its hypervisor has stopped it or makes up for that.
+    ClockJumps(Id, i64),
     /// The client's way to the master becomes another one.
     Reroute(Id, Ways),
 }
@@ -97,6 +99,7 @@ impl World {
             Order::ConfFails => self.agenda.add(self.now, (Node::Master, News::ConfFailed)),
             Order::KillMaster => self.master_exits(),
             Order::Refuse(id, refusal) => self.sim_mut(id).host.plan.refusal = Some(refusal),
+            Order::ClockJumps(id, by) => self.sim_mut(id).host.plan.clock.ahead += by,
             Order::Reroute(id, ways) => self.reroute(id, ways),
             Order::FreezeMaster(time) => self.master_power.freeze(self.now.plus(time)),
         }

@@ -41,6 +41,7 @@ fn start_is_true(slave: &SimSlave, round: usize, row: &Row) {
     assert!(error <= told.uncertainty, "{error:?} off: {row:?}");
     let late = run.started.since(slave.host.plan.clock.when(released_for(slave)[round]));
     assert_eq!(told.lateness, late, "{row:?}");
+    assert_eq!(row.clock_slip, None, "its clock goes evenly");
 }
 
 fn skew_is_true(starts: &[MonotonicInstant], told: &Skew) {
