@@ -97,15 +97,14 @@ impl Executing {
         let Some(slave) = self.slaves.hearing(heard.peer) else { return };
         slave.member.heard(&heard, actions);
         let Heard { now, peer, message, at } = heard;
+        if let (Message::ClockReply(reply), Run::Done(row)) = (&message, &mut slave.state) {
+            clock_check::hear(&mut slave.member, row, now, *reply, at);
+            return;
+        }
         match (message, &slave.state) {
             (message @ (Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_)), _) => {
                 if let Some(output) = &mut slave.member.output {
                     output.received(message, actions);
-                }
-            }
-            (Message::ClockReply(reply), Run::Done(_)) => {
-                if let Run::Done(row) = &mut slave.state {
-                    clock_check::hear(&mut slave.member, row, now, reply, at);
                 }
             }
             (_, Run::Done(_) | Run::Due(_)) => {}
@@ -283,8 +282,7 @@ fn ended_row(slave: &Slave<Run>, ended: TaskEnded, instant: MonotonicInstant, ti
     let row = slave.member.row(Outcome::Ended(ended.end), instant);
     let start = row.clock.and_then(|clock| measured_start(slave, &ended, clock));
     let ended_at = row.clock.map(|clock| clock.offset.to_ours(ended.finished_at));
-    let was_stopped = |timeout: &Timeout| timeout.is_over() && ended.was_stopped || timeout.has_stopped(ended_at);
-    let outcome = match timeout.filter(was_stopped) {
+    let outcome = match timeout.filter(|timeout| timeout.has_stopped(ended.was_stopped, ended_at)) {
         Some(timeout) => Outcome::TimedOut(timeout.time),
         None => row.outcome,
     };

@@ -68,14 +68,9 @@ impl Timeout {
         strikes
     }
 
-    /// Whether it has struck.
-    pub(super) fn is_over(self) -> bool {
-        self.is_over
-    }
-
-    /// Whether a task that ended then, where that is known, was stopped for it.
-    pub(super) fn has_stopped(self, ended_at: Option<MonotonicInstant>) -> bool {
-        self.is_over && ended_at.is_none_or(|ended_at| ended_at >= self.at)
+    /// Whether a task was stopped for it that was told to stop, as its slave knows, or ended then, where that is known.
+    pub(super) fn has_stopped(self, was_told: bool, ended_at: Option<MonotonicInstant>) -> bool {
+        self.is_over && (was_told || ended_at.is_none_or(|ended_at| ended_at >= self.at))
     }
 }
 
@@ -92,12 +87,12 @@ mod tests {
     fn time_is_over_once_and_only_those_that_ended_later_were_stopped_for_it() {
         let mut clock = AwakeClock::new(at(1000));
         let mut timeout = Timeout::new(Duration::from_millis(500), at(1000));
-        assert!(!timeout.strikes(clock.look(at(1499))) && !timeout.has_stopped(None));
+        assert!(!timeout.strikes(clock.look(at(1499))) && !timeout.has_stopped(true, None));
         assert_eq!(timeout.deadline(), Some(at(1500)));
         assert!(timeout.strikes(clock.look(at(1500))));
         assert!(!timeout.strikes(clock.look(at(1600))));
         assert_eq!(timeout.deadline(), None);
-        assert!(timeout.has_stopped(None) && timeout.has_stopped(Some(at(1501))));
-        assert!(!timeout.has_stopped(Some(at(1499))));
+        assert!(timeout.has_stopped(false, None) && timeout.has_stopped(false, Some(at(1501))));
+        assert!(!timeout.has_stopped(false, Some(at(1499))) && timeout.has_stopped(true, Some(at(1499))));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Executing, Run};
 use crate::master::actions::Actions;
-use crate::master::awake::Now;
+use crate::master::awake::{AwakeInstant, Now};
 use crate::master::stopping::Stopping;
 use crate::master::{Interrupt, Loss, Notice, Outcome, PeerId};
 use crate::message::{Feature, Message};
@@ -14,17 +14,26 @@ impl Executing {
         match &mut self.stopping {
             Some(stopping) if stopping.interrupt.is_some() => {
                 stopping.at_once = true;
-                for slave in self.slaves.iter_mut().filter(|slave| matches!(slave.state, Run::Stopping(_))) {
-                    slave.state = Run::Stopping(now.awake);
-                }
+                self.hurry(now.awake);
             }
             Some(stopping) => {
-                stopping.interrupt = Some(interrupt);
                 actions.tell(Notice::Stopping { interrupt, running });
+                *stopping = Stopping::begin(now, Some(interrupt), self.lost_after, self.reconnect);
+                let until = stopping.deadline(now.awake);
+                self.hurry(until);
             }
             None => {
                 actions.tell(Notice::Stopping { interrupt, running });
                 self.stop_all(now, Some(interrupt), actions);
+            }
+        }
+    }
+
+    /// Waits for nobody longer than until then.
+    fn hurry(&mut self, until: AwakeInstant) {
+        for slave in self.slaves.iter_mut() {
+            if let Run::Stopping(by) = &mut slave.state {
+                *by = (*by).min(until);
             }
         }
     }
@@ -83,7 +92,7 @@ impl Executing {
     /// An original slave cannot be told to stop when its task's time is over.
     pub(super) fn outcome_of_loss(&self, now: Now, why: &Loss) -> Outcome {
         match (why, self.timeout) {
-            (Loss::CannotStop, Some(timeout)) if timeout.has_stopped(None) && self.interrupted().is_none() => {
+            (Loss::CannotStop, Some(timeout)) if timeout.has_stopped(false, None) && self.interrupted().is_none() => {
                 Outcome::TimedOut(timeout.time)
             }
             _ => self.start.lost(now.awake, why.clone()),

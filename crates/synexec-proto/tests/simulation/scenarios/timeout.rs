@@ -96,6 +96,18 @@ fn one_whose_host_stands_still_then_is_waited_for_as_ever() {
 }
 
 #[test]
+fn a_user_who_wants_an_end_then_does_not_wait_as_long_for_a_host_that_stands_still() {
+    let mut world = wanting(2);
+    let paused = world.slave(runs(secs(100)));
+    world.slave(runs(secs(100)));
+    world.at(millis(2900), Order::Freeze(paused, secs(20)));
+    world.when(timed_out, secs(1), Order::Interrupt(Terminate));
+    let report = session(&mut world);
+    assert!(matches!(outcome_of(&report, paused), Outcome::Lost { why: Loss::DidNotStop, .. }), "{report:?}");
+    assert_eq!(over_later(&world).as_secs(), 11);
+}
+
+#[test]
 fn one_that_comes_back_late_has_its_time_to_stop() {
     let mut world = World::new(Settings { timeout: Some(TIME), reconnect: secs(60), ..settings(1) });
     let plan = Plan { reconnect: secs(60), ignores_sigterm: true, ..runs(secs(100)) };
