@@ -166,7 +166,12 @@ impl Dispatcher {
             }
             TaskEvent::Held(Err(reason)) => slave::Event::Prepared(Err(reason)),
             TaskEvent::Died(reason) => slave::Event::HeldTaskDied(reason),
-            TaskEvent::Started(result) => slave::Event::Started(result),
+            TaskEvent::Started(result) => {
+                if result.is_err() {
+                    self.free_earlier();
+                }
+                slave::Event::Started(result)
+            }
             TaskEvent::Ended(ended) => {
                 let (mut ended, stragglers) = ended.reap();
                 task.has_ended();

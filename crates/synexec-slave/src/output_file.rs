@@ -73,7 +73,7 @@ impl OutputFile {
             Ok(()) => self.path,
             Err(why) => {
                 log::error!(
-                    "the task's output stays in {}; it cannot be {}: {why}",
+                    "the task's output is in {} until the next slave is started there; it cannot be {}: {why}",
                     held.display(),
                     self.path.display()
                 );

@@ -6,7 +6,7 @@ mod ills;
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -232,7 +232,12 @@ fn ear(host: &Host) -> Result<UdpSocket> {
 
 fn hear(ear: &UdpSocket) -> Result<(String, SocketAddr)> {
     let mut buffer = [0; 64];
-    let (length, from) = ear.recv_from(&mut buffer).context("heard nothing")?;
+    let (length, from) = loop {
+        match ear.recv_from(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            received => break received.context("heard nothing")?,
+        }
+    };
     Ok((String::from_utf8_lossy(&buffer[..length]).into_owned(), from))
 }
 

@@ -12,7 +12,7 @@ pub const TESTS: &[(&str, Test)] = &[
 ];
 
 /// Columns, and where the same is in a slave's part of the report.
-const COLUMNS: [(&str, &str); 18] = [
+const COLUMNS: [(&str, &str); 19] = [
     ("rank", "/rank"),
     ("name", "/name"),
     ("address", "/address"),
@@ -27,6 +27,7 @@ const COLUMNS: [(&str, &str); 18] = [
     ("cpu_user_ns", "/usage/cpu_user_ns"),
     ("peak_memory_bytes", "/usage/peak_memory_bytes"),
     ("steal_ns", "/guest/steal_ns"),
+    ("clock_slip_ns", "/clock_slip_ns"),
     ("clock_offset_ns", "/clock/offset_ns"),
     ("output_bytes", "/output/bytes"),
     ("output_blake3", "/output/blake3"),

@@ -32,6 +32,7 @@ struct Record<'a> {
     involuntary_switches: Option<u64>,
     steal_ns: Option<u64>,
     clock_step_ns: Option<i64>,
+    clock_slip_ns: Option<i64>,
     suspended_ns: Option<u64>,
     clock_source: Option<Cow<'a, str>>,
     clock_offset_ns: Option<i64>,
@@ -60,7 +61,7 @@ pub fn write(document: &Document, to: impl Write) -> io::Result<()> {
 }
 
 /// Written also where there is no row.
-const HEAD: [&str; 32] = [
+const HEAD: [&str; 33] = [
     "round",
     "rank",
     "name",
@@ -83,6 +84,7 @@ const HEAD: [&str; 32] = [
     "involuntary_switches",
     "steal_ns",
     "clock_step_ns",
+    "clock_slip_ns",
     "suspended_ns",
     "clock_source",
     "clock_offset_ns",
@@ -120,6 +122,7 @@ fn record<'a>(round: &RoundReport, slave: &'a SlaveReport) -> Record<'a> {
         involuntary_switches: usage.map(|usage| usage.involuntary_switches),
         steal_ns: guest.map(|guest| guest.steal_ns),
         clock_step_ns: guest.map(|guest| guest.clock_step_ns),
+        clock_slip_ns: slave.clock_slip_ns,
         suspended_ns: guest.map(|guest| guest.suspended_ns),
         clock_source: guest.and_then(|guest| guest.clock_source.as_deref()).map(as_text),
         clock_offset_ns: slave.clock.map(|clock| clock.offset_ns),

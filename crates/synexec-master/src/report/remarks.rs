@@ -21,7 +21,7 @@ const LATE_MIN: Duration = Duration::from_millis(1);
 pub fn remarks(row: &Row) -> Vec<String> {
     let elapsed = row.times.map_or(Duration::ZERO, |times| times.elapsed);
     let mut remarks: Vec<String> = row.guest.iter().flat_map(|guest| of_guest(guest, elapsed)).collect();
-    remarks.extend(row.clock_slip.map(slipped));
+    remarks.extend(slip(row).map(slipped));
     remarks.extend(lateness(row).map(|late| format!("its task was released {} late", time(late))));
     remarks.extend(row.answered_late.map(|late| format!("it took {} to answer when it was probed", time(late))));
     remarks.extend(reconnects(row.reconnects));
@@ -48,7 +48,7 @@ pub fn kept_at(path: Option<&str>) -> String {
 /// Whether the guest ran as if it were a machine of its own.
 pub fn is_disturbed(row: &Row) -> bool {
     let elapsed = row.times.map_or(Duration::ZERO, |times| times.elapsed);
-    row.clock_slip.is_some() || row.guest.as_ref().is_some_and(|guest| !of_guest(guest, elapsed).is_empty())
+    slip(row).is_some() || row.guest.as_ref().is_some_and(|guest| !of_guest(guest, elapsed).is_empty())
 }
 
 fn of_guest(guest: &Guest, elapsed: Duration) -> Vec<String> {
@@ -63,10 +63,17 @@ fn of_guest(guest: &Guest, elapsed: Duration) -> Vec<String> {
     findings.into_iter().flatten().collect()
 }
 
-/// A slip is more than its uncertainty, so that it is always worth a word.
+/// What is worth a word of it, and not told already: clocks stand still in a guest that is suspended.
+fn slip(row: &Row) -> Option<ClockSlip> {
+    let is_suspended = row.guest.as_ref().is_some_and(|guest| guest.suspended >= CLOCK_MIN);
+    row.clock_slip.filter(|slip| Duration::from_nanos(slip.by.unsigned_abs()) >= CLOCK_MIN && !is_suspended)
+}
+
 fn slipped(slip: ClockSlip) -> String {
-    let (by, how) = (time(Duration::from_nanos(slip.by.unsigned_abs())), if slip.by < 0 { "slow" } else { "fast" });
-    format!("this guest's clock went {by} too {how}: it stood still or was slewed, and its start is no surer than that")
+    let (by, how) = (time(Duration::from_nanos(slip.by.unsigned_abs())), if slip.by < 0 { "slower" } else { "faster" });
+    format!(
+        "this guest's clock went {by} {how} than the master's: one stood still or was slewed, and the start is as unsure"
+    )
 }
 
 fn reconnects(times: u32) -> Option<String> {
@@ -124,7 +131,8 @@ mod tests {
         assert_eq!(
             remarks(&row),
             [
-                "this guest's clock went 300.00 ms too slow: it stood still or was slewed, and its start is no surer than that"
+                "this guest's clock went 300.00 ms slower than the master's: one stood still or was slewed, and the start is \
+                 as unsure"
             ]
         );
     }

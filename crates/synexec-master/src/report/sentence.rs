@@ -44,7 +44,7 @@ fn of_disturbed(guests: usize) -> String {
         1 => "1 guest was".to_owned(),
         guests => format!("{guests} guests were"),
     };
-    format!(" {were} descheduled or suspended, or had a clock set: that is no measurement.")
+    format!(" {were} descheduled or suspended, or had a clock set or stopped: that is no measurement.")
 }
 
 /// A session in one sentence: that of its only round, or how its rounds went together.
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(of_round(&one), "1 of 2 slaves succeeded; 1 of 2 starts known.");
         let guest = Some(Guest { suspended: Duration::from_secs(1), ..Guest::default() });
         let disturbed = Round { rows: vec![Row { guest, ..row(0) }], skew: None, ordered: None };
-        let expected = "1 of 1 slave succeeded. 1 guest was descheduled or suspended, or had a clock set: that is no \
+        let expected = "1 of 1 slave succeeded. 1 guest was descheduled or suspended, or had a clock set or stopped: that is no \
                         measurement.";
         assert_eq!(of_round(&disturbed), expected);
     }

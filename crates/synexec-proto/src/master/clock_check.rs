@@ -16,6 +16,11 @@ fn answers_by<S: Awaited>(slave: &Slave<S>) -> Option<AwakeInstant> {
     slave.member.clock.awaited_until().filter(|_| is_here && slave.is_settled())
 }
 
+/// Whether one of them is waited for.
+pub(super) fn is_awaited<S: Awaited>(slaves: &Roster<S>) -> bool {
+    slaves.iter().any(|slave| answers_by(slave).is_some())
+}
+
 /// When it is to be looked who has not answered; none where nobody has to.
 pub(super) fn deadline<S: Awaited>(slaves: &Roster<S>) -> Option<AwakeInstant> {
     slaves.iter().filter_map(answers_by).min()

@@ -206,7 +206,7 @@ impl Executing {
 
     /// Whether a clock is still to be told.
     pub(super) fn awaits_clocks(&self) -> bool {
-        !self.ends_at_once() && clock_check::deadline(&self.slaves).is_some()
+        !self.ends_at_once() && clock_check::is_awaited(&self.slaves)
     }
 
     /// Until when a slave that was told to stop is waited for, where that is not as long as any other.

@@ -179,7 +179,7 @@ impl Fetching {
 
     /// Whether every output is here, or cannot be had, and where the slaves are still needed, nobody has to come back.
     pub(super) fn is_over(&self, are_needed: bool) -> bool {
-        let awaits_clocks = clock_check::deadline(&self.slaves).is_some();
+        let awaits_clocks = clock_check::is_awaited(&self.slaves);
         self.slaves.iter().all(Slave::is_settled) && !(are_needed && self.slaves.has_away()) && !awaits_clocks
     }
 

@@ -63,8 +63,7 @@ impl PeerClock {
         self.asked.clear();
     }
 
-    /// Takes an answer, and tells by how many nanoseconds the clock has run on since it was measured, or stood still, where
-    /// no clock that goes evenly runs so.
+    /// Takes an answer, and tells where the clock cannot have gone evenly since it was measured before.
     pub(super) fn hear_afterwards(&mut self, now: Now, reply: ClockReply, at: MonotonicInstant) -> Option<ClockSlip> {
         let before = self.estimate(at)?;
         self.hear(now, reply, at);

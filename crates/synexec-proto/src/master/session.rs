@@ -299,7 +299,7 @@ impl Session {
     }
 
     fn after_executing(&mut self, now: Now, phase: Executing) -> Phase {
-        // Where outputs are fetched, that takes longer than to hear of a clock.
+        // Where outputs are fetched, clocks are heard of meanwhile.
         let awaits_clocks = self.settings.outputs == OutputsWanted::Nothing && phase.awaits_clocks();
         if awaits_clocks || !phase.is_over(self.needs_slaves()) {
             return Phase::Executing(phase);

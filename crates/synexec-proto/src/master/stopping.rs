@@ -17,7 +17,7 @@ pub(super) struct Stopping {
     pub(super) interrupt: Option<Interrupt>,
     /// How long who was told to stop is waited for.
     wait: Duration,
-    /// How late that can be over for one that was away when it was to be told.
+    /// How late that can be over for one that comes back meanwhile. Who never is here long enough is given up.
     latest: AwakeInstant,
     /// Whether the user has said it twice, and nothing more is waited for.
     pub(super) at_once: bool,
@@ -28,7 +28,8 @@ impl Stopping {
     pub(super) fn begin(now: Now, interrupt: Option<Interrupt>, lost_after: Duration, reconnect: Duration) -> Self {
         let report_time = if interrupt.is_some() { STOP_REPORT_TIME } else { lost_after.max(STOP_REPORT_TIME) };
         let wait = STOP_GRACE.saturating_add(report_time);
-        Self { interrupt, wait, latest: now.awake.plus(wait).plus(reconnect), at_once: false }
+        let latest = now.awake.plus(wait).plus(reconnect).plus(STOP_GRACE).plus(STOP_REPORT_TIME);
+        Self { interrupt, wait, latest, at_once: false }
     }
 
     /// When one that is told to stop now is not waited for any more.

@@ -57,9 +57,9 @@ impl Task {
         self == Self::Idle
     }
 
-    /// Whether it was told to end.
-    pub(super) fn is_stopping(self) -> bool {
-        matches!(self, Self::Stopping(_))
+    /// Whether it has a first process that has not ended.
+    pub(super) fn runs(self) -> bool {
+        matches!(self, Self::Spawning { .. } | Self::Running | Self::Stopping(Stop { check_at: None, .. }))
     }
 
     /// Whether nobody waits for what it may leave.

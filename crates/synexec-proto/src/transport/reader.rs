@@ -184,9 +184,11 @@ impl LinkReader {
             let left = self.time_left();
             let is_over = left == Some(Duration::ZERO);
             over_since = is_over.then(|| over_since.unwrap_or_else(Instant::now));
+            if over_since.is_some_and(|since| since.elapsed() > OVERTIME) {
+                return Err(Disconnect::Stalled);
+            }
             self.limit_wait(left.map(|left| left.max(SHORTEST_WAIT))).map_err(broken)?;
-            let has_come = self.read_more()?;
-            if over_since.is_some_and(|since| !has_come || since.elapsed() > OVERTIME) {
+            if !self.read_more()? && is_over {
                 return Err(Disconnect::Stalled);
             }
         }

@@ -50,6 +50,8 @@ pub struct Slave {
     resuming: Option<Resuming>,
     /// Whether the last task has left others behind when it ended, and they may be there still.
     left_behind: bool,
+    /// Whether the master has told the task to stop that runs.
+    told_to_stop: bool,
     /// When it was taken up again last.
     resumed_at: Option<MonotonicInstant>,
     output: OutputState,
@@ -106,6 +108,7 @@ impl Slave {
             token: None,
             resuming: None,
             left_behind: false,
+            told_to_stop: false,
             resumed_at: None,
             output: OutputState::default(),
             telling: Telling::default(),
@@ -212,7 +215,10 @@ impl Slave {
             Message::Hold(hold) => self.hold(hold),
             Message::Exec(at) => self.exec(now, at),
             Message::Go => self.go(now),
-            Message::Stop => self.stop(now),
+            Message::Stop => {
+                self.told_to_stop |= self.task.runs();
+                self.stop(now);
+            }
             Message::Fetch(fetch) => self.fetch(fetch),
             Message::Ack => self.acknowledged(),
             Message::Bye => self.end_session(now, Disconnect::Left),

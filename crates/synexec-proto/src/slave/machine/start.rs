@@ -58,7 +58,7 @@ impl Slave {
     pub(super) fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) {
         self.conf = Conf::Spent;
         self.task = Task::Running;
-        (self.report, self.refusal) = (None, None);
+        (self.report, self.refusal, self.told_to_stop) = (None, None, false);
         self.output.begin();
         self.telling.start(at.unwrap_or(now));
         self.push(Action::Release { at });
@@ -91,7 +91,7 @@ impl Slave {
     }
 
     pub(super) fn ended(&mut self, now: MonotonicInstant, ended: TaskEnded, stragglers: bool) {
-        let ended = TaskEnded { was_stopped: self.task.is_stopping(), ..ended };
+        let ended = TaskEnded { was_stopped: std::mem::take(&mut self.told_to_stop), ..ended };
         self.left_behind = stragglers && !self.task.is_hurried();
         self.task.ended(now, stragglers);
         self.session = Some(ExitCause::TaskEnded(ended.end));
