@@ -40,7 +40,8 @@ impl Phase {
     pub fn allows(self, message: &Message, live: bool) -> bool {
         match message {
             Message::Hold(_) => self == Self::Configuring,
-            Message::ClockProbe(_) => self <= Self::Starting,
+            // And once more when a task has ended.
+            Message::ClockProbe(_) => self <= Self::Executing,
             Message::Exec(Some(_)) | Message::Go => self == Self::Starting,
             // Originals are told once all others were, just before the instant.
             Message::Exec(None) | Message::Stop => self == Self::Executing,

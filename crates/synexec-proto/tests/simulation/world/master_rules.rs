@@ -24,6 +24,7 @@ pub struct MasterRules {
     /// The instant that each was ordered to start at, and whether it has confirmed it.
     ordered: BTreeMap<PeerId, (MonotonicInstant, bool)>,
     started: BTreeSet<PeerId>,
+    ended: BTreeSet<PeerId>,
     /// By what members are known again.
     tokens: BTreeMap<ResumeTokenBytes, PeerId>,
     /// Actions that followed the last event.
@@ -62,7 +63,7 @@ impl MasterRules {
                 assert!(self.closed.insert(*peer), "closed twice");
             }
             Action::Tell(Notice::NextRound { .. }) => {
-                (self.started, self.ordered) = (BTreeSet::new(), BTreeMap::new());
+                (self.started, self.ended, self.ordered) = Default::default();
                 let asked = std::mem::take(&mut self.accepted);
                 self.accepted = asked.into_iter().filter(|peer| !self.has(*peer, Feature::Start)).collect();
             }
@@ -91,6 +92,9 @@ impl MasterRules {
             Ok(Message::ConfOk(_)) if self.configured.contains(&peer) => {
                 self.accepted.insert(peer);
             }
+            Ok(Message::TaskEnded(_)) => {
+                self.ended.insert(peer);
+            }
             Ok(Message::ExecOk(Some(at))) => {
                 self.ordered.entry(peer).and_modify(|(ordered, confirmed)| *confirmed |= at == *ordered);
             }
@@ -118,7 +122,10 @@ impl MasterRules {
                 assert!(self.started.insert(peer), "the last word twice");
             }
             Message::Hold(_) => assert!(self.has(peer, Feature::Start), "HOLD to an original"),
-            Message::ClockProbe(_) => assert!(self.has(peer, Feature::Start), "an original has no clock to ask"),
+            Message::ClockProbe(_) => {
+                assert!(self.has(peer, Feature::Start), "an original has no clock to ask");
+                assert!(!self.started.contains(&peer) || self.ended.contains(&peer), "a question while a task runs");
+            }
             Message::Stop => {
                 assert!(self.has(peer, Feature::Stop), "STOP to an original");
                 assert!(self.started.contains(&peer), "STOP before EXEC");
