@@ -66,7 +66,7 @@ impl Fleet {
     /// Where no process can be made, or it never listens.
     pub fn listening_slave(&self, guest: usize, options: &[&str]) -> Result<Process> {
         let slave = self.slave(guest, options)?;
-        slave.wait_for("listening for probes")?;
+        wait_until_listening(&slave)?;
         Ok(slave)
     }
 
@@ -90,7 +90,7 @@ impl Fleet {
     pub fn slaves(&self, options: &[&str]) -> Result<Vec<Process>> {
         let slaves: Result<Vec<_>> = (0..self.guests.len()).map(|guest| self.slave(guest, options)).collect();
         let slaves = slaves?;
-        slaves.iter().try_for_each(|slave| slave.wait_for("listening for probes").map(drop))?;
+        slaves.iter().try_for_each(wait_until_listening)?;
         Ok(slaves)
     }
 
@@ -164,6 +164,15 @@ impl Fleet {
         let look = || self.output(guest).ok().filter(|output| output.contains(needle));
         eventually(&format!("{needle:?} in the output of vm{guest}"), look)
     }
+}
+
+/// Waits until a slave hears a master's probe.
+///
+/// # Errors
+///
+/// Where it never does.
+pub fn wait_until_listening(slave: &Process) -> Result<()> {
+    slave.wait_for("listening for probes").map(drop)
 }
 
 /// Starts a slave on a host, with the host's directory as its work dir.

@@ -6,11 +6,11 @@ mod spawner;
 mod tests;
 
 use std::borrow::Borrow;
-use std::fs;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -184,6 +184,20 @@ fn parent(pid: &str) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;
     after_name.split_whitespace().nth(1)?.parse().ok().map(Pid::from_raw)
+}
+
+/// Makes a system call again when only the process was stopped meanwhile.
+///
+/// # Errors
+///
+/// Those of the call.
+pub fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 /// Polls for something that cannot be waited for, such as a file that will appear.

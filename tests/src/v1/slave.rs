@@ -1,6 +1,5 @@
 //! The scripted slave.
 
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd as _;
 
@@ -8,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 
 use super::{Command, PATIENCE, Peer, frame, hex};
+use crate::process::uninterrupted;
 
 /// Longer than any datagram that a master sends.
 const DATAGRAM: usize = 2048;
@@ -76,12 +76,7 @@ impl Slave {
     /// When none comes, or another datagram.
     pub fn await_invitation(&self) -> Result<()> {
         let mut buffer = [0; DATAGRAM];
-        let length = loop {
-            match self.ear.recv(&mut buffer) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                received => break received.context("no UDP probe came")?,
-            }
-        };
+        let length = uninterrupted(|| self.ear.recv(&mut buffer)).context("no UDP probe came")?;
         let expected = frame(self.session, Command::Probe, &[])?;
         if buffer[..length] != expected {
             bail!("expected a UDP probe\nexpected: {}\nreceived: {}", hex(&expected), hex(&buffer[..length]));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use synexec_tests::fleet::Fleet;
+use synexec_tests::fleet::{Fleet, wait_until_listening};
 use synexec_tests::lab::{Host, SmallDisk, WallClock};
 use synexec_tests::process::{Process, eventually};
 use synexec_tests::{programs, report};
@@ -46,7 +46,7 @@ pub fn reach(cell: Cell) -> Result<Scene> {
     for guest in 1..here {
         slaves.push(Some(fleet.slave(guest, Scene::options(cell))?));
     }
-    slaves.iter().flatten().try_for_each(|slave| slave.wait_for("listening for probes").map(drop))?;
+    slaves.iter().flatten().try_for_each(wait_until_listening)?;
     slaves.resize_with(fleet.guests.len(), || None);
     narrow(&fleet, cell)?;
     let master = start_master(&fleet, cell)?;

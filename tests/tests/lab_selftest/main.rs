@@ -6,7 +6,7 @@ mod ills;
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use synexec_tests::lab::harness::{self, Test};
 use synexec_tests::lab::{Host, Lab, Network};
-use synexec_tests::process::{PATIENCE, Process, eventually};
+use synexec_tests::process::{PATIENCE, Process, eventually, uninterrupted};
 
 /// Set in the copy of this test that is there to be killed.
 const VICTIM: &str = "SYNEXEC_LAB_SELFTEST_VICTIM";
@@ -232,12 +232,7 @@ fn ear(host: &Host) -> Result<UdpSocket> {
 
 fn hear(ear: &UdpSocket) -> Result<(String, SocketAddr)> {
     let mut buffer = [0; 64];
-    let (length, from) = loop {
-        match ear.recv_from(&mut buffer) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            received => break received.context("heard nothing")?,
-        }
-    };
+    let (length, from) = uninterrupted(|| ear.recv_from(&mut buffer)).context("heard nothing")?;
     Ok((String::from_utf8_lossy(&buffer[..length]).into_owned(), from))
 }
 

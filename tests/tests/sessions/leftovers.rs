@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use synexec_tests::fleet::{Fleet, is_alive};
+use synexec_tests::fleet::{Fleet, is_alive, wait_until_listening};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::{Process, eventually};
 
@@ -222,7 +222,7 @@ fn what_was_there_before_the_slave_is_spared() -> Result<()> {
     let shell = ["sh", "-c", "sleep 1000 & exec \"$@\"", "sh"];
     let slave = fleet.slave_through(0, &shell, &[])?;
     // Until then it has children of its own, too.
-    slave.wait_for("listening for probes")?;
+    wait_until_listening(&slave)?;
     let before = Pids(slave.children()?);
     ensure!(before.0.len() == 1, "{:?}", before.0);
     ensure!(fleet.master(1, &fleet.conf(format!("/bin/sh :CONF:\n{ALL_KINDS}"))?, &[])?.wait()?.code() == Some(0));

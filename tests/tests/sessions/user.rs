@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use nix::unistd::{Uid, User};
-use synexec_tests::fleet::{Fleet, is_alive, row};
+use synexec_tests::fleet::{Fleet, is_alive, row, wait_until_listening};
 use synexec_tests::lab::harness::{Missing, Test};
 use synexec_tests::process::eventually;
 
@@ -27,7 +27,7 @@ fn what_the_slave_was_started_with_is_not_open() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let shell = ["sh", "-c", "exec 9</proc/self/status && exec \"$@\"", "sh"];
     let slave = fleet.slave_through(0, &shell, &[])?;
-    slave.wait_for("listening for probes")?;
+    wait_until_listening(&slave)?;
     ensure!(Path::new(&format!("/proc/{}/fd/9", slave.pid())).exists(), "the slave itself has not got it");
     let conf = "/bin/sh :CONF:\nfor open in /proc/self/fd/*; do echo ${open##*/}; done\n";
     ensure!(fleet.master(1, &fleet.conf(conf)?, &[])?.wait()?.code() == Some(0));

@@ -64,12 +64,6 @@ impl ClockSample {
         let age = at.since(self.at).max(self.at.since(at));
         self.delay / 2 + drift(self.span.saturating_add(age)) + ROUNDING
     }
-
-    /// Whether both can be true of one clock.
-    pub fn agrees_with(&self, later: &Self) -> bool {
-        let apart = self.offset.as_nanos().abs_diff(later.offset.as_nanos());
-        Duration::from_nanos(apart) <= self.uncertainty(later.at) + later.uncertainty(later.at)
-    }
 }
 
 /// What two clocks may run apart in this time.

@@ -48,7 +48,8 @@ impl ClockFilter {
     /// Adds a sample. Those that it contradicts go: the clock has stood still since, or was slewed, as when a hypervisor
     /// stops its guest. Where there are too many, the one that is the least sure by now goes.
     pub fn add(&mut self, sample: ClockSample) {
-        self.samples.retain(|kept| kept.agrees_with(&sample));
+        let fresh = estimate(&sample, sample.at);
+        self.samples.retain(|kept| fresh.slip_since(estimate(kept, sample.at)).is_none());
         self.samples.push(sample);
         if self.samples.len() > KEPT {
             self.samples.sort_by_key(|kept| kept.uncertainty(sample.at));
@@ -58,9 +59,13 @@ impl ClockFilter {
 
     /// The estimate for an instant of our clock; none without a sample.
     pub fn estimate(&self, at: MonotonicInstant) -> Option<ClockEstimate> {
-        let best = self.samples.iter().min_by_key(|sample| sample.uncertainty(at))?;
-        Some(ClockEstimate { offset: best.offset, uncertainty: best.uncertainty(at), round_trip: best.delay })
+        self.samples.iter().min_by_key(|sample| sample.uncertainty(at)).map(|best| estimate(best, at))
     }
+}
+
+/// What one sample says of an instant.
+fn estimate(sample: &ClockSample, at: MonotonicInstant) -> ClockEstimate {
+    ClockEstimate { offset: sample.offset, uncertainty: sample.uncertainty(at), round_trip: sample.delay }
 }
 
 #[cfg(test)]
