@@ -9,11 +9,11 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use synexec_proto::conf::{COMMAND_LINE_MAX, CommandLine, ConfError, ConfSplitter};
 use synexec_proto::message::{Capabilities, ConfBegin, Message};
-use synexec_proto::slave::{Action, Event, Settings, Slave};
 use synexec_proto::wire::{Command, Frame};
+use synexec_session::slave::{Action, Event, Settings, Slave};
 
-use crate::world::START;
 use crate::{draw, memory};
+use synexec_sim::START;
 
 /// Bytes of the largest conf that is taken.
 const LARGEST: u64 = 500;

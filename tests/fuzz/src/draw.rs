@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use synexec_proto::digest::Digest;
-use synexec_proto::master::{Interrupt, OnLost, OutputsWanted, Settings};
+use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{
     Capabilities, ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Guest, Held, Hold, Message, OutputMark,
     OutputPlace, Reason, ResumeToken, TOKEN_LEN, TaskEnded, TaskProgress, Usage,
 };
 use synexec_proto::outcome::TaskEnd;
-use synexec_proto::session::Disconnect;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_proto::wire::{Command, FieldWriter, Frame};
+use synexec_session::interrupt::Interrupt;
+use synexec_session::master::{OnLost, OutputsWanted, Settings};
 
 use crate::messages::is_canonical;
-use crate::world::{self, secs};
+use synexec_sim::secs;
 
 pub type Input<'a> = Unstructured<'a>;
 
@@ -91,7 +92,7 @@ pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
         on_lost: *input.choose(&[OnLost::Continue, OnLost::Abort])?,
         reconnect: *input.choose(&[Duration::ZERO, secs(10)])?,
         lead: if input.ratio(1, 4)? { Some(passing(input)?) } else { None },
-        ..world::settings(slaves)
+        ..synexec_sim::settings(slaves)
     })
 }
 

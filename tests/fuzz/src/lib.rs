@@ -1,5 +1,5 @@
 //! What the fuzz targets check, each in one function that takes whatever bytes it is given. The world and its rules are
-//! those of the simulation in `synexec-proto`: a machine is told anything, and what it does in answer is held against
+//! those of the simulated world in `synexec-sim`: a machine is told anything, and what it does in answer is held against
 //! what it must never do.
 
 pub mod confs;
@@ -14,7 +14,3 @@ pub mod secure;
 pub mod slave;
 pub mod slave_host;
 pub mod wire;
-
-#[path = "../../crates/synexec-proto/tests/simulation/world/mod.rs"]
-#[allow(clippy::pedantic, reason = "it is checked where it lives")]
-pub mod world;

@@ -7,18 +7,19 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 
 use arbitrary::Result;
-use synexec_proto::master::{Action, Event, Interrupt, OutputId, OutputStep, OutputsWanted, PeerId, Report, Settings};
+use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Capabilities, Message};
-use synexec_proto::session::Disconnect;
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
+use synexec_session::interrupt::Interrupt;
+use synexec_session::master::{Action, Event, OutputId, OutputStep, OutputsWanted, PeerId, Report, Settings};
 
 use crate::draw::{self, Input};
 use crate::guest::Guest;
 use crate::memory;
 use crate::messages::is_canonical;
 use crate::phases::Phase;
-use crate::world::{Master, START, rows_are_complete, verdict_follows};
+use synexec_sim::{Master, START, rows_are_complete, verdict_follows};
 
 /// Connections that may be named, of those that there are.
 const PEERS: usize = 30;

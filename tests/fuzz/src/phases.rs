@@ -1,7 +1,7 @@
 //! The phases of a session as its user is told of them: none is skipped.
 
-use synexec_proto::master::Notice;
 use synexec_proto::message::Message;
+use synexec_session::master::Notice;
 
 /// What was told last.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

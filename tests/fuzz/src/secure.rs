@@ -1,9 +1,9 @@
 //! What strangers may try where there is a key: probes, handshakes and sealed records that are none, or nearly.
 
 use arbitrary::{Arbitrary, Result};
+use synexec_proto::disconnect::Disconnect;
 use synexec_proto::secure::handshake::{answer, greet, refuse_without_key};
 use synexec_proto::secure::{Invitation, Key, Opener, ProbeGuard, Sealer, WrongProbe};
-use synexec_proto::session::Disconnect;
 use synexec_proto::time::WallClockTime;
 use synexec_proto::wire::{Command, DATA_MAX, Frame, FrameDecoder, SessionId};
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result};
 use synexec_proto::message::{ConfBegin, Fetch, Hold, Message};
-use synexec_proto::slave::LEAD_MAX;
 use synexec_proto::time::MonotonicInstant;
+use synexec_session::slave::LEAD_MAX;
 
 use crate::draw::{self, Input};
 use crate::messages::is_canonical;
-use crate::world::{Bench, Plan, Refusal, SimClock, millis, secs};
+use synexec_sim::{Bench, Plan, Refusal, SimClock, millis, secs};
 
 /// Steps that are taken at most.
 const STEPS: usize = 200;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result};
 use synexec_proto::message::{CONF_MAX, Held, Message, Reason};
-use synexec_proto::slave::{Action, Event, Settings, Slave};
 use synexec_proto::time::MonotonicInstant;
+use synexec_session::slave::{Action, Event, Settings, Slave};
 
 use crate::draw::{self, Input};
 use crate::memory;
 use crate::messages::is_canonical;
-use crate::world::{START, secs};
+use synexec_sim::{START, secs};
 
 /// Steps that are taken at most.
 const STEPS: usize = 400;

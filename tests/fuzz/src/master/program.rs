@@ -1,7 +1,7 @@
 //! What the master's program does for its session, or says that it has done.
 
 use arbitrary::{Arbitrary, Result};
-use synexec_proto::master::{Event, OutputId, PeerId};
+use synexec_session::master::{Event, OutputId, PeerId};
 
 use super::Trial;
 use crate::draw::Input;
