@@ -201,7 +201,6 @@ impl Dispatcher {
                 Action::Connect(invited_by) => self.connect(invited_by),
                 Action::Send(message) => self.send(&message),
                 Action::Disconnect => self.disconnect(),
-                Action::Leave => self.outbox.take().into_iter().for_each(|outbox| outbox.finish(LEAVE_TIME)),
                 Action::BeginConf(place) => self.begin_conf(place),
                 Action::StoreConf(bytes) => self.storing.iter_mut().for_each(|store| store.store(&bytes)),
                 Action::EndConf => self.end_conf(),
@@ -215,7 +214,10 @@ impl Dispatcher {
                 Action::Sample => self.sample(),
                 Action::SendOutput { fetch, is_over } => self.send_output(fetch, is_over),
                 Action::Tell(notice) => self.log.tell(notice),
-                Action::Exit(cause) => return Some(status_of(cause)),
+                Action::Exit(cause) => {
+                    self.outbox.take().into_iter().for_each(|outbox| outbox.finish(LEAVE_TIME));
+                    return Some(status_of(cause));
+                }
             }
         }
         None

@@ -190,7 +190,7 @@ fn orphans_are_kept_where_the_user_wants_that() -> Result<()> {
     let pids = Pids(pids);
     ensure!(keeper_of(slave.pid()).is_err(), "a keeper, and nothing to keep");
     master.signal(Signal::SIGKILL)?;
-    slave.wait_for("is left to run")?;
+    slave.wait_for("are left to run")?;
     let second = fleet.master(1, &fleet.conf("/bin/true\n")?, &[])?;
     // Its first process ends, and then one after another.
     for pid in &pids.0 {
