@@ -136,9 +136,9 @@ impl SimSlave {
                 }
             }
             HostEvent::Ended(number) => {
-                if let Some(ended) = self.host.end(now, number) {
+                if let Some((run, output)) = self.host.end(now, number) {
                     let stragglers = self.host.is_busy(now);
-                    self.handle(now, Event::TaskEnded { ended, stragglers });
+                    self.handle(now, Event::TaskEnded { run, output: Some(output), stragglers });
                 }
             }
         }

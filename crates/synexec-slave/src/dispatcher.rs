@@ -173,11 +173,11 @@ impl Dispatcher {
                 slave::Event::Started(result)
             }
             TaskEvent::Ended(ended) => {
-                let (mut ended, stragglers) = ended.reap();
+                let (run, stragglers) = ended.reap();
                 task.has_ended();
-                ended.output = self.written.as_ref().map(|(output, _)| output.end());
+                let output = self.written.as_ref().map(|(output, _)| output.end());
                 self.free_earlier();
-                slave::Event::TaskEnded { ended, stragglers }
+                slave::Event::TaskEnded { run, output, stragglers }
             }
         })
     }

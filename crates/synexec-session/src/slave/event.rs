@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Notice;
+use super::{Notice, ObservedRun};
 use crate::interrupt::Interrupt;
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{ConfBegin, Fetch, Held, Message, Reason, TaskEnded, TaskProgress};
+use synexec_proto::message::{ConfBegin, Fetch, Held, Message, OutputPlace, Reason, TaskProgress};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
@@ -71,8 +71,10 @@ pub enum Event {
     Started(Result<(), Reason>),
     /// The task's first process has ended.
     TaskEnded {
-        /// How and when.
-        ended: TaskEnded,
+        /// How and when it ran.
+        run: ObservedRun,
+        /// Where its output is.
+        output: Option<OutputPlace>,
         /// Whether stragglers are left: other processes that the task has started.
         stragglers: bool,
     },

@@ -8,9 +8,11 @@ mod event;
 mod link;
 mod machine;
 mod notice;
+mod observed_run;
 mod run;
 
 pub use event::{Action, Event, ExitCause, Settings, StopSignal};
 pub use machine::Slave;
 pub use notice::Notice;
+pub use observed_run::ObservedRun;
 pub use run::LEAD_MAX;

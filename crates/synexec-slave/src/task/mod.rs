@@ -8,9 +8,10 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use synexec_host::events::tell;
 use synexec_host::process::{ProcessGroup, Sample, Start, Task, TaskCommand, family};
-use synexec_proto::message::{Guest, Held, Reason, TaskEnded};
+use synexec_proto::message::{Guest, Held, Reason};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
+use synexec_session::slave::ObservedRun;
 
 use crate::dispatcher::Event;
 
@@ -138,8 +139,8 @@ impl Drop for TaskThread {
 }
 
 impl EndedTask {
-    /// Reaps the process; gives its life, and whether others of its family are left.
-    pub fn reap(self) -> (TaskEnded, bool) {
+    /// Reaps the process; gives its run, and whether it has left stragglers.
+    pub fn reap(self) -> (ObservedRun, bool) {
         let (end, usage) = match self.task.reap_with_usage() {
             Ok((end, usage)) => (end, Some(usage)),
             Err(error) => {
@@ -147,7 +148,7 @@ impl EndedTask {
                 (TaskEnd::Exited(u8::MAX), None)
             }
         };
-        let ended = TaskEnded {
+        let run = ObservedRun {
             started: self.started,
             finished: self.finished,
             started_at: self.start.map_or(self.released, |start| start.at),
@@ -157,9 +158,7 @@ impl EndedTask {
             lateness: self.lateness,
             usage,
             guest: Some(self.guest),
-            output: None,
-            was_stopped: false,
         };
-        (ended, !family::is_gone())
+        (run, !family::is_gone())
     }
 }

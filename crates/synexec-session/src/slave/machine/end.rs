@@ -2,14 +2,20 @@
 
 use super::Slave;
 use crate::slave::run::Due;
-use crate::slave::{Action, Notice, StopSignal};
-use synexec_proto::message::{Feature, FinishedRecord, Message, TaskEnded};
+use crate::slave::{Action, Notice, ObservedRun, StopSignal};
+use synexec_proto::message::{Feature, FinishedRecord, Message, OutputPlace};
 use synexec_proto::time::MonotonicInstant;
 
 impl Slave {
-    pub(super) fn ended(&mut self, now: MonotonicInstant, ended: TaskEnded, stragglers: bool) {
-        self.tell(Notice::Ended { end: ended.end, lateness: ended.lateness });
-        self.run.ended(now, ended, stragglers);
+    pub(super) fn ended(
+        &mut self,
+        now: MonotonicInstant,
+        run: ObservedRun,
+        output: Option<OutputPlace>,
+        stragglers: bool,
+    ) {
+        self.tell(Notice::Ended { end: run.end, lateness: run.lateness });
+        self.run.ended(now, run, output, stragglers);
         self.settle(now, now);
     }
 

@@ -3,8 +3,8 @@
 use super::conf::Conf;
 use super::task::{Due, Task};
 use super::{Report, Run};
-use crate::slave::ExitCause;
-use synexec_proto::message::TaskEnded;
+use crate::slave::{ExitCause, ObservedRun};
+use synexec_proto::message::{OutputPlace, TaskEnded};
 use synexec_proto::time::MonotonicInstant;
 
 impl Run {
@@ -31,12 +31,18 @@ impl Run {
     }
 
     /// The task's first process has ended.
-    pub(in crate::slave) fn ended(&mut self, now: MonotonicInstant, ended: TaskEnded, stragglers: bool) {
-        let ended = TaskEnded { was_stopped: std::mem::take(&mut self.was_told_to_stop), ..ended };
+    pub(in crate::slave) fn ended(
+        &mut self,
+        now: MonotonicInstant,
+        run: ObservedRun,
+        output: Option<OutputPlace>,
+        stragglers: bool,
+    ) {
+        let was_stopped = std::mem::take(&mut self.was_told_to_stop);
+        self.outcome = Some(ExitCause::TaskEnded(run.end));
+        self.report = Some(Report { ended: run.into_message(output, was_stopped), is_sent: false });
         self.may_have_stragglers = stragglers && !self.task.ignores_stragglers();
         self.task.ended(now, stragglers);
-        self.outcome = Some(ExitCause::TaskEnded(ended.end));
-        self.report = Some(Report { ended, is_sent: false });
     }
 
     /// No straggler of the task is left.
