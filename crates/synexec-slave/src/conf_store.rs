@@ -24,7 +24,7 @@ pub struct ConfStore {
 
 /// What a task is told of its session.
 #[derive(Debug, Clone, Copy)]
-pub struct Surroundings<'a> {
+pub struct SessionInfo<'a> {
     /// The session's id.
     pub session: u32,
     /// What this slave is called.
@@ -34,7 +34,7 @@ pub struct Surroundings<'a> {
 }
 
 /// A command that can be held and started, as often as it is wanted.
-pub struct Prepared {
+pub struct RunnableConf {
     work_dir: Rc<WorkDir>,
     place: Option<ConfBegin>,
     command_line: CommandLine,
@@ -58,14 +58,14 @@ impl ConfStore {
     ///
     /// # Errors
     /// The reason for which it is declined.
-    pub fn finish(self) -> Result<Prepared, Reason> {
+    pub fn finish(self) -> Result<RunnableConf, Reason> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
         let command_line = self.splitter.finish().map_err(reason)?;
         let payload = self.payload.map(Payload::close);
         let Self { work_dir, place, .. } = self;
-        let prepared = Prepared { work_dir, place, command_line, payload };
+        let prepared = RunnableConf { work_dir, place, command_line, payload };
         prepared.check_program()?;
         Ok(prepared)
     }
@@ -83,7 +83,7 @@ impl ConfStore {
     }
 }
 
-impl Prepared {
+impl RunnableConf {
     /// Whether the master tells this slave its place in the slaveset.
     pub fn has_place(&self) -> bool {
         self.place.is_some()
@@ -98,13 +98,13 @@ impl Prepared {
     ///
     /// # Errors
     /// The reason for which it cannot be started.
-    pub fn command(&self, surroundings: Surroundings<'_>) -> Result<(TaskCommand, OutputFile), Reason> {
+    pub fn command(&self, info: SessionInfo<'_>) -> Result<(TaskCommand, OutputFile), Reason> {
         let output = self.work_dir.create_output().map_err(not_written)?;
         let payload = self.work_dir.payload_path();
         let command = TaskCommand {
             program: self.command_line.program(&payload),
             arguments: self.command_line.arguments(&payload),
-            environment: self.environment(surroundings),
+            environment: self.environment(info),
             output: output.file().map_err(not_written)?,
             identity: self.work_dir.tasks_user().cloned(),
             payload: self.payload.is_some().then_some(payload),
@@ -112,8 +112,8 @@ impl Prepared {
         Ok((command, output))
     }
 
-    fn environment(&self, surroundings: Surroundings<'_>) -> Vec<(&'static str, OsString)> {
-        let Surroundings { session, name, round } = surroundings;
+    fn environment(&self, info: SessionInfo<'_>) -> Vec<(&'static str, OsString)> {
+        let SessionInfo { session, name, round } = info;
         let mut environment = vec![("SYNEXEC_SESSION", session.to_string().into()), ("SYNEXEC_NAME", name.into())];
         if let Some(place) = self.place {
             environment.push(("SYNEXEC_RANK", place.rank.to_string().into()));
@@ -155,9 +155,9 @@ fn not_stored(error: impl Display) -> Reason {
 mod tests {
     use super::*;
 
-    const SURROUNDINGS: Surroundings<'_> = Surroundings { session: 9, name: "vm7", round: Some(3) };
+    const INFO: SessionInfo<'_> = SessionInfo { session: 9, name: "vm7", round: Some(3) };
 
-    fn store(conf: &[u8], chunk: usize) -> (Result<Prepared, Reason>, tempfile::TempDir) {
+    fn store(conf: &[u8], chunk: usize) -> (Result<RunnableConf, Reason>, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let work_dir = Rc::new(WorkDir::open(dir.path(), None).unwrap());
         let mut store =
@@ -173,9 +173,9 @@ mod tests {
             let prepared = prepared.unwrap();
             let payload = dir.path().join(format!("synexec_slave_conf.{}", std::process::id()));
             assert_eq!(std::fs::read(&payload).unwrap(), b"echo one\n");
-            let command = prepared.command(SURROUNDINGS).unwrap().0;
+            let command = prepared.command(INFO).unwrap().0;
             assert_eq!(command.arguments, ["sh".into(), payload.clone().into_os_string(), "a".into()]);
-            let environment = prepared.environment(SURROUNDINGS);
+            let environment = prepared.environment(INFO);
             assert!(environment.contains(&("SYNEXEC_RANK", "2".into())));
             assert!(environment.contains(&("SYNEXEC_ROUND", "3".into())));
             assert!(environment.contains(&("SYNEXEC_CONF", payload.into_os_string())));
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn one_line_has_no_payload_file() {
         let (prepared, dir) = store(b"/bin/true\n", 100);
-        assert!(prepared.unwrap().environment(SURROUNDINGS).iter().all(|(name, _)| *name != "SYNEXEC_CONF"));
+        assert!(prepared.unwrap().environment(INFO).iter().all(|(name, _)| *name != "SYNEXEC_CONF"));
         assert!(!dir.path().join(format!("synexec_slave_conf.{}", std::process::id())).exists());
     }
 
@@ -208,7 +208,7 @@ mod tests {
     fn a_payload_that_is_the_program_is_executable() {
         let (prepared, _dir) = store(b":CONF: x\n#!/bin/sh\nexit 7\n", 4);
         let prepared = prepared.unwrap();
-        let (command, _output) = prepared.command(SURROUNDINGS).unwrap();
+        let (command, _output) = prepared.command(INFO).unwrap();
         let (task, _) = command.hold().unwrap().release().unwrap();
         assert_eq!(task.reap().unwrap(), synexec_proto::outcome::TaskEnd::Exited(7));
     }

@@ -36,7 +36,7 @@ pub struct OutputFile {
 /// second where it is large; so this is kept while the task starts and runs.
 #[derive(Debug)]
 #[expect(dead_code, reason = "they are held, and not read")]
-pub struct Earlier {
+pub struct ReplacedOutput {
     named: Option<File>,
     last: Option<WrittenOutput>,
 }
@@ -67,7 +67,7 @@ impl OutputFile {
     }
 
     /// Puts the file in the place of the last task's, for one that starts now; where this fails it keeps its name.
-    pub fn begin(self, last: Option<WrittenOutput>) -> (WrittenOutput, Earlier) {
+    pub fn begin(self, last: Option<WrittenOutput>) -> (WrittenOutput, ReplacedOutput) {
         let held = self.held.keep();
         let path = match fs::rename(&held, &self.path) {
             Ok(()) => self.path,
@@ -80,11 +80,11 @@ impl OutputFile {
                 held
             }
         };
-        (WrittenOutput::new(path, self.to_read), Earlier { named: self.named, last })
+        (WrittenOutput::new(path, self.to_read), ReplacedOutput { named: self.named, last })
     }
 }
 
-impl Earlier {
+impl ReplacedOutput {
     /// Lets go of it, in a thread of its own.
     pub fn free(self) {
         // Where there is none to be had, it has happened here.
@@ -121,7 +121,7 @@ mod tests {
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    fn begin(path: &Path, tasks: Option<&Identity>) -> (WrittenOutput, Earlier) {
+    fn begin(path: &Path, tasks: Option<&Identity>) -> (WrittenOutput, ReplacedOutput) {
         OutputFile::create(path.to_owned(), tasks).unwrap().begin(None)
     }
 
