@@ -1,4 +1,4 @@
-//! A conf on its way into the work dir, and what is made of it when it is whole.
+//! Storing a conf in the work dir, and making a command from the whole conf.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -13,7 +13,7 @@ use synexec_proto::message::{ConfBegin, Reason};
 use crate::output_file::OutputFile;
 use crate::work_dir::{Payload, PayloadPath, WorkDir};
 
-/// Receives one conf. What goes wrong on the way is kept until the conf is whole, and told then.
+/// Receives one conf. The first error is kept, and returned once the conf is whole.
 pub struct ConfStore {
     work_dir: Rc<WorkDir>,
     place: Option<ConfBegin>,
@@ -22,18 +22,18 @@ pub struct ConfStore {
     failure: Option<Reason>,
 }
 
-/// What a task is told of its session.
+/// The facts of a session that a task finds in its environment.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionInfo<'a> {
     /// The session's id.
     pub session: u32,
-    /// What this slave is called.
+    /// The slave's name.
     pub name: &'a str,
-    /// Which round it is, where the master tells it.
+    /// The round's number, if the master tells it.
     pub round: Option<u32>,
 }
 
-/// A command that can be held and started, as often as it is wanted.
+/// A conf that is whole, with a command that can be held and started again and again.
 pub struct RunnableConf {
     work_dir: Rc<WorkDir>,
     place: Option<ConfBegin>,
@@ -42,7 +42,7 @@ pub struct RunnableConf {
 }
 
 impl ConfStore {
-    /// Nothing received yet; `place` is this slave's place in the slaveset, where the master tells it.
+    /// A store for a new conf. `place` is this slave's place in the slaveset, if the master tells it.
     pub fn new(work_dir: Rc<WorkDir>, place: Option<ConfBegin>) -> Self {
         Self { work_dir, place, splitter: ConfSplitter::default(), payload: None, failure: None }
     }
@@ -57,12 +57,12 @@ impl ConfStore {
     /// The conf is whole.
     ///
     /// # Errors
-    /// The reason for which it is declined.
+    /// The reason to decline the conf.
     pub fn finish(self) -> Result<RunnableConf, Reason> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        let command_line = self.splitter.finish().map_err(reason)?;
+        let command_line = self.splitter.finish().map_err(reason_of)?;
         let payload = self.payload.map(Payload::close);
         let Self { work_dir, place, .. } = self;
         let prepared = RunnableConf { work_dir, place, command_line, payload };
@@ -71,12 +71,12 @@ impl ConfStore {
     }
 
     fn try_store(&mut self, bytes: &[u8]) -> Result<(), Reason> {
-        let payload = self.splitter.feed(bytes).map_err(reason)?;
+        let payload = self.splitter.feed(bytes).map_err(reason_of)?;
         if payload.is_empty() {
             return Ok(());
         }
         if self.payload.is_none() {
-            let executable = self.splitter.finish().map_err(reason)?.runs_payload();
+            let executable = self.splitter.finish().map_err(reason_of)?.runs_payload();
             self.payload = Some(self.work_dir.create_payload(executable).map_err(not_stored)?);
         }
         self.payload.as_mut().map_or(Ok(()), |file| file.write(payload)).map_err(not_stored)
@@ -84,20 +84,20 @@ impl ConfStore {
 }
 
 impl RunnableConf {
-    /// Whether the master tells this slave its place in the slaveset.
+    /// Whether the master has told this slave its place in the slaveset.
     pub fn has_place(&self) -> bool {
         self.place.is_some()
     }
 
-    /// Leaves the payload to a task that goes on.
+    /// Leaves the payload file to a task that goes on without this program.
     pub fn abandon(self) {
         std::mem::forget(self.payload);
     }
 
-    /// The command, ready to be held, and the file that it will write to.
+    /// The command to hold, and the file for its output.
     ///
     /// # Errors
-    /// The reason for which it cannot be started.
+    /// The reason to decline the conf.
     pub fn command(&self, info: SessionInfo<'_>) -> Result<(TaskCommand, OutputFile), Reason> {
         let output = self.work_dir.create_output().map_err(not_written)?;
         let payload = self.work_dir.payload_path();
@@ -127,7 +127,7 @@ impl RunnableConf {
     fn check_program(&self) -> Result<(), Reason> {
         let program = self.command_line.program(&self.work_dir.payload_path());
         let cannot = |why: &dyn Display| Reason::new(&format!("cannot run {}: {why}", program.display()));
-        // Another user's rights only that user can know: the task finds out when it is held.
+        // access(2) checks the rights of this process only. A task of another user finds out when it is held.
         if self.work_dir.tasks_user().is_none() {
             access(&program, AccessFlags::X_OK).map_err(|errno| cannot(&errno.desc()))?;
         }
@@ -139,7 +139,7 @@ fn is_directory(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
-fn reason(error: impl Display) -> Reason {
+fn reason_of(error: impl Display) -> Reason {
     Reason::new(&error.to_string())
 }
 
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_run_is_declined_with_the_reason() {
+    fn a_command_that_cannot_be_run_is_declined_with_the_reason() {
         for (conf, expected) in [
             (&b"/no/such/program\n"[..], "No such file"),
             (b"/etc/passwd\n", "denied"),

@@ -24,7 +24,7 @@ use crate::work_dir::WorkDir;
 /// Most events that wait. A reader that is faster than the disk waits, and so does its sender.
 const EVENTS_MAX: usize = 16;
 
-/// What the threads tell.
+/// An event from another thread.
 #[derive(Debug)]
 enum Event {
     Shutdown(Interrupt),

@@ -16,7 +16,7 @@ use crate::work_dir::WorkDirError;
 #[derive(Debug, Error)]
 pub enum Failure {
     /// `--port` is 0.
-    #[error("port 0 is no port that a master could be found at")]
+    #[error("a master cannot be found at port 0")]
     PortZero,
     /// The key file cannot be used.
     #[error(transparent)]
@@ -51,13 +51,13 @@ pub enum Failure {
     #[error("cannot block signals: {0}")]
     BlockSignals(#[source] io::Error),
     /// The open descriptors cannot be listed or kept from tasks.
-    #[error("cannot see which descriptors are open; is /proc there?: {0}")]
+    #[error("cannot list the open descriptors; is /proc mounted?: {0}")]
     Descriptors(#[source] io::Error),
     /// The process that outlives the slave to end its tasks cannot be started.
-    #[error("cannot start a keeper of the tasks: {0}")]
+    #[error("cannot start the process that ends the tasks of a killed slave: {0}")]
     StartKeeper(#[source] io::Error),
     /// The kernel does not make this process the parent of orphans.
-    #[error("cannot become the parent of what tasks leave: {0}")]
+    #[error("cannot become the parent of the processes that tasks leave: {0}")]
     AdoptOrphans(#[source] io::Error),
     /// The system cannot start another thread.
     #[error("cannot start a thread: {0}")]

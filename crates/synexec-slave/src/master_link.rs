@@ -21,7 +21,7 @@ const LEAVE_TIME: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionId(u64);
 
-/// What the threads of the network tell.
+/// An event from the threads of the network.
 #[derive(Debug)]
 pub enum LinkEvent {
     /// A probe of this master was heard, or nothing can be heard.

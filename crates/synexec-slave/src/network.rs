@@ -19,11 +19,11 @@ use synexec_proto::wire::{Command, Frame, SessionId};
 use crate::invitations::Invitations;
 use crate::options::Options;
 
-/// Time for a master to answer a connection attempt. The kernel repeats its packet after one second and after three more;
-/// a new attempt is as good.
+/// Time for a master to answer a connection attempt. The kernel repeats its packet after one second and after three
+/// more; a new attempt is as good.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 
-/// What the thread of a connection tells.
+/// An event of one connection.
 #[derive(Debug)]
 pub enum ConnectionEvent {
     /// A connection is there; with a key, both sides have proved that they have it.
@@ -91,8 +91,8 @@ impl Network {
         Self { connector: Arc::new(connector), listener: listener.map(Arc::new), invitations }
     }
 
-    /// Waits in a thread for one probe, and tells the address of its master. The socket stays until a connection is there: a
-    /// master that cannot be reached at one of its addresses may have sent its probe from another one too.
+    /// Waits in a thread for one probe, and tells the address of its master. The socket stays until a connection is
+    /// there: a master that cannot be reached at one of its addresses may have sent its probe from another one too.
     ///
     /// # Errors
     /// If the port is taken, or the system starts no thread.
@@ -113,8 +113,8 @@ impl Network {
         })
     }
 
-    /// Closes the listening socket. A connected slave does not listen, so that a probe that reaches only one slave of this
-    /// host reaches a slave that is free.
+    /// Closes the listening socket. A connected slave does not listen, so that a probe that reaches only one slave of
+    /// this host reaches a slave that is free.
     pub fn stop_listening(&mut self) {
         self.listener = None;
     }

@@ -59,7 +59,8 @@ impl Runner {
         }
     }
 
-    /// Takes an event; gives what it means for the state machine, unless it belongs to a task that is not wanted any more.
+    /// Takes an event; gives what it means for the state machine, unless it belongs to a task that is not wanted any
+    /// more.
     pub fn take(&mut self, id: TaskId, event: TaskEvent) -> Option<slave::Event> {
         let task = self.task.as_mut().filter(|_| id == self.id)?;
         Some(match event {
@@ -151,8 +152,8 @@ impl Runner {
         }
     }
 
-    /// Sends a signal to the task and to all processes that it has started. A failure that repeats is told once, because the
-    /// signal is sent again and again.
+    /// Sends a signal to the task and to all processes that it has started. A failure that repeats is told once,
+    /// because the signal is sent again and again.
     pub fn signal(&mut self, signal: StopSignal) {
         let signal = match signal {
             StopSignal::Terminate => Signal::SIGTERM,

@@ -89,7 +89,7 @@ fn of_a_task_that_ended_by_itself() -> Result<()> {
     let finished = fleet.master(1, &fleet.conf(format!("/bin/sh :CONF:\n{ALL_KINDS}"))?, &[])?.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
     all_end(&pids(&fleet)?)?;
-    slave.wait_for("ending what the task has left")?;
+    slave.wait_for("stopping the processes that the task has left")?;
     fleet.serves_a_session()?;
     ensure!(slave.children()?.is_empty());
     Ok(())

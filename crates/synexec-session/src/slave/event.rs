@@ -66,8 +66,8 @@ pub enum Event {
     Prepared(Result<Held, Reason>),
     /// The held task has ended and cannot be started any more.
     HeldTaskDied(Reason),
-    /// The task runs, or could not be started. After a start at a given instant this event follows only if the start failed,
-    /// so as not to disturb the task.
+    /// The task runs, or could not be started. After a start at a given instant this event follows only if the start
+    /// failed, so as not to disturb the task.
     Started(Result<(), Reason>),
     /// The task's first process has ended.
     TaskEnded {
@@ -82,7 +82,7 @@ pub enum Event {
     StragglersGone,
     /// The task was sampled.
     Sampled {
-        /// What it has used so far.
+        /// The resources that it has used so far.
         progress: TaskProgress,
         /// Whether a signal has stopped it.
         stopped: bool,
@@ -151,15 +151,15 @@ pub enum Action {
         /// On this host's clock.
         at: Option<MonotonicInstant>,
     },
-    /// Send a signal to the task and to all processes that it has started. A task that waits for its instant does not wait
-    /// any longer.
+    /// Send a signal to the task and to all processes that it has started. A task that waits for its instant does not
+    /// wait any longer.
     Signal(StopSignal),
     /// Check whether any straggler of the task is left. [`Event::StragglersGone`] follows if none is.
     CheckStragglers,
     /// Sample the task. [`Event::Sampled`] follows, unless the task has ended.
     Sample,
-    /// Send a piece of the task's output. [`Event::NoOutputYet`] follows if the master wants to wait for it, and the task is
-    /// not over.
+    /// Send a piece of the task's output. [`Event::NoOutputYet`] follows if the master wants to wait for it, and the
+    /// task is not over.
     SendOutput {
         /// Which piece.
         fetch: Fetch,

@@ -23,9 +23,9 @@ pub struct ObservedRun {
     pub start_uncertainty: Option<Duration>,
     /// How long after the ordered instant it was released; none if it was to start at once.
     pub lateness: Option<Duration>,
-    /// What it used.
+    /// The resources that it used.
     pub usage: Option<Usage>,
-    /// What happened to the host meanwhile.
+    /// Events on the host meanwhile that can disturb a measurement.
     pub guest: Option<Guest>,
 }
 

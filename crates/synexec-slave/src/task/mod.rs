@@ -46,8 +46,8 @@ impl TaskThread {
         self.group = None;
     }
 
-    /// Lets the task go, at an instant or at once. [`TaskEvent::Started`] follows only after a start at once, or if the start
-    /// fails.
+    /// Lets the task go, at an instant or at once. [`TaskEvent::Started`] follows only after a start at once, or if the
+    /// start fails.
     pub fn release(&mut self, at: Option<MonotonicInstant>) {
         self.released = true;
         self.order(Order::Release(at.map_or(When::AtOnce, When::At)));
@@ -62,7 +62,7 @@ impl TaskThread {
         self.group
     }
 
-    /// What the task has used so far; none if it has ended.
+    /// The resources that the task has used so far; none if it has ended.
     pub fn sample(&self) -> Option<Sample> {
         self.group?.sample()
     }

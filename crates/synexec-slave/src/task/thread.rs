@@ -19,8 +19,8 @@ use super::event::{Order, TaskEvent, UnreapedTask, When};
 /// Time before the instant in which the thread waits for nothing but the clock. Before that it still takes orders.
 const LAST_SLEEP: Duration = Duration::from_millis(2);
 
-/// Time between two looks at the host while the task is held. Events on the host before the release are not counted as the
-/// task's.
+/// Time between two looks at the host while the task is held. Events on the host before the release are not counted as
+/// the task's.
 const HOST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time between two checks whether a held task was killed.
@@ -29,8 +29,8 @@ const LIVENESS_INTERVAL: Duration = Duration::from_millis(100);
 /// Time from the release to the look that tells when the task ran, if a core was free for it.
 const FREE_CORE_LOOK: Duration = Duration::from_micros(200);
 
-/// The same time if other processes want the cores too: so many times the lateness of this thread, and between these limits.
-/// The other tasks have started by then, and the look does not disturb them.
+/// The same time if other processes want the cores too: so many times the lateness of this thread, and between these
+/// limits. The other tasks have started by then, and the look does not disturb them.
 const BUSY_CORE_LOOK_PER_LATENESS: u32 = 20;
 const BUSY_CORE_LOOK: [Duration; 2] = [Duration::from_millis(3), Duration::from_millis(30)];
 

@@ -62,7 +62,7 @@ enum Attempt {
     Connected,
 }
 
-/// What follows from an attempt that failed.
+/// The consequence of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterFailure {
     /// The slave tries again to resume the session.
@@ -238,8 +238,8 @@ impl Link {
         self.token = token;
     }
 
-    /// The connection broke; begins to resume it for so long. A connection that breaks whenever it stands is not dialled
-    /// all the time.
+    /// The connection broke; begins to resume it for so long. A connection that breaks whenever it stands is not
+    /// dialled all the time.
     pub(super) fn resume(&mut self, now: MonotonicInstant, wait: Duration, why: Disconnect) -> Option<Action> {
         let broke_at_once = self.resumed_at.is_some_and(|at| now.since(at) < RETRY_INTERVAL);
         let attempt = if broke_at_once { Attempt::Waiting(now.plus(RETRY_INTERVAL)) } else { Attempt::Connecting };

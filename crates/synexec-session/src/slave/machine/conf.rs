@@ -41,8 +41,8 @@ impl Slave {
         }
     }
 
-    /// Makes room for a new conf, which replaces the one before. Returns whether it is admitted: not while a task is under
-    /// way, and not a conf that is too large. Nothing of it is stored before this.
+    /// Makes room for a new conf, which replaces the one before. Returns whether it is admitted: not while a task is
+    /// under way, and not a conf that is too large. Nothing of it is stored before this.
     fn admit_conf(&mut self, length: u64) -> bool {
         if let Err(reason) = self.run.check_idle() {
             self.send_reason(reason, Message::ConfNo);

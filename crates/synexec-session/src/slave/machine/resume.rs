@@ -1,4 +1,5 @@
-//! Resuming the session after its connection broke while a task was under way or the master could still fetch its output.
+//! Resuming the session after its connection broke while a task was under way or the master could still fetch its
+//! output.
 
 use super::Slave;
 use crate::slave::{Action, Notice};

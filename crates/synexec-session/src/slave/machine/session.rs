@@ -69,8 +69,8 @@ impl Slave {
         self.settle(now, now.plus(RETRY_INTERVAL));
     }
 
-    /// Once no task is under way: reports its end, sees to its stragglers, and ends the program or goes back to discovery
-    /// if the session is over.
+    /// Once no task is under way: reports its end, sees to its stragglers, and ends the program or goes back to
+    /// discovery if the session is over.
     pub(super) fn settle(&mut self, now: MonotonicInstant, dial_at: MonotonicInstant) {
         if !self.run.is_idle() || self.link.has_exited() {
             return;

@@ -21,7 +21,7 @@ pub(super) enum Conf {
     Spent,
 }
 
-/// What a piece of a conf is to the conf that is being received.
+/// The place of a piece in the conf that is being received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::slave) enum Part {
     /// No conf is being received.

@@ -21,7 +21,7 @@ pub(super) use self::start::AfterOrder;
 pub use self::start::LEAD_MAX;
 pub(super) use self::task::Due;
 
-/// What a slave runs, and what its master does not know of it yet.
+/// The conf and its task, and the facts that the master does not know of them yet.
 #[derive(Debug, Default)]
 pub(super) struct Run {
     conf: Conf,
@@ -58,7 +58,7 @@ impl Run {
         self.outcome.is_some()
     }
 
-    /// Whether the master can still want something of this run after its connection broke.
+    /// Whether the session of this run can go on after its connection broke: the task was released.
     pub(super) fn can_be_resumed(&self) -> bool {
         self.conf == Conf::Spent
     }
@@ -127,7 +127,7 @@ impl Run {
         self.output.check()
     }
 
-    /// The master waits for a piece of output, of which nothing is there yet.
+    /// The master waits for a piece of output that is not there yet.
     pub(super) fn await_output(&mut self, now: MonotonicInstant, fetch: Fetch) {
         self.output.wait(now, fetch);
     }

@@ -33,7 +33,7 @@ impl Output {
         if self.exists { Ok(()) } else { Err(Reason::new("there is no output: no task was started")) }
     }
 
-    /// The master waits for a piece, of which nothing is there yet.
+    /// The master waits for a piece that is not there yet.
     pub(super) fn wait(&mut self, now: MonotonicInstant, fetch: Fetch) {
         self.awaited = Some(Awaited { fetch, look_at: now.plus(LOOK_INTERVAL) });
     }

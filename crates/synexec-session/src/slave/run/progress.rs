@@ -7,8 +7,8 @@ use synexec_proto::time::MonotonicInstant;
 /// Least time between two reports, so that no master can keep a slave busy with them.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
-/// Most reports in a row without a message from the master. A master that is stopped reads none, and too many of them would
-/// fill the connection and break it. A synexec master sends a message once a minute.
+/// Most reports in a row without a message from the master. A master that is stopped reads none, and too many of them
+/// would fill the connection and break it. A synexec master sends a message once a minute.
 const UNANSWERED_MAX: u32 = 200;
 
 #[derive(Debug, Default)]

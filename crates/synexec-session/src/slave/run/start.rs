@@ -14,7 +14,7 @@ use synexec_proto::time::MonotonicInstant;
 /// Most time between an order and its start, so that no master can make a slave wait for ever.
 pub const LEAD_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// What follows from an order to start.
+/// The consequence of an order to start.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::slave) enum AfterOrder {
     Refused(Reason),
