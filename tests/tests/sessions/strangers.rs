@@ -60,8 +60,8 @@ fn a_slave_that_hears_has_the_same_key_or_none() -> Result<()> {
     let fleet = Fleet::new(1)?;
     for case in [
         ("none", "a", "it asks for a key", "it has shown no key"),
-        ("a", "none", "of 10.77.0.1 is not answered: it has no key", "a slave that has one does not answer"),
-        ("a", "b", "of 10.77.0.1 is not answered: its key is another one", "only one with the same key answers"),
+        ("a", "none", "from 10.77.0.1 is not answered: it has no key", "a slave that has one does not answer"),
+        ("a", "b", "from 10.77.0.1 is not answered: its key is another one", "only one with the same key answers"),
     ] {
         do_not_meet(&fleet, &[], case).with_context(|| format!("{case:?}"))?;
     }
@@ -96,8 +96,8 @@ fn a_plain_probe_makes_nobody_dial() -> Result<()> {
     for datagram in [&plain, &frame(0, Command::Probe, &[0; 56])?] {
         [0; 3].iter().try_for_each(|_| probe(&fleet, datagram))?;
     }
-    slave.wait_for("of 10.77.0.1 is not answered: it has no key")?;
-    slave.wait_for("of 10.77.0.1 is not answered: its key is another one")?;
+    slave.wait_for("from 10.77.0.1 is not answered: it has no key")?;
+    slave.wait_for("from 10.77.0.1 is not answered: its key is another one")?;
     ensure!(port.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it has dialled");
     drop(port);
     let finished = fleet.master(1, &fleet.conf("/bin/true\n")?, &["-k", &key])?.wait()?;
@@ -118,7 +118,7 @@ fn a_repeated_probe_is_not_answered() -> Result<()> {
     // The slave has taken the first one, and nothing after it.
     let heard = wire.packets()?.into_iter().find(|packet| packet.is_udp).context("no probe")?;
     probe(&fleet, &heard.data)?;
-    slave.wait_for("of 10.77.0.1 is not answered: it was heard before")?;
+    slave.wait_for("from 10.77.0.1 is not answered: it was heard before")?;
     ensure!(slave.output_so_far().matches("connected to").count() == 1, "{}", slave.output_so_far());
     Ok(())
 }
