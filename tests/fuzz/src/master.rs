@@ -12,7 +12,7 @@ use synexec_proto::message::{Capabilities, Message};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
 use synexec_session::interrupt::Interrupt;
-use synexec_session::master::{Action, Event, OutputId, OutputStep, OutputsWanted, PeerId, Report, Settings};
+use synexec_session::master::{Action, Event, OutputStep, OutputsWanted, PeerId, Report, Settings};
 
 use crate::draw::{self, Input};
 use crate::guest::Guest;
