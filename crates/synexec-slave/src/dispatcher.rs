@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::{self, Events, tell};
 use synexec_host::exit::ExitStatus;
-use synexec_host::process::family;
+use synexec_host::process::{Descendants, reap_adopted, signal_descendants};
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_proto::message::{ConfBegin, Fetch, Message, Reason, TaskProgress};
@@ -323,7 +323,7 @@ impl Dispatcher {
             StopSignal::Kill => Signal::SIGKILL,
         };
         let served = self.task.as_ref().and_then(|task| task.signal(signal));
-        let failed = family::signal(signal, served).err().map(|error| format!("{signal}: {error}"));
+        let failed = signal_descendants(signal, served).err().map(|error| format!("{signal}: {error}"));
         // It is tried again and again.
         if let Some(why) = failed.as_ref().filter(|_| self.unsignalled != failed) {
             log::error!("cannot send all that the task has started {why}");
@@ -357,7 +357,7 @@ impl Dispatcher {
     }
 
     fn check_stragglers(&mut self) {
-        if family::is_gone() {
+        if reap_adopted() == Descendants::Gone {
             self.slave.handle(monotonic_now(), slave::Event::StragglersGone);
         }
     }

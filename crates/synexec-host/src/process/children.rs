@@ -14,8 +14,8 @@ use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::{ForkResult, Pid, fork, getpid};
 
-use super::family;
 use super::raw::{self, Children};
+use super::stat::children_of;
 
 /// Held across a fork and the note of it, so that no child is taken for an adopted one.
 static CENSUS: Mutex<Census> =
@@ -57,7 +57,7 @@ pub fn adopt_orphans() -> io::Result<()> {
     set_child_subreaper(true)?;
     let child_ended = SigSet::from_iter([Signal::SIGCHLD]);
     child_ended.thread_block()?;
-    let foreign = family::children_of(getpid());
+    let foreign = children_of(getpid());
     (census().adopts, census().foreign) = (true, foreign);
     let reap = move || {
         while child_ended.wait().is_ok() {
@@ -86,9 +86,21 @@ pub(super) fn foreign() -> Vec<Pid> {
     census().foreign.clone()
 }
 
-/// Whether this process has no child left that is not foreign, and therefore nothing that tasks have started.
-pub(super) fn has_none() -> bool {
-    matches!(census().reap_adopted(), Ok(Children::None))
+/// Whether processes that tasks have started are still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Descendants {
+    /// All of them have ended, and none appears before the next task is held.
+    Gone,
+    /// At least one is there, or the system call failed.
+    Left,
+}
+
+/// Reaps the adopted children that have ended, and tells whether other processes that tasks have started are left.
+pub fn reap_adopted() -> Descendants {
+    match census().reap_adopted() {
+        Ok(Children::None) => Descendants::Gone,
+        _ => Descendants::Left,
+    }
 }
 
 impl OwnChild {
@@ -130,7 +142,7 @@ impl Census {
     /// Where nothing is left of the tasks before, who is here has come otherwise.
     fn spare_who_is_here(&mut self) {
         if self.adopts && self.is_clear {
-            self.foreign = family::children_of(getpid());
+            self.foreign = children_of(getpid());
         }
     }
 
@@ -156,7 +168,7 @@ impl Census {
     }
 
     fn are_all_foreign(&self) -> bool {
-        !self.foreign.is_empty() && family::children_of(getpid()).iter().all(|child| self.foreign.contains(child))
+        !self.foreign.is_empty() && children_of(getpid()).iter().all(|child| self.foreign.contains(child))
     }
 
     /// When nobody is left of the process group of the child that the keeper was told of, its number may come to mean

@@ -21,13 +21,15 @@ use synexec_proto::message::Held;
 
 use super::child::{Child, Other};
 use super::children::{self, OwnChild};
+use super::command::TaskCommand;
+use super::group::ProcessGroup;
 use super::interpreter;
 use super::keeper;
 use super::privileges::gains_privileges;
 use super::raw::{self, Change};
 use super::refusal::{READY, Refusal};
 use super::start::{FirstRun, How, Release};
-use super::{ProcessGroup, Task, TaskCommand};
+use super::task::Task;
 use crate::clock::monotonic_now;
 use crate::exec_image::ExecImage;
 

@@ -21,7 +21,7 @@ use nix::unistd::{ForkResult, Pid, chdir, close, dup2_stderr, dup2_stdin, dup2_s
 
 use super::control_group::ControlGroup;
 use super::stat::Stat;
-use super::{children, family};
+use super::{children, descendants};
 use crate::clock::monotonic_now;
 use crate::descriptors;
 
@@ -178,7 +178,7 @@ impl Keeper<'_> {
         let found: Vec<_> = all.filter(|stat| stat.pid != us && stat.is_alive() && self.is_of_a_task(stat)).collect();
         for stat in &found {
             // This fails only for one that is gone already, or that has become another user's.
-            let _ = family::signal_one(stat.pid, Signal::SIGKILL, |stat| self.is_of_a_task(stat));
+            let _ = descendants::signal_if(stat.pid, Signal::SIGKILL, |stat| self.is_of_a_task(stat));
         }
         !found.is_empty()
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::ProcessGroup;
+use super::group::ProcessGroup;
 use super::stat::Stat;
 
 /// What the processes of a task's session have used by now.

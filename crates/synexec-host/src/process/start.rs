@@ -10,7 +10,8 @@ use nix::unistd::Pid;
 use synexec_proto::time::MonotonicInstant;
 
 use super::schedstat::{Counts, Schedstat};
-use super::{Task, stat};
+use super::stat;
+use super::task::Task;
 use crate::clock::monotonic_now;
 
 /// A task that has run for less, and wants to go on, may have lost its core again before its first instruction.

@@ -13,8 +13,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use synexec_proto::message::Usage;
 use synexec_proto::outcome::TaskEnd;
 
-use super::ProcessGroup;
 use super::children::OwnChild;
+use super::group::ProcessGroup;
 use super::raw::{self, Change};
 
 /// A task that was released. Its first process stays a zombie until [`Task::reap`], so that its process group's id

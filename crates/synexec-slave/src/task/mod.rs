@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use synexec_host::events::tell;
-use synexec_host::process::{ProcessGroup, Sample, Start, Task, TaskCommand, family};
+use synexec_host::process::{Descendants, ProcessGroup, Sample, Start, Task, TaskCommand, reap_adopted};
 use synexec_proto::message::{Guest, Held, Reason, TaskEnded};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
@@ -160,6 +160,6 @@ impl EndedTask {
             output: None,
             was_stopped: false,
         };
-        (ended, !family::is_gone())
+        (ended, reap_adopted() == Descendants::Left)
     }
 }
