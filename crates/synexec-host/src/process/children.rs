@@ -14,8 +14,8 @@ use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::{ForkResult, Pid, fork, getpid};
 
-use super::raw::{self, Children};
 use super::stat::children_of;
+use super::syscalls::{self, Children};
 
 /// Held across a fork and the note of it, so that no child is taken for an adopted one.
 static CENSUS: Mutex<Census> =
@@ -150,9 +150,9 @@ impl Census {
     /// for long.
     fn reap_adopted(&mut self) -> io::Result<Children> {
         let left = loop {
-            match raw::look_at_children()? {
+            match syscalls::look_at_children()? {
                 Children::Dead(pid) if self.adopts && !self.own.contains(&pid) => {
-                    raw::reap(pid)?;
+                    syscalls::reap(pid)?;
                     self.foreign.retain(|foreign| *foreign != pid);
                 }
                 Children::Living if self.are_all_foreign() => break Children::None,

@@ -9,7 +9,7 @@ use nix::unistd::{Pid, getpid};
 
 use super::group::ProcessGroup;
 use super::stat::{Stat, children_of};
-use super::{children, raw};
+use super::{children, syscalls};
 
 /// Most searches for descendants in one call: each search finds processes that were forked or adopted during the one
 /// before.
@@ -43,12 +43,12 @@ pub fn signal_descendants(signal: Signal, served: Option<ProcessGroup>) -> io::R
 /// # Errors
 /// That of the system call. A process that is gone is no error.
 pub(super) fn signal_if(pid: Pid, signal: Signal, is_meant: impl Fn(&Stat) -> bool) -> io::Result<()> {
-    let process = raw::pidfd_open(pid);
+    let process = syscalls::pidfd_open(pid);
     if !Stat::of(pid).is_some_and(|stat| is_meant(&stat)) {
         return Ok(());
     }
     let sent = match process {
-        Ok(process) => raw::pidfd_send_signal(&process, signal),
+        Ok(process) => syscalls::pidfd_send_signal(&process, signal),
         // Kernels before 5.3 have no pidfd.
         Err(_) => kill(pid, signal).map_err(io::Error::from),
     };

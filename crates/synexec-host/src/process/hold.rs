@@ -26,9 +26,9 @@ use super::group::ProcessGroup;
 use super::interpreter;
 use super::keeper;
 use super::privileges::gains_privileges;
-use super::raw::{self, Change};
 use super::refusal::{READY, Refusal};
 use super::start::{FirstRun, How, Release};
+use super::syscalls::{self, Change};
 use super::task::Task;
 use crate::clock::monotonic_now;
 use crate::exec_image::ExecImage;
@@ -160,10 +160,10 @@ impl HeldTask {
 
     fn until_loaded(&mut self) -> io::Result<()> {
         loop {
-            match raw::wait(self.pid)? {
+            match syscalls::wait(self.pid)? {
                 Change::Stopped { event: libc::PTRACE_EVENT_EXEC, .. } => return Ok(()),
-                Change::Stopped { signal, event: 0 } => raw::go_on(self.pid, signal)?,
-                Change::Stopped { .. } => raw::go_on(self.pid, 0)?,
+                Change::Stopped { signal, event: 0 } => syscalls::go_on(self.pid, signal)?,
+                Change::Stopped { .. } => syscalls::go_on(self.pid, 0)?,
                 Change::Ended { .. } => {
                     self.task = None;
                     return Err(self.why_not_executed());
@@ -220,7 +220,7 @@ impl Drop for HeldTask {
         if self.task.is_some() {
             // This fails only where the child is gone already.
             let _ = kill(self.pid, Signal::SIGKILL);
-            while let Ok(Change::Stopped { .. }) = raw::wait(self.pid) {}
+            while let Ok(Change::Stopped { .. }) = syscalls::wait(self.pid) {}
         }
     }
 }

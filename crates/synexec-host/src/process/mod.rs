@@ -1,5 +1,5 @@
-//! A task: a process with a session and process group of its own, made ready first and started later; and what comes
-//! from it.
+//! Tasks and their descendants. A task is a process with its own session and process group. It is held ready first, and
+//! released later.
 
 mod child;
 mod children;
@@ -11,12 +11,12 @@ mod hold;
 mod interpreter;
 pub mod keeper;
 mod privileges;
-mod raw;
 mod refusal;
 mod sample;
 mod schedstat;
 mod start;
 mod stat;
+mod syscalls;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -27,6 +27,5 @@ pub use descendants::signal_descendants;
 pub use group::ProcessGroup;
 pub use hold::HeldTask;
 pub use sample::Sample;
-pub(crate) use sample::ticks;
 pub use start::{Release, Start};
 pub use task::Task;

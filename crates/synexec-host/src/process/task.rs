@@ -15,7 +15,7 @@ use synexec_proto::outcome::TaskEnd;
 
 use super::children::OwnChild;
 use super::group::ProcessGroup;
-use super::raw::{self, Change};
+use super::syscalls::{self, Change};
 
 /// A task that was released. Its first process stays a zombie until [`Task::reap`], so that its process group's id
 /// cannot come to mean somebody else.
@@ -28,7 +28,7 @@ pub struct Task {
 
 impl Task {
     pub(super) fn new(child: OwnChild) -> Self {
-        Self { pidfd: raw::pidfd_open(child.pid()).ok(), child }
+        Self { pidfd: syscalls::pidfd_open(child.pid()).ok(), child }
     }
 
     /// The process group, to signal it while another thread waits.
@@ -75,7 +75,7 @@ impl Task {
     /// That of the system call.
     pub fn reap_with_usage(self) -> io::Result<(TaskEnd, Usage)> {
         loop {
-            if let Change::Ended { status, usage } = raw::wait(self.child.pid())? {
+            if let Change::Ended { status, usage } = syscalls::wait(self.child.pid())? {
                 return Ok((end_of(status), usage));
             }
         }
