@@ -17,35 +17,35 @@ use nix::unistd::{ForkResult, Pid, fork, getpid};
 use super::stat::children_of;
 use super::syscalls::{self, Children};
 
-/// Held across a fork and the note of it, so that no child is taken for an adopted one.
+/// Locked from a fork until the child is noted, so that a child of our own is never mistaken for an adopted one.
 static CENSUS: Mutex<Census> =
     Mutex::new(Census { adopts: false, is_clear: true, own: Vec::new(), foreign: Vec::new(), kept: None });
 
 #[derive(Debug)]
 struct Census {
     adopts: bool,
-    /// Whether nothing is there that a task has started.
+    /// Whether every process that tasks have started has ended.
     is_clear: bool,
-    /// Children that somebody waits for.
+    /// Children that a thread of this process waits for.
     own: Vec<Pid>,
     /// Children that were there before the tasks: of a shell that has executed this program in its place, what those have
     /// left, and where this program is the first of its pid namespace, what anybody there has. They are no task's.
     foreign: Vec<Pid>,
-    kept: Option<Kept>,
+    kept: Option<KeeperLink>,
 }
 
-/// The way to the keeper.
+/// The pipe to the keeper, and what the keeper was told.
 #[derive(Debug)]
-struct Kept {
+struct KeeperLink {
     pipe: PipeWriter,
     mark: String,
-    /// The session that it was told last.
+    /// The session that the keeper was told last; 0 for none.
     told: i32,
-    /// Whether it has gone, and the user knows.
+    /// Whether the keeper has ended, which the log says once.
     is_gone: bool,
 }
 
-/// A child of our own making. It is to be reaped before this is dropped.
+/// A child that this process forked. It must be reaped before this value is dropped.
 #[derive(Debug)]
 pub(super) struct OwnChild(Pid);
 
@@ -68,20 +68,21 @@ pub fn adopt_orphans() -> io::Result<()> {
     thread::Builder::new().name("reaper".into()).spawn(reap).map(drop)
 }
 
-/// All tasks from now on are kept: they get this mark, die with their parent, and the keeper at this pipe is told.
-pub(super) fn are_kept(pipe: PipeWriter, mark: String) -> io::Result<()> {
-    // A keeper that somebody has stopped is not to stop this process.
+/// Connects the keeper. From now on, every task gets this mark in its environment and dies with the thread that forked it,
+/// and the pipe tells the keeper the session of every task.
+pub(super) fn connect_keeper(pipe: PipeWriter, mark: String) -> io::Result<()> {
+    // Writing to a stopped keeper must not block this process.
     fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    census().kept = Some(Kept { pipe, mark, told: 0, is_gone: false });
+    census().kept = Some(KeeperLink { pipe, mark, told: 0, is_gone: false });
     Ok(())
 }
 
-/// By which the keeper knows tasks, if there is one.
+/// The mark by which the keeper recognises tasks, if there is a keeper.
 pub(super) fn mark() -> Option<String> {
     census().kept.as_ref().map(|kept| kept.mark.clone())
 }
 
-/// Children that are no task's.
+/// The children that belong to no task.
 pub(super) fn foreign() -> Vec<Pid> {
     census().foreign.clone()
 }
@@ -110,7 +111,7 @@ impl OwnChild {
     /// As for `fork`: the child of a process with threads may only do what is async-signal-safe.
     pub(super) unsafe fn fork() -> io::Result<Option<Self>> {
         let mut census = census();
-        census.spare_who_is_here();
+        census.refresh_foreign();
         // SAFETY: the caller's promise. The child only lets go of the lock, which allocates nothing.
         match unsafe { fork() }? {
             ForkResult::Child => Ok(None),
@@ -123,7 +124,7 @@ impl OwnChild {
         }
     }
 
-    /// Its process id.
+    /// The process id of the child.
     pub(super) fn pid(&self) -> Pid {
         self.0
     }
@@ -139,8 +140,8 @@ impl Drop for OwnChild {
 }
 
 impl Census {
-    /// Where nothing is left of the tasks before, who is here has come otherwise.
-    fn spare_who_is_here(&mut self) {
+    /// If nothing of earlier tasks is left, every present child is foreign.
+    fn refresh_foreign(&mut self) {
         if self.adopts && self.is_clear {
             self.foreign = children_of(getpid());
         }
@@ -193,7 +194,7 @@ impl Census {
     }
 }
 
-/// A thread that panicked meanwhile has left nothing half done.
+/// Locks the census. A thread that panicked with the lock held has left no update half done.
 fn census() -> MutexGuard<'static, Census> {
     CENSUS.lock().unwrap_or_else(PoisonError::into_inner)
 }
