@@ -16,7 +16,8 @@ pub fn wall_clock_now() -> WallClockTime {
     WallClockTime::from_nanos(nanos(ClockId::CLOCK_REALTIME))
 }
 
-/// A clock's current time, in nanoseconds. Every clock that this crate asks for exists, so that `clock_gettime` never fails.
+/// A clock's current time, in nanoseconds. Every clock that this crate asks for exists, so that `clock_gettime` never
+/// fails.
 pub(crate) fn nanos(clock: ClockId) -> i64 {
     let time = clock_gettime(clock).unwrap_or(TimeSpec::new(0, 0));
     time.tv_sec().saturating_mul(NANOS_PER_SECOND).saturating_add(time.tv_nsec())

@@ -41,7 +41,8 @@ pub fn default_log_file(program: &str) -> PathBuf {
     directory.join(format!("{program}.log"))
 }
 
-/// Opens a log file for appending. A new file is readable and writable for its owner only; missing directories are made.
+/// Opens a log file for appending. A new file is readable and writable for its owner only; missing directories are
+/// made.
 ///
 /// # Errors
 /// [`DaemonError::Log`] when the file cannot be opened.
@@ -55,8 +56,8 @@ pub fn open_log(path: &Path) -> Result<File, DaemonError> {
 }
 
 /// Continues in a background process, whose directory is `/` and whose stdout and stderr go to the log file. The
-/// foreground process prints the pid of the background process and exits without running destructors. Call this before the
-/// first thread is started.
+/// foreground process prints the pid of the background process and exits without running destructors. Call this before
+/// the first thread is started.
 ///
 /// # Errors
 /// [`DaemonError`], returned in the process that failed: the foreground or the background process.

@@ -15,8 +15,8 @@ pub(crate) fn open() -> io::Result<Vec<i32>> {
     Ok(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
 
-/// Marks every open descriptor except stdin, stdout and stderr as close-on-exec. Tasks, which may run as another user, must
-/// not inherit descriptors of the shell that started this program. Descriptors that this program opens later are
+/// Marks every open descriptor except stdin, stdout and stderr as close-on-exec. Tasks, which may run as another user,
+/// must not inherit descriptors of the shell that started this program. Descriptors that this program opens later are
 /// close-on-exec from the start.
 ///
 /// # Errors

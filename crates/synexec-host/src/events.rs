@@ -31,17 +31,17 @@ pub struct Events<E> {
     taken_overdue: usize,
 }
 
-/// A queue that holds at most `capacity` events, as a pair of its sending and its receiving end. A sender waits while the
-/// queue is full.
+/// A queue that holds at most `capacity` events, as a pair of its sending and its receiving end. A sender waits while
+/// the queue is full.
 pub fn queue<E>(capacity: usize) -> (SyncSender<E>, Events<E>) {
     let (sender, receiver) = sync_channel(capacity);
     (sender, Events { receiver, capacity, taken_overdue: 0 })
 }
 
 impl<E> Events<E> {
-    /// Waits for the next event. Returns none when the deadline comes first. A queued event comes before a deadline that has
-    /// passed. Once the deadline is overdue, at most as many events come first as the queue holds, so that a flood of events
-    /// cannot postpone a deadline for ever.
+    /// Waits for the next event. Returns none when the deadline comes first. A queued event comes before a deadline
+    /// that has passed. Once the deadline is overdue, at most as many events come first as the queue holds, so that a
+    /// flood of events cannot postpone a deadline for ever.
     ///
     /// # Errors
     /// [`ThreadsGone`] when no sender is left.

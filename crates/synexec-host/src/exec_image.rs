@@ -27,14 +27,16 @@ struct CStringArray {
     pointers: Vec<*const c_char>,
 }
 
-// SAFETY: the pointers point to the strings of the same value, which are on the heap, never change, and live as long as it.
+// SAFETY: the pointers point to the strings of the same value, which are on the heap, never change, and live as long as
+// it.
 unsafe impl Send for CStringArray {}
 // SAFETY: as above; nobody writes through the pointers.
 unsafe impl Sync for CStringArray {}
 
 impl ExecImage {
-    /// A program with its arguments. If the program runs as another user, `identity`, it gets the environment of that user's
-    /// login, otherwise the environment of this process. The variables in `added` replace variables of the same name.
+    /// A program with its arguments. If the program runs as another user, `identity`, it gets the environment of that
+    /// user's login, otherwise the environment of this process. The variables in `added` replace variables of the same
+    /// name.
     ///
     /// # Errors
     /// `InvalidInput` when a string contains a NUL byte.

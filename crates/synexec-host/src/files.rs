@@ -45,8 +45,8 @@ pub fn create_exclusive(path: &Path, mode: u32) -> Result<File, FileError> {
     opened.map_err(|why| io_error(path, why))
 }
 
-/// Checks that a file may be replaced: the path is free, or names a regular file of this user or of the user that tasks run
-/// as. A file that appears there after the check is replaced too, but never written to.
+/// Checks that a file may be replaced: the path is free, or names a regular file of this user or of the user that tasks
+/// run as. A file that appears there after the check is replaced too, but never written to.
 ///
 /// # Errors
 /// [`FileError::NotOurs`] when the path names something else; [`FileError::Io`] when the path cannot be examined.
@@ -64,8 +64,8 @@ pub(crate) fn is_plain(metadata: &Metadata, tasks: Option<&Identity>) -> bool {
     metadata.is_file() && is_ours(metadata, tasks) && metadata.nlink() <= 1
 }
 
-/// Creates a file that belongs to the user that tasks run as, and opens it for appending. Only this program uses the name, so
-/// that an existing file was left by a dead process, and is removed.
+/// Creates a file that belongs to the user that tasks run as, and opens it for appending. Only this program uses the
+/// name, so that an existing file was left by a dead process, and is removed.
 ///
 /// # Errors
 /// [`FileError::Io`] when a system call fails.
@@ -89,8 +89,8 @@ pub fn is_ours(metadata: &Metadata, tasks: Option<&Identity>) -> bool {
     owner == geteuid().as_raw() || tasks.is_some_and(|tasks| owner == tasks.uid().as_raw())
 }
 
-/// The lowest directory above `path` in which `user` could replace the entry that leads to `path`; none if there is no such
-/// directory. A process with more rights that wrote below a replaceable path would write wherever that user wants.
+/// The lowest directory above `path` in which `user` could replace the entry that leads to `path`; none if there is no
+/// such directory. A process with more rights that wrote below a replaceable path would write wherever that user wants.
 ///
 /// # Errors
 /// The error of the system call when a directory cannot be examined.
@@ -104,8 +104,8 @@ pub fn replaceable_in<'a>(path: &'a Path, user: &Identity) -> io::Result<Option<
     Ok(None)
 }
 
-/// Whether `user` could replace `child` in `parent`. If `parent` has an access control list, its group bits are the most that
-/// any entry of the list allows, acl(5); the user may be in the list.
+/// Whether `user` could replace `child` in `parent`. If `parent` has an access control list, its group bits are the
+/// most that any entry of the list allows, acl(5); the user may be in the list.
 fn may_replace(child: &Metadata, parent: &Metadata, has_acl: bool, user: &Identity) -> bool {
     let owner = user.uid().as_raw();
     let is_member = has_acl || user.groups().iter().any(|group| group.as_raw() == parent.gid());

@@ -1,5 +1,5 @@
-//! Events on this host that spoil a measurement: the hypervisor takes processor time away, the host is suspended, or its
-//! wall clock is set.
+//! Events on this host that spoil a measurement: the hypervisor takes processor time away, the host is suspended, or
+//! its wall clock is set.
 
 use std::fs;
 use std::time::Duration;
@@ -66,8 +66,8 @@ impl Clocks {
         best.map_or(Self { realtime: 0, monotonic: 0, boottime: 0 }, |(_, clocks)| clocks)
     }
 
-    /// The nanoseconds by which the wall clock was set forward; negative if it was set back. Slewing does not count, because it
-    /// changes the rate of all clocks alike.
+    /// The nanoseconds by which the wall clock was set forward; negative if it was set back. Slewing does not count,
+    /// because it changes the rate of all clocks alike.
     fn step_since(&self, before: &Self) -> i64 {
         let passed = self.boottime.saturating_sub(before.boottime);
         self.realtime.saturating_sub(before.realtime).saturating_sub(passed)

@@ -23,8 +23,8 @@ const SECRET_LEN: usize = 32;
 /// The permission bits of users other than the owner.
 const OTHERS: u32 = 0o077;
 
-/// The permission bits that nobody may have on a credential of a systemd service. The user of the service reads the file by
-/// an access control list, and the mode shows the mask of the list in place of the group's bits.
+/// The permission bits that nobody may have on a credential of a systemd service. The user of the service reads the
+/// file by an access control list, and the mode shows the mask of the list in place of the group's bits.
 const OTHERS_OF_CREDENTIAL: u32 = 0o037;
 
 /// The environment variable that names the directory of a service's credentials, systemd.exec(5).
@@ -91,8 +91,8 @@ fn check(file: &File, is_credential: bool) -> Result<(), Flaw> {
     }
 }
 
-/// Reads into the buffer until it is full or the file ends, and leaves no copy of the secret elsewhere. Returns the number
-/// of bytes read.
+/// Reads into the buffer until it is full or the file ends, and leaves no copy of the secret elsewhere. Returns the
+/// number of bytes read.
 fn read_all(mut file: &File, into: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -109,7 +109,8 @@ fn read_all(mut file: &File, into: &mut [u8]) -> io::Result<usize> {
 /// Writes a new random secret into a new file, which only its owner may read.
 ///
 /// # Errors
-/// [`KeyFileError`] when the path exists already, or the file cannot be written. A file that cannot be written is removed.
+/// [`KeyFileError`] when the path exists already, or the file cannot be written. A file that cannot be written is
+/// removed.
 pub fn create(path: &Path) -> Result<(), KeyFileError> {
     try_create(path).map_err(|why| KeyFileError { path: path.to_owned(), why })
 }

@@ -2,8 +2,8 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Raises the limit of open files to the most that this user may have. The master needs one connection for each slave, and
-/// the limit is 1024 on many systems.
+/// Raises the limit of open files to the most that this user may have. The master needs one connection for each slave,
+/// and the limit is 1024 on many systems.
 pub fn raise_open_files() {
     let raised =
         getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));

@@ -20,8 +20,8 @@ impl LockFile {
     /// Takes the lock on the file at `path`, which is made if it is missing.
     ///
     /// # Errors
-    /// [`FileError::Locked`] when another process holds the lock; [`FileError::NotOurs`] when something other than a lock file
-    /// is at the path; [`FileError::Io`] when a system call fails.
+    /// [`FileError::Locked`] when another process holds the lock; [`FileError::NotOurs`] when something other than a
+    /// lock file is at the path; [`FileError::Io`] when a system call fails.
     pub fn take(path: &Path) -> Result<Self, FileError> {
         loop {
             let lock = match Flock::lock(open_or_create(path)?, FlockArg::LockExclusiveNonblock) {
@@ -38,7 +38,8 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // The file is removed before the lock is released. A process that opened it before sees in `take` that it is gone.
+        // The file is removed before the lock is released. A process that opened it before sees in `take` that it is
+        // gone.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -7,8 +7,8 @@ use log::LevelFilter;
 
 use crate::options::Common;
 
-/// Starts the log: errors only with `--quiet`, one more level for each `-v`. Lines go to stderr, or to `writer` if there is
-/// one, which can make room on a terminal that shows something else too.
+/// Starts the log: errors only with `--quiet`, one more level for each `-v`. Lines go to stderr, or to `writer` if
+/// there is one, which can make room on a terminal that shows something else too.
 pub fn start(options: &Common, writer: Option<Box<dyn Write + Send>>) {
     let level = match (options.quiet, options.verbose) {
         (true, _) => LevelFilter::Error,

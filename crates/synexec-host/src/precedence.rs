@@ -7,9 +7,9 @@ use nix::libc;
 /// The lowest real-time priority. It is above the priority of every thread that is not real-time.
 const PRIORITY: i32 = 1;
 
-/// While this value lives, its thread has real-time priority (`SCHED_FIFO`, sched(7)), if this user may have it. With many
-/// slaves on few cores, this priority decides how far apart the starts are: all slaves release their tasks before the first
-/// task takes a core. A process forked meanwhile inherits the priority.
+/// While this value lives, its thread has real-time priority (`SCHED_FIFO`, sched(7)), if this user may have it. With
+/// many slaves on few cores, this priority decides how far apart the starts are: all slaves release their tasks before
+/// the first task takes a core. A process forked meanwhile inherits the priority.
 #[derive(Debug)]
 pub struct Precedence {
     before: Option<Scheduling>,

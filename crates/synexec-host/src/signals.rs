@@ -15,8 +15,8 @@ const LAST_SIGNAL: usize = 3;
 #[derive(Debug, Clone, Copy)]
 pub struct BlockedSignals(SigSet);
 
-/// Restores the default action of SIGCHLD, in case the parent process ignored it: without it, children cannot be waited for.
-/// Call this before anything else.
+/// Restores the default action of SIGCHLD, in case the parent process ignored it: without it, children cannot be waited
+/// for. Call this before anything else.
 ///
 /// # Errors
 /// The error of the system call.
@@ -46,8 +46,9 @@ pub fn block() -> io::Result<BlockedSignals> {
 }
 
 impl BlockedSignals {
-    /// Starts a thread that calls `deliver` for every signal. `deliver` may block until the program takes the signal. The
-    /// third signal ends the program at once, even if the program is stuck, for instance in writing to a stopped terminal.
+    /// Starts a thread that calls `deliver` for every signal. `deliver` may block until the program takes the signal.
+    /// The third signal ends the program at once, even if the program is stuck, for instance in writing to a stopped
+    /// terminal.
     ///
     /// # Errors
     /// The error of the system call when the thread cannot be started.

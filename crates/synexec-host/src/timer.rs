@@ -13,8 +13,8 @@ use crate::clock::monotonic_now;
 /// The last part of a wait, which is spent spinning.
 const AWAKE: Duration = Duration::from_micros(400);
 
-/// Makes the timers of this thread as precise as the kernel can. By default, the kernel may delay a timer by 50 µs. Threads
-/// and processes that this thread starts later inherit the setting.
+/// Makes the timers of this thread as precise as the kernel can. By default, the kernel may delay a timer by 50 µs.
+/// Threads and processes that this thread starts later inherit the setting.
 pub fn make_precise() {
     if let Err(error) = prctl::set_timerslack(1) {
         log::debug!("cannot make timers precise: {error}");
@@ -28,9 +28,9 @@ pub fn sleep_until(instant: MonotonicInstant) {
     while clock_nanosleep(ClockId::CLOCK_MONOTONIC, absolute, &time) == Err(Errno::EINTR) {}
 }
 
-/// Sleeps until shortly before an instant, then spins until the instant. A core that has gone to sleep wakes up late, in a
-/// virtual machine by some hundred microseconds. Use this only if a core is free, see [`is_core_free`]. Returns whether this
-/// thread got its core back before the instant.
+/// Sleeps until shortly before an instant, then spins until the instant. A core that has gone to sleep wakes up late,
+/// in a virtual machine by some hundred microseconds. Use this only if a core is free, see [`is_core_free`]. Returns
+/// whether this thread got its core back before the instant.
 pub fn stay_awake_until(instant: MonotonicInstant) -> bool {
     sleep_until(instant.minus(AWAKE));
     let is_awake = monotonic_now() < instant;

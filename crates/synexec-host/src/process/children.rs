@@ -28,8 +28,8 @@ struct Census {
     is_clear: bool,
     /// Children that a thread of this process waits for.
     own: Vec<Pid>,
-    /// Children that were there before the tasks: of a shell that has executed this program in its place, what those have
-    /// left, and where this program is the first of its pid namespace, what anybody there has. They are no task's.
+    /// Children that were there before the tasks: of a shell that has executed this program in its place, what those
+    /// have left, and where this program is the first of its pid namespace, what anybody there has. They are no task's.
     foreign: Vec<Pid>,
     kept: Option<KeeperLink>,
 }
@@ -68,8 +68,8 @@ pub fn adopt_orphans() -> io::Result<()> {
     thread::Builder::new().name("reaper".into()).spawn(reap).map(drop)
 }
 
-/// Connects the keeper. From now on, every task gets this mark in its environment and dies with the thread that forked it,
-/// and the pipe tells the keeper the session of every task.
+/// Connects the keeper. From now on, every task gets this mark in its environment and dies with the thread that forked
+/// it, and the pipe tells the keeper the session of every task.
 pub(super) fn connect_keeper(pipe: PipeWriter, mark: String) -> io::Result<()> {
     // Writing to a stopped keeper must not block this process.
     fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;

@@ -14,8 +14,8 @@ const PREFIX: &str = "synexec_slave.";
 /// A slave enters its group before the group reaches this age.
 const ENTERED_BY: Duration = Duration::from_secs(60);
 
-/// A group within the one that this process was in. It has no controllers and no limits, so that nothing runs otherwise in
-/// it than it would outside.
+/// A group within the one that this process was in. It has no controllers and no limits, so that nothing runs otherwise
+/// in it than it would outside.
 #[derive(Debug)]
 pub(super) struct ControlGroup(PathBuf);
 
@@ -85,8 +85,8 @@ fn version_2(mount: &str) -> Option<(&str, &str)> {
     Some((fields.next()?, fields.next()?))
 }
 
-/// Removes the groups of slaves that ended together with their keepers, for instance with their pid namespace. A group stays
-/// if a process is in it, or if it is so new that a slave may be about to enter it.
+/// Removes the groups of slaves that ended together with their keepers, for instance with their pid namespace. A group
+/// stays if a process is in it, or if it is so new that a slave may be about to enter it.
 fn remove_stale(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) && is_old(&entry) {

@@ -1,5 +1,5 @@
-//! The interpreter that a script names. exec fails if the interpreter is missing, but for a task that is held before exec,
-//! that failure comes only at the start.
+//! The interpreter that a script names. exec fails if the interpreter is missing, but for a task that is held before
+//! exec, that failure comes only at the start.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -16,8 +16,8 @@ const LINE_MAX: u64 = 256;
 /// Longest chain of interpreters that the kernel follows, each a script that names the next.
 const DEPTH: usize = 4;
 
-/// Checks that the interpreter of a script can be executed. A file that is no script passes, and so does a file that cannot
-/// be read.
+/// Checks that the interpreter of a script can be executed. A file that is no script passes, and so does a file that
+/// cannot be read.
 ///
 /// # Errors
 /// The error of access(2) for the interpreter.

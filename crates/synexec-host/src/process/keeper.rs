@@ -1,9 +1,9 @@
 //! The keeper: a process that ends a slave's tasks after the slave was killed.
 //!
-//! The keeper waits at a pipe until the slave is gone. It is not the parent of the processes that tasks start. If the slave
-//! can make a control group of its own, it enters that group, and the keeper kills every process in the group. Otherwise the
-//! keeper finds the processes by a mark in the environment of every task, or by the session of the last task. It then misses
-//! a process that has dropped the mark and left the session.
+//! The keeper waits at a pipe until the slave is gone. It is not the parent of the processes that tasks start. If the
+//! slave can make a control group of its own, it enters that group, and the keeper kills every process in the group.
+//! Otherwise the keeper finds the processes by a mark in the environment of every task, or by the session of the last
+//! task. It then misses a process that has dropped the mark and left the session.
 
 use std::convert::Infallible;
 use std::fs::{self, File};
@@ -37,8 +37,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Looks in a row that must find nothing: a process has no environment for a moment while it executes its program.
 const CLEAN_LOOKS: u32 = 2;
 
-/// Starts the keeper of this process, which also removes a file when this process was killed and could not. To be called
-/// before the first thread is started, and before [`super::adopt_orphans`], since the keeper is not to be adopted.
+/// Starts the keeper of this process, which also removes a file when this process was killed and could not. To be
+/// called before the first thread is started, and before [`super::adopt_orphans`], since the keeper is not to be
+/// adopted.
 ///
 /// # Errors
 /// Those of the system calls.

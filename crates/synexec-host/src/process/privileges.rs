@@ -13,8 +13,8 @@ use crate::xattr::has_attribute;
 /// The extended attribute that holds a file's capabilities, capabilities(7).
 const CAPABILITIES: &CStr = c"security.capability";
 
-/// Whether the program, or the interpreter of a script, gains rights at exec that the kernel withholds while a tracer without
-/// these rights traces it. A tracer that is root has all rights, whichever user the task runs as.
+/// Whether the program, or the interpreter of a script, gains rights at exec that the kernel withholds while a tracer
+/// without these rights traces it. A tracer that is root has all rights, whichever user the task runs as.
 pub(super) fn gains_privileges(program: &Path) -> bool {
     let is_special = |file: &PathBuf| is_set_id(file) || has_capabilities(file);
     !geteuid().is_root() && interpreter::executed_files(program).any(|file| is_special(&file))
