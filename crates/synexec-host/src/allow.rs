@@ -1,36 +1,36 @@
-//! From where a master may command, and from where slaves may join.
+//! The addresses that may connect, from the option `--allow`.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use thiserror::Error;
 
-/// What is no address and no network.
+/// The error for text that is neither an address nor a network.
 #[derive(Debug, Error)]
-#[error("an IPv4 address or a network such as 10.1.0.0/16 is wanted")]
-pub struct NoNetwork;
+#[error("expected an IPv4 address or a network such as 10.1.0.0/16")]
+pub struct InvalidNetwork;
 
-/// The addresses that are allowed; all of them where none is named.
+/// The networks whose addresses are allowed. An empty list allows every address.
 #[derive(Debug, Clone, Default)]
 pub struct Allowed(Vec<Ipv4Net>);
 
 impl Allowed {
-    /// Those of these networks.
+    /// Allows the addresses of these networks, or every address if the list is empty.
     pub fn new(networks: &[Ipv4Net]) -> Self {
         Self(networks.to_vec())
     }
 
-    /// Whether this address is among them.
+    /// Whether this address is allowed.
     pub fn has(&self, address: IpAddr) -> bool {
         let is_in = |network: &Ipv4Net| matches!(address, IpAddr::V4(address) if network.contains(&address));
         self.0.is_empty() || self.0.iter().any(is_in)
     }
 }
 
-/// Reads a network; an address alone is one of its own.
-pub(crate) fn parse(text: &str) -> Result<Ipv4Net, NoNetwork> {
+/// Parses a network. A single address means the network of that address alone.
+pub(crate) fn parse(text: &str) -> Result<Ipv4Net, InvalidNetwork> {
     let address = text.parse::<Ipv4Addr>().map(Ipv4Net::from);
-    address.or_else(|_| text.parse()).map_err(|_| NoNetwork)
+    address.or_else(|_| text.parse()).map_err(|_| InvalidNetwork)
 }
 
 #[cfg(test)]
@@ -50,17 +50,17 @@ mod tests {
         assert!(has(&["10.1.0.0/16", "192.168.7.9"], "10.1.255.3"));
         assert!(has(&["10.1.0.0/16", "192.168.7.9"], "192.168.7.9"));
         assert!(!has(&["10.1.0.0/16", "192.168.7.9"], "192.168.7.8"));
-        assert!(has(&["10.1.2.3/16"], "10.1.9.9"), "bits of the host count for nothing");
+        assert!(has(&["10.1.2.3/16"], "10.1.9.9"), "the host part of the network is ignored");
         assert!(!has(&["10.0.0.0/8"], "::1"));
     }
 
     #[test]
-    fn without_a_network_all_are_allowed_and_with_all_of_them_too() {
+    fn no_network_and_the_network_of_all_addresses_allow_every_address() {
         assert!(has(&[], "10.1.2.3") && has(&["0.0.0.0/0"], "10.1.2.3"));
     }
 
     #[test]
-    fn what_is_no_network_is_an_error() {
+    fn text_that_is_no_network_is_an_error() {
         for text in ["", "10.1", "10.1.2.3/33", "10.1.2.3/", "host", "::1/64"] {
             assert!(parse(text).is_err(), "{text}");
         }

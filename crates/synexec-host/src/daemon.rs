@@ -1,4 +1,4 @@
-//! Going to the background.
+//! Moving the program into the background as a daemon.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -9,30 +9,30 @@ use daemonize::{Daemonize, Outcome};
 use nix::sys::stat::{Mode, umask};
 use thiserror::Error;
 
-/// Why a program could not go to the background.
+/// Why a program could not move into the background.
 #[derive(Debug, Error)]
 pub enum DaemonError {
-    /// The log file cannot be written.
+    /// The log file cannot be opened for writing.
     #[error("cannot write the log file {path}: {why}; choose another with --log-file", path = .path.display())]
     Log {
-        /// The file.
+        /// The path of the log file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system call.
         why: io::Error,
     },
-    /// The system calls failed.
-    #[error("cannot go to the background: {0}")]
+    /// A system call of the daemon's setup, such as fork, failed.
+    #[error("cannot go into the background: {0}")]
     Fork(daemonize::Error),
-    /// The two halves could not talk.
-    #[error("cannot talk to the process in the background: {0}")]
+    /// The pipe or descriptors between the foreground and the background process failed.
+    #[error("cannot communicate with the process in the background: {0}")]
     Pipe(io::Error),
-    /// The process in the background is gone already.
-    #[error("the process in the background has ended at once; see its log file")]
+    /// The process in the background ended before it was ready.
+    #[error("the process in the background ended at once; see its log file")]
     EndedEarly,
 }
 
-/// Where a daemon's output goes unless its user says otherwise: `/var/log/PROGRAM.log` for root, else
-/// `$XDG_STATE_HOME/PROGRAM.log` or `~/.local/state/PROGRAM.log`.
+/// The default path of a daemon's log file: `/var/log/PROGRAM.log` for root, otherwise `$XDG_STATE_HOME/PROGRAM.log` or
+/// `~/.local/state/PROGRAM.log`.
 pub fn default_log_file(program: &str) -> PathBuf {
     let state = || std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
@@ -41,30 +41,32 @@ pub fn default_log_file(program: &str) -> PathBuf {
     directory.join(format!("{program}.log"))
 }
 
-/// Opens the log file at its end, only for its owner to read.
+/// Opens a log file for appending. A new file is readable and writable for its owner only; missing directories are
+/// made.
 ///
 /// # Errors
-/// [`DaemonError::Log`].
+/// [`DaemonError::Log`] when the file cannot be opened.
 pub fn open_log(path: &Path) -> Result<File, DaemonError> {
     if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        // Where this fails, opening the file says it better.
+        // If this fails, opening the file fails too, with a better message.
         let _ = std::fs::create_dir_all(directory);
     }
     let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
     opened.map_err(|why| DaemonError::Log { path: path.to_owned(), why })
 }
 
-/// Goes on in the background, in `/`, with stdout and stderr in the log file. The process in the foreground prints
-/// the other's pid and exits; no destructor of the caller runs in it. To be called before the first thread is started.
+/// Continues in a background process, whose directory is `/` and whose stdout and stderr go to the log file. The
+/// foreground process prints the pid of the background process and exits without running destructors. Call this before
+/// the first thread is started.
 ///
 /// # Errors
-/// [`DaemonError`], in the foreground or in the background, whichever failed.
+/// [`DaemonError`], returned in the process that failed: the foreground or the background process.
 pub fn into_background(log: &File) -> Result<(), DaemonError> {
     let (from_background, to_foreground) = io::pipe().map_err(DaemonError::Pipe)?;
-    let kept = umask(Mode::empty());
-    umask(kept);
+    let current_umask = umask(Mode::empty());
+    umask(current_umask);
     let log = || log.try_clone().map_err(DaemonError::Pipe);
-    let daemon = Daemonize::new().umask(kept.bits()).stdout(log()?).stderr(log()?);
+    let daemon = Daemonize::new().umask(current_umask.bits()).stdout(log()?).stderr(log()?);
     match daemon.execute() {
         Outcome::Parent(forked) => {
             forked.map_err(DaemonError::Fork)?;

@@ -1,4 +1,4 @@
-//! How threads tell their dispatcher, and how it waits for them.
+//! The queue of events between the threads of a program and its dispatcher.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
@@ -8,47 +8,49 @@ use thiserror::Error;
 
 use crate::clock::monotonic_now;
 
-/// All threads that could tell something have ended, which none does while the dispatcher runs.
+/// The error when no thread is left that could send an event.
 #[derive(Debug, Error)]
-#[error("all threads are gone")]
+#[error("all threads that send events have ended")]
 pub struct ThreadsGone;
 
-/// Tells the dispatcher. It is gone only when the program ends, and then nobody needs to know.
+/// Sends an event to the dispatcher. The event is dropped if the dispatcher is gone, because then the program ends.
 pub fn tell<E>(events: &SyncSender<E>, event: E) {
     let _ = events.send(event);
 }
 
-/// How far behind a dispatcher may fall before what is due comes before what happens.
-const OVERDUE: Duration = Duration::from_millis(250);
+/// How long after a deadline the dispatcher counts as overdue.
+const OVERDUE_AFTER: Duration = Duration::from_millis(250);
 
-/// What threads tell their dispatcher.
+/// The dispatcher's end of the queue.
 #[derive(Debug)]
 pub struct Events<E> {
     receiver: Receiver<E>,
-    /// How many may wait.
-    most: usize,
-    /// How many were taken since something is overdue.
+    /// Most events that wait in the queue.
+    capacity: usize,
+    /// Events received since the deadline became overdue.
     taken_overdue: usize,
 }
 
-/// A queue for so many events, and what they are put into it by.
-pub fn queue<E>(most: usize) -> (SyncSender<E>, Events<E>) {
-    let (sender, receiver) = sync_channel(most);
-    (sender, Events { receiver, most, taken_overdue: 0 })
+/// A queue that holds at most `capacity` events, as a pair of its sending and its receiving end. A sender waits while
+/// the queue is full.
+pub fn queue<E>(capacity: usize) -> (SyncSender<E>, Events<E>) {
+    let (sender, receiver) = sync_channel(capacity);
+    (sender, Events { receiver, capacity, taken_overdue: 0 })
 }
 
 impl<E> Events<E> {
-    /// The next event; none when the deadline has come first. What has already happened comes before what is due. When that
-    /// is overdue, only what waits already does, so that a flood of events cannot put off every limit.
+    /// Waits for the next event. Returns none when the deadline comes first. A queued event comes before a deadline
+    /// that has passed. Once the deadline is overdue, at most as many events come first as the queue holds, so that a
+    /// flood of events cannot postpone a deadline for ever.
     ///
     /// # Errors
-    /// [`ThreadsGone`].
+    /// [`ThreadsGone`] when no sender is left.
     pub fn next(&mut self, deadline: Option<MonotonicInstant>) -> Result<Option<E>, ThreadsGone> {
         let now = monotonic_now();
-        let is_overdue = deadline.is_some_and(|deadline| now.since(deadline) > OVERDUE);
+        let is_overdue = deadline.is_some_and(|deadline| now.since(deadline) > OVERDUE_AFTER);
         let event = match deadline {
             None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(_) if is_overdue && self.taken_overdue >= self.most => Err(RecvTimeoutError::Timeout),
+            Some(_) if is_overdue && self.taken_overdue >= self.capacity => Err(RecvTimeoutError::Timeout),
             Some(deadline) => self.receiver.recv_timeout(deadline.since(now)),
         };
         self.taken_overdue = if is_overdue && event.is_ok() { self.taken_overdue + 1 } else { 0 };
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_comes_before_what_is_due() {
+    fn a_queued_event_comes_before_a_deadline_that_has_passed() {
         let (sender, mut events) = queue(4);
         sender.send(1).unwrap();
         let past = monotonic_now().minus(Duration::from_millis(1));
@@ -74,9 +76,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_overdue_waits_for_no_more_than_was_there() {
+    fn an_overdue_deadline_waits_for_no_more_events_than_the_queue_holds() {
         let (sender, mut events) = queue(4);
-        let long_past = monotonic_now().minus(OVERDUE * 4);
+        let long_past = monotonic_now().minus(OVERDUE_AFTER * 4);
         for _ in 0..2 {
             for n in 0..4 {
                 sender.send(n).unwrap();

@@ -1,6 +1,7 @@
-//! What `execve` needs, made before the fork.
+//! The arguments of `execve`, allocated before the fork.
 //!
-//! std's own exec is `execvp`, which hands a file that the kernel does not know to a shell. Here such a file is an error.
+//! The exec of std is `execvp`, which runs a file of unknown format with a shell. Here a file of unknown format is an
+//! error.
 
 use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::io;
@@ -11,7 +12,7 @@ use nix::libc;
 
 use crate::identity::Identity;
 
-/// A program with its arguments and environment, as the kernel takes them.
+/// A program with its arguments and environment, in the form that the kernel expects.
 #[derive(Debug)]
 pub struct ExecImage {
     program: CString,
@@ -19,24 +20,26 @@ pub struct ExecImage {
     environment: CStringArray,
 }
 
-/// Strings, and the null-terminated array of pointers to them.
+/// Strings, and a null-terminated array of pointers to the strings.
 #[derive(Debug)]
 struct CStringArray {
     _strings: Vec<CString>,
     pointers: Vec<*const c_char>,
 }
 
-// SAFETY: the pointers are to the strings beside them, which are on the heap, never changed, and go with them.
+// SAFETY: the pointers point to the strings of the same value, which are on the heap, never change, and live as long as
+// it.
 unsafe impl Send for CStringArray {}
-// SAFETY: as above; nothing is ever written through the pointers.
+// SAFETY: as above; nobody writes through the pointers.
 unsafe impl Sync for CStringArray {}
 
 impl ExecImage {
-    /// A program that gets the environment of a login, where it runs as another user, or else this process's; and what
-    /// is added to it.
+    /// A program with its arguments. If the program runs as another user, `identity`, it gets the environment of that
+    /// user's login, otherwise the environment of this process. The variables in `added` replace variables of the same
+    /// name.
     ///
     /// # Errors
-    /// `InvalidInput` when a string holds a NUL byte.
+    /// `InvalidInput` when a string contains a NUL byte.
     pub fn new(
         program: &Path,
         arguments: Vec<OsString>,
@@ -59,15 +62,15 @@ impl ExecImage {
         })
     }
 
-    /// The file that is executed.
+    /// The path of the file to execute.
     pub fn program(&self) -> &CStr {
         &self.program
     }
 
-    /// Becomes the program; returns only with the reason why that was not possible. Allocates nothing.
+    /// Replaces this process by the program. Returns only if that fails, with the error. Allocates no memory.
     pub fn execute(&self) -> io::Error {
         let (arguments, environment) = (self.arguments.pointers.as_ptr(), self.environment.pointers.as_ptr());
-        // SAFETY: all three are null-terminated, and live until the call returns.
+        // SAFETY: the string and both arrays are null-terminated, and live until the call returns.
         unsafe { libc::execve(self.program.as_ptr(), arguments, environment) };
         io::Error::last_os_error()
     }

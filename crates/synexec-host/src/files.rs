@@ -1,56 +1,55 @@
-//! Files in directories that others may write to: never through a link, never somebody else's.
+//! Safe creation and checks of files in directories that other users may write to. Links are never followed, and files
+//! of other users are never used.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
-use std::ptr;
 
-use nix::fcntl::{Flock, FlockArg};
-use nix::libc::{self, O_NOFOLLOW, O_NONBLOCK};
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 use nix::unistd::geteuid;
 use thiserror::Error;
 
 use crate::identity::Identity;
+use crate::xattr::has_attribute;
 
-/// Where the kernel keeps an access control list.
+/// The extended attribute that holds a file's access control list.
 const ACL: &CStr = c"system.posix_acl_access";
 
-/// Why a file cannot be used. The messages name it.
+/// Why a file cannot be used. Every message names the file.
 #[derive(Debug, Error)]
 pub enum FileError {
     /// A system call failed.
     #[error("{path}: {why}", path = .path.display())]
     Io {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system call.
         why: io::Error,
     },
-    /// Something else is in its place.
-    #[error("{path} is not a plain file of this user's own; remove it", path = .0.display())]
+    /// The path names something other than a regular file with one name that belongs to this user.
+    #[error("{path} is not a regular file of this user; remove it", path = .0.display())]
     NotOurs(PathBuf),
-    /// Another process holds its lock.
+    /// Another process holds the lock on this file.
     #[error("{path} is locked by another process", path = .0.display())]
     Locked(PathBuf),
 }
 
-/// A new file to append to, for its owner only.
+/// Creates a file with these permission bits, and opens it for appending.
 ///
 /// # Errors
-/// [`FileError`]; `AlreadyExists` when there is anything of that name, a link too.
+/// [`FileError::Io`]; its kind is `AlreadyExists` when the path exists, even as a dangling link.
 pub fn create_exclusive(path: &Path, mode: u32) -> Result<File, FileError> {
     let opened = OpenOptions::new().append(true).create_new(true).mode(mode).custom_flags(O_NOFOLLOW).open(path);
     opened.map_err(|why| io_error(path, why))
 }
 
-/// Whether a file may be replaced: none is there, or a plain file of this user's own, or of the tasks'. What comes there
-/// after that is replaced like it, and never written to.
+/// Checks that a file may be replaced: the path is free, or names a regular file of this user or of the user that tasks
+/// run as. A file that appears there after the check is replaced too, but never written to.
 ///
 /// # Errors
-/// [`FileError`].
+/// [`FileError::NotOurs`] when the path names something else; [`FileError::Io`] when the path cannot be examined.
 pub fn check_own(path: &Path, tasks: Option<&Identity>) -> Result<(), FileError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if is_plain(&metadata, tasks) => Ok(()),
@@ -60,52 +59,53 @@ pub fn check_own(path: &Path, tasks: Option<&Identity>) -> Result<(), FileError>
     }
 }
 
-/// A file with one name that is ours.
-fn is_plain(metadata: &Metadata, tasks: Option<&Identity>) -> bool {
+/// Whether this is a regular file with only one name, of this user or of the user that tasks run as.
+pub(crate) fn is_plain(metadata: &Metadata, tasks: Option<&Identity>) -> bool {
     metadata.is_file() && is_ours(metadata, tasks) && metadata.nlink() <= 1
 }
 
-/// A new file to append to, of a name that only this program uses, for the user that tasks run as. What a dead process has
-/// left there goes.
+/// Creates a file that belongs to the user that tasks run as, and opens it for appending. Only this program uses the
+/// name, so that an existing file was left by a dead process, and is removed.
 ///
 /// # Errors
-/// [`FileError`].
+/// [`FileError::Io`] when a system call fails.
 pub fn create_anew(path: &Path, mode: u32, tasks: Option<&Identity>) -> Result<File, FileError> {
-    // Where this fails, creating the file says it better.
+    // If this fails, creating the file fails too, with a better message.
     let _ = fs::remove_file(path);
     let file = create_exclusive(path, mode)?;
     give(&file, path, tasks)?;
     Ok(file)
 }
 
-/// Gives a file to the user that tasks run as, where that is another.
+/// Gives a file to the user that tasks run as, if that is another user.
 fn give(file: &File, path: &Path, tasks: Option<&Identity>) -> Result<(), FileError> {
     let Some(tasks) = tasks else { return Ok(()) };
     fchown(file, Some(tasks.uid().as_raw()), Some(tasks.gid().as_raw())).map_err(|why| io_error(path, why))
 }
 
-/// Whether a file is this user's, or that of the tasks.
+/// Whether a file belongs to this user or to the user that tasks run as.
 pub fn is_ours(metadata: &Metadata, tasks: Option<&Identity>) -> bool {
     let owner = metadata.uid();
     owner == geteuid().as_raw() || tasks.is_some_and(|tasks| owner == tasks.uid().as_raw())
 }
 
-/// Where a user could put something else in the place of this directory, or of one that it is in: who uses such a path
-/// with more rights would write wherever that user likes.
+/// The lowest directory above `path` in which `user` could replace the entry that leads to `path`; none if there is no
+/// such directory. A process with more rights that wrote below a replaceable path would write wherever that user wants.
 ///
 /// # Errors
-/// That of the system call.
+/// The error of the system call when a directory cannot be examined.
 pub fn replaceable_in<'a>(path: &'a Path, user: &Identity) -> io::Result<Option<&'a Path>> {
     for (child, parent) in path.ancestors().zip(path.ancestors().skip(1)) {
         let (child, within) = (fs::metadata(child)?, fs::metadata(parent)?);
-        if !user.uid().is_root() && may_replace(&child, &within, has_acl(parent), user) {
+        if !user.uid().is_root() && may_replace(&child, &within, has_attribute(parent, ACL).unwrap_or(true), user) {
             return Ok(Some(parent));
         }
     }
     Ok(None)
 }
 
-/// With an access control list the bits of the group are a bound for all that are in the list, acl(5).
+/// Whether `user` could replace `child` in `parent`. If `parent` has an access control list, its group bits are the
+/// most that any entry of the list allows, acl(5); the user may be in the list.
 fn may_replace(child: &Metadata, parent: &Metadata, has_acl: bool, user: &Identity) -> bool {
     let owner = user.uid().as_raw();
     let is_member = has_acl || user.groups().iter().any(|group| group.as_raw() == parent.gid());
@@ -114,66 +114,15 @@ fn may_replace(child: &Metadata, parent: &Metadata, has_acl: bool, user: &Identi
     parent.uid() == owner || (may_write && (!is_sticky || child.uid() == owner))
 }
 
-fn has_acl(path: &Path) -> bool {
-    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return true };
-    // SAFETY: two strings, and no buffer that anything could be written to.
-    unsafe { libc::getxattr(path.as_ptr(), ACL.as_ptr(), ptr::null_mut(), 0) > 0 }
+/// Opens a file for reading without waiting. Without `O_NONBLOCK`, opening a FIFO waits for a writer.
+///
+/// # Errors
+/// The error of the system call.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)
 }
 
-/// A lock on a file, which is there only as long as the lock is held.
-#[derive(Debug)]
-pub struct LockFile {
-    path: PathBuf,
-    _lock: Flock<File>,
-}
-
-impl LockFile {
-    /// Takes the lock.
-    ///
-    /// # Errors
-    /// [`FileError::Locked`] when another process holds it.
-    pub fn take(path: &Path) -> Result<Self, FileError> {
-        loop {
-            let lock = match Flock::lock(open_own(path)?, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => lock,
-                Err((_, nix::Error::EWOULDBLOCK)) => return Err(FileError::Locked(path.to_owned())),
-                Err((_, error)) => return Err(io_error(path, error.into())),
-            };
-            if is_still_there(&lock, path) {
-                return Ok(Self { path: path.to_owned(), _lock: lock });
-            }
-        }
-    }
-}
-
-impl Drop for LockFile {
-    fn drop(&mut self) {
-        // Removed before the lock is let go; who opened it in between sees that it is gone, and makes a new one.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// Its holder may have removed the file between our opening and locking it.
-fn is_still_there(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(held), Ok(there)) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
-        _ => false,
-    }
-}
-
-fn open_own(path: &Path) -> Result<File, FileError> {
-    // Without O_NONBLOCK, a FIFO in the file's place would keep us waiting for its reader.
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o600).custom_flags(O_NOFOLLOW | O_NONBLOCK);
-    let file = options.open(path).map_err(|why| match why.raw_os_error() {
-        Some(nix::libc::ELOOP | nix::libc::ENXIO) => FileError::NotOurs(path.to_owned()),
-        _ => io_error(path, why),
-    })?;
-    let metadata = file.metadata().map_err(|why| io_error(path, why))?;
-    if is_plain(&metadata, None) { Ok(file) } else { Err(FileError::NotOurs(path.to_owned())) }
-}
-
-fn io_error(path: &Path, why: io::Error) -> FileError {
+pub(crate) fn io_error(path: &Path, why: io::Error) -> FileError {
     FileError::Io { path: path.to_owned(), why }
 }
 
@@ -192,12 +141,11 @@ mod tests {
         symlink(&victim, &link).unwrap();
         assert!(matches!(check_own(&link, None), Err(FileError::NotOurs(_))));
         assert!(matches!(create_exclusive(&link, 0o600), Err(FileError::Io { .. })));
-        assert!(matches!(LockFile::take(&link), Err(FileError::NotOurs(_))));
         assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
     }
 
     #[test]
-    fn neither_a_second_name_nor_a_fifo_is_taken() {
+    fn a_file_with_a_second_name_and_a_fifo_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let (victim, second, fifo) = (dir.path().join("victim"), dir.path().join("second"), dir.path().join("fifo"));
         fs::write(&victim, "precious").unwrap();
@@ -205,13 +153,12 @@ mod tests {
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         for other in [&second, &fifo] {
             assert!(matches!(check_own(other, None), Err(FileError::NotOurs(_))));
-            assert!(matches!(LockFile::take(other), Err(FileError::NotOurs(_))));
         }
         assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
     }
 
     #[test]
-    fn nothing_or_an_own_file_may_be_replaced() {
+    fn a_free_path_and_an_own_file_may_be_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out");
         check_own(&path, None).unwrap();
@@ -221,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_tasks_users_is_its_own_with_that_user_only() {
+    fn a_file_of_the_tasks_user_is_ours_only_if_that_user_is_named() {
         let Ok(nobody) = Identity::find("nobody") else { return };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out");
@@ -236,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_replaceable_in_what_the_user_may_write_to() {
+    fn a_directory_is_replaceable_in_a_directory_that_the_user_may_write_to() {
         let Ok(nobody) = Identity::find("nobody") else { return };
         let top = tempfile::tempdir().unwrap();
         let (above, dir) = (top.path().join("above"), top.path().join("above/dir"));
@@ -258,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_may_have_the_user_write_too() {
+    fn an_access_control_list_may_let_the_user_write() {
         let Ok(nobody) = Identity::find("nobody") else { return };
         let top = tempfile::tempdir().unwrap();
         let dir = top.path().join("dir");
@@ -266,7 +213,7 @@ mod tests {
         assert_eq!(replaceable_in(&dir, &nobody).unwrap(), None);
         let entry =
             |tag: u16, may: u16, id: u32| [&tag.to_le_bytes()[..], &may.to_le_bytes(), &id.to_le_bytes()].concat();
-        // For the owner, the user, the group, the mask, and others, after a version: linux/posix_acl_xattr.h.
+        // A version, then entries for owner, user, group, mask and others: linux/posix_acl_xattr.h.
         let list = [
             2_u32.to_le_bytes().to_vec(),
             entry(1, 7, u32::MAX),
@@ -276,23 +223,16 @@ mod tests {
             entry(32, 5, u32::MAX),
         ]
         .concat();
-        let path = CString::new(top.path().as_os_str().as_bytes()).unwrap();
-        // SAFETY: two strings, and a buffer with its length.
-        let set = unsafe { libc::setxattr(path.as_ptr(), ACL.as_ptr(), list.as_ptr().cast(), list.len(), 0) };
+        let path = std::ffi::CString::new(top.path().as_os_str().as_encoded_bytes()).unwrap();
+        // SAFETY: both strings are null-terminated, and the buffer has the length that is given.
+        let set = unsafe { nix::libc::setxattr(path.as_ptr(), ACL.as_ptr(), list.as_ptr().cast(), list.len(), 0) };
         match nix::errno::Errno::result(set) {
             Ok(_) => assert_eq!(replaceable_in(&dir, &nobody).unwrap(), Some(top.path())),
-            Err(why) => assert_eq!(why, nix::errno::Errno::EOPNOTSUPP, "only where the filesystem has no lists"),
+            Err(why) => assert_eq!(
+                why,
+                nix::errno::Errno::EOPNOTSUPP,
+                "only a filesystem without access control lists may refuse"
+            ),
         }
-    }
-
-    #[test]
-    fn a_lock_is_taken_once_and_leaves_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("lock");
-        let held = LockFile::take(&path).unwrap();
-        assert!(matches!(LockFile::take(&path), Err(FileError::Locked(_))));
-        drop(held);
-        assert!(!path.exists());
-        LockFile::take(&path).unwrap();
     }
 }

@@ -1,5 +1,5 @@
-//! What happens to this host while a task runs: it may be descheduled by its hypervisor, be suspended, or have its clock
-//! set. A run in which one of these happened is no measurement.
+//! Events on this host that spoil a measurement: the hypervisor takes processor time away, the host is suspended, or
+//! its wall clock is set.
 
 use std::fs;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use synexec_proto::message::Guest;
 use synexec_proto::text::printable;
 
 use crate::clock::nanos;
-use crate::process::ticks;
+use crate::sysconf::clock_ticks;
 
-/// Where the kernel tells what it takes the time from.
+/// The file in which the kernel names its clock source.
 const CLOCK_SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
 
-/// How often the clocks are read for one reading in which nothing came between.
+/// Number of readings of the clocks, of which the fastest is used.
 const READINGS: usize = 5;
 
-/// This host at one time, to be compared with it at a later one.
+/// The state of this host at one time, to be compared with its state at a later time.
 #[derive(Debug, Clone, Copy)]
 pub struct GuestState {
     steal: Duration,
     clocks: Clocks,
 }
 
-/// Three clocks of one instant, in nanoseconds.
+/// The readings of three clocks at one instant, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 struct Clocks {
     realtime: i64,
@@ -33,13 +33,13 @@ struct Clocks {
 }
 
 impl GuestState {
-    /// As it is now.
+    /// The current state.
     pub fn now() -> Self {
         let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
-        Self { steal: ticks(steal(&stat).unwrap_or(0)), clocks: Clocks::now() }
+        Self { steal: clock_ticks(steal(&stat).unwrap_or(0)), clocks: Clocks::now() }
     }
 
-    /// What has happened since an earlier time.
+    /// The events since an earlier state.
     pub fn since(&self, before: &Self) -> Guest {
         let clock_source = fs::read(CLOCK_SOURCE).ok().map(|name| printable(name.trim_ascii()));
         let suspended = self.clocks.suspended_since(&before.clocks);
@@ -53,7 +53,7 @@ impl GuestState {
 }
 
 impl Clocks {
-    /// Of several readings the one that took the shortest: in a long one this thread lost its core.
+    /// The reading that took the least time out of several. During a slow one, this thread may have lost its core.
     fn now() -> Self {
         let readings = (0..READINGS).map(|_| {
             let monotonic = nanos(ClockId::CLOCK_MONOTONIC);
@@ -66,14 +66,14 @@ impl Clocks {
         best.map_or(Self { realtime: 0, monotonic: 0, boottime: 0 }, |(_, clocks)| clocks)
     }
 
-    /// By how much the wall clock was set: what it went on more than time did. Slewing does not count, since it moves all
-    /// clocks alike.
+    /// The nanoseconds by which the wall clock was set forward; negative if it was set back. Slewing does not count,
+    /// because it changes the rate of all clocks alike.
     fn step_since(&self, before: &Self) -> i64 {
         let passed = self.boottime.saturating_sub(before.boottime);
         self.realtime.saturating_sub(before.realtime).saturating_sub(passed)
     }
 
-    /// Time in which the monotonic clock stood still.
+    /// The time for which the monotonic clock stood still.
     fn suspended_since(&self, before: &Self) -> Duration {
         let [boottime, monotonic] =
             [self.boottime.saturating_sub(before.boottime), self.monotonic.saturating_sub(before.monotonic)];
@@ -81,7 +81,7 @@ impl Clocks {
     }
 }
 
-/// Ticks of steal, the eighth number of proc(5)'s line for all cores.
+/// The clock ticks of steal: the eighth number of the line for all cores in `/proc/stat`, proc(5).
 fn steal(stat: &str) -> Option<u64> {
     let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
     line.split_whitespace().nth(7)?.parse().ok()
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_and_a_suspension_are_told_apart() {
+    fn a_step_and_a_suspension_are_distinguished() {
         let before = Clocks { realtime: 1_000, monotonic: 50, boottime: 70 };
         let stepped = Clocks { realtime: 9_000, monotonic: 150, boottime: 170 };
         assert_eq!((stepped.step_since(&before), stepped.suspended_since(&before)), (7_900, Duration::ZERO));

@@ -1,4 +1,4 @@
-//! The user that tasks run as, where that is another than the slave's own.
+//! Users: the one that this process runs as, and another one that tasks may run as.
 
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
@@ -6,32 +6,32 @@ use std::path::PathBuf;
 use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist};
 use thiserror::Error;
 
-/// What login gives its users, login.defs(5).
+/// `PATH` in the environment of a login, login.defs(5).
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// The same for root.
+/// `PATH` in the environment of a login of root.
 const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Why tasks cannot run as a user.
+/// Why tasks cannot run as a given user.
 #[derive(Debug, Error)]
 pub enum IdentityError {
-    /// There is no such user.
+    /// This host has no such user.
     #[error("there is no user `{0}` on this host")]
     Unknown(String),
-    /// Only root may become somebody else.
+    /// This process is not root, and only root may become another user.
     #[error("only root can run tasks as another user; start the slave as root, or without --user")]
     NotRoot,
     /// The user database cannot be read.
     #[error("cannot look up the user `{user}`: {why}")]
     Lookup {
-        /// Who was looked for.
+        /// The name or number that was looked up.
         user: String,
-        /// Why.
+        /// The error of the system call.
         why: nix::Error,
     },
 }
 
-/// A user with its groups and what belongs into its environment.
+/// A user with its groups and the facts that its environment needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     name: String,
@@ -43,10 +43,10 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Looks a user up, by name or else by number.
+    /// Looks up a user by name, or by number if no user has that name.
     ///
     /// # Errors
-    /// [`IdentityError`], also where this process is not root's.
+    /// [`IdentityError`] when there is no such user, the lookup fails, or this process is not root.
     pub fn find(user: &str) -> Result<Self, IdentityError> {
         let cannot = |why| IdentityError::Lookup { user: user.to_owned(), why };
         let found = look_up(user).map_err(cannot)?.ok_or_else(|| IdentityError::Unknown(user.to_owned()))?;
@@ -59,27 +59,27 @@ impl Identity {
         Ok(Self { name, home, shell, uid, gid, groups })
     }
 
-    /// What the user is called.
+    /// The name of the user.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its number.
+    /// The number of the user.
     pub fn uid(&self) -> Uid {
         self.uid
     }
 
-    /// The number of its first group.
+    /// The number of the user's primary group.
     pub fn gid(&self) -> Gid {
         self.gid
     }
 
-    /// All its groups, with the first one.
+    /// All groups of the user, including the primary one.
     pub(crate) fn groups(&self) -> &[Gid] {
         &self.groups
     }
 
-    /// What a login would set, and the language of this process.
+    /// The environment variables that a login sets, and the `LANG` of this process.
     pub(crate) fn environment(&self) -> Vec<(OsString, OsString)> {
         let path = if self.uid.is_root() { ROOT_PATH } else { PATH };
         let own: [(&str, OsString); 5] = [
@@ -92,6 +92,12 @@ impl Identity {
         let language = std::env::var_os("LANG").map(|language| ("LANG", language));
         own.into_iter().chain(language).map(|(name, value)| (name.into(), value)).collect()
     }
+}
+
+/// The name of the effective user of this process; its number if it has no name.
+pub fn user_name() -> String {
+    let user = geteuid();
+    User::from_uid(user).ok().flatten().map_or_else(|| format!("user {user}"), |user| user.name)
 }
 
 fn look_up(user: &str) -> nix::Result<Option<User>> {

@@ -1,4 +1,4 @@
-//! Network interfaces with an IPv4 address, as discovery uses them.
+//! The network interfaces that discovery uses: those that are up and have an IPv4 address.
 
 use std::net::Ipv4Addr;
 
@@ -10,28 +10,28 @@ use thiserror::Error;
 /// One IPv4 address of one interface that is up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
-    /// The interface's name.
+    /// The name of the interface.
     pub name: String,
-    /// Its address.
+    /// The IPv4 address of the interface.
     pub address: Ipv4Addr,
     /// The broadcast address of its network.
     pub broadcast: Ipv4Addr,
-    /// Whether it says that it can broadcast; loopback does not, though it has a broadcast address.
+    /// Whether the interface has the broadcast flag. Loopback has no broadcast flag, but has a broadcast address.
     pub can_broadcast: bool,
 }
 
 /// Why an interface cannot be used.
 #[derive(Debug, Error)]
 pub enum InterfaceError {
-    /// The kernel did not list them.
-    #[error("the network interfaces cannot be listed: {0}")]
+    /// The kernel did not list the interfaces.
+    #[error("cannot list the network interfaces: {0}")]
     List(nix::Error),
-    /// There is none of this name.
+    /// No interface of this name is up and has an IPv4 address.
     #[error("there is no interface `{name}`; those that are up and have an IPv4 address are: {known}")]
     Unknown {
-        /// The name asked for.
+        /// The name that was looked for.
         name: String,
-        /// The names there are.
+        /// The names of the interfaces that are up and have an IPv4 address, separated by commas.
         known: String,
     },
 }
@@ -39,7 +39,7 @@ pub enum InterfaceError {
 /// All IPv4 addresses of all interfaces that are up.
 ///
 /// # Errors
-/// [`InterfaceError::List`].
+/// [`InterfaceError::List`] when the kernel does not list the interfaces.
 pub fn list() -> Result<Vec<Interface>, InterfaceError> {
     Ok(getifaddrs().map_err(InterfaceError::List)?.filter_map(|entry| from_entry(&entry)).collect())
 }
@@ -47,7 +47,8 @@ pub fn list() -> Result<Vec<Interface>, InterfaceError> {
 /// The first IPv4 address of the interface with this name.
 ///
 /// # Errors
-/// [`InterfaceError`] when there is none, naming those that there are.
+/// [`InterfaceError::Unknown`], which names the interfaces that exist, when there is no such interface;
+/// [`InterfaceError::List`] when the kernel does not list the interfaces.
 pub fn find(name: &str) -> Result<Interface, InterfaceError> {
     let all = list()?;
     let known = || all.iter().map(|interface| interface.name.as_str()).collect::<Vec<_>>().join(", ");

@@ -1,4 +1,4 @@
-//! Key files: the secret that master and slaves share, for its owner only to read.
+//! Key files. A key file holds the secret that master and slaves share, and only its owner may read it.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -6,30 +6,31 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+use nix::libc::O_NOFOLLOW;
 use synexec_proto::secure::{Key, KeyError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::files::open_to_read;
 use crate::random;
 
 /// Most bytes of a key file.
 const FILE_MAX: usize = 4096;
 
-/// Bytes of a new secret, of which each is two letters in the file.
+/// Bytes of a new secret. The file holds each byte as two hexadecimal digits.
 const SECRET_LEN: usize = 32;
 
-/// What others than the owner may do with a file.
+/// The permission bits of users other than the owner.
 const OTHERS: u32 = 0o077;
 
-/// The same of a credential of a systemd service: its user reads it by an access control list, of which the mask stands
-/// where the rights of the group do.
+/// The permission bits that nobody may have on a credential of a systemd service. The user of the service reads the
+/// file by an access control list, and the mode shows the mask of the list in place of the group's bits.
 const OTHERS_OF_CREDENTIAL: u32 = 0o037;
 
-/// Where systemd puts them, systemd.exec(5).
+/// The environment variable that names the directory of a service's credentials, systemd.exec(5).
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
-/// Why a key file is of no use.
+/// Why a key file cannot be read or written.
 #[derive(Debug, Error)]
 #[error("key file {path}: {why}", path = .path.display())]
 pub struct KeyFileError {
@@ -41,31 +42,32 @@ pub struct KeyFileError {
 enum Flaw {
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("it is no regular file")]
+    #[error("this is no regular file")]
     NotRegular,
-    #[error("it belongs to another user; it must belong to this one or to root")]
+    #[error("the file belongs to another user; it must belong to this user or to root")]
     NotOurs,
-    #[error("others may read or write it; run `chmod 600` on it, and make a new key if they may have")]
+    #[error(
+        "other users may read or write the file; run `chmod 600` on it, and make a new key if somebody may have read it"
+    )]
     Open,
-    #[error("it has more than {FILE_MAX} bytes, which is no key")]
+    #[error("the file has more than {FILE_MAX} bytes; a key has at most {FILE_MAX}")]
     TooLong,
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("it is there already, and is not written over")]
+    #[error("the file exists already, and is not overwritten")]
     Exists,
 }
 
-/// Reads a key.
+/// Reads a key from a file.
 ///
 /// # Errors
-/// [`KeyFileError`] when the file cannot be read, is not for its owner only, or holds no key.
+/// [`KeyFileError`] when the file cannot be read, is accessible to other users, or holds no key.
 pub fn read(path: &Path) -> Result<Key, KeyFileError> {
     try_read(path).map_err(|why| KeyFileError { path: path.to_owned(), why })
 }
 
 fn try_read(path: &Path) -> Result<Key, Flaw> {
-    // Without O_NONBLOCK, a FIFO in the file's place would keep us waiting for its writer.
-    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    let file = open_to_read(path)?;
     let credentials = std::env::var_os(CREDENTIALS).map(PathBuf::from);
     check(&file, credentials.is_some_and(|directory| path.parent() == Some(&directory)))?;
     let mut secret = Zeroizing::new([0; FILE_MAX + 1]);
@@ -89,7 +91,8 @@ fn check(file: &File, is_credential: bool) -> Result<(), Flaw> {
     }
 }
 
-/// Fills the buffer as far as there is something, and leaves no copy elsewhere.
+/// Reads into the buffer until it is full or the file ends, and leaves no copy of the secret elsewhere. Returns the
+/// number of bytes read.
 fn read_all(mut file: &File, into: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -103,10 +106,11 @@ fn read_all(mut file: &File, into: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// Writes a new random secret into a new file, for its owner only.
+/// Writes a new random secret into a new file, which only its owner may read.
 ///
 /// # Errors
-/// [`KeyFileError`] when there is anything of that name, or the file cannot be written; then there is none.
+/// [`KeyFileError`] when the path exists already, or the file cannot be written. A file that cannot be written is
+/// removed.
 pub fn create(path: &Path) -> Result<(), KeyFileError> {
     try_create(path).map_err(|why| KeyFileError { path: path.to_owned(), why })
 }
@@ -165,13 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_not_written_over_nor_a_link_followed() {
+    fn an_existing_file_is_not_overwritten_and_a_link_is_not_followed() {
         let (dir, path) = file(b"precious", 0o600);
         let link = dir.path().join("link");
         symlink(dir.path().join("elsewhere"), &link).unwrap();
         for path in [&path, &link] {
             let error = create(path).unwrap_err().to_string();
-            assert!(error.contains(path.to_str().unwrap()) && error.contains("is there already"), "{error}");
+            assert!(error.contains(path.to_str().unwrap()) && error.contains("exists already"), "{error}");
         }
         assert_eq!(fs::read(&path).unwrap(), b"precious");
         assert!(!dir.path().join("elsewhere").exists());
@@ -188,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_of_roots_may_have_the_mask_of_an_access_control_list() {
+    fn a_credential_of_root_may_have_the_mask_of_an_access_control_list() {
         for (mode, is_credential, is_taken) in [(0o440, true, true), (0o440, false, false), (0o444, true, false)] {
             let (_dir, path) = file(&[b'a'; 32], mode);
             let Ok(()) = chown(&path, Some(0), Some(0)) else { return };

@@ -1,12 +1,13 @@
-//! What the kernel allows this process.
+//! Resource limits of this process.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Allows as many open files as this user may have: a connection a slave, and many systems start at 1024.
+/// Raises the limit of open files to the most that this user may have. The master needs one connection for each slave,
+/// and the limit is 1024 on many systems.
 pub fn raise_open_files() {
     let raised =
         getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
-        log::debug!("the limit of open files stays as it is: {error}");
+        log::debug!("cannot raise the limit of open files: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The log on stderr: lines as they come, with the time in front where it goes to a file.
+//! The log on stderr. Lines start with the time unless stderr is a terminal.
 
 use std::io::{IsTerminal, Write};
 
@@ -7,8 +7,8 @@ use log::LevelFilter;
 
 use crate::options::Common;
 
-/// Starts the log: errors only when quiet, one level more for each `-v`. Lines go to stderr, through `writer` where
-/// something else on the terminal has to make room for them.
+/// Starts the log: errors only with `--quiet`, one more level for each `-v`. Lines go to stderr, or to `writer` if
+/// there is one, which can make room on a terminal that shows something else too.
 pub fn start(options: &Common, writer: Option<Box<dyn Write + Send>>) {
     let level = match (options.quiet, options.verbose) {
         (true, _) => LevelFilter::Error,
@@ -18,7 +18,7 @@ pub fn start(options: &Common, writer: Option<Box<dyn Write + Send>>) {
     };
     let mut builder = Builder::new();
     builder.filter_level(level).target(writer.map_or(Target::Stderr, Target::Pipe));
-    // What a daemon says goes to its log file, whatever stderr is now.
+    // A daemon's lines go to its log file, even if stderr is still a terminal now.
     if std::io::stderr().is_terminal() && !options.daemon {
         builder.format(|out, record| writeln!(out, "{}", record.args()));
     } else {

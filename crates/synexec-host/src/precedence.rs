@@ -1,15 +1,15 @@
-//! Running before others for a moment.
+//! Real-time priority for a thread, for a short time.
 
 use std::io;
 
 use nix::libc;
 
-/// The least of the real-time priorities, which is above all that is not real-time.
+/// The lowest real-time priority. It is above the priority of every thread that is not real-time.
 const PRIORITY: i32 = 1;
 
-/// While this lives, its thread runs before all that is not real-time (`SCHED_FIFO`, sched(7)), where this user may do
-/// that. With many slaves on few cores it decides how far apart the starts are: all tasks are let go before the first of
-/// them takes a core. What is forked meanwhile would inherit it.
+/// While this value lives, its thread has real-time priority (`SCHED_FIFO`, sched(7)), if this user may have it. With
+/// many slaves on few cores, this priority decides how far apart the starts are: all slaves release their tasks before
+/// the first task takes a core. A process forked meanwhile inherits the priority.
 #[derive(Debug)]
 pub struct Precedence {
     before: Option<Scheduling>,
@@ -22,7 +22,7 @@ struct Scheduling {
 }
 
 impl Precedence {
-    /// Takes it, if possible.
+    /// Gives this thread real-time priority, if the kernel permits it.
     pub fn take() -> Self {
         let taken = Scheduling::current().and_then(|before| {
             if !before.is_real_time() {
@@ -30,25 +30,25 @@ impl Precedence {
             }
             Ok(before)
         });
-        Self { before: taken.inspect_err(|error| log::debug!("no precedence for the start: {error}")).ok() }
+        Self { before: taken.inspect_err(|error| log::debug!("no real-time priority for the start: {error}")).ok() }
     }
 }
 
 impl Drop for Precedence {
     fn drop(&mut self) {
         if let Some(Err(error)) = self.before.filter(|before| !before.is_real_time()).map(Scheduling::apply) {
-            log::warn!("a thread keeps its precedence: {error}");
+            log::warn!("a thread cannot give up its real-time priority: {error}");
         }
     }
 }
 
 impl Scheduling {
-    /// This thread's.
+    /// The scheduling of this thread.
     fn current() -> io::Result<Self> {
         let mut parameters = libc::sched_param { sched_priority: 0 };
         // SAFETY: the kernel writes one structure to where the pointer points.
         let got = unsafe { libc::sched_getparam(0, &raw mut parameters) };
-        // SAFETY: an integer goes in and one comes out.
+        // SAFETY: the call takes an integer and returns one.
         let policy = unsafe { libc::sched_getscheduler(0) };
         if got < 0 || policy < 0 {
             return Err(io::Error::last_os_error());
@@ -56,12 +56,12 @@ impl Scheduling {
         Ok(Self { policy, priority: parameters.sched_priority })
     }
 
-    /// Whether it has precedence already, which is not to be lowered.
+    /// Whether the thread has real-time priority already. Such a priority is not changed.
     fn is_real_time(self) -> bool {
         matches!(self.policy, libc::SCHED_FIFO | libc::SCHED_RR | libc::SCHED_DEADLINE)
     }
 
-    /// Makes it this thread's.
+    /// Sets the scheduling of this thread.
     fn apply(self) -> io::Result<()> {
         let parameters = libc::sched_param { sched_priority: self.priority };
         // SAFETY: the kernel reads one structure from where the pointer points.

@@ -1,11 +1,11 @@
-//! Numbers that nobody can guess.
+//! Random bytes from the kernel.
 
 use std::io;
 
-/// So many random bytes.
+/// `N` bytes that nobody can guess.
 ///
 /// # Errors
-/// When the kernel gives none.
+/// The error of the system call when the kernel gives no random bytes.
 pub fn bytes<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;

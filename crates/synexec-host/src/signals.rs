@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP as events.
+//! SIGINT, SIGTERM and SIGHUP, delivered as events.
 
 use std::io;
 use std::sync::Arc;
@@ -8,34 +8,35 @@ use synexec_session::interrupt::Interrupt;
 
 use crate::exit::ExitStatus;
 
-/// Signals after which the program ends, stuck or not.
-const PATIENCE: usize = 3;
+/// The signal that ends the program even if it is stuck: the third one.
+const LAST_SIGNAL: usize = 3;
 
-/// Signals that are waited for and not acted on; in force for this thread and those that it starts.
+/// Signals that are blocked and waited for. They are blocked in this thread and in the threads that it starts.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockedSignals(SigSet);
 
-/// Lets children be waited for, also where whoever started this program ignores SIGCHLD. To be called first of all.
+/// Restores the default action of SIGCHLD, in case the parent process ignored it: without it, children cannot be waited
+/// for. Call this before anything else.
 ///
 /// # Errors
-/// That of the system call.
+/// The error of the system call.
 pub fn reset() -> io::Result<()> {
-    // SAFETY: the default action runs no code of ours.
+    // SAFETY: the default action runs no code of this program.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
     Ok(())
 }
 
-/// Blocks SIGINT, SIGTERM and, unless it is ignored as under nohup, SIGHUP. To be called before the first thread is
+/// Blocks SIGINT, SIGTERM and, unless SIGHUP is ignored as under nohup, SIGHUP. Call this before the first thread is
 /// started.
 ///
 /// # Errors
-/// Those of the system calls.
+/// The error of a system call.
 pub fn block() -> io::Result<BlockedSignals> {
     let mut signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
-    // SAFETY: the default action runs no code of ours.
+    // SAFETY: the default action runs no code of this program.
     let inherited = unsafe { signal(Signal::SIGHUP, SigHandler::SigDfl) }?;
     if matches!(inherited, SigHandler::SigIgn) {
-        // SAFETY: ignoring runs no code of ours.
+        // SAFETY: ignoring a signal runs no code of this program.
         unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }?;
     } else {
         signals.add(Signal::SIGHUP);
@@ -45,11 +46,12 @@ pub fn block() -> io::Result<BlockedSignals> {
 }
 
 impl BlockedSignals {
-    /// Starts a thread that hands on every signal; `deliver` may wait until the program takes it. The third signal ends the
-    /// program whatever else it does, as when it is stuck behind a terminal that was stopped.
+    /// Starts a thread that calls `deliver` for every signal. `deliver` may block until the program takes the signal.
+    /// The third signal ends the program at once, even if the program is stuck, for instance in writing to a stopped
+    /// terminal.
     ///
     /// # Errors
-    /// When no thread is to be had.
+    /// The error of the system call when the thread cannot be started.
     pub fn forward(self, deliver: impl Fn(Interrupt) + Send + Sync + 'static) -> io::Result<()> {
         let deliver = Arc::new(deliver);
         let wait = move || {
@@ -58,7 +60,7 @@ impl BlockedSignals {
                     Ok(Signal::SIGINT) => Interrupt::Interrupt,
                     _ => Interrupt::Terminate,
                 };
-                if count >= PATIENCE {
+                if count >= LAST_SIGNAL {
                     std::process::exit(ExitStatus::Interrupted(interrupt).code().into());
                 }
                 hand_on(interrupt, &deliver);
@@ -68,7 +70,7 @@ impl BlockedSignals {
     }
 }
 
-/// Waits in a thread of its own, so that the next signal is not waited for in vain.
+/// Delivers a signal in a thread of its own. A `deliver` that blocks does not keep the caller from the next signal.
 fn hand_on(interrupt: Interrupt, deliver: &Arc<impl Fn(Interrupt) + Send + Sync + 'static>) {
     let in_thread = Arc::clone(deliver);
     if spawn(move || in_thread(interrupt)).is_err() {

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use synexec_host::allow::Allowed;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::tell;
-use synexec_host::told::Told;
+use synexec_host::seen_before::SeenBefore;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Message;
 use synexec_proto::secure::{Key, Sealer};
@@ -57,7 +57,7 @@ impl Acceptor {
     }
 
     fn run(self) {
-        let (mut told, mut told_errors) = (Told::default(), Told::default());
+        let (mut told, mut told_errors) = (SeenBefore::default(), SeenBefore::default());
         for id in 0.. {
             let accepted = self.listener.accept();
             if let Ok((_, address)) = &accepted
@@ -72,9 +72,9 @@ impl Acceptor {
     }
 
     /// Where this host has nothing left for another connection, the oldest goes that has said nothing yet.
-    fn make_room(&self, error: &io::Error, told: &mut Told<Option<i32>>) {
+    fn make_room(&self, error: &io::Error, told: &mut SeenBefore<Option<i32>>) {
         let errno = error.raw_os_error();
-        if told.is_news(errno) {
+        if told.insert(errno) {
             log::warn!("cannot accept a connection: {error}; trying again");
         }
         if errno.is_some_and(|errno| SHORTAGES.contains(&Errno::from_raw(errno))) {
@@ -83,9 +83,9 @@ impl Acceptor {
         std::thread::sleep(ACCEPT_PAUSE);
     }
 
-    fn is_allowed(&self, address: IpAddr, told: &mut Told<IpAddr>) -> bool {
+    fn is_allowed(&self, address: IpAddr, told: &mut SeenBefore<IpAddr>) -> bool {
         let is_allowed = self.allowed.has(address);
-        if !is_allowed && told.is_news(address) {
+        if !is_allowed && told.insert(address) {
             log::warn!("connections from {address} are closed: it is not among the addresses of --allow");
         }
         is_allowed

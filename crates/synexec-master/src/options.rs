@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
-use synexec_host::names::host_name;
+use synexec_host::host_name::host_name;
 use synexec_host::options::Common;
 use synexec_session::master::{OnLost, OutputsWanted, Settings, TokenSeed};
 use thiserror::Error;

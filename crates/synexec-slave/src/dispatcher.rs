@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::{self, Events, tell};
 use synexec_host::exit::ExitStatus;
-use synexec_host::process::family;
+use synexec_host::process::{Descendants, reap_adopted};
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_proto::message::{Fetch, Message};
@@ -119,7 +119,9 @@ impl Dispatcher {
             Action::Hold { round } => return self.runner.hold(round),
             Action::Sample => return self.runner.sample(),
             Action::SendOutput { fetch, is_over } => return self.send_output(fetch, is_over),
-            Action::CheckStragglers => return family::is_gone().then_some(slave::Event::StragglersGone),
+            Action::CheckStragglers => {
+                return (reap_adopted() == Descendants::Gone).then_some(slave::Event::StragglersGone);
+            }
             Action::Disconnect => self.link.disconnect(),
             Action::BeginConf(place) => self.runner.begin_conf(place),
             Action::StoreConf(bytes) => self.runner.store_conf(&bytes),

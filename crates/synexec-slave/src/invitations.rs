@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use synexec_host::allow::Allowed;
 use synexec_host::clock::wall_clock_now;
-use synexec_host::told::Told;
+use synexec_host::seen_before::SeenBefore;
 use synexec_proto::secure::{Key, ProbeGuard, WrongProbe};
 use synexec_proto::wire::{Header, SessionId};
 use thiserror::Error;
@@ -26,13 +26,13 @@ pub struct Invitations {
     key: Option<Arc<Key>>,
     allowed: Allowed,
     guard: ProbeGuard,
-    told: Told<(IpAddr, Unwanted)>,
+    told: SeenBefore<(IpAddr, Unwanted)>,
 }
 
 impl Invitations {
     /// Checks for probes of this session from these addresses, sealed with the key if there is one.
     pub fn new(session: SessionId, key: Option<Arc<Key>>, allowed: Allowed) -> Self {
-        Self { session, key, allowed, guard: ProbeGuard::default(), told: Told::default() }
+        Self { session, key, allowed, guard: ProbeGuard::default(), told: SeenBefore::default() }
     }
 
     /// Checks a datagram; returns whether to answer it.
@@ -42,7 +42,7 @@ impl Invitations {
         }
         let checked = self.check(datagram, sender.ip());
         if let Err(why) = checked
-            && self.told.is_news((sender.ip(), why))
+            && self.told.insert((sender.ip(), why))
         {
             log::warn!("a probe from {} is not answered: {why}", sender.ip());
         }

@@ -20,9 +20,8 @@ use std::sync::Arc;
 
 use clap::Parser;
 use synexec_host::exit::ExitStatus;
-use synexec_host::identity::Identity;
+use synexec_host::identity::{Identity, user_name};
 use synexec_host::interfaces::{self, Interface};
-use synexec_host::names::user_name;
 use synexec_host::process::{adopt_orphans, keeper};
 use synexec_host::{daemon, descriptors, logging, signals};
 use synexec_proto::transport::ProbeListener;

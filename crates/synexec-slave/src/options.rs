@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
+use synexec_host::host_name::host_name;
 use synexec_host::interfaces::Interface;
-use synexec_host::names::host_name;
 use synexec_host::options::Common;
 use synexec_proto::message::CONF_MAX;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 use synexec_host::clock::monotonic_now;
-use synexec_host::process::family;
+use synexec_host::process::signal_descendants;
 use synexec_proto::message::{ConfBegin, Fetch, Reason, TaskProgress};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::transport::Source;
@@ -160,7 +160,7 @@ impl Runner {
             StopSignal::Kill => Signal::SIGKILL,
         };
         let served = self.task.as_ref().and_then(|task| task.signal(signal));
-        let failure = family::signal(signal, served)
+        let failure = signal_descendants(signal, served)
             .err()
             .map(|error| format!("cannot send {signal} to all processes of the task: {error}"));
         if let Some(why) = failure.as_ref().filter(|_| self.signal_failure != failure) {

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::{Pid, getpid};
-use synexec_host::files::{self, FileError, LockFile};
+use synexec_host::files::{self, FileError};
 use synexec_host::identity::Identity;
+use synexec_host::lock_file::LockFile;
 use thiserror::Error;
 
 use crate::output_file::{self, OutputFile};

@@ -20,7 +20,7 @@ use crate::identity::Identity;
 /// Real-time signals included, signal(7).
 const LAST_SIGNAL: i32 = 64;
 
-/// Another user that the child becomes, and what that one must be able to read.
+/// Another user that the child becomes, and the payload that this user must be able to read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Other<'a> {
     pub(super) identity: &'a Identity,
@@ -33,11 +33,11 @@ pub(super) struct Child<'a> {
     pub(super) input: &'a File,
     pub(super) output: &'a File,
     pub(super) other: Option<Other<'a>>,
-    /// Whether it dies with the thread that forked it, which lives as long as it does.
+    /// Whether the child dies with the thread that forked it. That thread lives as long as the child.
     pub(super) is_kept: bool,
-    /// Opened by one byte; closed when the parent is gone.
+    /// The gate: one byte opens it, and it closes when the parent is gone.
     pub(super) gate: PipeReader,
-    /// Closed by exec.
+    /// The pipe for reports to the parent. exec closes it.
     pub(super) report: PipeWriter,
 }
 
@@ -45,7 +45,7 @@ impl Child<'_> {
     /// Waits at the gate and becomes the program.
     pub(super) fn run(mut self) -> ! {
         let Err(refusal) = self.become_program();
-        // The parent that should hear it may be gone.
+        // This fails if the parent is gone.
         let _ = self.tell(refusal.news());
         // SAFETY: unlike exit, it runs nothing that the parent has registered.
         unsafe { libc::_exit(127) }

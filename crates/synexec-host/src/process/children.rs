@@ -14,38 +14,38 @@ use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::{ForkResult, Pid, fork, getpid};
 
-use super::family;
-use super::raw::{self, Children};
+use super::stat::children_of;
+use super::syscalls::{self, Children};
 
-/// Held across a fork and the note of it, so that no child is taken for an adopted one.
+/// Locked from a fork until the child is noted, so that a child of our own is never mistaken for an adopted one.
 static CENSUS: Mutex<Census> =
     Mutex::new(Census { adopts: false, is_clear: true, own: Vec::new(), foreign: Vec::new(), kept: None });
 
 #[derive(Debug)]
 struct Census {
     adopts: bool,
-    /// Whether nothing is there that a task has started.
+    /// Whether every process that tasks have started has ended.
     is_clear: bool,
-    /// Children that somebody waits for.
+    /// Children that a thread of this process waits for.
     own: Vec<Pid>,
-    /// Children that were there before the tasks: of a shell that has executed this program in its place, what those have
-    /// left, and where this program is the first of its pid namespace, what anybody there has. They are no task's.
+    /// Children that were there before the tasks: of a shell that has executed this program in its place, what those
+    /// have left, and where this program is the first of its pid namespace, what anybody there has. They are no task's.
     foreign: Vec<Pid>,
-    kept: Option<Kept>,
+    kept: Option<KeeperLink>,
 }
 
-/// The way to the keeper.
+/// The pipe to the keeper, and what the keeper was told.
 #[derive(Debug)]
-struct Kept {
+struct KeeperLink {
     pipe: PipeWriter,
     mark: String,
-    /// The session that it was told last.
+    /// The session that the keeper was told last; 0 for none.
     told: i32,
-    /// Whether it has gone, and the user knows.
+    /// Whether the keeper has ended, which the log says once.
     is_gone: bool,
 }
 
-/// A child of our own making. It is to be reaped before this is dropped.
+/// A child that this process forked. It must be reaped before this value is dropped.
 #[derive(Debug)]
 pub(super) struct OwnChild(Pid);
 
@@ -57,7 +57,7 @@ pub fn adopt_orphans() -> io::Result<()> {
     set_child_subreaper(true)?;
     let child_ended = SigSet::from_iter([Signal::SIGCHLD]);
     child_ended.thread_block()?;
-    let foreign = family::children_of(getpid());
+    let foreign = children_of(getpid());
     (census().adopts, census().foreign) = (true, foreign);
     let reap = move || {
         while child_ended.wait().is_ok() {
@@ -68,27 +68,40 @@ pub fn adopt_orphans() -> io::Result<()> {
     thread::Builder::new().name("reaper".into()).spawn(reap).map(drop)
 }
 
-/// All tasks from now on are kept: they get this mark, die with their parent, and the keeper at this pipe is told.
-pub(super) fn are_kept(pipe: PipeWriter, mark: String) -> io::Result<()> {
-    // A keeper that somebody has stopped is not to stop this process.
+/// Connects the keeper. From now on, every task gets this mark in its environment and dies with the thread that forked
+/// it, and the pipe tells the keeper the session of every task.
+pub(super) fn connect_keeper(pipe: PipeWriter, mark: String) -> io::Result<()> {
+    // Writing to a stopped keeper must not block this process.
     fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    census().kept = Some(Kept { pipe, mark, told: 0, is_gone: false });
+    census().kept = Some(KeeperLink { pipe, mark, told: 0, is_gone: false });
     Ok(())
 }
 
-/// By which the keeper knows tasks, if there is one.
+/// The mark by which the keeper recognises tasks, if there is a keeper.
 pub(super) fn mark() -> Option<String> {
     census().kept.as_ref().map(|kept| kept.mark.clone())
 }
 
-/// Children that are no task's.
+/// The children that belong to no task.
 pub(super) fn foreign() -> Vec<Pid> {
     census().foreign.clone()
 }
 
-/// Whether this process has no child left that is not foreign, and therefore nothing that tasks have started.
-pub(super) fn has_none() -> bool {
-    matches!(census().reap_adopted(), Ok(Children::None))
+/// Whether processes that tasks have started are still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Descendants {
+    /// All of them have ended, and none appears before the next task is held.
+    Gone,
+    /// At least one is there, or the system call failed.
+    Left,
+}
+
+/// Reaps the adopted children that have ended, and tells whether other processes that tasks have started are left.
+pub fn reap_adopted() -> Descendants {
+    match census().reap_adopted() {
+        Ok(Children::None) => Descendants::Gone,
+        _ => Descendants::Left,
+    }
 }
 
 impl OwnChild {
@@ -98,7 +111,7 @@ impl OwnChild {
     /// As for `fork`: the child of a process with threads may only do what is async-signal-safe.
     pub(super) unsafe fn fork() -> io::Result<Option<Self>> {
         let mut census = census();
-        census.spare_who_is_here();
+        census.refresh_foreign();
         // SAFETY: the caller's promise. The child only lets go of the lock, which allocates nothing.
         match unsafe { fork() }? {
             ForkResult::Child => Ok(None),
@@ -111,7 +124,7 @@ impl OwnChild {
         }
     }
 
-    /// Its process id.
+    /// The process id of the child.
     pub(super) fn pid(&self) -> Pid {
         self.0
     }
@@ -127,10 +140,10 @@ impl Drop for OwnChild {
 }
 
 impl Census {
-    /// Where nothing is left of the tasks before, who is here has come otherwise.
-    fn spare_who_is_here(&mut self) {
+    /// If nothing of earlier tasks is left, every present child is foreign.
+    fn refresh_foreign(&mut self) {
         if self.adopts && self.is_clear {
-            self.foreign = family::children_of(getpid());
+            self.foreign = children_of(getpid());
         }
     }
 
@@ -138,9 +151,9 @@ impl Census {
     /// for long.
     fn reap_adopted(&mut self) -> io::Result<Children> {
         let left = loop {
-            match raw::look_at_children()? {
+            match syscalls::look_at_children()? {
                 Children::Dead(pid) if self.adopts && !self.own.contains(&pid) => {
-                    raw::reap(pid)?;
+                    syscalls::reap(pid)?;
                     self.foreign.retain(|foreign| *foreign != pid);
                 }
                 Children::Living if self.are_all_foreign() => break Children::None,
@@ -156,7 +169,7 @@ impl Census {
     }
 
     fn are_all_foreign(&self) -> bool {
-        !self.foreign.is_empty() && family::children_of(getpid()).iter().all(|child| self.foreign.contains(child))
+        !self.foreign.is_empty() && children_of(getpid()).iter().all(|child| self.foreign.contains(child))
     }
 
     /// When nobody is left of the process group of the child that the keeper was told of, its number may come to mean
@@ -181,7 +194,7 @@ impl Census {
     }
 }
 
-/// A thread that panicked meanwhile has left nothing half done.
+/// Locks the census. A thread that panicked with the lock held has left no update half done.
 fn census() -> MutexGuard<'static, Census> {
     CENSUS.lock().unwrap_or_else(PoisonError::into_inner)
 }

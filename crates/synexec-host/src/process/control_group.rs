@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use nix::unistd::getpid;
 
-/// What its directory is called, before the mark of the slave's tasks.
+/// First part of the directory's name. The mark of the slave's tasks follows.
 const PREFIX: &str = "synexec_slave.";
 
-/// By this age a group that anybody wants has somebody in it.
+/// A slave enters its group before the group reaches this age.
 const ENTERED_BY: Duration = Duration::from_secs(60);
 
-/// A group within the one that this process was in. It has no controllers and no limits, so that nothing runs otherwise in
-/// it than it would outside.
+/// A group within the one that this process was in. It has no controllers and no limits, so that nothing runs otherwise
+/// in it than it would outside.
 #[derive(Debug)]
 pub(super) struct ControlGroup(PathBuf);
 
@@ -36,40 +36,40 @@ impl ControlGroup {
         if group.0.join("cgroup.kill").exists() {
             Ok(group)
         } else {
-            group.is_removed();
+            let _ = group.try_remove();
             Err(io::Error::other("it could not be killed, as before Linux 5.14"))
         }
     }
 
-    /// Takes this process in, and with it all that it will start.
+    /// Moves this process into the group. Processes that it starts later are in the group too.
     ///
     /// # Errors
-    /// That of the system call.
+    /// The error of the system call.
     pub(super) fn enter(&self) -> io::Result<()> {
         fs::write(self.0.join("cgroup.procs"), getpid().to_string())
     }
 
-    /// Kills all that is in it.
+    /// Kills every process in the group.
     ///
     /// # Errors
-    /// That of the system call.
+    /// The error of the system call.
     pub(super) fn kill(&self) -> io::Result<()> {
         fs::write(self.0.join("cgroup.kill"), "1")
     }
 
-    /// Removes it, unless somebody is in it still; tells whether it is gone.
-    pub(super) fn is_removed(&self) -> bool {
+    /// Removes the group unless a process is in it. Returns whether the group is gone.
+    pub(super) fn try_remove(&self) -> bool {
         fs::remove_dir(&self.0).is_ok() || !self.0.exists()
     }
 }
 
-/// The directory of the group that this process is in.
+/// The directory of this process's group.
 fn own_directory() -> io::Result<PathBuf> {
     let (mounts, groups) = (fs::read_to_string("/proc/self/mountinfo")?, fs::read_to_string("/proc/self/cgroup")?);
     directory(&mounts, &groups).ok_or_else(|| io::Error::other("there is no cgroup version 2"))
 }
 
-/// Finds it from what `/proc/self/mountinfo` and `/proc/self/cgroup` say.
+/// The directory of a group, from the text of `/proc/self/mountinfo` and `/proc/self/cgroup`.
 fn directory(mounts: &str, groups: &str) -> Option<PathBuf> {
     let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
     let (root, mount_point) = mounts.lines().find_map(version_2)?;
@@ -77,7 +77,7 @@ fn directory(mounts: &str, groups: &str) -> Option<PathBuf> {
     Some(Path::new(mount_point).join(below))
 }
 
-/// Where version 2 is mounted, and which of its groups that is.
+/// The group that is mounted and its mount point, if this line of mountinfo is a mount of cgroup version 2.
 fn version_2(mount: &str) -> Option<(&str, &str)> {
     let (place, file_system) = mount.split_once(" - ")?;
     let mut fields = place.split(' ').skip(3);
@@ -85,8 +85,8 @@ fn version_2(mount: &str) -> Option<(&str, &str)> {
     Some((fields.next()?, fields.next()?))
 }
 
-/// Removes the groups of slaves that are gone with their keepers, as when a pid namespace ends. One with somebody in it
-/// stays, and so does one that somebody may be about to enter.
+/// Removes the groups of slaves that ended together with their keepers, for instance with their pid namespace. A group
+/// stays if a process is in it, or if it is so new that a slave may be about to enter it.
 fn remove_stale(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) && is_old(&entry) {

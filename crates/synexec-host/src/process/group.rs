@@ -11,10 +11,10 @@ use nix::unistd::Pid;
 pub struct ProcessGroup(pub(super) Pid);
 
 impl ProcessGroup {
-    /// Sends a signal to all of the group. That nobody is left is no error.
+    /// Sends a signal to every process of the group. An empty group is no error.
     ///
     /// # Errors
-    /// That of the system call.
+    /// The error of the system call.
     pub fn signal(self, signal: Signal) -> io::Result<()> {
         match killpg(self.0, signal) {
             Ok(()) | Err(Errno::ESRCH) => Ok(()),

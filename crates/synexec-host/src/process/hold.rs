@@ -1,9 +1,9 @@
 //! A task that is ready and waits for its start.
 //!
 //! A child is forked and waits at a gate, a pipe. Where the kernel lets us trace it, the gate is opened at once and the
-//! child stops at the first instruction of its program: exec can fail no more. Otherwise it stays at the gate. Either way
-//! it ends when this process does: a tracee by `PTRACE_O_EXITKILL`, which is in force from before exec on; a child at the
-//! gate because its pipe closes.
+//! child stops at the first instruction of its program: exec can fail no more. Otherwise it stays at the gate. Either
+//! way it ends when this process does: a tracee by `PTRACE_O_EXITKILL`, which is in force from before exec on; a child
+//! at the gate because its pipe closes.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -21,13 +21,15 @@ use synexec_proto::message::Held;
 
 use super::child::{Child, Other};
 use super::children::{self, OwnChild};
+use super::command::TaskCommand;
+use super::group::ProcessGroup;
 use super::interpreter;
 use super::keeper;
 use super::privileges::gains_privileges;
-use super::raw::{self, Change};
 use super::refusal::{READY, Refusal};
 use super::start::{FirstRun, How, Release};
-use super::{ProcessGroup, Task, TaskCommand};
+use super::syscalls::{self, Change};
+use super::task::Task;
 use crate::clock::monotonic_now;
 use crate::exec_image::ExecImage;
 
@@ -88,7 +90,7 @@ impl TaskCommand {
 }
 
 impl HeldTask {
-    /// How it is held.
+    /// The point at which the task is held.
     pub fn held(&self) -> Held {
         self.held
     }
@@ -99,15 +101,15 @@ impl HeldTask {
         ProcessGroup(self.pid)
     }
 
-    /// Whether it is there still. Somebody may have killed it, as the kernel does when memory runs out.
+    /// Whether the held task is alive. It may have been killed, for instance by the kernel when memory runs out.
     pub fn is_alive(&self) -> bool {
         self.task.as_ref().is_some_and(|task| !task.wait_for(Duration::ZERO))
     }
 
-    /// Lets the task go. One that was killed meanwhile is told to have ended so.
+    /// Releases the task. A task that was killed while it was held is released too, and its end reports the signal.
     ///
     /// # Errors
-    /// That of exec, where the task was held before it.
+    /// The error of exec, if the task was held before exec.
     pub fn release(mut self) -> io::Result<(Task, Release)> {
         let at = monotonic_now();
         let how = match self.held {
@@ -158,10 +160,10 @@ impl HeldTask {
 
     fn until_loaded(&mut self) -> io::Result<()> {
         loop {
-            match raw::wait(self.pid)? {
+            match syscalls::wait(self.pid)? {
                 Change::Stopped { event: libc::PTRACE_EVENT_EXEC, .. } => return Ok(()),
-                Change::Stopped { signal, event: 0 } => raw::go_on(self.pid, signal)?,
-                Change::Stopped { .. } => raw::go_on(self.pid, 0)?,
+                Change::Stopped { signal, event: 0 } => syscalls::go_on(self.pid, signal)?,
+                Change::Stopped { .. } => syscalls::go_on(self.pid, 0)?,
                 Change::Ended { .. } => {
                     self.task = None;
                     return Err(self.why_not_executed());
@@ -202,7 +204,7 @@ impl HeldTask {
         }
     }
 
-    /// What the child tells; none when it has closed its end.
+    /// Reads a number from the child; none when the child has closed its end.
     fn hear(&mut self) -> io::Result<Option<i32>> {
         let mut news = [0; 4];
         match self.report.read_exact(&mut news) {
@@ -218,7 +220,7 @@ impl Drop for HeldTask {
         if self.task.is_some() {
             // This fails only where the child is gone already.
             let _ = kill(self.pid, Signal::SIGKILL);
-            while let Ok(Change::Stopped { .. }) = raw::wait(self.pid) {}
+            while let Ok(Change::Stopped { .. }) = syscalls::wait(self.pid) {}
         }
     }
 }

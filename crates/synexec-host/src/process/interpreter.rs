@@ -1,26 +1,26 @@
-//! What a script names as its interpreter. exec finds out by itself that it is not there, but not before the start where
-//! the task is held before exec.
+//! The interpreter that a script names. exec fails if the interpreter is missing, but for a task that is held before
+//! exec, that failure comes only at the start.
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::libc::O_NONBLOCK;
 use nix::unistd::{AccessFlags, access};
 
-/// As much of a script's first line as the kernel reads.
+use crate::files::open_to_read;
+
+/// Bytes that the kernel reads of a script's first line.
 const LINE_MAX: u64 = 256;
 
-/// Interpreters that the kernel follows, one naming the next.
+/// Longest chain of interpreters that the kernel follows, each a script that names the next.
 const DEPTH: usize = 4;
 
-/// Whether the interpreter of a script can be executed. All that is no script passes, and so does what cannot be read.
+/// Checks that the interpreter of a script can be executed. A file that is no script passes, and so does a file that
+/// cannot be read.
 ///
 /// # Errors
-/// Why it cannot be.
+/// The error of access(2) for the interpreter.
 pub(super) fn check(program: &Path) -> io::Result<()> {
     match named_by(program) {
         Some(interpreter) => Ok(access(&interpreter, AccessFlags::X_OK)?),
@@ -28,16 +28,14 @@ pub(super) fn check(program: &Path) -> io::Result<()> {
     }
 }
 
-/// The program, and where it is a script, its interpreter, and so on.
+/// The program; its interpreter if the program is a script; and so on along the chain of interpreters.
 pub(super) fn executed_files(program: &Path) -> impl Iterator<Item = PathBuf> {
     std::iter::successors(Some(program.to_owned()), |file| named_by(file)).take(1 + DEPTH)
 }
 
 fn named_by(program: &Path) -> Option<PathBuf> {
     let mut line = Vec::new();
-    // Without O_NONBLOCK, a FIFO would keep us waiting for its writer.
-    let opened = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(program);
-    opened.and_then(|file| file.take(LINE_MAX).read_to_end(&mut line)).ok()?;
+    open_to_read(program).and_then(|file| file.take(LINE_MAX).read_to_end(&mut line)).ok()?;
     interpreter(&line).map(Path::to_owned)
 }
 
@@ -61,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_keeps_nobody_waiting() {
+    fn a_fifo_is_not_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let fifo = dir.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -70,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_interpreter_is_an_error_and_all_else_passes() {
+    fn a_missing_interpreter_is_an_error_and_everything_else_passes() {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("program");
         for (content, found) in [("#!/bin/sh\n", true), ("#!/no/such/interpreter\n", false), ("data", true)] {

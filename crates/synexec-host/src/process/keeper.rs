@@ -1,9 +1,9 @@
-//! Who ends a slave's tasks when the slave itself was killed, and so cannot.
+//! The keeper: a process that ends a slave's tasks after the slave was killed.
 //!
-//! A small process of its own that waits at a pipe until the slave is gone. It cannot be the parent of what tasks start,
-//! as the slave is; so the slave puts itself into a control group of its own, where it can, and the keeper kills all that is
-//! in that. Elsewhere it finds what tasks have started by a mark in the environment that every task gets, or by the session
-//! of the last task; who has thrown away the one and left the other is not found then.
+//! The keeper waits at a pipe until the slave is gone. It is not the parent of the processes that tasks start. If the
+//! slave can make a control group of its own, it enters that group, and the keeper kills every process in the group.
+//! Otherwise the keeper finds the processes by a mark in the environment of every task, or by the session of the last
+//! task. It then misses a process that has dropped the mark and left the session.
 
 use std::convert::Infallible;
 use std::fs::{self, File};
@@ -21,24 +21,25 @@ use nix::unistd::{ForkResult, Pid, chdir, close, dup2_stderr, dup2_stdin, dup2_s
 
 use super::control_group::ControlGroup;
 use super::stat::Stat;
-use super::{children, family};
+use super::{children, descendants};
 use crate::clock::monotonic_now;
 use crate::descriptors;
 
-/// What the mark is called in a task's environment.
+/// The environment variable that holds the mark of a slave's tasks.
 pub(super) const MARK: &str = "SYNEXEC_TASK";
 
-/// How long it goes on to kill what does not die, or comes anew.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the keeper goes on killing processes that do not die, or new ones.
+const KILL_FOR: Duration = Duration::from_secs(5);
 
 /// Pause between two looks at all processes.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How often nothing must be found: a process that is executing its program has no environment for a moment.
+/// Looks in a row that must find nothing: a process has no environment for a moment while it executes its program.
 const CLEAN_LOOKS: u32 = 2;
 
-/// Starts the keeper of this process, which also removes a file when this process was killed and could not. To be called
-/// before the first thread is started, and before [`super::adopt_orphans`], since the keeper is not to be adopted.
+/// Starts the keeper of this process, which also removes a file when this process was killed and could not. To be
+/// called before the first thread is started, and before [`super::adopt_orphans`], since the keeper is not to be
+/// adopted.
 ///
 /// # Errors
 /// Those of the system calls.
@@ -61,7 +62,7 @@ pub fn start(leftover: &Path) -> io::Result<()> {
         ForkResult::Parent { child } => match waitpid(child, None)? {
             WaitStatus::Exited(_, 0) => {
                 enter(group);
-                children::are_kept(pipe, mark)
+                children::connect_keeper(pipe, mark)
             }
             other => Err(io::Error::other(format!("the keeper could not be started: {other:?}"))),
         },
@@ -161,24 +162,23 @@ impl Keeper<'_> {
             let _ = group.kill();
         }
         let (since, mut clean_looks) = (monotonic_now(), 0);
-        while clean_looks < CLEAN_LOOKS && monotonic_now().since(since) < PATIENCE {
+        while clean_looks < CLEAN_LOOKS && monotonic_now().since(since) < KILL_FOR {
             clean_looks = if self.kill_found() { 0 } else { clean_looks + 1 };
             thread::sleep(PAUSE);
         }
-        let is_in_use = |group: &ControlGroup| !group.is_removed();
-        while self.group.as_ref().is_some_and(is_in_use) && monotonic_now().since(since) < PATIENCE {
+        while self.group.as_ref().is_some_and(|group| !group.try_remove()) && monotonic_now().since(since) < KILL_FOR {
             thread::sleep(PAUSE);
         }
     }
 
-    /// Tells whether there was anybody.
+    /// Kills the processes of tasks, and returns whether there were any.
     fn kill_found(&self) -> bool {
         let us = getpid();
         let all = Stat::of_all().into_iter().flatten();
         let found: Vec<_> = all.filter(|stat| stat.pid != us && stat.is_alive() && self.is_of_a_task(stat)).collect();
         for stat in &found {
             // This fails only for one that is gone already, or that has become another user's.
-            let _ = family::signal_one(stat.pid, Signal::SIGKILL, |stat| self.is_of_a_task(stat));
+            let _ = descendants::signal_if(stat.pid, Signal::SIGKILL, |stat| self.is_of_a_task(stat));
         }
         !found.is_empty()
     }

@@ -1,7 +1,6 @@
-//! Programs that exec gives more rights than the caller has.
+//! Programs that get more rights at exec than their caller has.
 
-use std::ffi::CString;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::CStr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -9,13 +8,13 @@ use nix::libc;
 use nix::unistd::geteuid;
 
 use super::interpreter;
+use crate::xattr::has_attribute;
 
-/// Where the kernel keeps a file's capabilities, capabilities(7).
-const CAPABILITIES: &std::ffi::CStr = c"security.capability";
+/// The extended attribute that holds a file's capabilities, capabilities(7).
+const CAPABILITIES: &CStr = c"security.capability";
 
-/// Whether exec gives the program, or the interpreter of a script, rights that it does not get while one without them
-/// traces it. A tracer that is root has them all, whoever
-/// the task runs as.
+/// Whether the program, or the interpreter of a script, gains rights at exec that the kernel withholds while a tracer
+/// without these rights traces it. A tracer that is root has all rights, whichever user the task runs as.
 pub(super) fn gains_privileges(program: &Path) -> bool {
     let is_special = |file: &PathBuf| is_set_id(file) || has_capabilities(file);
     !geteuid().is_root() && interpreter::executed_files(program).any(|file| is_special(&file))
@@ -27,9 +26,7 @@ fn is_set_id(program: &Path) -> bool {
 }
 
 fn has_capabilities(program: &Path) -> bool {
-    let Ok(program) = CString::new(program.as_os_str().as_bytes()) else { return false };
-    // SAFETY: both strings are null-terminated; with no room for the value, only its length is given.
-    unsafe { libc::getxattr(program.as_ptr(), CAPABILITIES.as_ptr(), std::ptr::null_mut(), 0) > 0 }
+    has_attribute(program, CAPABILITIES).unwrap_or(false)
 }
 
 #[cfg(test)]

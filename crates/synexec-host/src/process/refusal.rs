@@ -12,23 +12,23 @@ use crate::identity::Identity;
 /// What a child tells when it is ready; anything else is a [`Refusal`].
 pub(super) const READY: i32 = 0;
 
-/// What a child could not do, and the errno.
+/// The step that failed in a child, and its errno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) step: Step,
     pub(super) errno: Errno,
 }
 
-/// What a child does one after another.
+/// The steps of a child, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Its own affairs, and exec.
+    /// The child's own setup, and exec.
     Itself,
     /// Becoming another user.
     Become,
-    /// Seeing that this user can read the payload.
+    /// Checking that this user can read the payload.
     Payload,
-    /// And execute the program.
+    /// Checking that this user can execute the program.
     Program,
 }
 
@@ -41,7 +41,7 @@ impl Refusal {
         Self { step: Step::Itself, errno: Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)) }
     }
 
-    /// As the child tells it.
+    /// The number that the child sends.
     pub(super) fn news(self) -> i32 {
         let step = match self.step {
             Step::Itself => 0,
@@ -52,7 +52,7 @@ impl Refusal {
         step * Self::STEP + self.errno as i32
     }
 
-    /// As the parent hears it.
+    /// The refusal for a number that the parent received.
     pub(super) fn of(news: i32) -> Self {
         let step = match news / Self::STEP {
             1 => Step::Become,
@@ -63,7 +63,7 @@ impl Refusal {
         Self { step, errno: Errno::from_raw(news % Self::STEP) }
     }
 
-    /// What went wrong, in words.
+    /// The error for the user, which says what went wrong.
     pub(super) fn why(self, identity: Option<&Identity>, payload: Option<&Path>) -> io::Error {
         let (user, why) = (identity.map_or("", Identity::name), self.errno.desc());
         match (self.step, payload) {

@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
-/// The counts; all zero where the kernel does not count.
+/// The counts. All are zero if the kernel does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
-    /// Time that it had a core.
+    /// Time for which the thread had a core.
     pub(super) ran: Duration,
-    /// Time that it was ready and had no core.
+    /// Time for which the thread was ready and had no core.
     pub(super) waited: Duration,
-    /// How often it came to run.
+    /// Number of times that the thread got a core.
     pub(super) runs: u64,
 }
 
-/// The open file, so that reading it takes no more than that.
+/// The open file. Keeping it open makes a read fast.
 #[derive(Debug)]
 pub(super) struct Schedstat(File);
 
 impl Schedstat {
-    /// None where there is no such file.
+    /// Opens the file of a process; none if there is no such file.
     pub(super) fn open(pid: Pid) -> Option<Self> {
         File::open(format!("/proc/{pid}/schedstat")).ok().map(Self)
     }

@@ -10,13 +10,14 @@ use nix::unistd::Pid;
 use synexec_proto::time::MonotonicInstant;
 
 use super::schedstat::{Counts, Schedstat};
-use super::{Task, stat};
+use super::stat;
+use super::task::Task;
 use crate::clock::monotonic_now;
 
-/// A task that has run for less, and wants to go on, may have lost its core again before its first instruction.
+/// A ready task that has run for less time may have lost its core before its first instruction.
 const BEGUN: Duration = Duration::from_micros(100);
 
-/// The same for one that had to execute its program first.
+/// The same for a task that executed its program after the release.
 const EXECUTED: Duration = Duration::from_millis(2);
 
 /// What is left of exec when it has closed the files that are to be closed.
@@ -28,26 +29,26 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// When a task started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Start {
-    /// When it was released.
+    /// When the task was released.
     pub released: MonotonicInstant,
-    /// When it ran its first instruction.
+    /// When the task ran its first instruction.
     pub at: MonotonicInstant,
-    /// How far the true start can be from that, either way.
+    /// The most by which the true start can differ from `at`, either way.
     pub uncertainty: Duration,
 }
 
-/// A release, of which the start is still to be learned.
+/// A release whose start has not been observed yet.
 #[derive(Debug)]
 pub struct Release {
     pub(super) how: How,
-    /// When the task was let go: not before this.
+    /// The earliest instant at which the task was released.
     pub(super) at: MonotonicInstant,
-    /// And not after this.
+    /// The latest instant at which the task was released.
     pub(super) until: MonotonicInstant,
     pub(super) first_run: FirstRun,
 }
 
-/// What a task did when it was let go.
+/// How a task was released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
     /// It went on from its first instruction.
@@ -62,8 +63,8 @@ impl Release {
         self.at
     }
 
-    /// Learns when the task started, by looking at it now, and where it has not run yet, again after `pause`, twice that
-    /// time, and so on. None when it ended without having run.
+    /// Learns when the task started, by looking at it now, and where it has not run yet, again after `pause`, twice
+    /// that time, and so on. None when it ended without having run.
     pub fn observe(self, task: &Task, pause: Duration) -> Option<Start> {
         let Wait { least, likely, most } = self.first_run.observe(task, self.how, self.at, pause)?;
         let (earliest, at, latest) = match self.how {
@@ -97,7 +98,7 @@ struct Wait {
 }
 
 impl FirstRun {
-    /// Of a process that does not run now.
+    /// Starts to watch a process that is stopped.
     pub(super) fn of_stopped(pid: Pid) -> Self {
         let schedstat = Schedstat::open(pid);
         let before = schedstat.as_ref().and_then(Schedstat::read).unwrap_or_default();
@@ -120,8 +121,8 @@ impl FirstRun {
     }
 }
 
-/// What the counts since the release say of a task that was let go this long ago. Where the kernel does not count, a task
-/// has started by the time at which it is seen to wait for something else than a core.
+/// What the counts since the release say of a task that was let go this long ago. Where the kernel does not count, a
+/// task has started by the time at which it is seen to wait for something else than a core.
 fn judge(since: Option<Counts>, how: How, wants_core: bool, ago: Duration) -> Look {
     let enough = if how == How::Resumed { BEGUN } else { EXECUTED };
     match since {

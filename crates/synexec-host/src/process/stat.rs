@@ -55,6 +55,25 @@ impl Stat {
     }
 }
 
+/// The children of a process. The kernel lists them, unless it was built without `CONFIG_PROC_CHILDREN`.
+pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{parent}/task")) else { return Vec::new() };
+    let mut children = Vec::new();
+    for thread in threads.flatten() {
+        match fs::read_to_string(thread.path().join("children")) {
+            Ok(list) => children.extend(list.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw)),
+            Err(_) if thread.path().exists() => return find_children_of(parent),
+            Err(_) => {}
+        }
+    }
+    children
+}
+
+/// The children of a process, found by looking at every process.
+pub(super) fn find_children_of(parent: Pid) -> Vec<Pid> {
+    Stat::of_all().into_iter().flatten().filter(|stat| stat.parent == parent).map(|stat| stat.pid).collect()
+}
+
 /// The state of a process; none when it is gone.
 pub(super) fn state(pid: Pid) -> Option<char> {
     Stat::of(pid).map(|stat| stat.state)

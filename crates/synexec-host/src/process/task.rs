@@ -1,4 +1,4 @@
-//! A task that runs.
+//! A task that was released.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,22 +13,22 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use synexec_proto::message::Usage;
 use synexec_proto::outcome::TaskEnd;
 
-use super::ProcessGroup;
 use super::children::OwnChild;
-use super::raw::{self, Change};
+use super::group::ProcessGroup;
+use super::syscalls::{self, Change};
 
 /// A task that was released. Its first process stays a zombie until [`Task::reap`], so that its process group's id
 /// cannot come to mean somebody else.
 #[derive(Debug)]
 pub struct Task {
     child: OwnChild,
-    /// None where the kernel has no such thing.
+    /// None if the kernel has no pidfd.
     pidfd: Option<OwnedFd>,
 }
 
 impl Task {
     pub(super) fn new(child: OwnChild) -> Self {
-        Self { pidfd: raw::pidfd_open(child.pid()).ok(), child }
+        Self { pidfd: syscalls::pidfd_open(child.pid()).ok(), child }
     }
 
     /// The process group, to signal it while another thread waits.
@@ -39,7 +39,7 @@ impl Task {
     /// Waits until the first process has ended, and leaves it as a zombie.
     ///
     /// # Errors
-    /// That of the system call.
+    /// The error of the system call.
     pub fn wait(&self) -> io::Result<()> {
         loop {
             match waitid(Id::Pid(self.child.pid()), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
@@ -51,7 +51,7 @@ impl Task {
         }
     }
 
-    /// Waits until the first process has ended, but only so long; tells whether it has.
+    /// Waits until the first process has ended, at most for `time`. Returns whether the process has ended.
     pub fn wait_for(&self, time: Duration) -> bool {
         let Some(pidfd) = &self.pidfd else {
             std::thread::sleep(time);
@@ -61,21 +61,21 @@ impl Task {
         ppoll(&mut ends, Some(TimeSpec::from_duration(time)), None).is_ok_and(|ready| ready > 0)
     }
 
-    /// Lets the zombie go, and tells how it ended; waits where it has not.
+    /// Reaps the first process, and returns how it ended. Waits if it has not ended.
     ///
     /// # Errors
-    /// That of the system call.
+    /// The error of the system call.
     pub fn reap(self) -> io::Result<TaskEnd> {
         self.reap_with_usage().map(|(end, _)| end)
     }
 
-    /// The same, and what the task used.
+    /// Reaps the first process, and returns how it ended and what the task used.
     ///
     /// # Errors
-    /// That of the system call.
+    /// The error of the system call.
     pub fn reap_with_usage(self) -> io::Result<(TaskEnd, Usage)> {
         loop {
-            if let Change::Ended { status, usage } = raw::wait(self.child.pid())? {
+            if let Change::Ended { status, usage } = syscalls::wait(self.child.pid())? {
                 return Ok((end_of(status), usage));
             }
         }

@@ -1,4 +1,5 @@
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -12,6 +13,7 @@ use synexec_proto::outcome::TaskEnd;
 use super::stat::Stat;
 use super::*;
 use crate::clock::monotonic_now;
+use crate::identity::Identity;
 
 /// Whether nobody of a group is left but zombies, which are their parent's to reap.
 fn is_empty(group: ProcessGroup) -> bool {

@@ -9,7 +9,7 @@ mod text;
 use std::net::IpAddr;
 
 use log::Level;
-use synexec_host::told::Told;
+use synexec_host::seen_before::SeenBefore;
 use synexec_session::master::Notice;
 
 use counts::Counts;
@@ -26,7 +26,7 @@ pub struct Display {
     /// Whether the user asked to be told how far tasks are.
     tells_progress: bool,
     /// Who has come with the wrong key, and what was wrong: a slave comes again each second.
-    told: Told<(IpAddr, String)>,
+    told: SeenBefore<(IpAddr, String)>,
 }
 
 /// What a display is for.
@@ -50,7 +50,7 @@ impl Display {
             gauge.show(&counts);
             gauge
         });
-        Self { counts, gauge, tells_progress: wanted.progress, told: Told::default() }
+        Self { counts, gauge, tells_progress: wanted.progress, told: SeenBefore::default() }
     }
 
     /// Tells the user.
@@ -72,7 +72,7 @@ impl Display {
     fn level(&mut self, notice: &Notice) -> Level {
         match notice {
             Notice::TurnedAway { address, why: Some(why) } if why.is_about_keys() => {
-                if self.told.is_news((address.ip(), why.to_string())) { Level::Warn } else { Level::Debug }
+                if self.told.insert((address.ip(), why.to_string())) { Level::Warn } else { Level::Debug }
             }
             Notice::Progress { slave, stopped, .. } if self.counts.is_stopped(slave) != *stopped => Level::Info,
             Notice::Progress { slave, .. } if self.tells_progress && self.gauge.is_none() => {

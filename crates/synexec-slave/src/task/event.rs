@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use synexec_host::process::{ProcessGroup, Start, Task, family};
+use synexec_host::process::{Descendants, ProcessGroup, Start, Task, reap_adopted};
 use synexec_proto::message::{Guest, Held, Reason};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
@@ -73,6 +73,6 @@ impl UnreapedTask {
             usage,
             guest: Some(self.guest),
         };
-        (run, !family::is_gone())
+        (run, reap_adopted() == Descendants::Left)
     }
 }

@@ -1,0 +1,25 @@
+//! The command that a task runs.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::PathBuf;
+
+use crate::identity::Identity;
+
+/// The command that a task runs, and what the task is given.
+#[derive(Debug)]
+pub struct TaskCommand {
+    /// The file to execute.
+    pub program: PathBuf,
+    /// The argument vector. Its first entry is the name that the program sees as its own.
+    pub arguments: Vec<OsString>,
+    /// Environment variables to add or replace.
+    pub environment: Vec<(&'static str, OsString)>,
+    /// The file that stdout and stderr are written to.
+    pub output: File,
+    /// The user to run the task as, if that is another user. The task then gets the environment of a login in place of
+    /// this process's environment.
+    pub identity: Option<Identity>,
+    /// A file that the task must be able to read, if it has a payload.
+    pub payload: Option<PathBuf>,
+}
