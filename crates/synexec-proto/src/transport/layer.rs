@@ -26,16 +26,16 @@ impl Layer {
     }
 
     /// Keeps data up to this length from now on.
-    pub(super) fn allow(&mut self, longest_data: usize) {
-        self.decoder.allow(longest_data);
+    pub(super) fn set_longest_data(&mut self, longest_data: usize) {
+        self.decoder.set_longest_data(longest_data);
     }
 
     pub(super) fn space(&mut self, length: usize) -> Result<&mut [u8], DecodeError> {
         self.decoder.space(length)
     }
 
-    pub(super) fn filled(&mut self, length: usize) {
-        self.decoder.filled(length);
+    pub(super) fn advance(&mut self, length: usize) {
+        self.decoder.advance(length);
     }
 
     /// Bytes of memory that are held.
@@ -85,7 +85,7 @@ impl Unsealing {
             if !self.is_shown {
                 self.is_shown = true;
                 // A record may be longer than the messages in it.
-                outer.allow(DATA_MAX);
+                outer.set_longest_data(DATA_MAX);
             }
         }
         // Has it give back what it does not need while nothing comes.

@@ -176,7 +176,10 @@ impl LinkReader {
         loop {
             if self.largest_read < LARGEST_READ && self.allowance.is_given() {
                 self.largest_read = LARGEST_READ;
-                self.unsealing.as_mut().map_or(&mut self.outer, |unsealing| &mut unsealing.inner).allow(DATA_MAX);
+                self.unsealing
+                    .as_mut()
+                    .map_or(&mut self.outer, |unsealing| &mut unsealing.inner)
+                    .set_longest_data(DATA_MAX);
             }
             if let Some(frame) = self.next_whole()? {
                 return Ok(frame);
@@ -234,7 +237,7 @@ impl LinkReader {
             Ok(Received { length: 0, .. }) => Err(Disconnect::Closed),
             Ok(Received { length, age }) => {
                 self.last_arrival = (self.clock)().minus(age);
-                self.outer.filled(length);
+                self.outer.advance(length);
                 self.fit_read_size(length);
                 Ok(true)
             }

@@ -9,7 +9,7 @@ use crate::interrupt::Interrupt;
 use synexec_proto::digest::Digest;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Guest, Held, OutputPlace, Reason, Usage};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 
 /// A phase, as people call it.

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use synexec_host::events::tell;
 use synexec_host::process::{ProcessGroup, Sample, Start, Task, TaskCommand, family};
 use synexec_proto::message::{Guest, Held, Reason, TaskEnded};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 
 use crate::dispatcher::Event;

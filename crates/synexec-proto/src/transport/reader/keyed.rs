@@ -32,7 +32,7 @@ impl LinkReader {
         let (sealer, opener) = greeted.take(&reply).map_err(|refusal| self.refuse(refusal))?;
         self.unseal(opener);
         // Nobody but a master with the key can have answered this hello.
-        self.outer.allow(DATA_MAX);
+        self.outer.set_longest_data(DATA_MAX);
         Ok(sealer)
     }
 
@@ -52,7 +52,7 @@ impl LinkReader {
 
     /// The first message of the handshake. Until the other side has shown its key it may only say little.
     fn first_frame(&mut self) -> Result<Frame, Disconnect> {
-        self.outer.allow(SHORT_MAX);
+        self.outer.set_longest_data(SHORT_MAX);
         self.is_spoken_to = true;
         self.receive()
     }
