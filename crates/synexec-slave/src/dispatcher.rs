@@ -190,7 +190,7 @@ impl Dispatcher {
             }
         };
         let sealing = sealer.map_or(Sealing::No, |sealer| Sealing::By(Arc::new(sealer)));
-        Outbox::new(stream, self.session, sealing, Arc::new(listener))
+        Outbox::new(stream, self.session, sealing, listener)
     }
 
     /// Carries out what the state machine wants, until it wants nothing more or wants to end.

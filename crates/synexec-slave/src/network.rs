@@ -13,8 +13,8 @@ use synexec_host::events::tell;
 use synexec_host::interfaces;
 use synexec_proto::message::Capabilities;
 use synexec_proto::secure::{Key, Sealer};
-use synexec_proto::transport::{self, Arrived, LinkReader, Messages, ProbeListener};
-use synexec_proto::wire::{Command, Frame, SessionId};
+use synexec_proto::transport::{self, Arrived, LinkReader, ProbeListener};
+use synexec_proto::wire::{Command, Frame, Role, SessionId};
 use synexec_session::slave;
 
 use crate::dispatcher::{Event, LinkId};
@@ -134,7 +134,7 @@ impl Settings {
         let stream = transport::connect(self.source()?, master, CONNECT_TIME).with_context(|| master.to_string())?;
         transport::prepare(&stream, self.lost_after)?;
         let stream = Arc::new(stream);
-        let mut reader = LinkReader::new(Arc::clone(&stream), self.session, Messages::AnySize, monotonic_now);
+        let mut reader = LinkReader::new(Arc::clone(&stream), self.session, Role::Master, monotonic_now);
         let greeted = self.key.as_ref().map(|key| reader.greet(key)).transpose();
         let sealer = greeted.with_context(|| master.to_string())?;
         Ok(Linked { stream, reader, sealer, master })
@@ -160,7 +160,7 @@ fn read(mut reader: LinkReader, link: LinkId, lost_after: Duration, events: &Syn
         match reader.next_frame() {
             Ok(Arrived { frame, at }) => {
                 if is_of_ours(&frame) {
-                    reader.be_patient(lost_after);
+                    reader.set_least_time(lost_after);
                 }
                 tell(events, Event::Link { link, event: slave::Event::Received { frame, at } });
             }

@@ -55,7 +55,7 @@ macro_rules! with_command_table {
                 ClockProbe = 24 { sender: Master, feature: Start, answers: 1, data: ClockProbe }
                 /// The slave's time.
                 ClockReply = 25 { sender: Slave, feature: Start, data: ClockReply }
-                /// The ordered start happens. The answers are EXEC_OK and the end of the task.
+                /// The ordered start happens. The answers are `EXEC_OK` and the end of the task.
                 Go = 26 { sender: Master, feature: Start, answers: 2 }
                 /// Hold the task for another round.
                 Hold = 27 { sender: Master, feature: Start, answers: 1, data: Hold }
