@@ -77,7 +77,9 @@ impl Dispatcher {
         acceptor.start().context("cannot start a thread")?;
         let seed = TokenSeed::new(random::bytes().context("the kernel gives no random numbers")?);
         let session = Session::new(options.settings(&conf, seed), monotonic_now());
-        let outputs = Outputs::start(destination, tail, sender.clone()).context("cannot start a thread")?;
+        let to_dispatcher = sender.clone();
+        let answer = move |event| tell(&to_dispatcher, Event::Session(event));
+        let outputs = Outputs::start(destination, tail, answer).context("cannot start a thread")?;
         let who = if has_key {
             "; of those that listen, only one with the same key answers, and the others' logs say so"
         } else {
@@ -134,8 +136,8 @@ impl Dispatcher {
                     let sent = self.send_conf(peer, begin);
                     self.note(peer, sent);
                 }
-                Action::Output { name, id, step } => {
-                    if let Err(gone) = self.outputs.take(id, name, step) {
+                Action::Output { id, step } => {
+                    if let Err(gone) = self.outputs.take(id, step) {
                         let failed = master::Event::OutputsFailed { why: gone.to_string() };
                         self.session.handle(monotonic_now(), failed);
                     }

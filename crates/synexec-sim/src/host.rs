@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use synexec_proto::digest::Digest;
-use synexec_proto::message::{Fetch, Held, Message, OutputMark, OutputPlace, Reason, TaskEnded, TaskProgress};
+use synexec_proto::message::{Fetch, Held, Message, OutputMark, OutputPlace, Reason, TaskProgress};
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
-use synexec_session::slave::StopSignal;
+use synexec_session::slave::{ObservedRun, StopSignal};
 
 use super::client::HostEvent;
 use super::plan::{Plan, Refusal};
@@ -156,14 +156,14 @@ impl Host {
     }
 
     /// The end of this task, unless it has ended before.
-    pub fn end(&mut self, now: MonotonicInstant, number: u32) -> Option<TaskEnded> {
+    pub fn end(&mut self, now: MonotonicInstant, number: u32) -> Option<(ObservedRun, OutputPlace)> {
         let task = self.task.take_if(|task| task.number == number)?;
         self.group_gone.get_or_insert(if task.ran { now.plus(self.plan.straggles) } else { now });
         if task.ran {
             self.runs.last_mut().expect("it ran").ended = Some((now, task.end));
         }
         let wall_clock = |at: MonotonicInstant| WallClockTime::from_nanos(at.as_nanos().cast_signed());
-        Some(TaskEnded {
+        let run = ObservedRun {
             started: wall_clock(task.started),
             finished: wall_clock(now),
             started_at: self.plan.clock.show(task.started),
@@ -173,9 +173,8 @@ impl Host {
             lateness: task.lateness,
             usage: None,
             guest: None,
-            output: Some(OutputPlace { length: self.written(now), path: "/tmp/synexec.out".into() }),
-            was_stopped: false,
-        })
+        };
+        Some((run, OutputPlace { length: self.written(now), path: "/tmp/synexec.out".into() }))
     }
 
     /// How far the task is, unless it has ended.

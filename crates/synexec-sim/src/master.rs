@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use synexec_proto::digest::Digest;
 use synexec_proto::message::{ConfBegin, Message};
 use synexec_proto::time::MonotonicInstant;
 use synexec_session::master::{Action, Event, OutputId, OutputStep, PeerId, Report, Session, Settings};
@@ -38,6 +39,8 @@ pub enum MasterDeed {
     SendConf(PeerId, Vec<u8>),
     /// Say when all is stored that came from this slave.
     Store(OutputId),
+    /// Say that the bytes of an output are not those of its digest.
+    Differs(OutputId),
     CannotStore,
     Close(PeerId),
 }
@@ -83,6 +86,11 @@ impl Master {
         self.session.deadline().is_some_and(|deadline| deadline <= now)
     }
 
+    /// The digest of all bytes of an output that have come.
+    pub fn digest_of(&self, id: OutputId) -> Digest {
+        Digest::of(self.outputs.get(&id).map_or(&[], |(bytes, _)| bytes))
+    }
+
     pub fn report(&self) -> Option<&Report> {
         self.session.report()
     }
@@ -113,18 +121,23 @@ impl Master {
 
     fn output(&mut self, id: OutputId, step: &OutputStep) -> Option<MasterDeed> {
         let (bytes, end) = self.outputs.entry(id).or_default();
-        let is_given_up = *end == Some(OutputStep::End) && *step == OutputStep::Abandon;
+        let is_given_up = matches!(end, Some(OutputStep::End { .. })) && *step == OutputStep::Abandon;
         assert!(end.is_none() || is_given_up, "more of an output that has ended");
         match step {
+            OutputStep::Begin { .. } => {
+                assert!(bytes.is_empty(), "an output that has begun begins again");
+                None
+            }
             OutputStep::Bytes(part) => {
                 bytes.extend_from_slice(part);
                 self.disk = self.disk.saturating_sub(part.len());
                 (self.disk == 0).then_some(MasterDeed::CannotStore)
             }
             OutputStep::Sync => Some(MasterDeed::Store(id)),
-            OutputStep::End => {
+            OutputStep::End { digest } => {
                 *end = Some(step.clone());
-                Some(MasterDeed::Store(id))
+                let is_right = digest.is_none_or(|digest| digest == Digest::of(bytes));
+                Some(if is_right { MasterDeed::Store(id) } else { MasterDeed::Differs(id) })
             }
             OutputStep::Abandon => {
                 *end = Some(step.clone());

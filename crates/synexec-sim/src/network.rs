@@ -37,6 +37,7 @@ pub enum News {
     ConfSent(usize),
     ConfFailed,
     OutputStored(OutputId),
+    OutputDiffers(OutputId),
     OutputsFailed,
 }
 
@@ -72,6 +73,10 @@ impl World {
                 MasterDeed::Store(id) => {
                     let stored = self.now.plus(self.master.storing_takes);
                     self.agenda.add(stored, (Node::Master, News::OutputStored(id)));
+                }
+                MasterDeed::Differs(id) => {
+                    let compared = self.now.plus(self.master.storing_takes);
+                    self.agenda.add(compared, (Node::Master, News::OutputDiffers(id)));
                 }
                 MasterDeed::CannotStore => self.agenda.add(self.now, (Node::Master, News::OutputsFailed)),
                 MasterDeed::Close(peer) => self.close(link_of(peer), Side::Master),

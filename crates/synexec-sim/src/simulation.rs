@@ -273,6 +273,7 @@ impl World {
             (Node::Master, News::Closed(link, why)) => self.hears_end(link, Side::Master, why),
             (Node::Master, News::ConfSent(link)) => self.master_hears(Event::ConfSent { peer: peer_of(link) }),
             (Node::Master, News::OutputStored(id)) => self.master_hears(Event::OutputStored { id }),
+            (Node::Master, News::OutputDiffers(id)) => self.master_hears(Event::OutputDiffers { id }),
             (Node::Master, News::OutputsFailed) => self.master_hears(Event::OutputsFailed { why: "disk full".into() }),
             (Node::Master, News::ConfFailed) => self.master_hears(Event::ConfFailed { why: "gone".into() }),
             (Node::Master, News::Interrupted(interrupt)) => self.master_hears(Event::Interrupted(interrupt)),

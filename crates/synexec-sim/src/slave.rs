@@ -70,7 +70,7 @@ impl SimSlave {
 
     /// When it last came back to discovery, if it is there.
     pub fn in_discovery_since(&self) -> Option<MonotonicInstant> {
-        let in_session = |action: &Action| matches!(action, Action::Send(_) | Action::Disconnect | Action::Leave);
+        let in_session = |action: &Action| matches!(action, Action::Send(_) | Action::Disconnect | Action::Exit(_));
         let from = self.log.iter().rposition(|(_, action)| in_session(action)).map_or(0, |last| last + 1);
         let back = |action: &Action| matches!(action, Action::Listen | Action::Connect(_));
         self.log.iter().skip(from).find(|(_, action)| back(action)).map(|(at, _)| *at)
@@ -81,7 +81,7 @@ impl SimSlave {
         self.log
             .iter()
             .rev()
-            .find(|(_, action)| matches!(action, Action::Disconnect | Action::Leave))
+            .find(|(_, action)| matches!(action, Action::Disconnect | Action::Exit(_)))
             .map(|(at, _)| *at)
     }
 
@@ -136,9 +136,9 @@ impl SimSlave {
                 }
             }
             HostEvent::Ended(number) => {
-                if let Some(ended) = self.host.end(now, number) {
+                if let Some((run, output)) = self.host.end(now, number) {
                     let stragglers = self.host.is_busy(now);
-                    self.handle(now, Event::TaskEnded { ended, stragglers });
+                    self.handle(now, Event::TaskEnded { run, output: Some(output), stragglers });
                 }
             }
         }
@@ -159,7 +159,7 @@ impl SimSlave {
         match action {
             Action::Connect(_) => deeds.push(Deed::Connect),
             Action::Send(message) => deeds.push(Deed::Send(message.clone())),
-            Action::Disconnect | Action::Leave => deeds.push(Deed::Close),
+            Action::Disconnect => deeds.push(Deed::Close),
             Action::BeginConf(_) => self.host.begin_conf(),
             Action::StoreConf(bytes) => self.host.store(bytes),
             Action::EndConf => deeds.push(later(self.host.end_conf())),
@@ -181,7 +181,7 @@ impl SimSlave {
                 None => self.handle(now, Event::NoOutputYet(*fetch)),
             },
             Action::CheckStragglers if !self.host.is_busy(now) => self.handle(now, Event::StragglersGone),
-            Action::Exit(_) => deeds.push(Deed::Exit),
+            Action::Exit(_) => deeds.extend([Deed::Close, Deed::Exit]),
             Action::Listen | Action::Tell(_) | Action::CheckStragglers => {}
         }
     }

@@ -95,7 +95,7 @@ impl SlaveRules {
                 assert!(!self.left, "in discovery while something is left of a task");
             }
             Action::Signal(_) => self.stopping = true,
-            Action::Disconnect | Action::Leave => (self.connected, self.to_report) = (false, false),
+            Action::Disconnect => (self.connected, self.to_report) = (false, false),
             Action::Exit(_) => {
                 assert!(!self.task, "exits while a task runs");
                 assert!(!self.left, "exits while something is left of a task");

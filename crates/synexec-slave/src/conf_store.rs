@@ -1,4 +1,4 @@
-//! A conf on its way into the work dir, and what is made of it when it is whole.
+//! Storing a conf in the work dir, and making a command from the whole conf.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -13,7 +13,7 @@ use synexec_proto::message::{ConfBegin, Reason};
 use crate::output_file::OutputFile;
 use crate::work_dir::{Payload, PayloadPath, WorkDir};
 
-/// Receives one conf. What goes wrong on the way is kept until the conf is whole, and told then.
+/// Receives one conf. The first error is kept, and returned once the conf is whole.
 pub struct ConfStore {
     work_dir: Rc<WorkDir>,
     place: Option<ConfBegin>,
@@ -22,19 +22,19 @@ pub struct ConfStore {
     failure: Option<Reason>,
 }
 
-/// What a task is told of its session.
+/// The facts of a session that a task finds in its environment.
 #[derive(Debug, Clone, Copy)]
-pub struct Surroundings<'a> {
+pub struct SessionInfo<'a> {
     /// The session's id.
     pub session: u32,
-    /// What this slave is called.
+    /// The slave's name.
     pub name: &'a str,
-    /// Which round it is, where the master tells it.
+    /// The round's number, if the master tells it.
     pub round: Option<u32>,
 }
 
-/// A command that can be held and started, as often as it is wanted.
-pub struct Prepared {
+/// A conf that is whole, with a command that can be held and started again and again.
+pub struct RunnableConf {
     work_dir: Rc<WorkDir>,
     place: Option<ConfBegin>,
     command_line: CommandLine,
@@ -42,7 +42,7 @@ pub struct Prepared {
 }
 
 impl ConfStore {
-    /// Nothing received yet; `place` is this slave's place in the slaveset, where the master tells it.
+    /// A store for a new conf. `place` is this slave's place in the slaveset, if the master tells it.
     pub fn new(work_dir: Rc<WorkDir>, place: Option<ConfBegin>) -> Self {
         Self { work_dir, place, splitter: ConfSplitter::default(), payload: None, failure: None }
     }
@@ -57,54 +57,54 @@ impl ConfStore {
     /// The conf is whole.
     ///
     /// # Errors
-    /// The reason for which it is declined.
-    pub fn finish(self) -> Result<Prepared, Reason> {
+    /// The reason to decline the conf.
+    pub fn finish(self) -> Result<RunnableConf, Reason> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        let command_line = self.splitter.finish().map_err(reason)?;
+        let command_line = self.splitter.finish().map_err(reason_of)?;
         let payload = self.payload.map(Payload::close);
         let Self { work_dir, place, .. } = self;
-        let prepared = Prepared { work_dir, place, command_line, payload };
+        let prepared = RunnableConf { work_dir, place, command_line, payload };
         prepared.check_program()?;
         Ok(prepared)
     }
 
     fn try_store(&mut self, bytes: &[u8]) -> Result<(), Reason> {
-        let payload = self.splitter.feed(bytes).map_err(reason)?;
+        let payload = self.splitter.feed(bytes).map_err(reason_of)?;
         if payload.is_empty() {
             return Ok(());
         }
         if self.payload.is_none() {
-            let executable = self.splitter.finish().map_err(reason)?.runs_payload();
+            let executable = self.splitter.finish().map_err(reason_of)?.runs_payload();
             self.payload = Some(self.work_dir.create_payload(executable).map_err(not_stored)?);
         }
         self.payload.as_mut().map_or(Ok(()), |file| file.write(payload)).map_err(not_stored)
     }
 }
 
-impl Prepared {
-    /// Whether the master tells this slave its place in the slaveset.
+impl RunnableConf {
+    /// Whether the master has told this slave its place in the slaveset.
     pub fn has_place(&self) -> bool {
         self.place.is_some()
     }
 
-    /// Leaves the payload to a task that goes on.
+    /// Leaves the payload file to a task that goes on without this program.
     pub fn abandon(self) {
         std::mem::forget(self.payload);
     }
 
-    /// The command, ready to be held, and the file that it will write to.
+    /// The command to hold, and the file for its output.
     ///
     /// # Errors
-    /// The reason for which it cannot be started.
-    pub fn command(&self, surroundings: Surroundings<'_>) -> Result<(TaskCommand, OutputFile), Reason> {
+    /// The reason to decline the conf.
+    pub fn command(&self, info: SessionInfo<'_>) -> Result<(TaskCommand, OutputFile), Reason> {
         let output = self.work_dir.create_output().map_err(not_written)?;
         let payload = self.work_dir.payload_path();
         let command = TaskCommand {
             program: self.command_line.program(&payload),
             arguments: self.command_line.arguments(&payload),
-            environment: self.environment(surroundings),
+            environment: self.environment(info),
             output: output.file().map_err(not_written)?,
             identity: self.work_dir.tasks_user().cloned(),
             payload: self.payload.is_some().then_some(payload),
@@ -112,8 +112,8 @@ impl Prepared {
         Ok((command, output))
     }
 
-    fn environment(&self, surroundings: Surroundings<'_>) -> Vec<(&'static str, OsString)> {
-        let Surroundings { session, name, round } = surroundings;
+    fn environment(&self, info: SessionInfo<'_>) -> Vec<(&'static str, OsString)> {
+        let SessionInfo { session, name, round } = info;
         let mut environment = vec![("SYNEXEC_SESSION", session.to_string().into()), ("SYNEXEC_NAME", name.into())];
         if let Some(place) = self.place {
             environment.push(("SYNEXEC_RANK", place.rank.to_string().into()));
@@ -127,7 +127,7 @@ impl Prepared {
     fn check_program(&self) -> Result<(), Reason> {
         let program = self.command_line.program(&self.work_dir.payload_path());
         let cannot = |why: &dyn Display| Reason::new(&format!("cannot run {}: {why}", program.display()));
-        // Another user's rights only that user can know: the task finds out when it is held.
+        // access(2) checks the rights of this process only. A task of another user finds out when it is held.
         if self.work_dir.tasks_user().is_none() {
             access(&program, AccessFlags::X_OK).map_err(|errno| cannot(&errno.desc()))?;
         }
@@ -139,7 +139,7 @@ fn is_directory(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
-fn reason(error: impl Display) -> Reason {
+fn reason_of(error: impl Display) -> Reason {
     Reason::new(&error.to_string())
 }
 
@@ -155,9 +155,9 @@ fn not_stored(error: impl Display) -> Reason {
 mod tests {
     use super::*;
 
-    const SURROUNDINGS: Surroundings<'_> = Surroundings { session: 9, name: "vm7", round: Some(3) };
+    const INFO: SessionInfo<'_> = SessionInfo { session: 9, name: "vm7", round: Some(3) };
 
-    fn store(conf: &[u8], chunk: usize) -> (Result<Prepared, Reason>, tempfile::TempDir) {
+    fn store(conf: &[u8], chunk: usize) -> (Result<RunnableConf, Reason>, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let work_dir = Rc::new(WorkDir::open(dir.path(), None).unwrap());
         let mut store =
@@ -173,9 +173,9 @@ mod tests {
             let prepared = prepared.unwrap();
             let payload = dir.path().join(format!("synexec_slave_conf.{}", std::process::id()));
             assert_eq!(std::fs::read(&payload).unwrap(), b"echo one\n");
-            let command = prepared.command(SURROUNDINGS).unwrap().0;
+            let command = prepared.command(INFO).unwrap().0;
             assert_eq!(command.arguments, ["sh".into(), payload.clone().into_os_string(), "a".into()]);
-            let environment = prepared.environment(SURROUNDINGS);
+            let environment = prepared.environment(INFO);
             assert!(environment.contains(&("SYNEXEC_RANK", "2".into())));
             assert!(environment.contains(&("SYNEXEC_ROUND", "3".into())));
             assert!(environment.contains(&("SYNEXEC_CONF", payload.into_os_string())));
@@ -185,12 +185,12 @@ mod tests {
     #[test]
     fn one_line_has_no_payload_file() {
         let (prepared, dir) = store(b"/bin/true\n", 100);
-        assert!(prepared.unwrap().environment(SURROUNDINGS).iter().all(|(name, _)| *name != "SYNEXEC_CONF"));
+        assert!(prepared.unwrap().environment(INFO).iter().all(|(name, _)| *name != "SYNEXEC_CONF"));
         assert!(!dir.path().join(format!("synexec_slave_conf.{}", std::process::id())).exists());
     }
 
     #[test]
-    fn what_cannot_be_run_is_declined_with_the_reason() {
+    fn a_command_that_cannot_be_run_is_declined_with_the_reason() {
         for (conf, expected) in [
             (&b"/no/such/program\n"[..], "No such file"),
             (b"/etc/passwd\n", "denied"),
@@ -208,7 +208,7 @@ mod tests {
     fn a_payload_that_is_the_program_is_executable() {
         let (prepared, _dir) = store(b":CONF: x\n#!/bin/sh\nexit 7\n", 4);
         let prepared = prepared.unwrap();
-        let (command, _output) = prepared.command(SURROUNDINGS).unwrap();
+        let (command, _output) = prepared.command(INFO).unwrap();
         let (task, _) = command.hold().unwrap().release().unwrap();
         assert_eq!(task.reap().unwrap(), synexec_proto::task_end::TaskEnd::Exited(7));
     }

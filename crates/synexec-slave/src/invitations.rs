@@ -1,4 +1,4 @@
-//! Which probes are answered.
+//! Choosing the probes that the slave answers.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ enum Unwanted {
     Wrong(#[from] WrongProbe),
 }
 
-/// Takes probes, and tells its user, once for each sender, why it does not answer.
+/// Checks probes. Tells the user why a probe is not answered, once for each sender and reason.
 #[derive(Debug)]
 pub struct Invitations {
     session: SessionId,
@@ -30,12 +30,12 @@ pub struct Invitations {
 }
 
 impl Invitations {
-    /// Invitations to a session, from these addresses, and with the key where there is one.
+    /// Checks for probes of this session from these addresses, sealed with the key if there is one.
     pub fn new(session: SessionId, key: Option<Arc<Key>>, allowed: Allowed) -> Self {
         Self { session, key, allowed, guard: ProbeGuard::default(), told: Told::default() }
     }
 
-    /// Whether to answer a datagram.
+    /// Checks a datagram; returns whether to answer it.
     pub fn accept(&mut self, datagram: &[u8], sender: SocketAddr) -> bool {
         if !Header::invites_to(datagram, self.session) {
             return false;
@@ -44,7 +44,7 @@ impl Invitations {
         if let Err(why) = checked
             && self.told.is_news((sender.ip(), why))
         {
-            log::warn!("a probe of {} is not answered: {why}", sender.ip());
+            log::warn!("a probe from {} is not answered: {why}", sender.ip());
         }
         checked.is_ok()
     }

@@ -1,4 +1,4 @@
-//! `synexec_slave`: waits for a master, and runs the task that it is given.
+//! `synexec_slave`: waits for a master, and runs the task that the master gives.
 
 use std::process::ExitCode;
 

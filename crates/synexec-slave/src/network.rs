@@ -1,44 +1,64 @@
-//! The threads that listen for a probe, connect, and read.
+//! The threads that listen for a probe, connect to a master, and read its messages.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use synexec_host::allow::Allowed;
 use synexec_host::clock::monotonic_now;
-use synexec_host::events::tell;
 use synexec_host::interfaces;
+use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Capabilities;
 use synexec_proto::secure::{Key, Sealer};
+use synexec_proto::time::MonotonicInstant;
 use synexec_proto::transport::{self, Arrived, LinkReader, ProbeListener};
 use synexec_proto::wire::{Command, Frame, Role, SessionId};
-use synexec_session::slave;
 
-use crate::dispatcher::{Event, LinkId};
 use crate::invitations::Invitations;
 use crate::options::Options;
 
-/// Time for a master to answer a connection attempt. The kernel asks again after one second, and then three, which is no
-/// better than another attempt.
+/// Time for a master to answer a connection attempt. The kernel repeats its packet after one second and after three
+/// more; a new attempt is as good.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 
-/// Where masters are found, and how.
+/// An event of one connection.
+#[derive(Debug)]
+pub enum ConnectionEvent {
+    /// A connection is there; with a key, both sides have proved that they have it.
+    Connected {
+        /// Its stream, to write to.
+        stream: Arc<TcpStream>,
+        /// Seals all that is written, if there is a key.
+        sealer: Option<Sealer>,
+        /// The master's address.
+        master: SocketAddr,
+    },
+    /// No connection could be made; the reason, for the user.
+    Failed(String),
+    /// A frame arrived, at this instant.
+    Received(Frame, MonotonicInstant),
+    /// The connection ended by itself.
+    Ended(Disconnect),
+}
+
+/// Finds masters and connects to them.
 #[derive(Debug)]
 pub struct Network {
-    settings: Arc<Settings>,
+    connector: Arc<Connector>,
     listener: Option<Arc<ProbeListener>>,
     /// For the one thread that listens.
     invitations: Arc<Mutex<Invitations>>,
 }
 
+/// Makes connections to masters.
 #[derive(Debug)]
-struct Settings {
+struct Connector {
     session: SessionId,
     port: u16,
     device: Option<String>,
+    /// The master that the user gave.
     master: Option<String>,
     key: Option<Arc<Key>>,
     allowed: Allowed,
@@ -46,7 +66,7 @@ struct Settings {
 }
 
 /// A connection on which a session can begin.
-struct Linked {
+struct Connection {
     stream: Arc<TcpStream>,
     reader: LinkReader,
     sealer: Option<Sealer>,
@@ -54,11 +74,11 @@ struct Linked {
 }
 
 impl Network {
-    /// A network as the options say, with a listener that was bound early so that errors show early.
+    /// A network as the options say. The listener was bound at the start of the program so that errors show early.
     pub fn new(options: &Options, key: Option<Arc<Key>>, listener: Option<ProbeListener>) -> Self {
         let (session, allowed) = (options.common.session(), options.common.allowed());
         let invitations = Invitations::new(session, key.clone(), allowed.clone());
-        let settings = Settings {
+        let connector = Connector {
             session,
             port: options.common.port,
             device: options.common.interface.clone(),
@@ -68,64 +88,60 @@ impl Network {
             lost_after: options.common.lost_after(),
         };
         let invitations = Arc::new(Mutex::new(invitations));
-        Self { settings: Arc::new(settings), listener: listener.map(Arc::new), invitations }
+        Self { connector: Arc::new(connector), listener: listener.map(Arc::new), invitations }
     }
 
-    /// Waits for a probe, in a thread that ends with it. The socket stays until a connection stands: a master that
-    /// cannot be reached at one of its addresses may have sent its probe from another one too.
+    /// Waits in a thread for one probe, and tells the address of its master. The socket stays until a connection is
+    /// there: a master that cannot be reached at one of its addresses may have sent its probe from another one too.
     ///
     /// # Errors
-    /// When the port is taken, or no thread is to be had.
-    pub fn listen(&mut self, events: SyncSender<Event>) -> io::Result<()> {
-        let settings = Arc::clone(&self.settings);
+    /// If the port is taken, or the system starts no thread.
+    pub fn listen(&mut self, tell: impl FnOnce(io::Result<SocketAddr>) + Send + 'static) -> io::Result<()> {
+        let port = self.connector.port;
         let listener = match &self.listener {
             Some(listener) => Arc::clone(listener),
-            None => Arc::new(ProbeListener::bind(settings.port, settings.device.as_deref())?),
+            None => Arc::new(ProbeListener::bind(port, self.connector.device.as_deref())?),
         };
         self.listener = Some(Arc::clone(&listener));
         let invitations = Arc::clone(&self.invitations);
-        log::debug!("listening for probes on UDP port {}", settings.port);
+        log::debug!("listening for probes on UDP port {port}");
         spawn("listen", move || {
             let mut invitations = invitations.lock().unwrap_or_else(PoisonError::into_inner);
             let heard = listener.wait(|datagram, sender| invitations.accept(datagram, sender));
             drop(invitations);
-            tell(
-                &events,
-                Event::Slave(match heard {
-                    Ok(sender) => slave::Event::Invited { master: SocketAddr::new(sender.ip(), settings.port) },
-                    Err(error) => slave::Event::ListenFailed { why: error.to_string() },
-                }),
-            );
+            tell(heard.map(|sender| SocketAddr::new(sender.ip(), port)));
         })
     }
 
-    /// Closes the listening socket: while a slave is connected it does not listen, so that other slaves of this host are
-    /// the ones to hear a probe that reaches only one of them.
+    /// Closes the listening socket. A connected slave does not listen, so that a probe that reaches only one slave of
+    /// this host reaches a slave that is free.
     pub fn stop_listening(&mut self) {
         self.listener = None;
     }
 
-    /// Connects to a master, and then reads what it says.
+    /// Connects in a thread to the master that has invited this slave, or to the one that the user gave, and reads its
+    /// messages.
     ///
     /// # Errors
-    /// When no thread is to be had.
-    pub fn connect(&self, invited_by: Option<SocketAddr>, link: LinkId, events: SyncSender<Event>) -> io::Result<()> {
-        let settings = Arc::clone(&self.settings);
-        spawn("link", move || match settings.connect(invited_by) {
-            Ok(Linked { stream, reader, sealer, master }) => {
-                tell(&events, Event::Linked { link, stream, sealer, master });
-                read(reader, link, settings.lost_after, &events);
+    /// If the system starts no thread.
+    pub fn connect(
+        &self,
+        invited_by: Option<SocketAddr>,
+        tell: impl Fn(ConnectionEvent) + Send + 'static,
+    ) -> io::Result<()> {
+        let connector = Arc::clone(&self.connector);
+        spawn("link", move || match connector.connect(invited_by) {
+            Ok(Connection { stream, reader, sealer, master }) => {
+                tell(ConnectionEvent::Connected { stream, sealer, master });
+                read(reader, connector.lost_after, &tell);
             }
-            Err(error) => {
-                let event = slave::Event::ConnectFailed { why: format!("{error:#}") };
-                tell(&events, Event::Link { link, event });
-            }
+            Err(error) => tell(ConnectionEvent::Failed(format!("{error:#}"))),
         })
     }
 }
 
-impl Settings {
-    fn connect(&self, invited_by: Option<SocketAddr>) -> Result<Linked> {
+impl Connector {
+    fn connect(&self, invited_by: Option<SocketAddr>) -> Result<Connection> {
         let master = match invited_by {
             Some(master) => master,
             None => self.resolve(self.master.as_deref().unwrap_or_default())?,
@@ -137,16 +153,16 @@ impl Settings {
         let mut reader = LinkReader::new(Arc::clone(&stream), self.session, Role::Master, monotonic_now);
         let greeted = self.key.as_ref().map(|key| reader.greet(key)).transpose();
         let sealer = greeted.with_context(|| master.to_string())?;
-        Ok(Linked { stream, reader, sealer, master })
+        Ok(Connection { stream, reader, sealer, master })
     }
 
-    /// Looked up at every attempt: an interface may get another address while we wait.
+    /// The address to connect from. Each attempt looks it up anew, because the interface may have got another address.
     fn source(&self) -> Result<Option<Ipv4Addr>> {
         let interface = self.device.as_deref().map(interfaces::find).transpose()?;
         Ok(interface.map(|interface| interface.address))
     }
 
-    /// Looked up at every attempt: a name may come to mean something while we wait.
+    /// Each attempt looks the name up anew, because its address may have changed.
     fn resolve(&self, master: &str) -> Result<SocketAddr> {
         let addresses = (master, self.port).to_socket_addrs().or_else(|_| master.to_socket_addrs());
         let mut addresses = addresses.with_context(|| format!("no address for {master}"))?;
@@ -155,25 +171,22 @@ impl Settings {
     }
 }
 
-fn read(mut reader: LinkReader, link: LinkId, lost_after: Duration, events: &SyncSender<Event>) {
+fn read(mut reader: LinkReader, lost_after: Duration, tell: &impl Fn(ConnectionEvent)) {
     loop {
         match reader.next_frame() {
             Ok(Arrived { frame, at }) => {
-                if is_of_ours(&frame) {
+                if is_of_synexec_master(&frame) {
                     reader.set_least_time(lost_after);
                 }
-                tell(events, Event::Link { link, event: slave::Event::Received { frame, at } });
+                tell(ConnectionEvent::Received(frame, at));
             }
-            Err(why) => {
-                tell(events, Event::Link { link, event: slave::Event::Disconnected(why) });
-                return;
-            }
+            Err(why) => return tell(ConnectionEvent::Ended(why)),
         }
     }
 }
 
-/// Whether a master says with this that it is one of ours. An original has the original's time for each message.
-fn is_of_ours(frame: &Frame) -> bool {
+/// Whether this frame introduces a synexec master. An original master has the original's time for each message.
+fn is_of_synexec_master(frame: &Frame) -> bool {
     frame.command() == Command::Probe && matches!(Capabilities::decode(frame.data()), Ok(Some(_)))
 }
 

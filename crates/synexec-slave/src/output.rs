@@ -1,4 +1,4 @@
-//! What a task has written, as its master asks for it.
+//! The output of a task, read piece by piece for the master.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use synexec_proto::text::TEXT_MAX;
 use synexec_proto::transport::Source;
 use synexec_proto::wire::{Command, HEADER_LEN, Header, SessionId};
 
-/// Bytes of one part; whole pages.
+/// Bytes of one part of an answer; whole pages.
 const PART: usize = 60 * 1024;
 
 /// The output of a task that was started.
@@ -20,26 +20,27 @@ const PART: usize = 60 * 1024;
 pub struct WrittenOutput {
     path: PathBuf,
     file: Arc<File>,
-    /// Where the output ends, from the end of the task on: what others still write is not its output.
+    /// The length of the output, set at the end of the task. Bytes that stragglers write later are not its output.
     end: Arc<OnceLock<u64>>,
     reader: Arc<Mutex<Reader>>,
 }
 
-/// Reads on where it has stopped, mostly. Only the thread that sends has a use for it while it lasts.
+/// Reads the file for one answer after another. Most answers begin where the answer before has ended. Only the thread
+/// that sends an answer uses the reader meanwhile.
 #[derive(Debug)]
 struct Reader {
     file: Arc<File>,
     end: Arc<OnceLock<u64>>,
     position: u64,
-    /// Of all up to here.
+    /// Hashes the first `hashed` bytes of the file.
     hasher: Hasher,
     hashed: u64,
-    /// Which answer it is that reads: one before it may still be on its way to a connection that has broken.
+    /// The number of the current answer. An answer before it may still be on its way to a connection that has broken.
     answer: u64,
 }
 
 impl WrittenOutput {
-    /// A reader of this open file, whatever becomes of its name.
+    /// The output in this open file. The file may get another name later.
     pub fn new(path: PathBuf, file: File) -> Self {
         let (file, end) = (Arc::new(file), Arc::new(OnceLock::new()));
         let (file_to_read, end_to_read) = (Arc::clone(&file), Arc::clone(&end));
@@ -54,26 +55,26 @@ impl WrittenOutput {
         Self { path, file, end, reader: Arc::new(Mutex::new(reader)) }
     }
 
-    /// The task is over, and what is there now is all of it. Tells where that is.
+    /// The task is over, and its output is complete; gives the place of the output.
     pub fn end(&self) -> OutputPlace {
         let length = *self.end.get_or_init(|| self.length().unwrap_or(0));
         let path = self.path.display().to_string();
-        // A path that its master could not show whole would name another file.
+        // A path that is cut off would name another file.
         OutputPlace { length, path: if path.chars().count() > TEXT_MAX { String::new() } else { path } }
     }
 
-    /// Its length by now.
+    /// The present length of the output in bytes.
     ///
     /// # Errors
-    /// That of the system call.
+    /// The error of the system call.
     pub fn length(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
 
-    /// The answer to a fetch, as frames; none where the master waits for something new and there is nothing.
+    /// The answer to a fetch, as frames; none if the master waits for new output and there is none.
     ///
     /// # Errors
-    /// Why nothing can be read.
+    /// Why the output cannot be read.
     pub fn answer(&self, fetch: Fetch, is_over: bool, session: SessionId) -> Result<Option<Source>, Reason> {
         let length = self.length().map_err(|error| cannot_read(&error))?;
         if fetch.follow && !is_over && *self.end.get().unwrap_or(&length) <= fetch.offset {
@@ -91,7 +92,8 @@ impl WrittenOutput {
             let last = match reader.next_part(wanted, session, buffer) {
                 Ok(0) => Message::OutputMark(reader.mark(is_over)),
                 Ok(length) => {
-                    // What is written while it reads belongs to the next answer: this one's parts would get shorter and shorter.
+                    // Bytes that are written meanwhile are left to the next answer, because the parts of this one would
+                    // get shorter and shorter.
                     let is_last = usize::from(length) < PART;
                     left = Some(if is_last { 0 } else { wanted.saturating_sub(u32::from(length)) });
                     return Ok(());
@@ -107,7 +109,8 @@ impl WrittenOutput {
 }
 
 impl Reader {
-    /// Goes to where the next answer begins, and gives its number. What is read once more is not hashed once more.
+    /// Begins the next answer at this offset, and gives the answer's number. Bytes that are read again are not hashed
+    /// again.
     fn begin_answer(&mut self, offset: u64) -> u64 {
         if offset == 0 {
             (self.hasher, self.hashed) = (Hasher::default(), 0);
@@ -118,13 +121,14 @@ impl Reader {
 
     fn hash(&mut self, data: &[u8]) {
         let known = self.hashed.checked_sub(self.position).and_then(|known| usize::try_from(known).ok());
-        if let Some(news) = known.and_then(|known| data.get(known..)) {
-            self.hasher.update(news);
-            self.hashed = self.hashed.saturating_add(u64::try_from(news.len()).unwrap_or(0));
+        if let Some(new) = known.and_then(|known| data.get(known..)) {
+            self.hasher.update(new);
+            self.hashed = self.hashed.saturating_add(u64::try_from(new.len()).unwrap_or(0));
         }
     }
 
-    /// Writes the next part into the buffer, header and all, and gives its length; nothing at the end of what is wanted.
+    /// Fills the buffer with the next part and its header, and gives the part's length; 0 at the end of the wanted
+    /// bytes.
     fn next_part(&mut self, wanted: u32, session: SessionId, buffer: &mut Vec<u8>) -> io::Result<u16> {
         let until_end = self.end.get().map_or(u64::MAX, |end| end.saturating_sub(self.position));
         let length = PART.min(usize::try_from(until_end.min(wanted.into())).unwrap_or(PART));
@@ -139,7 +143,7 @@ impl Reader {
         Ok(data_length)
     }
 
-    /// The end is told only when the task is over for its master too.
+    /// The mark after the last part. It tells the end of the output only if the master knows that the task is over.
     fn mark(&self, is_over: bool) -> OutputMark {
         let is_end = is_over && self.end.get().is_none_or(|end| self.position >= *end);
         let digest = (is_end && self.hashed == self.position).then(|| self.hasher.digest());
@@ -147,7 +151,7 @@ impl Reader {
     }
 }
 
-/// A thread that panicked while it read has changed nothing that matters.
+/// A thread that panics while it reads leaves the reader in a usable state.
 fn lock(reader: &Mutex<Reader>) -> std::sync::MutexGuard<'_, Reader> {
     reader.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -207,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fetch_that_is_taken_up_again_ends_with_the_digest_of_all() {
+    fn a_fetch_that_is_repeated_from_an_offset_ends_with_the_digest_of_the_whole_output() {
         let content: Vec<u8> = (0..100_000u32).map(|n| n.to_le_bytes()[1]).collect();
         let (output, _) = written(&content);
         output.end();
@@ -224,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_after_the_task_is_not_its_output() {
+    fn bytes_that_are_written_after_the_end_of_the_task_are_not_its_output() {
         let (output, mut file) = written(b"its own\n");
         output.end();
         assert_eq!(answer(&output, 0, 3, true).0, b"its");
@@ -234,14 +238,14 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_could_not_be_shown_whole_is_not_told() {
+    fn a_path_that_is_too_long_is_not_told() {
         let path = PathBuf::from("/long".repeat(200));
         let output = WrittenOutput::new(path, tempfile::tempfile().unwrap());
         assert_eq!(output.end(), OutputPlace { length: 0, path: String::new() });
     }
 
     #[test]
-    fn what_is_written_while_an_answer_is_read_waits_for_the_next() {
+    fn bytes_that_are_written_while_an_answer_is_read_wait_for_the_next_answer() {
         let (output, mut file) = written(b"first\n");
         let mut source =
             output.answer(Fetch { offset: 0, length: 100, follow: true }, false, SESSION).unwrap().unwrap();
@@ -259,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_follower_gets_what_is_there_or_has_to_wait() {
+    fn a_follower_gets_new_output_or_has_to_wait() {
         let (output, mut file) = written(b"");
         let fetch = Fetch { offset: 0, length: 100, follow: true };
         assert!(output.answer(fetch, false, SESSION).unwrap().is_none());

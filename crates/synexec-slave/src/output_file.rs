@@ -1,5 +1,5 @@
-//! The file that a held task will write to. Every task has one of its own, so that what an earlier one has left behind
-//! cannot write to it; it takes its name when its task starts.
+//! The output file of a held task. Every task has a file of its own, so that stragglers of an earlier task cannot write
+//! to it. The file takes its final name when its task starts.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -15,84 +15,85 @@ use synexec_host::identity::Identity;
 
 use crate::output::WrittenOutput;
 
-/// What its name begins with until then, before the pid of the slave.
+/// Beginning of the file's name before the start of the task. The pid of the slave and a number follow.
 pub const HELD_PREFIX: &str = "synexec_slave_out.";
 
-/// What makes the names of one slave differ.
+/// Number in the next name.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// The output of a task that has not started. If it never does, the file goes.
+/// The output file of a task that has not started. Dropping this removes the file.
 #[derive(Debug)]
 pub struct OutputFile {
     held: HeldName,
     path: PathBuf,
     file: File,
     to_read: File,
-    /// What is at the path.
+    /// The file that is at the path now.
     named: Option<File>,
 }
 
-/// What an output has replaced. With its last descriptor the disk gets the room of a file back, which takes tenths of a
-/// second where it is large; so this is kept while the task starts and runs.
+/// The files that an output has replaced. Closing the last descriptor of a large file frees its room on the disk, which
+/// takes tenths of a second. So the descriptors are kept while the task starts and runs.
 #[derive(Debug)]
-#[expect(dead_code, reason = "they are held, and not read")]
-pub struct Earlier {
+#[expect(dead_code, reason = "the descriptors are kept open, and not read")]
+pub struct ReplacedOutput {
     named: Option<File>,
     last: Option<WrittenOutput>,
 }
 
 impl OutputFile {
-    /// A new file, which will be at this path, and belongs to the user that tasks run as.
+    /// A new file, which takes this path later, and belongs to the user that tasks run as.
     ///
     /// # Errors
-    /// [`FileError`], also when what is at the path is not to be replaced.
+    /// [`FileError`], also if the file at the path must not be replaced.
     pub fn create(path: PathBuf, tasks: Option<&Identity>) -> Result<Self, FileError> {
         files::check_own(&path, tasks)?;
         let named = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(&path).ok();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let held = HeldName(path.with_file_name(format!("{HELD_PREFIX}{}.{number}", std::process::id())));
         let file = files::create_anew(&held.0, 0o600, tasks)?;
-        // By the descriptor, since the name may come to mean another file.
+        // The name may come to mean another file, so this opens the descriptor.
         let to_read = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
             .map_err(|why| FileError::Io { path: held.0.clone(), why })?;
         Ok(Self { held, path, file, to_read, named })
     }
 
-    /// The file for the task.
+    /// The file, for the task to write to.
     ///
     /// # Errors
-    /// When no descriptor is left.
+    /// If no descriptor is left.
     pub fn file(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 
-    /// Puts the file in the place of the last task's, for one that starts now; where this fails it keeps its name.
-    pub fn begin(self, last: Option<WrittenOutput>) -> (WrittenOutput, Earlier) {
+    /// The task starts: renames the file to its path, where it replaces the output of the last task. The file keeps its
+    /// name if this fails.
+    pub fn begin(self, last: Option<WrittenOutput>) -> (WrittenOutput, ReplacedOutput) {
         let held = self.held.keep();
         let path = match fs::rename(&held, &self.path) {
             Ok(()) => self.path,
             Err(why) => {
                 log::error!(
-                    "the task's output is in {} until the next slave is started there; it cannot be {}: {why}",
+                    "the task's output stays in {} until the next slave starts here; cannot rename it to {}: {why}",
                     held.display(),
                     self.path.display()
                 );
                 held
             }
         };
-        (WrittenOutput::new(path, self.to_read), Earlier { named: self.named, last })
+        (WrittenOutput::new(path, self.to_read), ReplacedOutput { named: self.named, last })
     }
 }
 
-impl Earlier {
-    /// Lets go of it, in a thread of its own.
+impl ReplacedOutput {
+    /// Closes the files in a thread of their own.
     pub fn free(self) {
-        // Where there is none to be had, it has happened here.
+        // If the system starts no thread, the closure is dropped here, and the files with it.
         let _ = thread::Builder::new().name("free".into()).spawn(move || drop(self));
     }
 }
 
-/// The name of a file that goes unless it is kept.
+/// The name of a file. Dropping this removes the file, unless the name was kept.
 #[derive(Debug)]
 struct HeldName(PathBuf);
 
@@ -104,7 +105,7 @@ impl HeldName {
 
 impl Drop for HeldName {
     fn drop(&mut self) {
-        // Where this fails, a file stays; a name that was kept is empty, and none.
+        // If this fails, the file stays. A name that was kept is empty here, and names no file.
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -121,12 +122,12 @@ mod tests {
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    fn begin(path: &Path, tasks: Option<&Identity>) -> (WrittenOutput, Earlier) {
+    fn begin(path: &Path, tasks: Option<&Identity>) -> (WrittenOutput, ReplacedOutput) {
         OutputFile::create(path.to_owned(), tasks).unwrap().begin(None)
     }
 
     #[test]
-    fn no_file_goes_while_a_task_starts() {
+    fn no_file_is_freed_while_a_task_starts() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("synexec.out");
         fs::write(&path, "large").unwrap();
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn output_that_nobody_wrote_leaves_what_was_there() {
+    fn a_task_that_never_starts_leaves_the_last_output_in_place() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("synexec.out");
         drop(OutputFile::create(path.clone(), None).unwrap());
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn who_still_has_the_last_tasks_file_does_not_write_to_the_next() {
+    fn stragglers_of_the_last_task_do_not_write_to_the_next_output() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("synexec.out");
         let first = OutputFile::create(path.clone(), None).unwrap();
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_roots_is_not_given_away_to_the_user_of_the_tasks() {
+    fn a_file_of_root_is_not_given_to_the_user_of_the_tasks() {
         let Ok(nobody) = Identity::find("nobody") else { return };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out");

@@ -1,22 +1,22 @@
-//! What a slave writes into its log: a few lines a session, and not one for each attempt to find a master.
+//! The slave's log: a few lines for each session, and no line for each attempt to find a master.
 
 use log::Level;
 use synexec_session::slave::Notice;
 
-/// Writes notices as lines.
+/// Writes notices to the log.
 #[derive(Debug, Default)]
 pub struct SlaveLog {
     last_failure: Option<Notice>,
 }
 
 impl SlaveLog {
-    /// Writes a line. A failure that repeats, and a master that has no need of this slave, are for `-v` only.
+    /// Writes one line. Only `-v` shows a failure that repeats, or a session that ended without a conf.
     pub fn tell(&mut self, notice: Notice) {
         log::log!(self.level(&notice), "{notice}");
         match notice {
             Notice::ConnectFailed(_) | Notice::ListenFailed(_) => self.last_failure = Some(notice),
             Notice::Disconnected { ref why, .. } if why.is_about_keys() => self.last_failure = Some(notice),
-            // Says nothing yet of a session.
+            // A connection alone is not a success: the master may still refuse the key.
             Notice::Connected(_) => {}
             _ => self.last_failure = None,
         }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_repeats_is_told_once() {
+    fn a_failure_that_repeats_is_told_once() {
         let mut log = SlaveLog::default();
         let failure = Notice::ConnectFailed("nobody there".into());
         assert_eq!(log.level(&failure), Level::Info);
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_master_that_asks_for_a_key_is_told_of_once() {
+    fn a_master_that_asks_for_a_key_is_reported_once() {
         let mut log = SlaveLog::default();
         let refused = Notice::Disconnected { why: Disconnect::KeyWanted, configured: false };
         for level in [Level::Warn, Level::Debug, Level::Debug] {
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_master_that_has_no_need_of_this_slave_is_no_news() {
+    fn a_session_that_ends_without_a_conf_is_only_for_debugging() {
         let over = |configured| Notice::Disconnected { why: Disconnect::Closed, configured };
         assert_eq!(SlaveLog::default().level(&over(false)), Level::Debug);
         assert_eq!(SlaveLog::default().level(&over(true)), Level::Info);

@@ -1,4 +1,4 @@
-//! The directory that a slave writes to, and the names of the files in it.
+//! The work dir of a slave, and the names of the files in it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,43 +14,44 @@ use thiserror::Error;
 
 use crate::output_file::{self, OutputFile};
 
-/// Why a directory cannot be a slave's own.
+/// Why a slave cannot use a directory as its work dir.
 #[derive(Debug, Error)]
 pub enum WorkDirError {
-    /// It is not there, or not to be reached.
+    /// The directory does not exist or cannot be accessed.
     #[error("cannot use the work dir {path}: {why}; choose another with --work-dir", path = .path.display())]
     Unusable {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// Error of the system call.
         why: io::Error,
     },
-    /// Another slave works there.
+    /// Another slave uses the directory.
     #[error("another slave uses the work dir {path}; give this one its own with --work-dir", path = .0.display())]
     InUse(PathBuf),
-    /// The tasks' user could have us write elsewhere.
+    /// The user of the tasks could put another directory in its place, and the slave would write there.
     #[error(
-        "the work dir {path} is in {above}, where user {user} could put another in its place; choose one with --work-dir \
-         that is only in directories of root's",
+        "the work dir {path} is in {above}, where user {user} could put another in its place; choose one with \
+         --work-dir that is only in directories of root",
         path = .path.display(), above = .above.display()
     )]
     Replaceable {
         /// The directory.
         path: PathBuf,
-        /// Where it can be replaced.
+        /// The directory in which it can be replaced.
         above: PathBuf,
-        /// By whom.
+        /// The name of the user who could do so.
         user: String,
     },
-    /// The lock cannot be taken.
+    /// The lock of the directory cannot be taken.
     #[error("cannot lock the work dir: {0}, or choose another with --work-dir")]
     Lock(FileError),
 }
 
-/// A payload's name, before the pid of the slave.
+/// Beginning of a payload's name. The pid of the slave follows.
 const PAYLOAD_PREFIX: &str = "synexec_slave_conf.";
 
-/// Removes what slaves left that were killed. Those of others stay: an original slave may work here too.
+/// Removes the files of slaves that were killed. Files of other users stay: an original slave may use the directory
+/// too.
 fn remove_stale_files(work_dir: &Path, tasks: Option<&Identity>) {
     let entries = std::fs::read_dir(work_dir).into_iter().flatten().flatten();
     for entry in entries {
@@ -58,19 +59,20 @@ fn remove_stale_files(work_dir: &Path, tasks: Option<&Identity>) {
         let is_dead = pid.is_some_and(is_dead);
         let is_ours = entry.metadata().is_ok_and(|metadata| files::is_ours(&metadata, tasks));
         if is_dead && is_ours {
-            // Where this fails, the file does no more harm than before.
+            // If this fails, the file does no more harm than before.
             let _ = std::fs::remove_file(entry.path());
         }
     }
 }
 
-/// One of our own pid that is here already was another's: in a container, all may be the first process.
+/// Whether no process of this pid writes to the directory. A file with the pid of this process is from an earlier
+/// process: in a container, each slave may be process 1.
 fn is_dead(pid: i32) -> bool {
     let pid = Pid::from_raw(pid);
     pid == getpid() || (pid.as_raw() > 0 && kill(pid, None) == Err(Errno::ESRCH))
 }
 
-/// The pid of the slave that a file of this name is there for.
+/// The pid of the slave that has created a file of this name.
 fn slave_of(name: &str) -> Option<i32> {
     let pid = match name.strip_prefix(output_file::HELD_PREFIX) {
         Some(held) => held.split_once('.')?.0,
@@ -79,17 +81,17 @@ fn slave_of(name: &str) -> Option<i32> {
     pid.parse().ok()
 }
 
-/// A directory that one slave works in.
+/// The directory to which one slave writes.
 #[derive(Debug)]
 pub struct WorkDir {
     path: PathBuf,
-    /// Who the tasks run as, and so has payload and output, where that is another user.
+    /// The user that tasks run as and that payload and output belong to, if not the slave's own.
     tasks: Option<Identity>,
     _lock: LockFile,
 }
 
 impl WorkDir {
-    /// Takes a directory for this slave alone.
+    /// Locks a directory for this slave alone.
     ///
     /// # Errors
     /// [`WorkDirError`].
@@ -110,12 +112,12 @@ impl WorkDir {
         Ok(Self { path, tasks, _lock: lock })
     }
 
-    /// Who the tasks run as, where that is another user.
+    /// The user that tasks run as, if not the slave's own.
     pub fn tasks_user(&self) -> Option<&Identity> {
         self.tasks.as_ref()
     }
 
-    /// A file for the task's output. What an earlier task has written stays until this one starts.
+    /// A new file for the output of a task. The output of the task before stays in place until this one starts.
     ///
     /// # Errors
     /// [`FileError`].
@@ -123,12 +125,13 @@ impl WorkDir {
         OutputFile::create(self.path.join("synexec.out"), self.tasks.as_ref())
     }
 
-    /// Where the payload is, when there is one.
+    /// The path of the payload, if there is one.
     pub fn payload_path(&self) -> PathBuf {
         self.path.join(format!("{PAYLOAD_PREFIX}{}", std::process::id()))
     }
 
-    /// Creates the payload file, anew: one of that name can only be a dead process's, since pid and lock are ours.
+    /// Creates the payload file. An old file of this name is replaced: it is from a dead process, because this process
+    /// has the pid and the lock.
     ///
     /// # Errors
     /// [`FileError`].
@@ -150,18 +153,18 @@ impl Payload {
     /// Writes the next bytes.
     ///
     /// # Errors
-    /// That of the system call.
+    /// The error of the system call.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         io::Write::write_all(&mut self.file, bytes)
     }
 
-    /// Closes the file: a program that is open for writing cannot be executed.
+    /// Closes the file, because a program that is open for writing cannot be executed.
     pub fn close(self) -> PayloadPath {
         self.path
     }
 }
 
-/// A payload that is whole; the file is removed with this.
+/// A payload that is whole. Dropping this removes the file.
 #[derive(Debug)]
 pub struct PayloadPath(PathBuf);
 
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_dead_slaves_go_and_of_living_ones_stay() {
+    fn files_of_dead_slaves_are_removed_and_those_of_living_slaves_stay() {
         let dir = tempfile::tempdir().unwrap();
         let of = |pid: &str| ["synexec_slave_conf.PID", "synexec_slave_out.PID.7"].map(|name| name.replace("PID", pid));
         let (living, dead) = (of("1"), of("2147483647"));
@@ -221,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn payload_and_output_are_the_users_that_tasks_run_as() {
+    fn payload_and_output_belong_to_the_user_that_tasks_run_as() {
         let Ok(nobody) = Identity::find("nobody") else { return };
         let (dir, uid) = (tempfile::tempdir().unwrap(), nobody.uid().as_raw());
         let dead = dir.path().join("synexec_slave_conf.2147483647");
@@ -238,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_is_private_replaces_a_link_and_goes_with_its_owner() {
+    fn a_payload_is_private_and_replaces_a_link_and_is_removed_when_dropped() {
         let dir = tempfile::tempdir().unwrap();
         let victim = dir.path().join("victim");
         std::fs::write(&victim, "precious").unwrap();

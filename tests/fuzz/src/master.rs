@@ -12,7 +12,7 @@ use synexec_proto::message::{Capabilities, Message};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
 use synexec_session::interrupt::Interrupt;
-use synexec_session::master::{Action, Event, OutputId, OutputStep, OutputsWanted, PeerId, Report, Settings};
+use synexec_session::master::{Action, Event, OutputStep, OutputsWanted, PeerId, Report, Settings};
 
 use crate::draw::{self, Input};
 use crate::guest::Guest;
@@ -66,7 +66,7 @@ struct Trial {
     /// Whose conf is on its way.
     confs: VecDeque<PeerId>,
     /// What is to be said to be stored.
-    stores: VecDeque<OutputId>,
+    stores: VecDeque<Event>,
     /// Whether the program has said that it failed, also at what it had not been told to do.
     has_failed: bool,
     report: Option<Report>,
@@ -248,7 +248,12 @@ impl Trial {
                 self.confs.push_back(peer);
                 self.guest(peer).has_conf(begin);
             }
-            Action::Output { id, step: OutputStep::Sync | OutputStep::End, .. } => self.stores.push_back(id),
+            Action::Output { id, step: OutputStep::Sync, .. } => self.stores.push_back(Event::OutputStored { id }),
+            Action::Output { id, step: OutputStep::End { digest }, .. } => {
+                let is_right = digest.is_none_or(|digest| digest == self.master.digest_of(id));
+                let (right, wrong) = (Event::OutputStored { id }, Event::OutputDiffers { id });
+                self.stores.push_back(if is_right { right } else { wrong });
+            }
             Action::Tell(notice) => self.phase.tell(&notice),
             Action::Close { .. } | Action::Probe | Action::Output { .. } => {}
         }

@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result};
-use synexec_proto::message::{CONF_MAX, Held, Message, Reason};
+use synexec_proto::message::{CONF_MAX, Held, Message, Reason, TaskEnded};
 use synexec_proto::time::MonotonicInstant;
-use synexec_session::slave::{Action, Event, Settings, Slave};
+use synexec_session::slave::{Action, Event, ObservedRun, Settings, Slave};
 
 use crate::draw::{self, Input};
 use crate::memory;
@@ -101,7 +101,7 @@ fn event(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Event> {
         13 => Event::NoOutputYet(draw::fetch(input)?),
         14 => Event::OutputFailed(gone()),
         15 => Event::HeldTaskDied(gone()),
-        16 => Event::TaskEnded { ended: draw::task_ended(input, now)?, stragglers: bool::arbitrary(input)? },
+        16 => task_ended(draw::task_ended(input, now)?, bool::arbitrary(input)?),
         17 if input.ratio(1, 8)? => Event::Shutdown(draw::interrupt(input)?),
         18 => {
             let frame = is_canonical(&Message::Probe(draw::capabilities(input)?));
@@ -109,6 +109,22 @@ fn event(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Event> {
         }
         _ => Event::Received { frame: draw::frame(input, now)?, at: now },
     })
+}
+
+/// The event of a task that ended like this.
+fn task_ended(ended: TaskEnded, stragglers: bool) -> Event {
+    let run = ObservedRun {
+        started: ended.started,
+        finished: ended.finished,
+        started_at: ended.started_at,
+        finished_at: ended.finished_at,
+        end: ended.end,
+        start_uncertainty: ended.start_uncertainty,
+        lateness: ended.lateness,
+        usage: ended.usage,
+        guest: ended.guest,
+    };
+    Event::TaskEnded { run, output: ended.output, stragglers }
 }
 
 fn result<T>(input: &mut Input<'_>, good: T) -> Result<std::result::Result<T, Reason>> {

@@ -19,9 +19,9 @@ fn a_slave_answers_only_masters_that_it_allows() -> Result<()> {
     let slave = fleet.listening_slave(0, &["--allow", "10.78.0.0/16", "--allow", "10.77.0.9"])?;
     let unheard = fleet.master(1, &conf, &["--wait", "3"])?.wait()?;
     ensure!(unheard.code() == Some(3) && !fleet.has_run(0), "{unheard:?}");
-    slave.wait_for("a probe of 10.77.0.1 is not answered")?;
+    slave.wait_for("a probe from 10.77.0.1 is not answered")?;
     let said = slave.output_so_far();
-    ensure!(said.matches(&format!("a probe of 10.77.0.1 is not answered: {NOT_AMONG}")).count() == 1, "{said}");
+    ensure!(said.matches(&format!("a probe from 10.77.0.1 is not answered: {NOT_AMONG}")).count() == 1, "{said}");
     ensure!(!said.contains("connected to"), "{said}");
     let _other = fleet.slave(1, &["--allow", "10.78.0.0/16", "--allow", "10.77.0.1"])?;
     let heard = fleet.master(1, &conf, &[])?.wait()?;

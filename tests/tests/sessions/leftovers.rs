@@ -89,7 +89,7 @@ fn of_a_task_that_ended_by_itself() -> Result<()> {
     let finished = fleet.master(1, &fleet.conf(format!("/bin/sh :CONF:\n{ALL_KINDS}"))?, &[])?.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
     all_end(&pids(&fleet)?)?;
-    slave.wait_for("ending what the task has left")?;
+    slave.wait_for("stopping the processes that the task has left")?;
     fleet.serves_a_session()?;
     ensure!(slave.children()?.is_empty());
     Ok(())
@@ -190,7 +190,7 @@ fn orphans_are_kept_where_the_user_wants_that() -> Result<()> {
     let pids = Pids(pids);
     ensure!(keeper_of(slave.pid()).is_err(), "a keeper, and nothing to keep");
     master.signal(Signal::SIGKILL)?;
-    slave.wait_for("is left to run")?;
+    slave.wait_for("are left to run")?;
     let second = fleet.master(1, &fleet.conf("/bin/true\n")?, &[])?;
     // Its first process ends, and then one after another.
     for pid in &pids.0 {

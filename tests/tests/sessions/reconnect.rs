@@ -60,7 +60,7 @@ fn reset_while_tasks_run(fleet: &Fleet, options: &[&str]) -> Result<()> {
     let broke = "the connection of vm0 (10.77.0.2) broke (Connection reset by peer";
     ensure!(told.ends_with("after 0 s") || master.output_so_far().contains(broke), "{}", master.output_so_far());
     slaves[0].wait_for("the connection to the master broke")?;
-    slaves[0].wait_for("the master is there again")?;
+    slaves[0].wait_for("the connection to the master is resumed")?;
     ensure!(tasks.iter().all(|pid| is_alive(pid)), "{tasks:?}");
     let_go(fleet)?;
     let finished = master.wait()?;
@@ -178,7 +178,7 @@ fn a_master_that_was_killed() -> Result<()> {
     let tasks = [task(&fleet, 0)?, task(&fleet, 1)?];
     master.signal(Signal::SIGKILL)?;
     let killed = Instant::now();
-    slaves[0].wait_for("trying for 2 s to take it up")?;
+    slaves[0].wait_for("trying to resume it for 2 s")?;
     eventually("the end of the tasks", || (!tasks.iter().any(|pid| is_alive(pid))).then_some(()))?;
     ensure!((2..8).contains(&killed.elapsed().as_secs()), "{:?}", killed.elapsed());
     slaves.iter().try_for_each(|slave| slave.wait_for("session over").map(drop))?;

@@ -63,13 +63,13 @@ fn a_slave_that_hears_has_the_same_key_or_none() -> Result<()> {
         (
             "a",
             "none",
-            "of 10.77.0.1 is not answered: the probe is not signed with a key",
+            "from 10.77.0.1 is not answered: the probe is not signed with a key",
             "a slave that has one does not answer",
         ),
         (
             "a",
             "b",
-            "of 10.77.0.1 is not answered: the probe is signed with another key",
+            "from 10.77.0.1 is not answered: the probe is signed with another key",
             "only one with the same key answers",
         ),
     ] {
@@ -106,8 +106,8 @@ fn a_plain_probe_makes_nobody_dial() -> Result<()> {
     for datagram in [&plain, &frame(0, Command::Probe, &[0; 56])?] {
         [0; 3].iter().try_for_each(|_| probe(&fleet, datagram))?;
     }
-    slave.wait_for("of 10.77.0.1 is not answered: the probe is not signed with a key")?;
-    slave.wait_for("of 10.77.0.1 is not answered: the probe is signed with another key")?;
+    slave.wait_for("from 10.77.0.1 is not answered: the probe is not signed with a key")?;
+    slave.wait_for("from 10.77.0.1 is not answered: the probe is signed with another key")?;
     ensure!(port.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it has dialled");
     drop(port);
     let finished = fleet.master(1, &fleet.conf("/bin/true\n")?, &["-k", &key])?.wait()?;
@@ -128,7 +128,7 @@ fn a_repeated_probe_is_not_answered() -> Result<()> {
     // The slave has taken the first one, and nothing after it.
     let heard = wire.packets()?.into_iter().find(|packet| packet.is_udp).context("no probe")?;
     probe(&fleet, &heard.data)?;
-    slave.wait_for("of 10.77.0.1 is not answered: the probe was heard before")?;
+    slave.wait_for("from 10.77.0.1 is not answered: the probe was heard before")?;
     ensure!(slave.output_so_far().matches("connected to").count() == 1, "{}", slave.output_so_far());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Outputs line by line, each with its slave's name in front, as they come.
+//! Outputs line by line, each line with its slave's name in front, as they arrive.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -8,27 +8,27 @@ use synexec_session::master::{OutputId, OutputStep};
 use crate::display::Screen;
 use crate::plain_text::shown;
 
-/// A line longer than this is shown in pieces, so that none takes all memory.
+/// A line longer than this many bytes is shown in pieces, so that no line takes all memory.
 const LINE_MAX: usize = 64 * 1024;
 
-/// What has come of lines that are not whole.
+/// The beginnings of lines that are not whole.
 #[derive(Debug, Default)]
 pub struct Lines {
     begun: BTreeMap<OutputId, Vec<u8>>,
-    /// Whether the reader has gone away, and wants no more.
+    /// Whether the reader of stdout has gone away.
     is_closed: bool,
 }
 
 impl Lines {
-    /// Prints what has become whole lines, and at the end what is left.
+    /// Prints the whole lines of an output, and at its end the rest.
     ///
     /// # Errors
-    /// Those of stdout, but not that nobody reads it any more.
+    /// Stdout cannot be written. A reader that has gone away is no error.
     pub fn take(&mut self, id: OutputId, name: &str, step: &OutputStep, screen: &Screen) -> io::Result<()> {
         let text = match step {
             OutputStep::Bytes(bytes) => self.whole_lines(id, name, bytes),
-            OutputStep::End | OutputStep::Abandon => self.rest(id, name),
-            OutputStep::Sync => return Ok(()),
+            OutputStep::End { .. } | OutputStep::Abandon => self.rest(id, name),
+            OutputStep::Begin { .. } | OutputStep::Sync => return Ok(()),
         };
         if text.is_empty() || self.is_closed {
             return Ok(());
@@ -36,7 +36,7 @@ impl Lines {
         let mut stdout = io::stdout().lock();
         let on_terminal = stdout.is_terminal();
         let text = shown(&text, on_terminal);
-        // A pipe whose reader pauses must hold up nothing but this thread, and not what is drawn on the terminal.
+        // A pipe whose reader pauses must hold up only this thread, and not the drawing on the terminal.
         let written = if on_terminal { screen.above(|| stdout.write_all(&text)) } else { stdout.write_all(&text) };
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {

@@ -86,11 +86,11 @@ impl Store {
     ///
     /// # Errors
     /// Those of the files.
-    pub fn take(&mut self, id: OutputId, name: &str, step: OutputStep) -> io::Result<()> {
+    pub fn take(&mut self, id: OutputId, name: &str, step: &OutputStep) -> io::Result<()> {
         match step {
-            OutputStep::Bytes(bytes) => self.unfinished(id, name)?.write(&bytes),
-            OutputStep::Sync => Ok(()),
-            OutputStep::End => {
+            OutputStep::Bytes(bytes) => self.unfinished(id, name)?.write(bytes),
+            OutputStep::Begin { .. } | OutputStep::Sync => Ok(()),
+            OutputStep::End { .. } => {
                 self.unfinished(id, name)?;
                 let Some(unfinished) = self.open.remove(&id) else { return Ok(()) };
                 self.whole.insert(id, unfinished.finish()?);
@@ -189,6 +189,8 @@ fn file_name(name: &str) -> String {
 mod tests {
     use super::*;
 
+    const END: OutputStep = OutputStep::End { digest: None };
+
     fn id(round: u32, rank: u32) -> OutputId {
         OutputId { round, rank }
     }
@@ -198,10 +200,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(&dir.path().join("new/outputs"), 1).unwrap();
         let path = dir.path().join("new/outputs/3-vm_x.out");
-        store.take(id(1, 3), "vm/x", OutputStep::Bytes(b"one".to_vec())).unwrap();
+        store.take(id(1, 3), "vm/x", &OutputStep::Bytes(b"one".to_vec())).unwrap();
         assert!(!path.exists() && store.file(id(1, 3)).is_none());
-        store.take(id(1, 3), "vm/x", OutputStep::Bytes(b" two".to_vec())).unwrap();
-        store.take(id(1, 3), "vm/x", OutputStep::End).unwrap();
+        store.take(id(1, 3), "vm/x", &OutputStep::Bytes(b" two".to_vec())).unwrap();
+        store.take(id(1, 3), "vm/x", &END).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one two");
         assert_eq!(store.file(id(1, 3)), Some(path.as_path()));
     }
@@ -210,9 +212,9 @@ mod tests {
     fn nothing_is_left_of_what_is_given_up() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path(), 2).unwrap();
-        store.take(id(2, 0), "vm", OutputStep::Bytes(b"one".to_vec())).unwrap();
-        store.take(id(2, 0), "vm", OutputStep::Abandon).unwrap();
-        store.take(id(2, 1), "vm", OutputStep::Bytes(b"one".to_vec())).unwrap();
+        store.take(id(2, 0), "vm", &OutputStep::Bytes(b"one".to_vec())).unwrap();
+        store.take(id(2, 0), "vm", &OutputStep::Abandon).unwrap();
+        store.take(id(2, 1), "vm", &OutputStep::Bytes(b"one".to_vec())).unwrap();
         drop(store);
         assert_eq!(fs::read_dir(dir.path().join("round-2")).unwrap().count(), 0);
     }
@@ -221,7 +223,7 @@ mod tests {
     fn an_empty_output_is_an_empty_file() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path(), 1).unwrap();
-        store.take(id(1, 0), "..", OutputStep::End).unwrap();
+        store.take(id(1, 0), "..", &END).unwrap();
         assert_eq!(fs::read(dir.path().join("0-...out")).unwrap(), b"");
     }
 
@@ -229,7 +231,7 @@ mod tests {
     fn a_name_of_any_length_fits() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path(), 1).unwrap();
-        store.take(id(1, 4_000_000_000), &"漢".repeat(500), OutputStep::End).unwrap();
+        store.take(id(1, 4_000_000_000), &"漢".repeat(500), &END).unwrap();
         assert!(store.file(id(1, 4_000_000_000)).unwrap().exists());
     }
 
@@ -244,14 +246,14 @@ mod tests {
         fs::create_dir(dir.path().join("2-vm.out")).unwrap();
         let mut store = Store::open(dir.path(), 1).unwrap();
         for rank in [0, 1] {
-            store.take(id(1, rank), "vm", OutputStep::Bytes(b"new".to_vec())).unwrap();
-            store.take(id(1, rank), "vm", OutputStep::End).unwrap();
+            store.take(id(1, rank), "vm", &OutputStep::Bytes(b"new".to_vec())).unwrap();
+            store.take(id(1, rank), "vm", &END).unwrap();
         }
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
-        let error = store.take(id(1, 2), "vm", OutputStep::End).unwrap_err();
+        let error = store.take(id(1, 2), "vm", &END).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::IsADirectory);
         std::os::unix::fs::symlink("/tmp", dir.path().join("round-1")).unwrap();
-        let error = Store::open(dir.path(), 2).unwrap().take(id(1, 0), "vm", OutputStep::End).unwrap_err();
+        let error = Store::open(dir.path(), 2).unwrap().take(id(1, 0), "vm", &END).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotADirectory);
     }
 

@@ -1,38 +1,54 @@
-//! Configuring: every slave makes its task ready and has to accept it. Before the first round the conf goes to all at
-//! once; before each further one those that have a start in common are told to hold the task again.
+//! Configuring: every slave prepares its task and has to accept it. Before the first round the conf goes to all slaves at
+//! once; before each further round the slaves that can have a common start are told to hold the task again.
 
 use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Deadline, Now};
-use super::member::{Heard, Member, PhaseStart, Unanswered};
-use super::peer_clock::Inquiry;
-use super::roster::{Awaited, Roster, Slave};
+use super::before_start::{BeforeStart, Step};
+use super::heard::Heard;
+use super::inquiry::Inquiry;
+use super::limits::{PhaseStart, Unanswered};
+use super::member::{Hold, Member};
+use super::roster::Roster;
 use super::{Action, Loss, Notice, PeerId, PhaseName, Row, Settings};
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{ConfBegin, Feature, Features, Held, Hold, Message, Reason};
+use synexec_proto::message::{self, ConfBegin, Feature, Features, Held, Message, Reason};
 use synexec_proto::wire::DATA_MAX;
 
-/// Once one slave has declined or is lost, the others have this long to say what they have to say.
+/// Time that the other slaves have to answer once one slave has declined or is lost.
 const GATHER_TIME: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Configuring {
     lost_after: Duration,
     start: PhaseStart,
-    slaves: Roster<Answer>,
+    slaves: Roster<BeforeStart<Answer>>,
     inquiry: Inquiry,
     call_off_at: Option<AwakeInstant>,
 }
 
 #[derive(Debug)]
 enum Answer {
+    /// The conf is on its way to the slave.
     Sending,
     Pending(Unanswered),
     Accepted,
 }
 
-impl Awaited for Answer {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Undecided,
+    Accepted,
+}
+
+impl Step for Answer {
+    type Stage = Stage;
+
+    fn stage(&self) -> Stage {
+        if let Self::Accepted = self { Stage::Accepted } else { Stage::Undecided }
+    }
+
     fn unanswered(&self) -> Option<Unanswered> {
         if let Self::Pending(pending) = self { Some(*pending) } else { None }
     }
@@ -41,7 +57,7 @@ impl Awaited for Answer {
 impl Configuring {
     /// Hands out the conf.
     pub(super) fn begin(settings: &Settings, members: Vec<Member>, now: Now, actions: &mut Actions) -> Self {
-        let mut phase = Self::new(settings, Roster::new(members, |_| Answer::Sending), now);
+        let mut phase = Self::new(settings, Roster::before_start(members, |_| Answer::Sending), now);
         actions.tell(Notice::Configuring { slaves: phase.slaves.len() });
         phase.refuse_for_originals(settings, now, actions);
         if phase.call_off_at.is_none() {
@@ -50,7 +66,7 @@ impl Configuring {
         phase
     }
 
-    /// Has the task of the conf held once more; who cannot do that runs it again when it is told to.
+    /// Has the task of the conf held once more. A slave that cannot hold it runs it again when it is told to start.
     pub(super) fn begin_again(
         settings: &Settings,
         round: u32,
@@ -61,57 +77,64 @@ impl Configuring {
         let pending = Unanswered::new(now.awake, settings.lost_after);
         let answer =
             |member: &Member| if member.has(Feature::Start) { Answer::Pending(pending) } else { Answer::Accepted };
-        let mut phase = Self::new(settings, Roster::new(members, answer), now);
+        let mut phase = Self::new(settings, Roster::before_start(members, answer), now);
         actions.tell(Notice::NextRound { round, rounds: settings.rounds.get() });
-        let gone = |slave: &Slave<Answer>| Some((slave.member.peer, slave.member.gone.clone()?));
-        let all_gone: Vec<_> = phase.slaves.iter().filter_map(gone).collect();
-        for member in phase.slaves.iter_mut().map(|slave| &mut slave.member) {
-            if member.has(Feature::Start) && member.gone.is_none() {
-                actions.send(member.peer, Message::Hold(Hold { round }));
+        let mut gone = Vec::new();
+        phase.slaves.for_each_mut(|slave| {
+            let member = &mut slave.member;
+            member.begin_round();
+            match &member.gone {
+                Some(why) => gone.push((member.peer, why.clone())),
+                None if member.has(Feature::Start) => {
+                    actions.send(member.peer, Message::Hold(message::Hold { round }));
+                }
+                None => {}
             }
-        }
-        for (peer, why) in all_gone {
+        });
+        for (peer, why) in gone {
             phase.lose(now, peer, why, actions);
         }
-        // Those that were done early were not watched since.
+        // Slaves that were done early were not watched since.
         phase.advance(now, actions);
         phase
     }
 
-    fn new(settings: &Settings, slaves: Roster<Answer>, now: Now) -> Self {
+    fn new(settings: &Settings, slaves: Roster<BeforeStart<Answer>>, now: Now) -> Self {
         let start = PhaseStart { phase: PhaseName::Configuring, at: now.awake };
         Self { lost_after: settings.lost_after, start, slaves, inquiry: Inquiry::new(now), call_off_at: None }
     }
 
-    /// What is agreed with a peer.
+    /// The features agreed with a peer.
     pub(super) fn features(&self, peer: PeerId) -> Features {
         self.slaves.features(peer)
     }
 
     pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
-        let Some(slave) = self.slaves.get_mut(heard.peer).filter(|slave| slave.failure.is_none()) else { return };
+        let Some(mut slave) = self.slaves.candidate(heard.peer) else { return };
         slave.member.heard(&heard, actions);
         let Heard { now, peer, message, at } = heard;
-        let undecided = matches!(slave.state, Answer::Sending | Answer::Pending(_));
+        let is_undecided = slave.state.step.stage() == Stage::Undecided;
+        let can_hold = slave.member.has(Feature::Start);
+        if let Message::ClockReply(reply) = message {
+            return slave.member.clock.hear(now, reply, at);
+        }
+        drop(slave);
         match message {
-            Message::ClockReply(reply) => slave.member.clock.hear(now, reply, at),
-            Message::ConfOk(held) if undecided => self.accept(now, peer, held, actions),
-            Message::ConfNo(reason) if undecided => self.decline(now, peer, reason, actions),
-            // What it held is gone again.
-            Message::ExecNo(reason) if !undecided && slave.member.has(Feature::Start) => {
-                self.decline(now, peer, reason, actions);
-            }
+            Message::ConfOk(held) if is_undecided => self.accept(now, peer, held, actions),
+            Message::ConfNo(reason) if is_undecided => self.decline(now, peer, reason, actions),
+            // The task that the slave held is gone again.
+            Message::ExecNo(reason) if !is_undecided && can_hold => self.decline(now, peer, reason, actions),
             _ => {}
         }
     }
 
     pub(super) fn conf_sent(&mut self, now: Now, peer: PeerId) {
         let limit = self.lost_after;
-        if let Some(slave) = self.slaves.get_mut(peer)
-            && matches!(slave.state, Answer::Sending)
+        if let Some(mut slave) = self.slaves.get_mut(peer)
+            && matches!(slave.state.step, Answer::Sending)
         {
             slave.member.liveness.resume(now.awake);
-            slave.state = Answer::Pending(Unanswered::new(now.awake, limit));
+            slave.state.step = Answer::Pending(Unanswered::new(now.awake, limit));
         }
     }
 
@@ -120,12 +143,13 @@ impl Configuring {
     }
 
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
-        for (peer, why) in self.slaves.check(now, actions) {
+        let due = self.slaves.due(now.awake);
+        for (peer, why) in self.slaves.check(&due, now, actions) {
             self.lose(now, peer, why, actions);
         }
     }
 
-    /// Asks for the clocks of those that have accepted.
+    /// Asks the clocks of the slaves that have accepted.
     pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
         self.inquiry.advance(now, &mut self.slaves, actions);
     }
@@ -137,13 +161,13 @@ impl Configuring {
 
     /// Whether every slave has accepted.
     pub(super) fn all_accepted(&self) -> bool {
-        !self.slaves.has_failure() && self.slaves.iter().all(|slave| matches!(slave.state, Answer::Accepted))
+        self.slaves.all_are(|stage| stage == Stage::Accepted)
     }
 
-    /// Whether the session cannot go on, and nobody more is waited for.
+    /// Whether the session cannot go on, and the master waits for no further answer.
     pub(super) fn is_called_off(&self, now: Now) -> bool {
-        let has_answered = |slave: &Slave<Answer>| slave.is_settled() || matches!(slave.state, Answer::Accepted);
-        self.call_off_at.is_some_and(|at| now.awake >= at || self.slaves.iter().all(has_answered))
+        let waits = || self.slaves.any(|stage| *stage == Some(Stage::Undecided));
+        self.call_off_at.is_some_and(|at| now.awake >= at || !waits())
     }
 
     /// Ends the phase with slaves that have all accepted.
@@ -151,16 +175,16 @@ impl Configuring {
         self.slaves.into_members()
     }
 
-    /// Ends the session before anything was started.
+    /// Ends the session before any task was started.
     pub(super) fn into_rows(self, now: Now, actions: &mut Actions) -> Vec<Row> {
         self.slaves.into_rows(now, actions)
     }
 
     fn accept(&mut self, now: Now, peer: PeerId, held: Option<Held>, actions: &mut Actions) {
         let slaves = self.slaves.len();
-        let Some(slave) = self.slaves.get_mut(peer) else { return };
-        slave.state = Answer::Accepted;
-        (slave.member.held, slave.member.held_at) = (held, held.map(|_| now.monotonic));
+        let Some(mut slave) = self.slaves.get_mut(peer) else { return };
+        slave.state.step = Answer::Accepted;
+        slave.member.this_round.hold = held.map(|how| Hold { how, since: now.monotonic });
         slave.member.liveness.resume(now.awake);
         if slave.member.has(Feature::Start) {
             slave.member.clock.question(slaves);
@@ -168,7 +192,7 @@ impl Configuring {
         actions.tell(Notice::Accepted { slave: slave.member.label.clone() });
     }
 
-    /// What an original slave cannot do is refused before anything is sent to anybody.
+    /// Declines for original slaves a conf that they cannot run, before anything is sent to any slave.
     fn refuse_for_originals(&mut self, settings: &Settings, now: Now, actions: &mut Actions) {
         let Some(reason) = beyond_version_one(settings) else {
             return;
@@ -184,14 +208,14 @@ impl Configuring {
     fn send_conf(&mut self, settings: &Settings, actions: &mut Actions) {
         let slaves = u32::try_from(self.slaves.len()).unwrap_or(u32::MAX);
         let length = settings.conf_length;
-        for slave in self.slaves.iter_mut() {
+        self.slaves.for_each_mut(|slave| {
             let member = &mut slave.member;
             let (rank, progress, token) = (member.rank, settings.progress, member.token);
             let begin = ConfBegin { rank, slaves, length, progress, token };
             let begin = member.has(Feature::ConfParts).then_some(begin);
             member.liveness.pause();
             actions.push(Action::SendConf { peer: member.peer, begin });
-        }
+        });
     }
 
     fn decline(&mut self, now: Now, peer: PeerId, reason: Option<Reason>, actions: &mut Actions) {

@@ -1,27 +1,25 @@
-//! Fetching: all tasks have ended, and their outputs are fetched, some at a time.
+//! Fetching: the tasks have ended, and their outputs are fetched.
+
+mod step;
 
 use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{Deadline, Now};
 use super::clock_check;
-use super::lobby::Comeback;
-use super::member::{Heard, Member, PhaseStart, Unanswered};
-use super::output::{Fetched, OutputStream, Request};
-use super::roster::{Awaited, Roster, Slave};
-use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
+use super::comeback::Comeback;
+use super::heard::Heard;
+use super::limits::PhaseStart;
+use super::member::Member;
+use super::output::{Fetched, OutputStream};
+use super::roster::Roster;
+use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Settings};
+use step::{FetchStep, Stage, WINDOW, first_step, lost_notice, missing, request, window_limit};
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{Feature, Features, Message};
-use synexec_proto::wire::SLOWEST_BYTES_PER_SECOND;
+use synexec_proto::message::{Features, Message};
 
-/// Outputs that are fetched at the same time.
+/// Number of outputs that are fetched at the same time.
 const AT_ONCE: usize = 16;
-
-/// How much of a whole output is asked for at a time, in bytes.
-const WINDOW: u32 = 512 * 1024;
-
-/// The same for one that is shown as it comes.
-const LIVE_WINDOW: u32 = 16 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Fetching {
@@ -30,108 +28,81 @@ pub(super) struct Fetching {
     wanted: OutputsWanted,
     round: u32,
     start: PhaseStart,
-    slaves: Roster<Fetch>,
-    /// One for each slave, by rank.
-    rows: Vec<Row>,
-}
-
-#[derive(Debug)]
-enum Fetch {
-    /// Its task has no output that would be waited for.
-    NotWanted,
-    /// To be asked for from this byte.
-    Due(u64),
-    /// It is the slave's turn to give this window of its output.
-    Asked(u64, Unanswered),
-    /// What has come is being stored.
-    Storing,
-    Done(Output),
-}
-
-impl Awaited for Fetch {
-    fn is_settled(&self) -> bool {
-        matches!(self, Self::NotWanted | Self::Done(_))
-    }
-
-    fn unanswered(&self) -> Option<Unanswered> {
-        if let Self::Asked(_, asked) = self { Some(*asked) } else { None }
-    }
-}
-
-/// Asks for all outputs as they come, when the tasks start.
-pub(super) fn follow_all<S>(slaves: &mut Roster<S>, round: u32, actions: &mut Actions) {
-    let request = Request { offset: 0, window: LIVE_WINDOW, follow: true, once: false };
-    for member in slaves.iter_mut().map(|slave| &mut slave.member).filter(|member| member.has(Feature::Outputs)) {
-        let id = OutputId { round, rank: member.rank };
-        member.output = Some(OutputStream::begin(member.peer, member.label.name.clone(), id, request, actions));
-    }
+    slaves: Roster<FetchStep>,
 }
 
 impl Fetching {
-    /// Tasks whose slaves are there still have outputs to give.
+    /// Begins with slaves that all have their rows.
     pub(super) fn begin(
         settings: &Settings,
         round: u32,
-        rows: Vec<Row>,
-        members: Vec<Member>,
+        mut members: Vec<Member>,
         now: Now,
         actions: &mut Actions,
     ) -> Self {
-        let asked = asked_for_window(now, settings.lost_after, settings.reconnect);
-        let mut ranked = rows.iter();
-        let state = |member: &Member| match ranked.next() {
-            Some(row) => first_state(member, row, settings.outputs, asked),
-            None => Fetch::NotWanted,
-        };
-        let slaves = Roster::new(members, state);
-        let start = PhaseStart { phase: PhaseName::Fetching, at: now.awake };
         let Settings { lost_after, reconnect, outputs: wanted, .. } = *settings;
-        let mut phase = Self { lost_after, reconnect, wanted, round, start, slaves, rows };
+        let asked = window_limit(now, lost_after, reconnect);
+        let steps: Vec<_> = members.iter_mut().map(|member| first_step(member, wanted, asked)).collect();
+        let mut steps = steps.into_iter();
+        let slaves = Roster::new(members, |_| steps.next().unwrap_or(FetchStep::NotWanted));
+        let start = PhaseStart { phase: PhaseName::Fetching, at: now.awake };
+        let mut phase = Self { lost_after, reconnect, wanted, round, start, slaves };
         actions.tell(Notice::Fetching { slaves: phase.wanted_count() });
         phase.tell_failed(actions);
-        // Those that were done early were not watched since.
+        // Slaves that were done early were not watched since.
         phase.advance(now, actions);
         phase
     }
 
-    /// What is agreed with a peer.
+    /// The features agreed with a peer.
     pub(super) fn features(&self, peer: PeerId) -> Features {
         self.slaves.features(peer)
     }
 
     pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
-        let Some(slave) = self.slaves.hearing(heard.peer) else { return };
+        let Some(mut slave) = self.slaves.hearing(heard.peer) else { return };
         slave.member.heard(&heard, actions);
         let Heard { now, peer, message, at } = heard;
         if let Message::ClockReply(reply) = message {
-            if let Some(row) = self.rows.iter_mut().find(|row| row.rank == slave.member.rank) {
-                clock_check::hear(&mut slave.member, row, now, reply, at);
-            }
-            return;
+            return clock_check::hear(&mut slave.member, now, reply, at);
         }
         let is_output = matches!(message, Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_));
-        if let Some(output) = slave.member.output.as_mut().filter(|_| is_output) {
+        if let Some(output) = slave.member.this_round.output.as_mut().filter(|_| is_output) {
             output.received(message, actions);
+            drop(slave);
             self.settle(now, peer, actions);
         }
     }
 
     pub(super) fn output_stored(&mut self, now: Now, id: OutputId, actions: &mut Actions) {
-        let Some(Slave { member, .. }) = self.slaves.of_rank_mut(id.rank) else { return };
-        if let Some(output) = &mut member.output {
-            output.stored(id, actions);
-            let peer = member.peer;
-            self.settle(now, peer, actions);
-        }
+        self.change_output(now, id, actions, |output, actions| output.stored(id, actions));
+    }
+
+    pub(super) fn output_differs(&mut self, now: Now, id: OutputId, actions: &mut Actions) {
+        self.change_output(now, id, actions, |output, actions| output.differs(id, actions));
     }
 
     pub(super) fn output_failed(&mut self, now: Now, id: OutputId, why: String, actions: &mut Actions) {
-        let Some(Slave { member, .. }) = self.slaves.of_rank_mut(id.rank) else { return };
-        if let Some(output) = member.output.as_mut().filter(|output| output.id() == id) {
-            output.fail(why, actions);
-            let peer = member.peer;
-            self.settle(now, peer, actions);
-        }
+        self.change_output(now, id, actions, |output, actions| {
+            if output.id() == id {
+                output.fail(why, actions);
+            }
+        });
+    }
+
+    fn change_output(
+        &mut self,
+        now: Now,
+        id: OutputId,
+        actions: &mut Actions,
+        change: impl FnOnce(&mut OutputStream, &mut Actions),
+    ) {
+        let Some(mut slave) = self.slaves.of_rank_mut(id.rank) else { return };
+        let peer = slave.member.peer;
+        let Some(output) = &mut slave.member.this_round.output else { return };
+        change(output, actions);
+        drop(slave);
+        self.settle(now, peer, actions);
     }
 
     pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
@@ -140,7 +111,7 @@ impl Fetching {
         }
     }
 
-    /// A slave has come back as this peer; tells whether it is one of ours.
+    /// Takes a slave back on its new connection. Returns whether the slave belongs to this session.
     pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) -> bool {
         let (now, peer) = (comeback.now, comeback.peer);
         let is_ours = self.slaves.take_back(comeback, actions).is_some();
@@ -149,196 +120,136 @@ impl Fetching {
     }
 
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
-        clock_check::advance(now, &mut self.slaves);
-        for (peer, why) in self.slaves.check(now, actions) {
+        let due = self.slaves.due(now.awake);
+        for peer in &due {
+            if let Some(mut slave) = self.slaves.get_mut(*peer) {
+                clock_check::give_up_in_time(&mut slave, now);
+            }
+        }
+        for (peer, why) in self.slaves.check(&due, now, actions) {
             self.lose(now, peer, why, actions);
         }
     }
 
     /// Asks for as many outputs as may be fetched at the same time.
     pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
-        let is_underway = |slave: &&Slave<Fetch>| matches!(slave.state, Fetch::Asked(..) | Fetch::Storing);
-        let underway = self.slaves.iter().filter(is_underway).count();
-        let (round, wanted, asked) = (self.round, self.wanted, self.asked(now));
-        let is_due = |slave: &&mut Slave<Fetch>| matches!(slave.state, Fetch::Due(_)) && slave.member.away.is_none();
-        let due = self.slaves.iter_mut().filter(is_due);
-        for slave in due.take(AT_ONCE.saturating_sub(underway)) {
-            let Fetch::Due(offset) = slave.state else { continue };
-            let id = OutputId { round, rank: slave.member.rank };
-            let request = request(wanted, offset);
-            let name = slave.member.label.name.clone();
-            slave.member.output = Some(OutputStream::begin(slave.member.peer, name, id, request, actions));
-            slave.state = Fetch::Asked(1, asked);
+        let asked = window_limit(now, self.lost_after, self.reconnect);
+        let mut underway = self.slaves.count(|stage| stage.step == Stage::Underway);
+        while underway < AT_ONCE
+            && let Some(mut slave) = self.slaves.next_in_turn(now.monotonic)
+        {
+            let FetchStep::Due(offset) = slave.state else { return };
+            let id = OutputId { round: self.round, rank: slave.member.rank };
+            let (peer, name) = (slave.member.peer, &slave.member.label.name);
+            let stream = OutputStream::begin(peer, name, id, request(self.wanted, offset), actions);
+            slave.member.this_round.output = Some(stream);
+            slave.state = FetchStep::Asked(1, asked);
+            underway += 1;
         }
     }
 
     pub(super) fn deadline(&self) -> Deadline {
-        let awake = self.slaves.deadline().into_iter().chain(clock_check::deadline(&self.slaves)).min();
-        Deadline { awake, monotonic: None }
+        Deadline { awake: self.slaves.deadline(), monotonic: None }
     }
 
-    /// Whether every output is here, or cannot be had, and where the slaves are still needed, nobody has to come back.
+    /// Whether every output was fetched or given up. If the slaves are needed for another round, the phase also waits for
+    /// those that are away.
     pub(super) fn is_over(&self, are_needed: bool) -> bool {
-        let awaits_clocks = clock_check::is_awaited(&self.slaves);
-        self.slaves.iter().all(Slave::is_settled) && !(are_needed && self.slaves.has_away()) && !awaits_clocks
+        let is_over = self.slaves.all(|stage| stage.is_settled() && !stage.awaits_clock);
+        is_over && !(are_needed && self.slaves.any(|stage| stage.is_away))
     }
 
-    /// Gives all up that are not here.
+    /// Gives up all outputs that were not fetched.
     pub(super) fn abandon(&mut self, why: &str, actions: &mut Actions) {
-        let peers: Vec<_> =
-            self.slaves.iter().filter(|slave| !slave.is_settled()).map(|slave| slave.member.peer).collect();
+        let open = self.slaves.iter().filter(|slave| !slave.state.is_over());
+        let peers: Vec<_> = open.map(|slave| slave.member.peer).collect();
         for peer in peers {
             self.fail(peer, why.to_owned(), actions);
         }
-        self.slaves.iter_mut().for_each(|slave| slave.member.clock.give_up());
+        self.slaves.for_each_mut(|slave| slave.member.clock.give_up());
     }
 
-    /// The rows of the round, and the slaves for another one.
-    pub(super) fn into_rows(self) -> (Vec<Row>, Vec<Member>) {
-        let mut rows = self.rows;
-        for (row, slave) in rows.iter_mut().zip(self.slaves.iter()) {
-            (row.answered_late, row.reconnects) = (slave.member.answered_late(), slave.member.reconnects);
-            if let Fetch::Done(output) = &slave.state {
-                row.output = Some(output.clone());
-            }
-        }
-        (rows, self.slaves.into_members())
-    }
-
-    fn asked(&self, now: Now) -> Unanswered {
-        asked_for_window(now, self.lost_after, self.reconnect)
+    /// Ends the phase with slaves whose rows tell what the master has of their outputs.
+    pub(super) fn into_members(self) -> Vec<Member> {
+        let mut members = self.slaves.into_members();
+        members.iter_mut().for_each(Member::note_lateness);
+        members
     }
 
     fn wanted_count(&self) -> usize {
-        self.slaves.iter().filter(|slave| !matches!(slave.state, Fetch::NotWanted)).count()
+        self.slaves.count(|stage| stage.step != Stage::NotWanted)
     }
 
-    /// What has failed before the phase began is told as it begins.
+    /// Tells about the outputs that had failed before the phase began.
     fn tell_failed(&mut self, actions: &mut Actions) {
         for slave in self.slaves.iter() {
-            if let Fetch::Done(Output::Failed { why } | Output::NoTail { why }) = &slave.state {
-                actions.tell(lost_notice(slave, &self.rows, why.clone()));
+            let output = slave.member.this_round.row.as_ref().and_then(|row| row.output.as_ref());
+            if let Some(Output::Failed { why } | Output::NoTail { why }) = output {
+                actions.tell(lost_notice(&slave.member, why.clone()));
             }
         }
     }
 
-    /// Notes how far an output is now, and what has become of it once that is known.
+    /// Takes note of how far an output is, and of what has become of it once that is known.
     fn settle(&mut self, now: Now, peer: PeerId, actions: &mut Actions) {
-        let asked = self.asked(now);
-        let Some(slave) = self.slaves.get_mut(peer).filter(|slave| !slave.is_settled()) else { return };
-        let Some(output) = &slave.member.output else { return };
-        let place = row_of(&self.rows, &slave.member).and_then(|row| row.output_place.as_ref());
-        // What others of its group have written meanwhile may come too.
+        let asked = window_limit(now, self.lost_after, self.reconnect);
+        let Some(mut slave) = self.slaves.get_mut(peer).filter(|slave| !slave.state.is_over()) else { return };
+        let Some(output) = &slave.member.this_round.output else { return };
+        let place = slave.member.this_round.row.as_ref().and_then(|row| row.output_place.as_ref());
+        // The output may contain what other processes of the task have written since its end was reported.
         let is_endless = place.is_some_and(|place| output.end() > place.length.saturating_add(WINDOW.into()));
         match output.fetched() {
             Fetched::Underway if is_endless && !output.is_being_stored() => {
+                drop(slave);
                 self.fail(peer, "it gives more than its task has written".to_owned(), actions);
             }
             Fetched::Underway => match (output.awaited_window(), &slave.state) {
-                (None, _) => slave.state = Fetch::Storing,
-                (Some(window), Fetch::Asked(asked, _)) if window == *asked => {}
-                (Some(window), _) => slave.state = Fetch::Asked(window, asked),
+                (None, _) => slave.state = FetchStep::Storing,
+                (Some(window), FetchStep::Asked(asked, _)) if window == *asked => {}
+                (Some(window), _) => slave.state = FetchStep::Asked(window, asked),
             },
-            Fetched::Failed(why) => self.fail(peer, why, actions),
+            Fetched::Failed(why) => {
+                drop(slave);
+                self.fail(peer, why, actions);
+            }
             Fetched::Complete(digest) => {
                 let length = output.end();
-                slave.state = Fetch::Done(match digest {
+                let label = slave.member.label.clone();
+                slave.finish(match digest {
                     Some(digest) => Output::Whole { length, digest },
                     None => Output::Tail { length },
                 });
-                let label = slave.member.label.clone();
-                let is_done = |slave: &&Slave<Fetch>| matches!(slave.state, Fetch::Done(_));
-                let done = self.slaves.iter().filter(is_done).count();
+                drop(slave);
+                let done = self.slaves.count(|stage| stage.step == Stage::Done);
                 actions.tell(Notice::Fetched { slave: label, done, slaves: self.wanted_count() });
             }
         }
     }
 
     fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
-        let Some(slave) = self.slaves.get_mut(peer) else { return };
-        if slave.is_settled() {
-            slave.member.leave(&why, actions);
-        } else {
-            // What has come may still have to be stored, and nothing is to be heard of it meanwhile.
-            slave.member.leave(&why, actions);
-            let outcome = self.start.lost(now.awake, why).to_string();
-            self.give_up(now, peer, outcome, actions);
+        let Some(mut slave) = self.slaves.get_mut(peer) else { return };
+        slave.member.leave(&why, actions);
+        if slave.state.is_over() {
+            return;
         }
-    }
-
-    /// What has come of it may still be all of it.
-    fn give_up(&mut self, now: Now, peer: PeerId, why: String, actions: &mut Actions) {
-        match self.slaves.get_mut(peer).and_then(|slave| slave.member.output.as_mut()) {
-            Some(output) => {
-                output.lose(why, actions);
-                self.settle(now, peer, actions);
-            }
-            None => self.fail(peer, why, actions),
+        let why = self.start.lost(now.awake, why).to_string();
+        // The master may already have all of the output, and only has to store it.
+        if let Some(output) = &mut slave.member.this_round.output {
+            output.lose(why, actions);
+            drop(slave);
+            self.settle(now, peer, actions);
+        } else {
+            drop(slave);
+            self.fail(peer, why, actions);
         }
     }
 
     fn fail(&mut self, peer: PeerId, why: String, actions: &mut Actions) {
-        let Some(slave) = self.slaves.get_mut(peer) else { return };
-        if let Some(output) = &mut slave.member.output {
+        let Some(mut slave) = self.slaves.get_mut(peer) else { return };
+        if let Some(output) = &mut slave.member.this_round.output {
             output.fail(why.clone(), actions);
         }
-        slave.state = Fetch::Done(missing(self.wanted, why.clone()));
-        actions.tell(lost_notice(slave, &self.rows, why));
+        slave.finish(missing(self.wanted, why.clone()));
+        actions.tell(lost_notice(&slave.member, why));
     }
-}
-
-/// A window that is asked for now, which has to come at the slowest rate that still counts as coming, also when its
-/// connection breaks meanwhile.
-fn asked_for_window(now: Now, lost_after: Duration, reconnect: Duration) -> Unanswered {
-    let time = Duration::from_secs(u64::from(WINDOW / SLOWEST_BYTES_PER_SECOND));
-    Unanswered::new(now.awake, lost_after.saturating_add(time).saturating_add(reconnect))
-}
-
-fn first_state(member: &Member, row: &Row, wanted: OutputsWanted, asked: Unanswered) -> Fetch {
-    if !row.outcome.has_ended() || wanted == OutputsWanted::Nothing {
-        return Fetch::NotWanted;
-    }
-    if !member.has(Feature::Outputs) {
-        return Fetch::Done(Output::Unavailable);
-    }
-    if member.output.as_ref().is_some_and(OutputStream::is_being_stored) {
-        return Fetch::Storing;
-    }
-    let failed = |why| Fetch::Done(missing(wanted, why));
-    let window = member.output.as_ref().and_then(OutputStream::awaited_window).unwrap_or_default();
-    match (member.output.as_ref().map(|output| (output.fetched(), output.end())), &member.gone) {
-        (Some((Fetched::Complete(Some(digest)), length)), _) => Fetch::Done(Output::Whole { length, digest }),
-        (Some((Fetched::Failed(why), _)), _) => failed(why),
-        (_, Some(gone)) => failed(gone.to_string()),
-        (Some((Fetched::Underway | Fetched::Complete(None), _)), None) => Fetch::Asked(window, asked),
-        (None, None) => Fetch::Due(first_byte(row, wanted)),
-    }
-}
-
-/// What was wanted and cannot be had. The end that a page would show is missed less than an output.
-fn missing(wanted: OutputsWanted, why: String) -> Output {
-    if let OutputsWanted::Tails(_) = wanted { Output::NoTail { why } } else { Output::Failed { why } }
-}
-
-/// Where the wanted part of an output begins.
-fn first_byte(row: &Row, wanted: OutputsWanted) -> u64 {
-    let length = row.output_place.as_ref().map_or(0, |place| place.length);
-    if let OutputsWanted::Tails(tail) = wanted { length.saturating_sub(tail.into()) } else { 0 }
-}
-
-fn request(wanted: OutputsWanted, offset: u64) -> Request {
-    match wanted {
-        OutputsWanted::Tails(tail) => Request { offset, window: tail, follow: false, once: true },
-        _ => Request { offset, window: WINDOW, follow: false, once: false },
-    }
-}
-
-/// A slave's row, of rows by rank.
-fn row_of<'a>(rows: &'a [Row], member: &Member) -> Option<&'a Row> {
-    rows.get(usize::try_from(member.rank).ok()?)
-}
-
-fn lost_notice(slave: &Slave<Fetch>, rows: &[Row], why: String) -> Notice {
-    let place = row_of(rows, &slave.member).and_then(|row| row.output_place.as_ref());
-    Notice::OutputLost { slave: slave.member.label.clone(), why, kept_at: place.map(|place| place.path.clone()) }
 }

@@ -1,21 +1,23 @@
-//! Joining: slaves are invited and counted until the slaveset is complete.
+//! Joining: the master invites and counts slaves until the slaveset is complete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Deadline, Now};
-use super::liveness::{Liveness, Pulse};
+use super::heard::Heard;
+use super::liveness::{Diagnosis, Liveness};
 use super::lobby::Newcomer;
-use super::member::{Heard, Member};
+use super::member::{Member, ThisRound};
 use super::peer_clock::PeerClock;
+use super::timetable::Timetable;
 use super::{Action, Loss, Notice, Outcome, PeerId, Row, Settings, SlaveLabel};
 use synexec_proto::defaults::DISCOVERY_INTERVAL;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Feature, Features, Message};
 
-/// A slave not heard for this long is asked once more before the set counts as complete, and has as long to answer.
+/// A slave that was silent for this long is probed once more before the set counts as complete, and has as long to answer.
 const ROLL_CALL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -24,9 +26,14 @@ pub(super) struct Joining {
     next_probe: AwakeInstant,
     give_up: Option<AwakeInstant>,
     roll_call: Option<AwakeInstant>,
-    /// Whether the wait is over, and those that are here are enough.
+    /// Whether the time to join is over, and the slaves that have joined are enough.
     is_settled: bool,
     joined: BTreeMap<PeerId, Joined>,
+    by_instance: HashMap<u64, PeerId>,
+    /// Slaves that have not answered the roll call.
+    called: BTreeSet<PeerId>,
+    /// When each slave has to be looked at.
+    looks: Timetable<PeerId, AwakeInstant>,
 }
 
 #[derive(Debug)]
@@ -34,19 +41,28 @@ struct Joined {
     label: SlaveLabel,
     features: Features,
     liveness: Liveness,
-    /// Time that it took to answer its probe.
+    /// Time that the slave took to answer its first probe.
     round_trip: Duration,
     instance: Option<u64>,
-    called: bool,
 }
 
 impl Joining {
     pub(super) fn new(settings: Settings, now: AwakeInstant) -> Self {
         let give_up = settings.wait.map(|wait| now.plus(wait));
-        Self { settings, next_probe: now, give_up, roll_call: None, is_settled: false, joined: BTreeMap::new() }
+        Self {
+            settings,
+            next_probe: now,
+            give_up,
+            roll_call: None,
+            is_settled: false,
+            joined: BTreeMap::new(),
+            by_instance: HashMap::new(),
+            called: BTreeSet::new(),
+            looks: Timetable::default(),
+        }
     }
 
-    /// What is agreed with a peer.
+    /// The features agreed with a peer.
     pub(super) fn features(&self, peer: PeerId) -> Features {
         self.joined.get(&peer).map_or(Features::NONE, |slave| slave.features)
     }
@@ -55,17 +71,19 @@ impl Joining {
         let liveness = Liveness::new(self.settings.lost_after, now.awake);
         let Newcomer { label, features, original, round_trip, instance } = newcomer;
         self.forget_earlier(instance, actions);
-        let label_of_joined = label.clone();
-        self.joined
-            .insert(peer, Joined { label: label_of_joined, features, liveness, round_trip, instance, called: false });
-        actions.tell(Notice::Joined { slave: label, original, joined: self.joined.len(), slaves: self.asked_for() });
+        self.looks.set(peer, liveness.deadline());
+        self.by_instance.extend(instance.map(|instance| (instance, peer)));
+        let slave = label.clone();
+        self.joined.insert(peer, Joined { label, features, liveness, round_trip, instance });
+        actions.tell(Notice::Joined { slave, original, joined: self.joined.len(), slaves: self.asked_for() });
     }
 
-    /// Any word from a slave shows that it is there.
+    /// Any message from a slave shows that the slave is there.
     pub(super) fn received(&mut self, heard: &Heard) {
         if let Some(slave) = self.joined.get_mut(&heard.peer) {
             slave.liveness.heard(heard.now.awake);
-            slave.called = false;
+            self.looks.set(heard.peer, slave.liveness.deadline());
+            self.called.remove(&heard.peer);
         }
     }
 
@@ -85,33 +103,32 @@ impl Joining {
     }
 
     pub(super) fn deadline(&self) -> Deadline {
-        let joined = self.joined.values().filter_map(|slave| slave.liveness.deadline());
         let probe = self.awaits_more().then_some(self.next_probe);
         let give_up = self.give_up.filter(|_| !self.is_settled);
-        let awake = joined.chain(probe).chain(give_up).chain(self.roll_call).min();
+        let awake = self.looks.earliest().into_iter().chain(probe).chain(give_up).chain(self.roll_call).min();
         Deadline { awake, monotonic: None }
     }
 
-    /// Whether the set is complete and enough of it have answered lately.
+    /// Whether the set is complete, and enough of its slaves have answered lately.
     pub(super) fn is_complete(&self) -> bool {
-        self.joined.values().filter(|slave| !slave.called).count() >= self.wanted()
+        self.joined.len().saturating_sub(self.called.len()) >= self.wanted()
     }
 
-    /// When as many have joined as are wanted, asks those that were not heard lately, once.
+    /// When enough slaves have joined, probes once those that were not heard lately.
     pub(super) fn call_roll(&mut self, now: Now, actions: &mut Actions) {
         let now = now.awake;
         if self.awaits_more() {
             self.roll_call = None;
         } else if self.roll_call.is_none() {
             self.roll_call = Some(now.plus(ROLL_CALL));
-            for (peer, slave) in self.joined.iter_mut().filter(|(_, slave)| slave.liveness.silence(now) > ROLL_CALL) {
-                slave.called = true;
+            for (peer, _) in self.joined.iter().filter(|(_, slave)| slave.liveness.silence(now) > ROLL_CALL) {
+                self.called.insert(*peer);
                 actions.send(*peer, Message::Probe(None));
             }
         }
     }
 
-    /// Whether the wait is over and too few are here.
+    /// Whether the time to join is over, and too few slaves have joined.
     pub(super) fn has_given_up(&self, now: Now) -> bool {
         let is_wait_over = self.give_up.is_some_and(|give_up| now.awake >= give_up);
         is_wait_over && !(self.is_settled && self.joined.len() >= self.quorum())
@@ -120,7 +137,9 @@ impl Joining {
     /// Ends the phase with the slaves that take part; all other connections are closed.
     pub(super) fn into_members(self, actions: &mut Actions) -> Vec<Member> {
         let wanted = self.wanted();
-        let (answering, silent): (Vec<_>, Vec<_>) = self.joined.into_iter().partition(|(_, slave)| !slave.called);
+        let called = &self.called;
+        let (answering, silent): (Vec<_>, Vec<_>) =
+            self.joined.into_iter().partition(|(peer, _)| !called.contains(peer));
         let mut answering = answering.into_iter();
         let Settings { token_seed, reconnect, .. } = &self.settings;
         let token = |rank, features: Features| {
@@ -136,13 +155,9 @@ impl Joining {
             clock: PeerClock::default(),
             round_trip: slave.round_trip,
             probed_at: None,
-            held: None,
-            held_at: None,
-            slowest_probe: Duration::ZERO,
             gone: None,
-            output: None,
             away: None,
-            reconnects: 0,
+            this_round: ThisRound::default(),
         });
         let members: Vec<_> = members.collect();
         let surplus = answering.chain(silent).map(|(peer, slave)| (peer, slave.label.address));
@@ -166,7 +181,8 @@ impl Joining {
         members.iter().map(|member| member.row(Outcome::Cancelled, now.monotonic)).collect()
     }
 
-    /// How many are to take part; where a quorum is enough, whoever is here, up to those that were asked for.
+    /// The number of slaves that are to take part. If a quorum is enough, that is the number of slaves that have joined, up to
+    /// the number that was asked for.
     fn wanted(&self) -> usize {
         let all = self.asked_for();
         if self.is_settled { self.joined.len().max(self.quorum()).min(all) } else { all }
@@ -176,7 +192,7 @@ impl Joining {
         count(self.settings.slaves)
     }
 
-    /// How many are enough when the wait is over.
+    /// The number of slaves that is enough when the time to join is over.
     fn quorum(&self) -> usize {
         count(self.settings.quorum.unwrap_or(self.settings.slaves))
     }
@@ -194,10 +210,10 @@ impl Joining {
         self.joined.len() < self.wanted()
     }
 
-    /// A slave may know before we do that its connection has broken.
+    /// Drops the earlier connection of a slave that connects anew: a slave may notice before the master that its connection
+    /// has broken.
     fn forget_earlier(&mut self, instance: Option<u64>, actions: &mut Actions) {
-        let is_same = |(_, slave): &(&PeerId, &Joined)| instance.is_some() && slave.instance == instance;
-        if let Some(peer) = self.joined.iter().find(is_same).map(|(peer, _)| *peer) {
+        if let Some(peer) = instance.and_then(|instance| self.by_instance.get(&instance).copied()) {
             let why = Disconnect::Broken("it has connected anew".to_owned());
             self.drop_joined(peer, Loss::Disconnected(why), actions);
         }
@@ -207,18 +223,25 @@ impl Joining {
         let Some(slave) = self.joined.remove(&peer) else {
             return;
         };
+        self.looks.set(peer, None);
+        self.called.remove(&peer);
+        if let Some(instance) = slave.instance {
+            self.by_instance.remove(&instance);
+        }
         actions.close(peer);
         actions.tell(Notice::Dropped { slave: slave.label, why, joined: self.joined.len(), slaves: self.asked_for() });
     }
 
     fn check_joined(&mut self, now: AwakeInstant, actions: &mut Actions) {
         let mut lost = Vec::new();
-        for (peer, slave) in &mut self.joined {
+        for peer in self.looks.due(now) {
+            let Some(slave) = self.joined.get_mut(&peer) else { continue };
             match slave.liveness.check(now) {
-                Pulse::Fine | Pulse::Late(_) => {}
-                Pulse::Probe => actions.send(*peer, Message::Probe(None)),
-                Pulse::Lost => lost.push((*peer, Loss::Silent(slave.liveness.silence(now)))),
+                Diagnosis::Fine | Diagnosis::Late(_) => {}
+                Diagnosis::ToProbe => actions.send(peer, Message::Probe(None)),
+                Diagnosis::Lost => lost.push((peer, Loss::Silent(slave.liveness.silence(now)))),
             }
+            self.looks.set(peer, slave.liveness.deadline());
         }
         for (peer, why) in lost {
             self.drop_joined(peer, why, actions);
@@ -234,8 +257,7 @@ impl Joining {
     }
 
     fn drop_silent(&mut self, actions: &mut Actions) {
-        let silent: Vec<_> = self.joined.iter().filter(|(_, slave)| slave.called).map(|(peer, _)| *peer).collect();
-        for peer in silent {
+        for peer in std::mem::take(&mut self.called) {
             self.drop_joined(peer, Loss::NoAnswer(ROLL_CALL), actions);
         }
     }

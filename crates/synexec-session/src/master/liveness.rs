@@ -1,28 +1,28 @@
-//! Whether a peer is still there: when to ask, and when to stop believing.
+//! Whether a peer is still there: when to probe it, and when to give it up.
 
 use std::time::Duration;
 
 use super::awake::AwakeInstant;
 
-/// Longest silence before a peer is asked whether it is there.
+/// Longest silence of a peer before it is probed.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// Longest time in which a peer that tells things by itself hears nothing of us: it stops telling after a while.
+/// Longest time without a probe to a peer that reports progress: the peer stops reporting when it hears nothing.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
-/// Time for an answer, after which a peer is late, where it has that long.
+/// Time after which a peer that has not answered a probe is late, unless half of its time to answer is shorter.
 const LATE: Duration = Duration::from_secs(2);
 
-/// What to do about a peer now.
+/// The state of a peer, and what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pulse {
-    /// Nothing.
+pub(super) enum Diagnosis {
+    /// Nothing is to be done.
     Fine,
-    /// Ask it.
-    Probe,
-    /// It takes its time to answer: since this long it has said nothing.
+    /// The peer has been silent for a while and is to be probed now.
+    ToProbe,
+    /// The peer takes long to answer the probe. It has been silent for this long.
     Late(Duration),
-    /// It has not answered in time.
+    /// The peer has not answered in time.
     Lost,
 }
 
@@ -32,27 +32,27 @@ pub(super) struct Liveness {
     lost_after: Duration,
     last_heard: AwakeInstant,
     probed_at: Option<AwakeInstant>,
-    /// When it was probed last, or the watch began.
+    /// When the peer was probed last, or the watch began.
     last_probe: AwakeInstant,
-    /// Whether it was said that it takes its time.
+    /// Whether the user was told that the peer is late.
     is_late: bool,
     paused: bool,
 }
 
 impl Liveness {
-    /// Watches a peer that was heard now, and is lost when it is silent for `lost_after`.
+    /// Watches a peer that was heard now. The peer is lost when it is silent for `lost_after`.
     pub(super) fn new(lost_after: Duration, now: AwakeInstant) -> Self {
         Self { lost_after, last_heard: now, probed_at: None, last_probe: now, is_late: false, paused: false }
     }
 
-    /// The peer said something.
+    /// Takes note of a message from the peer.
     pub(super) fn heard(&mut self, now: AwakeInstant) {
         self.last_heard = now;
         self.probed_at = None;
         self.is_late = false;
     }
 
-    /// Whether the peer was asked long ago and has not answered yet.
+    /// Whether the user was told that the peer is late, and it has still not answered.
     pub(super) fn is_late(&self) -> bool {
         self.is_late
     }
@@ -62,7 +62,7 @@ impl Liveness {
         now.since(self.last_heard)
     }
 
-    /// Stops the watch, while it is we who keep the connection busy.
+    /// Stops the watch, while the master itself keeps the connection busy.
     pub(super) fn pause(&mut self) {
         self.paused = true;
     }
@@ -83,25 +83,25 @@ impl Liveness {
         })
     }
 
-    /// What is due now. [`Pulse::Probe`] counts as asked.
-    pub(super) fn check(&mut self, now: AwakeInstant) -> Pulse {
+    /// The state of the peer now. After [`Diagnosis::ToProbe`] the peer counts as probed.
+    pub(super) fn check(&mut self, now: AwakeInstant) -> Diagnosis {
         if self.deadline().is_none_or(|deadline| now < deadline) {
-            return Pulse::Fine;
+            return Diagnosis::Fine;
         }
         match self.probed_at {
             None => {
                 (self.probed_at, self.last_probe) = (Some(now), now);
-                Pulse::Probe
+                Diagnosis::ToProbe
             }
-            Some(_) if self.is_late => Pulse::Lost,
+            Some(_) if self.is_late => Diagnosis::Lost,
             Some(_) => {
                 self.is_late = true;
-                Pulse::Late(self.silence(now))
+                Diagnosis::Late(self.silence(now))
             }
         }
     }
 
-    /// Time for an answer, after which this peer is late.
+    /// Time after which this peer is late if it has not answered a probe.
     pub(super) fn late_after(&self) -> Duration {
         LATE.min(self.time_to_answer() / 2)
     }
@@ -130,21 +130,21 @@ mod tests {
     #[test]
     fn a_silent_peer_is_asked_once_and_lost_in_time() {
         let mut peer = watch();
-        assert_eq!(peer.check(at(104)), Pulse::Fine);
-        assert_eq!(peer.check(at(105)), Pulse::Probe);
+        assert_eq!(peer.check(at(104)), Diagnosis::Fine);
+        assert_eq!(peer.check(at(105)), Diagnosis::ToProbe);
         assert_eq!(peer.deadline(), Some(at(107)));
-        assert_eq!(peer.check(at(107)), Pulse::Late(Duration::from_secs(7)));
-        assert_eq!(peer.check(at(129)), Pulse::Fine);
+        assert_eq!(peer.check(at(107)), Diagnosis::Late(Duration::from_secs(7)));
+        assert_eq!(peer.check(at(129)), Diagnosis::Fine);
         assert_eq!(peer.deadline(), Some(at(130)));
-        assert_eq!(peer.check(at(130)), Pulse::Lost);
+        assert_eq!(peer.check(at(130)), Diagnosis::Lost);
     }
 
     #[test]
     fn an_answer_starts_the_watch_anew() {
         let mut peer = watch();
-        assert_eq!(peer.check(at(105)), Pulse::Probe);
+        assert_eq!(peer.check(at(105)), Diagnosis::ToProbe);
         peer.heard(at(129));
-        assert_eq!(peer.check(at(130)), Pulse::Fine);
+        assert_eq!(peer.check(at(130)), Diagnosis::Fine);
         assert_eq!(peer.deadline(), Some(at(134)));
     }
 
@@ -154,7 +154,7 @@ mod tests {
         let mut asked = Vec::new();
         for second in 100..300 {
             peer.heard(at(second));
-            if peer.check(at(second)) == Pulse::Probe {
+            if peer.check(at(second)) == Diagnosis::ToProbe {
                 asked.push(second);
             }
         }
@@ -165,7 +165,7 @@ mod tests {
     fn a_paused_watch_has_no_deadline() {
         let mut peer = watch();
         peer.pause();
-        assert_eq!((peer.deadline(), peer.check(at(900))), (None, Pulse::Fine));
+        assert_eq!((peer.deadline(), peer.check(at(900))), (None, Diagnosis::Fine));
         peer.resume(at(900));
         assert_eq!(peer.deadline(), Some(at(905)));
     }

@@ -1,13 +1,14 @@
 //! The lobby: connections that have not shown yet whose they are, in every phase. A slave says hello, is probed, and
-//! answers; one that has been here before says so in its hello.
+//! answers. A slave that takes part already says so in its hello.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Now};
-use super::member::Heard;
+use super::heard::Heard;
+use super::timetable::Timetable;
 use super::{Notice, PeerId, SlaveLabel};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Capabilities, Features, Message, ResumeToken};
@@ -15,22 +16,25 @@ use synexec_proto::message::{Capabilities, Features, Message, ResumeToken};
 /// Time for a connection to say hello, and to answer the first probe.
 const HELLO_TIME: Duration = Duration::from_secs(5);
 
-/// Most connections that have not yet shown to be slaves; beyond it the oldest that has said nothing goes.
+/// Largest number of strangers. When one more comes, the oldest one that has said nothing is closed.
 const STRANGERS_MAX: usize = 2048;
 
 #[derive(Debug)]
 pub(super) struct Lobby {
-    /// What the master calls itself.
+    /// The name by which the master introduces itself.
     name: String,
     strangers: BTreeMap<PeerId, Stranger>,
+    /// Strangers that have not said hello.
+    silent: BTreeSet<PeerId>,
+    /// When the time of each stranger is over.
+    limits: Timetable<PeerId, AwakeInstant>,
 }
 
 /// A connection that has not yet shown to be a slave's.
 #[derive(Debug)]
 struct Stranger {
     address: SocketAddr,
-    until: AwakeInstant,
-    /// From its hello on; it is then probed.
+    /// The stranger's hello. It is probed then.
     greeting: Option<Greeting>,
 }
 
@@ -43,26 +47,17 @@ struct Greeting {
     probed: Now,
 }
 
-/// Who has shown itself.
+/// A stranger that has shown whose it is.
 #[derive(Debug)]
 pub(super) enum Visitor {
     /// A slave that wants to take part.
     Newcomer(Newcomer),
-    /// One that says that it takes part already.
+    /// A slave that says that it takes part already.
     Returning {
         token: ResumeToken,
-        /// Where it comes from.
+        /// The address from which it comes.
         address: SocketAddr,
     },
-}
-
-/// A slave that comes back, as which peer and by which token, and what the master has to say to it.
-#[derive(Debug)]
-pub(super) struct Comeback {
-    pub(super) now: Now,
-    pub(super) peer: PeerId,
-    pub(super) token: ResumeToken,
-    pub(super) ours: Capabilities,
 }
 
 #[derive(Debug)]
@@ -70,15 +65,15 @@ pub(super) struct Newcomer {
     pub(super) label: SlaveLabel,
     pub(super) features: Features,
     pub(super) original: bool,
-    /// Time that it took to answer its probe.
+    /// Time that the slave took to answer its first probe.
     pub(super) round_trip: Duration,
-    /// By what it is known when it connects anew.
+    /// The number by which the slave is recognised when it connects anew.
     pub(super) instance: Option<u64>,
 }
 
 impl Lobby {
     pub(super) fn new(name: String) -> Self {
-        Self { name, strangers: BTreeMap::new() }
+        Self { name, strangers: BTreeMap::new(), silent: BTreeSet::new(), limits: Timetable::default() }
     }
 
     /// What the master announces of itself.
@@ -90,7 +85,7 @@ impl Lobby {
         self.strangers.contains_key(&peer)
     }
 
-    /// What is agreed with a peer.
+    /// The features agreed with a peer.
     pub(super) fn features(&self, peer: PeerId) -> Features {
         let greeting = self.strangers.get(&peer).and_then(|stranger| stranger.greeting.as_ref());
         greeting.map_or(Features::NONE, |greeting| greeting.features)
@@ -100,10 +95,12 @@ impl Lobby {
         if self.strangers.len() >= STRANGERS_MAX {
             self.make_room(actions);
         }
-        self.strangers.insert(peer, Stranger { address, until: now.awake.plus(HELLO_TIME), greeting: None });
+        self.strangers.insert(peer, Stranger { address, greeting: None });
+        self.silent.insert(peer);
+        self.limits.set(peer, Some(now.awake.plus(HELLO_TIME)));
     }
 
-    /// Takes what a stranger says; gives who it is once that is known, and then it is none any more.
+    /// Takes a message of a stranger. Returns who it is once that is known; it leaves the lobby then.
     pub(super) fn received(&mut self, heard: &Heard, actions: &mut Actions) -> Option<Visitor> {
         let (Message::Reply(capabilities), Some(stranger)) = (&heard.message, self.strangers.get_mut(&heard.peer))
         else {
@@ -111,23 +108,24 @@ impl Lobby {
         };
         let address = stranger.address;
         if stranger.greeting.is_some() {
-            let greeting = self.strangers.remove(&heard.peer)?.greeting?;
+            let greeting = self.remove(heard.peer)?.greeting?;
             return Some(Visitor::Newcomer(greeting.answered(heard)));
         }
         if let Some(token) = capabilities.as_ref().and_then(|block| block.token) {
-            self.strangers.remove(&heard.peer);
+            self.remove(heard.peer);
             return Some(Visitor::Returning { token, address });
         }
         let greeting = Greeting::new(address, capabilities.as_ref(), heard.now);
-        stranger.until = heard.now.awake.plus(HELLO_TIME);
         let is_original = greeting.original;
         stranger.greeting = Some(greeting);
+        self.silent.remove(&heard.peer);
+        self.limits.set(heard.peer, Some(heard.now.awake.plus(HELLO_TIME)));
         let ours = (!is_original).then(|| self.ours());
         actions.send(heard.peer, Message::Probe(ours));
         None
     }
 
-    /// One that says that it takes part, and does not: it is told that nobody knows it here.
+    /// Tells a slave that says that it takes part, and does not, that it does not belong to this session.
     pub(super) fn turn_back(&self, peer: PeerId, address: SocketAddr, actions: &mut Actions) {
         actions.send(peer, Message::Probe(Some(self.ours())));
         actions.send(peer, Message::Bye);
@@ -136,38 +134,42 @@ impl Lobby {
     }
 
     pub(super) fn disconnected(&mut self, peer: PeerId, why: Disconnect, actions: &mut Actions) {
-        if let Some(stranger) = self.strangers.remove(&peer) {
+        if let Some(stranger) = self.remove(peer) {
             turn_away(peer, stranger.address, Some(why), actions);
         }
     }
 
-    /// Turns away those that have not shown in time whose they are.
+    /// Turns away the strangers that have not shown in time whose they are.
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
-        self.strangers.retain(|peer, stranger| {
-            let in_time = now.awake < stranger.until;
-            if !in_time {
-                turn_away(*peer, stranger.address, None, actions);
+        for peer in self.limits.due(now.awake) {
+            if let Some(stranger) = self.remove(peer) {
+                turn_away(peer, stranger.address, None, actions);
             }
-            in_time
-        });
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<AwakeInstant> {
-        self.strangers.values().map(|stranger| stranger.until).min()
+        self.limits.earliest()
     }
 
-    /// Lets the oldest go that has said nothing; where all have, the oldest of them. Who takes part is no stranger, and
-    /// stays.
+    /// Closes the oldest stranger that has said nothing; if all have said hello, the oldest. Slaves that take part are no
+    /// strangers, and stay.
     pub(super) fn make_room(&mut self, actions: &mut Actions) {
-        let silent = self.strangers.iter().find(|(_, stranger)| stranger.greeting.is_none());
-        let Some(peer) = silent.or(self.strangers.iter().next()).map(|(peer, _)| *peer) else { return };
-        if let Some(stranger) = self.strangers.remove(&peer) {
+        let oldest = self.silent.first().or_else(|| self.strangers.keys().next()).copied();
+        if let Some((peer, stranger)) = oldest.and_then(|peer| Some((peer, self.remove(peer)?))) {
             turn_away(peer, stranger.address, None, actions);
         }
     }
 
-    /// Lets all go: nobody more is wanted.
+    fn remove(&mut self, peer: PeerId) -> Option<Stranger> {
+        self.silent.remove(&peer);
+        self.limits.set(peer, None);
+        self.strangers.remove(&peer)
+    }
+
+    /// Closes all strangers, since no more slaves are wanted.
     pub(super) fn clear(&mut self, actions: &mut Actions) {
+        (self.silent, self.limits) = (BTreeSet::new(), Timetable::default());
         for (peer, stranger) in std::mem::take(&mut self.strangers) {
             actions.close(peer);
             actions.tell(Notice::Released { address: stranger.address });

@@ -4,24 +4,15 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Now};
-use super::liveness::{Liveness, Pulse};
-use super::lobby::Comeback;
+use super::comeback::Comeback;
+use super::heard::Heard;
+use super::liveness::{Diagnosis, Liveness};
 use super::output::OutputStream;
 use super::peer_clock::PeerClock;
-use super::{Loss, Notice, Outcome, PeerId, PhaseName, Row, SlaveLabel};
+use super::{Loss, Notice, Outcome, PeerId, Row, SlaveLabel};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Feature, Features, Held, Message, ResumeToken};
 use synexec_proto::time::MonotonicInstant;
-
-/// What a peer has said.
-#[derive(Debug)]
-pub(super) struct Heard {
-    pub(super) now: Now,
-    pub(super) peer: PeerId,
-    pub(super) message: Message,
-    /// When it arrived at this host.
-    pub(super) at: MonotonicInstant,
-}
 
 #[derive(Debug)]
 pub(super) struct Member {
@@ -31,29 +22,42 @@ pub(super) struct Member {
     pub(super) features: Features,
     pub(super) liveness: Liveness,
     pub(super) clock: PeerClock,
-    /// The least time that it took to answer a probe.
+    /// The shortest time that the slave took to answer a probe.
     pub(super) round_trip: Duration,
-    /// When it was probed, while it has not answered.
+    /// When the slave was probed, while it has not answered.
     pub(super) probed_at: Option<Now>,
-    /// How its task is held, where it tells.
-    pub(super) held: Option<Held>,
-    /// Since when.
-    pub(super) held_at: Option<MonotonicInstant>,
-    /// The longest time that it took to answer a probe, or anything else meanwhile.
-    pub(super) slowest_probe: Duration,
-    /// Why it is not there any more, though its task has ended.
+    /// Why the slave is lost, if it is lost after its task ended.
     pub(super) gone: Option<Loss>,
-    /// The output of its last task, from when it is asked for.
-    pub(super) output: Option<OutputStream>,
-    /// By what it is known when it comes back.
+    /// The token by which the slave is recognised when it connects anew.
     pub(super) token: Option<ResumeToken>,
-    /// While its connection is broken and may be taken up again.
+    /// While the slave's connection is broken and can be resumed.
     pub(super) away: Option<Away>,
-    /// How often its connection was taken up again in this round.
-    pub(super) reconnects: u32,
+    pub(super) this_round: ThisRound,
 }
 
-/// A slave whose connection has broken, and that is waited for.
+/// What the master knows of a slave in this round. Each round begins with a new one.
+#[derive(Debug, Default)]
+pub(super) struct ThisRound {
+    /// How the slave holds the task.
+    pub(super) hold: Option<Hold>,
+    /// The longest time that the slave took to answer a probe, or to say anything else after a probe.
+    slowest_probe: Duration,
+    /// The output of the slave's task, once it is asked for.
+    pub(super) output: Option<OutputStream>,
+    /// How many times the slave's connection was resumed.
+    reconnects: u32,
+    /// The slave's row, once its outcome is known.
+    pub(super) row: Option<Row>,
+}
+
+/// A held task.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hold {
+    pub(super) how: Held,
+    pub(super) since: MonotonicInstant,
+}
+
+/// A slave whose connection has broken, and which has time to connect anew.
 #[derive(Debug, Clone)]
 pub(super) struct Away {
     since: AwakeInstant,
@@ -61,18 +65,27 @@ pub(super) struct Away {
     why: Disconnect,
 }
 
-impl Away {
-    pub(super) fn until(&self) -> AwakeInstant {
-        self.until
-    }
-}
-
 impl Member {
     pub(super) fn has(&self, feature: Feature) -> bool {
         self.features.has(feature)
     }
 
-    /// The slave said something.
+    /// Whether the slave's connection is broken, and may still be resumed.
+    pub(super) fn is_away(&self) -> bool {
+        self.away.is_some()
+    }
+
+    /// Begins another round.
+    pub(super) fn begin_round(&mut self) {
+        self.this_round = ThisRound::default();
+    }
+
+    /// Begins the run of the held task. What the slave did before the start does not count in the run's row.
+    pub(super) fn begin_run(&mut self) {
+        self.this_round = ThisRound { hold: self.this_round.hold, ..ThisRound::default() };
+    }
+
+    /// Takes note of a message from the slave.
     pub(super) fn heard(&mut self, heard: &Heard, actions: &mut Actions) {
         if self.liveness.is_late() {
             let after = self.liveness.silence(heard.now.awake);
@@ -85,40 +98,48 @@ impl Member {
         }
         let Some(probed) = self.probed_at else { return };
         let took = probed.until(heard.now, heard.at);
-        self.slowest_probe = self.slowest_probe.max(took);
+        self.this_round.slowest_probe = self.this_round.slowest_probe.max(took);
         if let Message::Reply(_) = heard.message {
             self.probed_at = None;
             self.round_trip = self.round_trip.min(took);
         }
     }
 
-    /// How late it answered when it was probed, where it did not answer in time.
-    pub(super) fn answered_late(&self) -> Option<Duration> {
-        Some(self.slowest_probe).filter(|slowest| *slowest > self.liveness.late_after())
-    }
-
-    /// Longest time that it took lately to answer. One whose clock can be asked is asked often, and what it took to
-    /// answer its first probe, perhaps while it booted, says no more.
+    /// The longest time that the slave took lately to answer. A slave whose clock can be asked is asked often, so the time
+    /// of its first answer, which it may have given while it booted, does not count.
     pub(super) fn slowest_answer(&self) -> Duration {
         if self.has(Feature::Start) { self.clock.slowest_answer() } else { self.round_trip }
     }
 
-    /// The slave's line in a report, with the estimate of its clock that holds at an instant.
+    /// The slave's row in a report, with the estimate of its clock at an instant of the master's.
     pub(super) fn row(&self, outcome: Outcome, at: MonotonicInstant) -> Row {
         Row {
             is_original: self.features == Features::NONE,
-            held: self.held,
-            held_at: self.held_at,
+            held: self.this_round.hold.map(|hold| hold.how),
+            held_at: self.this_round.hold.map(|hold| hold.since),
             clock: self.clock.estimate(at),
             answered_late: self.answered_late(),
-            reconnects: self.reconnects,
+            reconnects: self.this_round.reconnects,
             ..Row::new(self.rank, self.label.clone(), outcome)
         }
     }
 
-    /// The connection has ended. Tells whether the slave has time to come back; there is nothing to be sent meanwhile.
+    /// Ends the round: gives the slave's row, with the connections that were resumed since its outcome is known.
+    pub(super) fn take_row(&mut self) -> Option<Row> {
+        Some(Row { reconnects: self.this_round.reconnects, ..self.this_round.row.take()? })
+    }
+
+    /// Notes in the slave's row how late the slave answered, also since its outcome is known.
+    pub(super) fn note_lateness(&mut self) {
+        let answered_late = self.answered_late();
+        if let Some(row) = &mut self.this_round.row {
+            row.answered_late = answered_late;
+        }
+    }
+
+    /// Takes note that the connection has ended. Returns whether the slave has time to resume it.
     pub(super) fn cut(&mut self, now: Now, why: &Disconnect, reconnect: Duration, actions: &mut Actions) -> bool {
-        if self.away.is_some() {
+        if self.is_away() {
             return true;
         }
         if self.token.is_none() || self.gone.is_some() || reconnect.is_zero() || !why.may_return() {
@@ -127,30 +148,30 @@ impl Member {
         self.away = Some(Away { since: now.awake, until: now.awake.plus(reconnect), why: why.clone() });
         self.probed_at = None;
         self.liveness.pause();
-        self.output.iter_mut().for_each(OutputStream::cut);
+        self.this_round.output.iter_mut().for_each(OutputStream::cut);
         actions.close(self.peer);
         actions.tell(Notice::Away { slave: self.label.clone(), why: why.clone(), wait: reconnect });
         true
     }
 
-    /// The slave is there again, as this peer. What it is told first is that it was recognised.
+    /// Takes the slave back on its new connection. The first message tells the slave that it was recognised.
     pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) {
         let Comeback { now, peer, ours, .. } = comeback;
         let after = self.away.take().map(|away| now.awake.since(away.since));
         if after.is_none() {
-            // The slave has noticed before us that the connection is broken.
+            // The slave has noticed before the master that the connection is broken.
             actions.close(self.peer);
         }
         self.peer = peer;
-        self.reconnects = self.reconnects.saturating_add(1);
+        self.this_round.reconnects = self.this_round.reconnects.saturating_add(1);
         self.probed_at = Some(now);
         self.liveness.resume(now.awake);
         actions.send(peer, Message::Probe(Some(ours.resuming(self.token))));
         actions.tell(Notice::Returned { slave: self.label.clone(), after: after.unwrap_or_default() });
-        self.output.iter_mut().for_each(|output| output.reconnect(peer, actions));
+        self.this_round.output.iter_mut().for_each(|output| output.reconnect(peer, actions));
     }
 
-    /// It is lost, though its task may have ended before.
+    /// Gives the slave up. Its task may have ended before.
     pub(super) fn leave(&mut self, why: &Loss, actions: &mut Actions) {
         if self.gone.is_some() {
             return;
@@ -166,16 +187,16 @@ impl Member {
         self.gone = Some(why.clone());
     }
 
-    /// Sends a message, unless there is no connection.
+    /// Sends a message, if there is a connection.
     pub(super) fn send(&self, message: Message, actions: &mut Actions) {
-        if self.away.is_none() {
+        if !self.is_away() {
             actions.send(self.peer, message);
         }
     }
 
-    /// Ends the connection, and says that this is the end.
+    /// Ends the connection after the last message of the session.
     pub(super) fn part(&self, actions: &mut Actions) {
-        if self.away.is_some() || self.gone.is_some() {
+        if self.is_away() || self.gone.is_some() {
             return;
         }
         if self.has(Feature::Resume) {
@@ -184,57 +205,33 @@ impl Member {
         actions.close(self.peer);
     }
 
-    /// Asks the slave whether it is there when that is due; tells when it has not answered, or has not come back.
+    /// Probes the slave when that is due. Returns why the slave is lost, if it has not answered or not come back in time.
     pub(super) fn check(&mut self, now: Now, actions: &mut Actions) -> Option<Loss> {
         if let Some(away) = &self.away {
             return (now.awake >= away.until).then(|| Loss::Disconnected(away.why.clone()));
         }
         match self.liveness.check(now.awake) {
-            Pulse::Fine => None,
-            Pulse::Probe => {
+            Diagnosis::Fine => None,
+            Diagnosis::ToProbe => {
                 actions.send(self.peer, Message::Probe(None));
                 self.probed_at = Some(now);
                 None
             }
-            Pulse::Late(silence) => {
+            Diagnosis::Late(silence) => {
                 actions.tell(Notice::Late { slave: self.label.clone(), silence });
                 None
             }
-            Pulse::Lost => Some(Loss::Silent(self.liveness.silence(now.awake))),
+            Diagnosis::Lost => Some(Loss::Silent(self.liveness.silence(now.awake))),
         }
     }
-}
 
-/// An order that a slave has to answer, and until when.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Unanswered {
-    since: AwakeInstant,
-    limit: Duration,
-}
-
-impl Unanswered {
-    pub(super) fn new(since: AwakeInstant, limit: Duration) -> Self {
-        Self { since, limit }
+    /// When to call [`Self::check`] next.
+    pub(super) fn deadline(&self) -> Option<AwakeInstant> {
+        self.away.as_ref().map(|away| away.until).into_iter().chain(self.liveness.deadline()).min()
     }
 
-    pub(super) fn deadline(self) -> AwakeInstant {
-        self.since.plus(self.limit)
-    }
-
-    pub(super) fn check(self, now: AwakeInstant) -> Option<Loss> {
-        (now >= self.deadline()).then_some(Loss::NoAnswer(self.limit))
-    }
-}
-
-/// The start of a phase, from which "lost after" is told.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PhaseStart {
-    pub(super) phase: PhaseName,
-    pub(super) at: AwakeInstant,
-}
-
-impl PhaseStart {
-    pub(super) fn lost(self, now: AwakeInstant, why: Loss) -> Outcome {
-        Outcome::Lost { phase: self.phase, after: now.since(self.at), why }
+    /// The longest time that the slave took to answer a probe, if that was too long.
+    fn answered_late(&self) -> Option<Duration> {
+        Some(self.this_round.slowest_probe).filter(|slowest| *slowest > self.liveness.late_after())
     }
 }

@@ -1,246 +1,237 @@
-//! What a session tells its user on the way.
+//! What a session tells its user as it happens.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Loss, MeasuredStart, Outcome, RunTimes};
+use super::{Loss, MeasuredStart, Outcome, RunTimes, SlaveLabel};
 use crate::interrupt::Interrupt;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Reason, TaskProgress};
 
-/// A slave as the user knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SlaveLabel {
-    /// Its own name; the address of an original slave, which has none.
-    pub name: String,
-    /// Where it is connected from.
-    pub address: SocketAddr,
-}
-
-/// One thing that happened; every kind of display reads these.
+/// One thing that happened. Every kind of display reads these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// A slave has joined.
     Joined {
-        /// Who.
+        /// The slave.
         slave: SlaveLabel,
-        /// Whether it is an original one, of protocol version 1 only.
+        /// Whether the slave speaks only version 1 of the protocol.
         original: bool,
-        /// How many there are with it.
+        /// Number of slaves that have joined, with this one.
         joined: usize,
-        /// How many are wanted.
+        /// Number of slaves that are wanted.
         slaves: usize,
     },
-    /// A slave that had joined is gone before the set was complete.
+    /// A slave that had joined was lost before the set was complete.
     Dropped {
-        /// Who.
+        /// The slave.
         slave: SlaveLabel,
-        /// Why.
+        /// The reason.
         why: Loss,
-        /// How many are left.
+        /// Number of slaves that remain.
         joined: usize,
-        /// How many are wanted.
+        /// Number of slaves that are wanted.
         slaves: usize,
     },
-    /// A connection that was never a slave's is closed.
+    /// A connection that never showed that it is a slave's was closed.
     TurnedAway {
-        /// Where it came from.
+        /// The address from which it came.
         address: SocketAddr,
-        /// Why; none when it said nothing in time.
+        /// The reason; none if it was silent for too long.
         why: Option<Disconnect>,
     },
-    /// A connection beyond the wanted number is closed.
+    /// A connection beyond the wanted number was closed.
     Released {
-        /// Where it came from.
+        /// The address from which it came.
         address: SocketAddr,
     },
     /// Not enough slaves joined in time.
     GaveUp {
-        /// How many had.
+        /// Number of slaves that joined.
         joined: usize,
-        /// How many are wanted.
+        /// Number of slaves that are wanted.
         slaves: usize,
-        /// The time.
+        /// Time that they had.
         wait: Duration,
     },
     /// The conf goes out.
     Configuring {
-        /// To how many.
+        /// Number of slaves that get it.
         slaves: usize,
     },
-    /// The conf cannot be read any more, and so nobody can have it.
+    /// The conf cannot be read any more, so no slave can get it.
     ConfFailed {
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// A slave has accepted the conf.
     Accepted {
-        /// Who.
+        /// The slave.
         slave: SlaveLabel,
     },
-    /// A slave has declined the conf, or the start.
+    /// A slave has declined the conf or the start.
     Declined {
-        /// Who.
+        /// The slave.
         slave: SlaveLabel,
-        /// Why, where it says so.
+        /// The reason, where the slave gives one.
         reason: Option<Reason>,
     },
-    /// Another round begins: the task is made ready once more.
+    /// Another round begins, and the slaves hold the task once more.
     NextRound {
-        /// Its number, from 1.
+        /// Number of the round, from 1.
         round: u32,
-        /// Of how many.
+        /// Number of rounds.
         rounds: u32,
     },
-    /// A round has not been got through by all, and so was the last one.
+    /// A slave did not complete a round, so the remaining rounds are left out.
     RoundsLeftOut {
-        /// How many there were to be beyond it.
+        /// Number of rounds left out.
         rounds: u32,
     },
-    /// The starts were further apart than the user allows, or are not known for all.
+    /// The skew is above the user's limit, or not known for all slaves.
     SkewExceeded {
-        /// Most that is allowed.
+        /// The limit.
         most: Duration,
     },
     /// The order to start goes out.
     Starting {
-        /// To how many.
+        /// Number of slaves that get it.
         slaves: usize,
-        /// How far ahead the start is.
+        /// Time from now to the start.
         ahead: Duration,
     },
     /// A slave has confirmed the start.
     Ready {
-        /// Who.
+        /// The slave.
         slave: SlaveLabel,
     },
-    /// The start was not confirmed by all in time, and is ordered anew.
+    /// A confirmation came too late, and the start is ordered anew.
     Postponed,
-    /// All have confirmed and were told to go: the start happens.
+    /// All slaves have confirmed and have the last word: the start happens.
     Gone {
-        /// How many start.
+        /// Number of slaves that start.
         slaves: usize,
     },
     /// A slave of version 1 has started its task.
     Started {
-        /// Who.
+        /// The slave.
         slave: SlaveLabel,
     },
     /// A task has ended.
     Ended {
-        /// Whose.
+        /// The task's slave.
         slave: SlaveLabel,
-        /// How.
+        /// How the task ended.
         outcome: Outcome,
-        /// When, by the slave's own clocks.
+        /// When the task ran by the slave's own clocks.
         times: Option<RunTimes>,
-        /// When it started, where that was measured.
+        /// When the task started, where that was measured.
         start: Option<MeasuredStart>,
-        /// How many slaves are done with it, one way or another.
+        /// Number of slaves whose outcome is known.
         done: usize,
-        /// How many take part.
+        /// Number of slaves that take part.
         slaves: usize,
     },
-    /// A slave tells how far its task is.
+    /// A slave reports the progress of its task.
     Progress {
-        /// Who.
+        /// The slave.
         slave: SlaveLabel,
         /// What the task has used so far.
         progress: TaskProgress,
-        /// Whether a signal has stopped it.
+        /// Whether a signal has stopped the task.
         stopped: bool,
     },
     /// A slave takes long to answer.
     Late {
-        /// Who.
+        /// The slave.
         slave: SlaveLabel,
-        /// How long it has been silent.
+        /// Time for which it has been silent.
         silence: Duration,
     },
     /// A slave that took long has answered.
     Recovered {
-        /// Who.
+        /// The slave.
         slave: SlaveLabel,
-        /// How long it was silent.
+        /// Time for which it was silent.
         after: Duration,
     },
-    /// The outputs are fetched.
+    /// The session begins to fetch outputs.
     Fetching {
-        /// Of how many slaves.
+        /// Number of slaves whose outputs are fetched.
         slaves: usize,
     },
     /// An output was fetched.
     Fetched {
-        /// Whose.
+        /// The output's slave.
         slave: SlaveLabel,
-        /// How many were fetched or cannot be.
+        /// Number of outputs that were fetched or given up.
         done: usize,
-        /// Of how many.
+        /// Number of outputs that are wanted.
         slaves: usize,
     },
     /// An output cannot be fetched.
     OutputLost {
-        /// Whose.
+        /// The output's slave.
         slave: SlaveLabel,
-        /// Why.
+        /// The reason.
         why: String,
-        /// Where it is on its slave's host, where that is known.
+        /// Path of the output on the slave's host, where that is known.
         kept_at: Option<String>,
     },
-    /// Outputs cannot be stored any more.
+    /// No output can be stored any more.
     OutputsFailed {
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// A slave's connection has broken, and it has time to come back.
+    /// A slave's connection has broken, and the slave has time to resume it.
     Away {
-        /// Who.
+        /// The slave.
         slave: SlaveLabel,
-        /// What has happened to the connection.
+        /// How the connection broke.
         why: Disconnect,
-        /// The time.
+        /// Time that the slave has.
         wait: Duration,
     },
-    /// A slave has come back.
+    /// A slave has resumed its connection.
     Returned {
-        /// Who.
+        /// The slave.
         slave: SlaveLabel,
-        /// How long it was away.
+        /// Time for which it was away.
         after: Duration,
     },
-    /// The time that tasks have is over, and those that run are stopped.
+    /// The time limit of the tasks is over, and the running tasks are stopped.
     TimedOut {
-        /// The time.
+        /// The time limit.
         timeout: Duration,
-        /// How many tasks are to stop.
+        /// Number of tasks that are stopped.
         running: usize,
     },
     /// A slave is lost, and therefore the other tasks are stopped.
     Aborting {
-        /// How many tasks are to stop.
+        /// Number of tasks that are stopped.
         running: usize,
     },
-    /// The wait is over, and those that have joined are enough.
+    /// The time to join is over, and the slaves that have joined are enough.
     QuorumReached {
-        /// How many have joined.
+        /// Number of slaves that have joined.
         joined: usize,
-        /// How many were wanted.
+        /// Number of slaves that were wanted.
         slaves: usize,
     },
     /// A slave is lost.
     Lost {
-        /// Who.
+        /// The slave.
         slave: SlaveLabel,
-        /// Why.
+        /// The reason.
         why: Loss,
     },
-    /// The session is called off before anything was started.
+    /// The session is called off before any task was started.
     CalledOff,
-    /// The user wants an end, and the tasks are told to stop.
+    /// The user asks for an end, and the tasks are told to stop.
     Stopping {
-        /// How the user said so.
+        /// How the user asked.
         interrupt: Interrupt,
-        /// How many tasks are to stop.
+        /// Number of tasks that are told to stop.
         running: usize,
     },
 }

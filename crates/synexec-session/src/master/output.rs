@@ -2,44 +2,42 @@
 
 use super::actions::Actions;
 use super::{Action, OutputId, OutputStep, PeerId};
-use synexec_proto::digest::{Digest, Hasher};
+use synexec_proto::digest::Digest;
 use synexec_proto::message::{Fetch, Message, OutputMark};
 
-/// Windows that may be on their way to where they are stored while the next one is asked for.
+/// Number of windows that may wait to be stored while the next one is asked for.
 const UNSTORED_MAX: u32 = 1;
 
-/// Least bytes that are handed on at a time, so that a slave that gives them one by one costs no more than another.
+/// Smallest piece that is handed on, in bytes, so that a slave that sends single bytes costs no more than another.
 const PIECE_MIN: usize = 16 * 1024;
 
 /// How an output is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Request {
-    /// Where to begin.
+    /// The first byte.
     pub(super) offset: u64,
     /// How much is asked for at a time, in bytes.
     pub(super) window: u32,
-    /// Whether the task is not over, and what it writes is wanted as it comes.
+    /// Whether the task still runs, and its output is wanted as the task writes it.
     pub(super) follow: bool,
-    /// Whether one window is all that is wanted.
+    /// Whether only one window is wanted.
     pub(super) once: bool,
 }
 
-/// One output on its way.
+/// One output that is being fetched.
 #[derive(Debug)]
 pub(super) struct OutputStream {
     /// None while the slave's connection is broken.
     peer: Option<PeerId>,
-    name: String,
     id: OutputId,
     request: Request,
     position: u64,
     /// Bytes that may still come before the next mark.
     allowed: u64,
-    /// The number of the window that was asked for last. One that is asked for once more, since the connection broke,
-    /// stays the same, so that nobody wins time by coming back.
+    /// The number of the window that was asked for last. A window that is asked for again after a break keeps its number, so
+    /// that a slave gains no time by connecting anew.
     asked: u64,
-    hasher: Hasher,
-    /// What has come and is too little to be handed on alone.
+    /// Bytes that have come and are too few to be handed on.
     pieces: Vec<u8>,
     unstored: u32,
     state: State,
@@ -49,11 +47,11 @@ pub(super) struct OutputStream {
 enum State {
     /// A window was asked for.
     Asked,
-    /// A window is to be asked for, when the slave is there again.
+    /// A window is to be asked for when the slave is connected again.
     Cut,
-    /// What has come has to be stored first.
+    /// The bytes that have come have to be stored first.
     Storing,
-    /// All has come, and is not stored yet.
+    /// All bytes have come, and are not stored yet.
     Ending(Option<Digest>),
     Complete(Option<Digest>),
     Failed(String),
@@ -63,27 +61,26 @@ enum State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fetched {
     Underway,
-    /// With the digest of all of it, where all of it was fetched.
+    /// The output is complete. The digest is that of all bytes, if all were fetched.
     Complete(Option<Digest>),
     Failed(String),
 }
 
 impl OutputStream {
     /// Asks for the first window.
-    pub(super) fn begin(peer: PeerId, name: String, id: OutputId, request: Request, actions: &mut Actions) -> Self {
+    pub(super) fn begin(peer: PeerId, name: &str, id: OutputId, request: Request, actions: &mut Actions) -> Self {
         let mut stream = Self {
             peer: Some(peer),
-            name,
             id,
             request,
             position: request.offset,
             allowed: 0,
             asked: 0,
-            hasher: Hasher::default(),
             pieces: Vec::new(),
             unstored: 0,
             state: State::Asked,
         };
+        stream.step(OutputStep::Begin { name: name.to_owned() }, actions);
         stream.ask_next(actions);
         stream
     }
@@ -100,22 +97,22 @@ impl OutputStream {
         }
     }
 
-    /// Which window it is the slave's turn to give.
+    /// The window for which the slave is awaited.
     pub(super) fn awaited_window(&self) -> Option<u64> {
         matches!(self.state, State::Asked | State::Cut).then_some(self.asked)
     }
 
-    /// Whether it is not the slave that is waited for, but what has come has to be stored.
+    /// Whether the bytes that have come have to be stored before the slave is asked for more.
     pub(super) fn is_being_stored(&self) -> bool {
         matches!(self.state, State::Storing | State::Ending(_))
     }
 
-    /// Where what has come of it ends, in bytes from its beginning.
+    /// Where the fetched part ends, in bytes from the beginning of the output.
     pub(super) fn end(&self) -> u64 {
         self.position
     }
 
-    /// Takes what the slave says of its output.
+    /// Takes a message of the slave about its output.
     pub(super) fn received(&mut self, message: Message, actions: &mut Actions) {
         if self.state != State::Asked {
             return;
@@ -131,7 +128,7 @@ impl OutputStream {
         }
     }
 
-    /// What came before a [`OutputStep::Sync`] or [`OutputStep::End`] is stored.
+    /// The steps up to a [`OutputStep::Sync`] or [`OutputStep::End`] are done.
     pub(super) fn stored(&mut self, id: OutputId, actions: &mut Actions) {
         if id != self.id {
             return;
@@ -144,14 +141,21 @@ impl OutputStream {
         }
     }
 
-    /// The slave is lost, which matters only while it has still something to give.
+    /// The bytes do not have the digest that the slave told.
+    pub(super) fn differs(&mut self, id: OutputId, actions: &mut Actions) {
+        if id == self.id {
+            self.fail("the bytes that came are not those that were sent: their digests differ".to_owned(), actions);
+        }
+    }
+
+    /// The slave is lost, which matters only if it still has bytes to give.
     pub(super) fn lose(&mut self, why: String, actions: &mut Actions) {
         if matches!(self.state, State::Asked | State::Cut | State::Storing) {
             self.fail(why, actions);
         }
     }
 
-    /// Gives the output up, unless it is complete.
+    /// Gives the output up, unless it is complete or given up already.
     pub(super) fn fail(&mut self, why: String, actions: &mut Actions) {
         if self.fetched() == Fetched::Underway {
             self.step(OutputStep::Abandon, actions);
@@ -159,7 +163,7 @@ impl OutputStream {
         }
     }
 
-    /// The slave's connection has broken, and may be taken up again.
+    /// The slave's connection has broken, and can be resumed.
     pub(super) fn cut(&mut self) {
         self.peer = None;
         if self.state == State::Asked {
@@ -167,7 +171,7 @@ impl OutputStream {
         }
     }
 
-    /// The slave is there again.
+    /// The slave has connected anew.
     pub(super) fn reconnect(&mut self, peer: PeerId, actions: &mut Actions) {
         self.peer = Some(peer);
         if matches!(self.state, State::Asked | State::Cut) {
@@ -180,7 +184,7 @@ impl OutputStream {
         self.ask(actions);
     }
 
-    /// Asks for what is left of a window, or as soon as the slave is there.
+    /// Asks for the rest of a window, or waits until the slave has connected anew.
     fn ask(&mut self, actions: &mut Actions) {
         let Some(peer) = self.peer else {
             self.state = State::Cut;
@@ -202,7 +206,6 @@ impl OutputStream {
         }
         self.allowed = allowed;
         self.position = self.position.saturating_add(length);
-        self.hasher.update(&part);
         if self.pieces.is_empty() && part.len() >= PIECE_MIN {
             return self.step(OutputStep::Bytes(part), actions);
         }
@@ -212,7 +215,7 @@ impl OutputStream {
         }
     }
 
-    /// Hands on what has come.
+    /// Hands on the bytes that have come.
     fn hand_on(&mut self, actions: &mut Actions) {
         if !self.pieces.is_empty() {
             let pieces = std::mem::take(&mut self.pieces);
@@ -226,22 +229,18 @@ impl OutputStream {
         self.hand_on(actions);
         if mark.position != self.position {
             self.fail(format!("of {} bytes only {} came", mark.position, self.position), actions);
-        } else if mark.is_end && !self.is_digest_right(mark) {
-            self.fail("what came is not what was sent: the digests differ".to_owned(), actions);
+        } else if mark.is_end && self.request.offset == 0 && mark.digest.is_none() {
+            self.fail("it gives no digest of its output".to_owned(), actions);
         } else if is_short && !mark.is_end {
             self.fail("it gives less than was asked for, and does not say that this is all".to_owned(), actions);
         } else if mark.is_end || self.request.once {
-            self.state = State::Ending(mark.digest.filter(|_| self.request.offset == 0));
+            let digest = mark.digest.filter(|_| self.request.offset == 0);
+            self.state = State::Ending(digest);
             self.unstored += 1;
-            self.step(OutputStep::End, actions);
+            self.step(OutputStep::End { digest }, actions);
         } else {
             self.sync(actions);
         }
-    }
-
-    /// One that was fetched from the beginning must have a digest.
-    fn is_digest_right(&self, mark: OutputMark) -> bool {
-        self.request.offset > 0 || mark.digest == Some(self.hasher.digest())
     }
 
     fn sync(&mut self, actions: &mut Actions) {
@@ -255,7 +254,7 @@ impl OutputStream {
     }
 
     fn step(&self, step: OutputStep, actions: &mut Actions) {
-        actions.push(Action::Output { name: self.name.clone(), id: self.id, step });
+        actions.push(Action::Output { id: self.id, step });
     }
 }
 
@@ -270,7 +269,8 @@ mod tests {
 
     fn begin(request: Request) -> (OutputStream, Actions) {
         let mut actions = Actions::default();
-        let stream = OutputStream::begin(PEER, "vm".into(), ID, request, &mut actions);
+        let stream = OutputStream::begin(PEER, "vm", ID, request, &mut actions);
+        assert_eq!(actions.pop(), Some(step(OutputStep::Begin { name: "vm".into() })));
         (stream, actions)
     }
 
@@ -283,7 +283,7 @@ mod tests {
     }
 
     fn step(step: OutputStep) -> Action {
-        Action::Output { name: "vm".into(), id: ID, step }
+        Action::Output { id: ID, step }
     }
 
     fn part(bytes: &[u8]) -> Message {
@@ -308,7 +308,8 @@ mod tests {
         stream.stored(ID, &mut actions);
         assert_eq!(taken(&mut actions), [fetch(8)]);
         stream.received(mark(8, Some(b"abcdefgh")), &mut actions);
-        assert_eq!(taken(&mut actions), [step(OutputStep::End)]);
+        let digest = Some(Digest::of(b"abcdefgh"));
+        assert_eq!(taken(&mut actions), [step(OutputStep::End { digest })]);
         stream.stored(ID, &mut actions);
         assert_eq!(stream.fetched(), Fetched::Underway);
         stream.stored(ID, &mut actions);
@@ -350,8 +351,10 @@ mod tests {
         for (messages, why) in [
             (vec![part(b"abcde")], "more than was asked for"),
             (vec![part(b"ab"), mark(4, None)], "of 4 bytes only 2 came"),
-            (vec![part(b"ab"), mark(2, Some(b"ax"))], "digests differ"),
-            (vec![part(b"ab"), Message::OutputMark(OutputMark { position: 2, is_end: true, digest: None })], "differ"),
+            (
+                vec![part(b"ab"), Message::OutputMark(OutputMark { position: 2, is_end: true, digest: None })],
+                "no digest",
+            ),
             (vec![mark(0, None)], "gives less"),
             (vec![Message::OutputNo(Some(Reason::new("no such file")))], "no such file"),
         ] {
@@ -366,6 +369,19 @@ mod tests {
             stream.stored(ID, &mut actions);
             assert_eq!(taken(&mut actions), []);
         }
+    }
+
+    #[test]
+    fn bytes_that_have_another_digest_are_given_up() {
+        let (mut stream, mut actions) = begin(WHOLE);
+        stream.received(part(b"ab"), &mut actions);
+        stream.received(mark(2, Some(b"ax")), &mut actions);
+        stream.differs(OutputId { round: 2, ..ID }, &mut actions);
+        assert_eq!(stream.fetched(), Fetched::Underway);
+        stream.differs(ID, &mut actions);
+        let Fetched::Failed(why) = stream.fetched() else { panic!("{:?}", stream.fetched()) };
+        assert!(why.contains("digests differ"), "{why}");
+        assert_eq!(taken(&mut actions).last(), Some(&step(OutputStep::Abandon)));
     }
 
     #[test]

@@ -1,29 +1,26 @@
-//! What is known of one slave's clock, and asking for more.
+//! One slave's clock, and the questions that measure it.
 
 use std::time::Duration;
 
 use super::PeerId;
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Now};
-use super::roster::{Awaited, Roster, Slave};
 use crate::clock::{ClockEstimate, ClockFilter, ClockSlip, Exchange};
-use synexec_proto::message::{ClockProbe, ClockReply, Feature, Message};
+use synexec_proto::message::{ClockProbe, ClockReply, Message};
 use synexec_proto::time::MonotonicInstant;
 
-/// Pause between two questions, whomever they are for: side by side, but not so close that they wait for one another and
-/// measure their own queue.
-const PACE: Duration = Duration::from_micros(60);
-
-/// Pause between two questions to the same slave while the first is not answered: one that is far is not asked one round
-/// trip after another.
+/// Time between two questions to the same slave while the first one is not answered. A slave behind a long way is asked
+/// without waiting for each round trip.
 const UNANSWERED_PACE: Duration = Duration::from_millis(1);
 
-/// How many questions are asked at once of a slave whose task has ended, and how long their answers are waited for: they
-/// only show whether what was measured before still holds.
+/// Number of questions to a slave whose task has ended. Their answers only show whether the earlier measurement still
+/// holds.
 const AFTERWARDS: usize = 2;
+
+/// Time that the master waits for the answers to these.
 const AFTERWARDS_TIME: Duration = Duration::from_secs(1);
 
-/// Questions to all slaves together, where that gives each a number between these.
+/// Number of questions to all slaves together, if that gives each slave a number between [`FEWEST`] and [`MOST`].
 const QUESTIONS: usize = 400;
 const FEWEST: usize = 3;
 const MOST: usize = 8;
@@ -32,20 +29,22 @@ const MOST: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct PeerClock {
     filter: ClockFilter,
+    /// Number of questions that are still to be asked.
     to_ask: usize,
-    /// When the questions were asked that are not answered yet.
+    /// When the unanswered questions were asked.
     asked: Vec<Now>,
+    last_asked: Option<MonotonicInstant>,
     slowest: Duration,
 }
 
 impl PeerClock {
-    /// Has questions asked from now on, of one slave among so many.
+    /// Has questions asked from now on, of one of this many slaves.
     pub(super) fn question(&mut self, slaves: usize) {
         self.to_ask = (QUESTIONS / slaves.max(1)).clamp(FEWEST, MOST);
         self.slowest = Duration::ZERO;
     }
 
-    /// Asks once more when the task has ended.
+    /// Asks again after the task has ended.
     pub(super) fn ask_afterwards(&mut self, peer: PeerId, now: Now, actions: &mut Actions) {
         self.asked.clear();
         for _ in 0..AFTERWARDS {
@@ -53,17 +52,17 @@ impl PeerClock {
         }
     }
 
-    /// Until when the answers to that are waited for.
+    /// How long the master waits for the answers to [`Self::ask_afterwards`]; none if it waits for none.
     pub(super) fn awaited_until(&self) -> Option<AwakeInstant> {
         self.asked.first().map(|asked| asked.awake.plus(AFTERWARDS_TIME))
     }
 
-    /// Does not wait for answers any more.
+    /// Waits for no more answers.
     pub(super) fn give_up(&mut self) {
         self.asked.clear();
     }
 
-    /// Takes an answer, and tells where the clock cannot have gone evenly since it was measured before.
+    /// Takes an answer. Returns the slip, if the clock cannot have run evenly since the earlier measurement.
     pub(super) fn hear_afterwards(&mut self, now: Now, reply: ClockReply, at: MonotonicInstant) -> Option<ClockSlip> {
         let before = self.estimate(at)?;
         self.hear(now, reply, at);
@@ -75,7 +74,7 @@ impl PeerClock {
         self.to_ask == 0 && self.asked.is_empty()
     }
 
-    /// Takes an answer that arrived at an instant, if it is to what was asked.
+    /// Takes an answer that arrived at this instant. An answer to no question is ignored.
     pub(super) fn hear(&mut self, now: Now, reply: ClockReply, at: MonotonicInstant) {
         let Some(index) = self.asked.iter().position(|asked| asked.monotonic == reply.sent) else { return };
         let asked = self.asked.remove(index);
@@ -86,75 +85,30 @@ impl PeerClock {
         }
     }
 
-    /// What is known of the clock at an instant of ours.
+    /// The estimate of the clock at an instant of the master's clock.
     pub(super) fn estimate(&self, at: MonotonicInstant) -> Option<ClockEstimate> {
         self.filter.estimate(at)
     }
 
-    /// Longest time that an answer took lately, from question to hearing it, as the master lives it: its own absence
-    /// says nothing of the slave.
+    /// The longest time from a recent question to its answer, on the master's awake clock: an absence of the master says
+    /// nothing about the slave.
     pub(super) fn slowest_answer(&self) -> Duration {
         self.slowest
     }
 
-    /// When the next question is due, if there is one; none of the past is any better than another.
-    fn due_at(&self) -> Option<MonotonicInstant> {
-        let after_last = self.asked.last().map(|asked| asked.monotonic.plus(UNANSWERED_PACE));
-        (self.to_ask > 0).then(|| after_last.unwrap_or(MonotonicInstant::from_nanos(0)))
+    /// When the next question is due, if there is one. Of two slaves that wait for a question, the one that was asked
+    /// earlier comes first.
+    pub(super) fn due_at(&self) -> Option<MonotonicInstant> {
+        let unanswered = self.asked.last().map(|asked| asked.monotonic.plus(UNANSWERED_PACE));
+        let due_at = unanswered.or(self.last_asked).unwrap_or(MonotonicInstant::from_nanos(0));
+        (self.to_ask > 0).then_some(due_at)
     }
 
-    fn ask(&mut self, peer: PeerId, now: Now, actions: &mut Actions) {
+    /// Asks the next question.
+    pub(super) fn ask(&mut self, peer: PeerId, now: Now, actions: &mut Actions) {
         self.to_ask = self.to_ask.saturating_sub(1);
         self.asked.push(now);
+        self.last_asked = Some(now.monotonic);
         actions.send(peer, Message::ClockProbe(ClockProbe { sent: now.monotonic }));
-    }
-}
-
-/// Asks slave after slave, in turn.
-#[derive(Debug)]
-pub(super) struct Inquiry {
-    next_at: MonotonicInstant,
-    next: usize,
-}
-
-impl Inquiry {
-    /// An inquiry that begins at once.
-    pub(super) fn new(now: Now) -> Self {
-        Self { next_at: now.monotonic, next: 0 }
-    }
-
-    /// When there is somebody to ask.
-    pub(super) fn deadline<S: Awaited>(&self, roster: &Roster<S>) -> Option<MonotonicInstant> {
-        roster.iter().filter_map(due_at).min().map(|due| due.max(self.next_at))
-    }
-
-    /// Asks the next slave, if it is time.
-    pub(super) fn advance<S: Awaited>(&mut self, now: Now, roster: &mut Roster<S>, actions: &mut Actions) {
-        if now.monotonic < self.next_at {
-            return;
-        }
-        for step in 0..roster.len() {
-            let index = (self.next + step) % roster.len();
-            if let Some(slave) =
-                roster.at_mut(index).filter(|slave| due_at(slave).is_some_and(|due| now.monotonic >= due))
-            {
-                slave.member.clock.ask(slave.member.peer, now, actions);
-                self.next = index + 1;
-                self.next_at = now.monotonic.plus(PACE);
-                return;
-            }
-        }
-    }
-}
-
-fn due_at<S: Awaited>(slave: &Slave<S>) -> Option<MonotonicInstant> {
-    slave.member.clock.due_at().filter(|_| !slave.is_settled())
-}
-
-/// Has the clocks asked of all slaves that can be.
-pub(super) fn question_all<S>(roster: &mut Roster<S>) {
-    let slaves = roster.len();
-    for slave in roster.iter_mut().filter(|slave| slave.member.has(Feature::Start)) {
-        slave.member.clock.question(slaves);
     }
 }

@@ -1,13 +1,13 @@
-//! The phase that a session is in. What happens, each takes in its own way.
+//! The phase of a session, and how each phase takes an event.
 
 use super::actions::Actions;
 use super::awake::{Deadline, Now};
+use super::comeback::Comeback;
 use super::configuring::Configuring;
 use super::executing::Executing;
 use super::fetching::Fetching;
+use super::heard::Heard;
 use super::joining::Joining;
-use super::lobby::Comeback;
-use super::member::Heard;
 use super::starting::Starting;
 use super::{OutputId, PeerId, Report};
 use synexec_proto::disconnect::Disconnect;
@@ -36,7 +36,7 @@ impl Phase {
         }
     }
 
-    /// Goes on with its work, after whatever has happened.
+    /// Goes on with the work of the phase after an event.
     pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
         match self {
             Self::Joining(phase) => phase.call_roll(now, actions),
@@ -48,7 +48,7 @@ impl Phase {
         }
     }
 
-    /// When something is due next; none when all is over.
+    /// When something is due next; none when the session is over.
     pub(super) fn deadline(&self) -> Option<Deadline> {
         Some(match self {
             Self::Joining(phase) => phase.deadline(),
@@ -60,7 +60,7 @@ impl Phase {
         })
     }
 
-    /// What is agreed with a peer.
+    /// The features agreed with a peer.
     pub(super) fn features(&self, peer: PeerId) -> Features {
         match self {
             Self::Joining(phase) => phase.features(peer),
@@ -96,7 +96,7 @@ impl Phase {
         }
     }
 
-    /// A slave comes back; tells whether it is one of ours, that is missed.
+    /// Takes a slave back on its new connection. Returns whether the slave belongs to this session.
     pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) -> bool {
         match self {
             Self::Executing(phase) => phase.take_back(comeback, actions),
@@ -105,11 +105,20 @@ impl Phase {
         }
     }
 
-    /// What has come of an output is stored.
+    /// The steps of an output so far are done.
     pub(super) fn output_stored(&mut self, now: Now, id: OutputId, actions: &mut Actions) {
         match self {
             Self::Executing(phase) => phase.output_stored(id, actions),
             Self::Fetching(phase) => phase.output_stored(now, id, actions),
+            Self::Joining(_) | Self::Configuring(_) | Self::Starting(_) | Self::Over(_) => {}
+        }
+    }
+
+    /// An output does not have the digest that its slave told.
+    pub(super) fn output_differs(&mut self, now: Now, id: OutputId, actions: &mut Actions) {
+        match self {
+            Self::Executing(phase) => phase.output_differs(id, actions),
+            Self::Fetching(phase) => phase.output_differs(now, id, actions),
             Self::Joining(_) | Self::Configuring(_) | Self::Starting(_) | Self::Over(_) => {}
         }
     }
@@ -123,7 +132,7 @@ impl Phase {
         }
     }
 
-    /// Outputs cannot be stored any more.
+    /// No output can be stored any more.
     pub(super) fn abandon_outputs(&mut self, why: &str, actions: &mut Actions) {
         match self {
             Self::Executing(phase) => phase.abandon_outputs(why, actions),

@@ -1,21 +1,30 @@
-//! The slaves that take part, each with what a phase knows of it.
+//! The slaves that take part, each with its state in a phase.
+//!
+//! The roster keeps count of its slaves by stage and knows which slave has to be looked at next, so that no event makes
+//! the session look at all slaves: with thousands of slaves, that would be most of its work.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Now};
-use super::lobby::Comeback;
-use super::member::{Away, Member, Unanswered};
-use super::{Loss, Notice, Outcome, PeerId, Row, SlaveLabel};
+use super::comeback::Comeback;
+use super::limits::Unanswered;
+use super::member::Member;
+use super::timetable::Timetable;
+use super::{Loss, PeerId};
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{Features, Reason};
+use synexec_proto::message::{Features, TOKEN_LEN};
+use synexec_proto::time::MonotonicInstant;
 
 /// All slaves, by rank.
 #[derive(Debug)]
-pub(super) struct Roster<S> {
+pub(super) struct Roster<S: Awaited> {
     slaves: Vec<Slave<S>>,
     by_peer: HashMap<PeerId, usize>,
+    by_token: HashMap<[u8; TOKEN_LEN], usize>,
+    index: Index<S::Stage>,
 }
 
 /// One slave, with its state in a phase.
@@ -23,26 +32,57 @@ pub(super) struct Roster<S> {
 pub(super) struct Slave<S> {
     pub(super) member: Member,
     pub(super) state: S,
-    /// With what it has failed, so that nothing more is expected of it.
-    pub(super) failure: Option<Outcome>,
 }
 
-/// What a phase waits for.
-pub(super) trait Awaited {
-    /// Whether nothing more is expected of the slave, so that its silence does not matter.
-    fn is_settled(&self) -> bool {
-        false
+/// The state of a slave in a phase, and what the phase waits for.
+pub(super) trait Awaited: Sized {
+    /// What the phase counts.
+    type Stage: Copy + Ord;
+
+    /// The stage of the slave.
+    fn stage(slave: &Slave<Self>) -> Self::Stage;
+
+    /// Whether the phase waits for nothing more from the slave, so that its silence does not matter.
+    fn is_settled(&self) -> bool;
+
+    /// The order that the slave has to answer, if there is one.
+    fn unanswered(&self) -> Option<Unanswered>;
+
+    /// When the phase has to look at the slave for another reason than its silence.
+    fn look_at(_slave: &Slave<Self>) -> Option<AwakeInstant> {
+        None
     }
 
-    /// The order that it has to answer, if there is one.
-    fn unanswered(&self) -> Option<Unanswered>;
+    /// The instant from which it is the slave's turn, if the phase serves slaves in turn.
+    fn turn_at(_slave: &Slave<Self>) -> Option<MonotonicInstant> {
+        None
+    }
 }
 
-impl<S> Roster<S> {
+/// One slave to change. When it is dropped, the roster takes note of the change.
+pub(super) struct SlaveMut<'a, S: Awaited> {
+    slave: &'a mut Slave<S>,
+    place: usize,
+    index: &'a mut Index<S::Stage>,
+}
+
+/// The stages and deadlines of all slaves, by their places in the roster.
+#[derive(Debug)]
+struct Index<T> {
+    stages: Vec<T>,
+    counts: BTreeMap<T, usize>,
+    looks: Timetable<usize, AwakeInstant>,
+    turns: Timetable<usize, MonotonicInstant>,
+}
+
+impl<S: Awaited> Roster<S> {
     pub(super) fn new(members: Vec<Member>, mut state: impl FnMut(&Member) -> S) -> Self {
-        let by_peer = members.iter().enumerate().map(|(index, member)| (member.peer, index)).collect();
-        let slaves = members.into_iter().map(|member| Slave { state: state(&member), member, failure: None }).collect();
-        Self { slaves, by_peer }
+        let slaves: Vec<_> = members.into_iter().map(|member| Slave { state: state(&member), member }).collect();
+        let by_peer = slaves.iter().enumerate().map(|(place, slave)| (slave.member.peer, place)).collect();
+        let token = |(place, slave): (usize, &Slave<S>)| Some((*slave.member.token?.as_bytes(), place));
+        let by_token = slaves.iter().enumerate().filter_map(token).collect();
+        let index = Index::new(&slaves);
+        Self { slaves, by_peer, by_token, index }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -53,34 +93,99 @@ impl<S> Roster<S> {
         self.slaves.get(*self.by_peer.get(&peer)?)
     }
 
-    pub(super) fn get_mut(&mut self, peer: PeerId) -> Option<&mut Slave<S>> {
-        self.slaves.get_mut(*self.by_peer.get(&peer)?)
+    pub(super) fn get_mut(&mut self, peer: PeerId) -> Option<SlaveMut<'_, S>> {
+        self.at_mut(*self.by_peer.get(&peer)?)
+    }
+
+    /// The slave of this rank.
+    pub(super) fn of_rank_mut(&mut self, rank: u32) -> Option<SlaveMut<'_, S>> {
+        self.at_mut(usize::try_from(rank).ok()?)
+    }
+
+    /// The slave that has said something, unless the message comes from a connection that is over.
+    pub(super) fn hearing(&mut self, peer: PeerId) -> Option<SlaveMut<'_, S>> {
+        self.get_mut(peer).filter(|slave| !slave.member.is_away())
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Slave<S>> {
         self.slaves.iter()
     }
 
-    pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Slave<S>> {
-        self.slaves.iter_mut()
+    /// Changes all slaves, one after another.
+    pub(super) fn for_each_mut(&mut self, mut change: impl FnMut(&mut Slave<S>)) {
+        for place in 0..self.slaves.len() {
+            if let Some(mut slave) = self.at_mut(place) {
+                change(&mut slave);
+            }
+        }
     }
 
-    /// The slave at this place.
-    pub(super) fn at_mut(&mut self, index: usize) -> Option<&mut Slave<S>> {
-        self.slaves.get_mut(index)
+    pub(super) fn peers(&self) -> Vec<PeerId> {
+        self.slaves.iter().map(|slave| slave.member.peer).collect()
     }
 
-    /// The slave of this rank.
-    pub(super) fn of_rank_mut(&mut self, rank: u32) -> Option<&mut Slave<S>> {
-        self.at_mut(usize::try_from(rank).ok()?)
+    pub(super) fn into_slaves(self) -> Vec<Slave<S>> {
+        self.slaves
     }
 
-    /// The slave that has said something, unless what it said comes from a connection that is over.
-    pub(super) fn hearing(&mut self, peer: PeerId) -> Option<&mut Slave<S>> {
-        self.get_mut(peer).filter(|slave| slave.member.away.is_none())
+    pub(super) fn into_members(self) -> Vec<Member> {
+        self.slaves.into_iter().map(|slave| slave.member).collect()
     }
 
-    /// A connection has ended; tells whether its slave has time to come back.
+    /// The features agreed with a peer.
+    pub(super) fn features(&self, peer: PeerId) -> Features {
+        self.get(peer).map_or(Features::NONE, |slave| slave.member.features)
+    }
+
+    /// The number of slaves in such a stage.
+    pub(super) fn count(&self, is_counted: impl Fn(&S::Stage) -> bool) -> usize {
+        self.index.counts.iter().filter(|(stage, _)| is_counted(stage)).map(|(_, count)| count).sum()
+    }
+
+    /// Whether all slaves are in such a stage.
+    pub(super) fn all(&self, is_counted: impl Fn(&S::Stage) -> bool) -> bool {
+        self.index.counts.keys().all(is_counted)
+    }
+
+    /// Whether a slave is in such a stage.
+    pub(super) fn any(&self, is_counted: impl Fn(&S::Stage) -> bool) -> bool {
+        self.index.counts.keys().any(is_counted)
+    }
+
+    /// The slave whose turn it is.
+    pub(super) fn next_in_turn(&mut self, now: MonotonicInstant) -> Option<SlaveMut<'_, S>> {
+        self.at_mut(self.index.turns.next_due(now)?)
+    }
+
+    /// When it is a slave's turn next.
+    pub(super) fn next_turn_at(&self) -> Option<MonotonicInstant> {
+        self.index.turns.earliest()
+    }
+
+    /// The peers of the slaves that have to be looked at now, by rank.
+    pub(super) fn due(&self, now: AwakeInstant) -> Vec<PeerId> {
+        let places = self.index.looks.due(now);
+        places.into_iter().filter_map(|place| Some(self.slaves.get(place)?.member.peer)).collect()
+    }
+
+    /// When a slave has to be looked at next.
+    pub(super) fn deadline(&self) -> Option<AwakeInstant> {
+        self.index.looks.earliest()
+    }
+
+    /// Of the slaves that are due, probes those that are silent, and returns those that are lost.
+    pub(super) fn check(&mut self, due: &[PeerId], now: Now, actions: &mut Actions) -> Vec<(PeerId, Loss)> {
+        let mut lost = Vec::new();
+        for peer in due {
+            let Some(mut slave) = self.get_mut(*peer).filter(|slave| slave.is_watched()) else { continue };
+            let silent = slave.member.check(now, actions);
+            let unanswered = slave.awaited_answer().and_then(|order| order.check(now.awake));
+            lost.extend(silent.or(unanswered).map(|why| (*peer, why)));
+        }
+        lost
+    }
+
+    /// Takes note that a connection has ended. Returns whether its slave has time to resume it.
     pub(super) fn cut(
         &mut self,
         now: Now,
@@ -89,114 +194,94 @@ impl<S> Roster<S> {
         reconnect: Duration,
         actions: &mut Actions,
     ) -> bool {
-        self.get_mut(peer).is_some_and(|slave| slave.member.cut(now, why, reconnect, actions))
+        self.get_mut(peer).is_some_and(|mut slave| slave.member.cut(now, why, reconnect, actions))
     }
 
-    /// A slave has come back as this peer, if it is one of ours that is not lost.
-    pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) -> Option<&mut Slave<S>> {
-        let is_it = |slave: &Slave<S>| slave.member.token == Some(comeback.token) && slave.member.gone.is_none();
-        let index = self.slaves.iter().position(is_it)?;
-        let slave = self.slaves.get_mut(index)?;
+    /// Takes a slave back on its new connection, if the token is that of a slave that is not lost.
+    pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) -> Option<SlaveMut<'_, S>> {
+        let place = *self.by_token.get(comeback.token.as_bytes())?;
+        let slave = self.slaves.get(place).filter(|slave| slave.member.gone.is_none())?;
         self.by_peer.remove(&slave.member.peer);
-        self.by_peer.insert(comeback.peer, index);
+        self.by_peer.insert(comeback.peer, place);
+        let mut slave = self.at_mut(place)?;
         slave.member.take_back(comeback, actions);
         Some(slave)
     }
 
-    /// Whether one is waited for to come back.
-    pub(super) fn has_away(&self) -> bool {
-        self.slaves.iter().any(|slave| slave.member.away.is_some())
-    }
-
-    pub(super) fn into_members(self) -> Vec<Member> {
-        self.slaves.into_iter().map(|slave| slave.member).collect()
-    }
-
-    /// What is agreed with a peer.
-    pub(super) fn features(&self, peer: PeerId) -> Features {
-        self.get(peer).map_or(Features::NONE, |slave| slave.member.features)
+    fn at_mut(&mut self, place: usize) -> Option<SlaveMut<'_, S>> {
+        let slave = self.slaves.get_mut(place)?;
+        Some(SlaveMut { slave, place, index: &mut self.index })
     }
 }
 
 impl<S: Awaited> Slave<S> {
-    /// Whether nothing more is expected of it.
-    pub(super) fn is_settled(&self) -> bool {
-        self.failure.is_some() || self.state.is_settled()
-    }
-
-    /// Whether something is expected of it, if only that it comes back.
+    /// Whether the phase waits for something from the slave, if only that it connects anew.
     fn is_watched(&self) -> bool {
-        !self.is_settled() || self.member.away.is_some()
+        !self.state.is_settled() || self.member.is_away()
     }
 
-    /// The order that it has to answer; while it is away it cannot.
+    /// The order that the slave has to answer. While the slave is away, it cannot.
     fn awaited_answer(&self) -> Option<Unanswered> {
-        self.state.unanswered().filter(|_| self.member.away.is_none())
+        self.state.unanswered().filter(|_| !self.member.is_away())
+    }
+
+    /// When the slave has to be looked at next.
+    fn look_at(&self) -> Option<AwakeInstant> {
+        let silence = self.is_watched().then(|| self.member.deadline()).flatten();
+        let answer = self.awaited_answer().filter(|_| self.is_watched()).map(Unanswered::deadline);
+        silence.into_iter().chain(answer).chain(S::look_at(self)).min()
     }
 }
 
-impl<S: Awaited> Roster<S> {
-    /// Notes that a slave has declined; tells whether it had not failed before.
-    pub(super) fn decline(&mut self, peer: PeerId, reason: Option<Reason>, actions: &mut Actions) -> bool {
-        let outcome = Outcome::Declined(reason.clone());
-        self.fail(peer, outcome, actions, |slave| Notice::Declined { slave, reason })
-    }
+impl<S: Awaited> Deref for SlaveMut<'_, S> {
+    type Target = Slave<S>;
 
-    /// Notes that a slave is lost; tells whether it had not failed before.
-    pub(super) fn lose(&mut self, peer: PeerId, outcome: Outcome, why: Loss, actions: &mut Actions) -> bool {
-        self.fail(peer, outcome, actions, |slave| Notice::Lost { slave, why })
+    fn deref(&self) -> &Slave<S> {
+        self.slave
     }
+}
 
-    fn fail(
-        &mut self,
-        peer: PeerId,
-        outcome: Outcome,
-        actions: &mut Actions,
-        notice: impl FnOnce(SlaveLabel) -> Notice,
-    ) -> bool {
-        let Some(slave) = self.get_mut(peer).filter(|slave| !slave.is_settled()) else { return false };
-        slave.failure = Some(outcome);
-        actions.tell(notice(slave.member.label.clone()));
-        slave.member.part(actions);
-        true
+impl<S: Awaited> DerefMut for SlaveMut<'_, S> {
+    fn deref_mut(&mut self) -> &mut Slave<S> {
+        self.slave
     }
+}
 
-    /// The rows of a session that is called off before anything was started.
-    pub(super) fn into_rows(self, now: Now, actions: &mut Actions) -> Vec<Row> {
-        actions.tell(Notice::CalledOff);
-        let row = |slave: Slave<S>| {
-            if slave.failure.is_none() {
-                slave.member.part(actions);
-            }
-            let outcome = slave.failure.unwrap_or(Outcome::Cancelled);
-            slave.member.row(outcome, now.monotonic)
-        };
-        self.slaves.into_iter().map(row).collect()
+impl<S: Awaited> Drop for SlaveMut<'_, S> {
+    fn drop(&mut self) {
+        self.index.note(self.place, self.slave);
     }
+}
 
-    /// Whether one has failed.
-    pub(super) fn has_failure(&self) -> bool {
-        self.slaves.iter().any(|slave| slave.failure.is_some())
-    }
-
-    /// Asks those that were silent for a while whether they are there; gives those that are lost.
-    pub(super) fn check(&mut self, now: Now, actions: &mut Actions) -> Vec<(PeerId, Loss)> {
-        let mut lost = Vec::new();
-        for slave in self.slaves.iter_mut().filter(|slave| slave.is_watched()) {
-            let silent = slave.member.check(now, actions);
-            let unanswered = slave.awaited_answer().and_then(|order| order.check(now.awake));
-            lost.extend(silent.or(unanswered).map(|why| (slave.member.peer, why)));
+impl<T: Copy + Ord> Index<T> {
+    fn new<S: Awaited<Stage = T>>(slaves: &[Slave<S>]) -> Self {
+        let stages: Vec<_> = slaves.iter().map(S::stage).collect();
+        let mut counts = BTreeMap::new();
+        for stage in &stages {
+            *counts.entry(*stage).or_default() += 1;
         }
-        lost
+        let mut index = Self { stages, counts, looks: Timetable::default(), turns: Timetable::default() };
+        for (place, slave) in slaves.iter().enumerate() {
+            index.note(place, slave);
+        }
+        index
     }
 
-    /// When to check next.
-    pub(super) fn deadline(&self) -> Option<AwakeInstant> {
-        let watched = self.slaves.iter().filter(|slave| slave.is_watched());
-        let deadlines = watched.flat_map(|slave| {
-            let back_by = slave.member.away.as_ref().map(Away::until);
-            [back_by, slave.member.liveness.deadline(), slave.awaited_answer().map(Unanswered::deadline)]
-        });
-        deadlines.flatten().min()
+    /// Takes note of what has changed at a place.
+    fn note<S: Awaited<Stage = T>>(&mut self, place: usize, slave: &Slave<S>) {
+        self.looks.set(place, slave.look_at());
+        self.turns.set(place, S::turn_at(slave));
+        let (now, Some(before)) = (S::stage(slave), self.stages.get_mut(place)) else { return };
+        let before = std::mem::replace(before, now);
+        if before == now {
+            return;
+        }
+        if let Some(count) = self.counts.get_mut(&before) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&before);
+            }
+        }
+        *self.counts.entry(now).or_default() += 1;
     }
 }

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 
 use super::actions::Actions;
 use super::awake::{AwakeClock, Deadline, Now};
+use super::comeback::Comeback;
 use super::configuring::Configuring;
 use super::executing::Executing;
 use super::fetching::Fetching;
+use super::heard::Heard;
 use super::joining::Joining;
-use super::lobby::{Comeback, Lobby, Newcomer, Visitor};
-use super::member::{Heard, Member};
+use super::lobby::{Lobby, Newcomer, Visitor};
+use super::member::Member;
 use super::phase::Phase;
 use super::starting::Starting;
 use super::{Action, Event, Notice, OutputId, OutputsWanted, PeerId, Report, Round, Row, Settings, Verdict};
@@ -23,15 +25,15 @@ use synexec_proto::time::MonotonicInstant;
 pub struct Session {
     settings: Settings,
     lobby: Lobby,
-    /// None only while one phase is made into the next.
+    /// None only while one phase turns into the next.
     phase: Option<Phase>,
     /// The rounds that are over.
     rounds: Vec<Round>,
-    /// The instant of the start of the round that is not over, once it has come to that.
+    /// The instant of the start in the present round, once the start has happened.
     ordered: Option<MonotonicInstant>,
-    /// What ends the session, or makes it fail, whatever its rows say.
+    /// The verdict, if something other than the rows decides it.
     ended_by: Option<Verdict>,
-    /// Whether this host could not do its part, though the session goes on.
+    /// Whether this host could not store an output, though the session goes on.
     failed: bool,
     actions: Actions,
     clock: AwakeClock,
@@ -111,6 +113,11 @@ impl Session {
                     phase.output_stored(now, id, &mut self.actions);
                 }
             }
+            Event::OutputDiffers { id } => {
+                if let Some(phase) = &mut self.phase {
+                    phase.output_differs(now, id, &mut self.actions);
+                }
+            }
             Event::OutputFailed { id, why } => self.output_failed(now, id, &why),
             Event::OutputsFailed { why } => self.outputs_failed(why),
             Event::Interrupted(interrupt) => self.interrupt(now, interrupt),
@@ -143,7 +150,7 @@ impl Session {
         }
     }
 
-    /// A stranger has said something, and may be none any more.
+    /// A stranger has said something, which may show that it is a slave.
     fn visited(&mut self, heard: &Heard) {
         match self.lobby.received(heard, &mut self.actions) {
             Some(Visitor::Newcomer(newcomer)) => self.joins(heard.now, heard.peer, newcomer),
@@ -204,7 +211,7 @@ impl Session {
         self.phase = Some(self.over(rows));
     }
 
-    /// What has come of the others is kept; but the session has failed, since this one was wanted too.
+    /// One output cannot be stored. The others are kept, but the session has failed.
     fn output_failed(&mut self, now: Now, id: OutputId, why: &str) {
         let why = format!("it could not be stored: {why}");
         if let Some(phase) = &mut self.phase {
@@ -213,7 +220,7 @@ impl Session {
         self.failed = true;
     }
 
-    /// What has been fetched is kept, and what runs goes on; but the session has failed.
+    /// No output can be stored any more. The fetched outputs are kept and the tasks run on, but the session has failed.
     fn outputs_failed(&mut self, why: String) {
         let reason = format!("it could not be stored: {why}");
         if let Some(phase) = &mut self.phase {
@@ -223,7 +230,7 @@ impl Session {
         self.actions.tell(Notice::OutputsFailed { why });
     }
 
-    /// The conf is sent in the configuring phase alone, and nothing is started without it.
+    /// The conf cannot be read any more. It is sent only in the configuring phase, and no task is started without it.
     fn conf_failed(&mut self, now: Now, why: String) {
         match self.phase.take() {
             Some(Phase::Configuring(phase)) => {
@@ -236,7 +243,7 @@ impl Session {
         }
     }
 
-    /// Goes on to the next phase when this one has done its work, and from there if that has nothing to wait for.
+    /// Goes on to the next phase when this one is over, and further if the next one has nothing to wait for.
     fn proceed(&mut self, now: Now) {
         loop {
             let before = self.phase.as_ref().map(std::mem::discriminant);
@@ -300,7 +307,7 @@ impl Session {
     }
 
     fn after_executing(&mut self, now: Now, phase: Executing) -> Phase {
-        // Where outputs are fetched, clocks are heard of meanwhile.
+        // If outputs are fetched, the answers about clocks arrive meanwhile.
         let awaits_clocks = self.settings.outputs == OutputsWanted::Nothing && phase.awaits_clocks();
         if awaits_clocks || !phase.is_over(self.needs_slaves()) {
             return Phase::Executing(phase);
@@ -310,12 +317,12 @@ impl Session {
         }
         self.ordered = Some(phase.instant());
         let at_once = phase.ends_at_once();
-        let (rows, members) = phase.into_rows();
+        let members = phase.into_members();
         if self.settings.outputs == OutputsWanted::Nothing {
-            return self.after_round(now, rows, members);
+            return self.after_round(now, members);
         }
         let (settings, round, actions) = (&self.settings, self.round(), &mut self.actions);
-        let mut phase = Fetching::begin(settings, round, rows, members, now, actions);
+        let mut phase = Fetching::begin(settings, round, members, now, actions);
         match self.ended_by {
             Some(Verdict::MasterFailed) => phase.abandon("outputs cannot be stored here any more", actions),
             Some(_) if at_once => phase.abandon("interrupted", actions),
@@ -328,11 +335,11 @@ impl Session {
         if !phase.is_over(self.needs_slaves()) {
             return Phase::Fetching(phase);
         }
-        let (rows, members) = phase.into_rows();
-        self.after_round(now, rows, members)
+        self.after_round(now, phase.into_members())
     }
 
-    fn after_round(&mut self, now: Now, rows: Vec<Row>, members: Vec<Member>) -> Phase {
+    fn after_round(&mut self, now: Now, mut members: Vec<Member>) -> Phase {
+        let rows = members.iter_mut().filter_map(Member::take_row).collect();
         let this = Round::new(rows, self.ordered);
         if self.ended_by.is_some() || self.rounds_left() == 0 || !this.is_whole() {
             for member in &members {
@@ -345,17 +352,17 @@ impl Session {
         self.next_round(now, members)
     }
 
-    /// The round that is not over, from 1.
+    /// The number of the present round, from 1.
     fn round(&self) -> u32 {
         u32::try_from(self.rounds.len() + 1).unwrap_or(u32::MAX)
     }
 
-    /// Whether the slaves are to run their tasks once more.
+    /// Whether another round needs the slaves.
     fn needs_slaves(&self) -> bool {
         self.rounds_left() > 0 && self.ended_by.is_none()
     }
 
-    /// Rounds that are to come after this one.
+    /// Number of rounds after this one.
     fn rounds_left(&self) -> u32 {
         self.settings.rounds.get().saturating_sub(self.round())
     }

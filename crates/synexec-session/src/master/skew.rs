@@ -2,40 +2,39 @@
 
 use std::time::Duration;
 
-use super::{MeasuredStart, Row};
+use super::MeasuredStart;
 use synexec_proto::time::MonotonicInstant;
 
 /// The starts of one round, on the master's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skew {
-    /// When the first task started.
+    /// The first start.
     pub first: MonotonicInstant,
     /// Last start minus first start.
     pub skew: Duration,
-    /// How far the true skew can be from it, either way.
+    /// Largest distance between `skew` and the true skew, either way.
     pub uncertainty: Duration,
-    /// Starts that are known.
+    /// Number of starts that are known.
     pub known: usize,
-    /// Slaves that took part.
+    /// Number of slaves that took part.
     pub slaves: usize,
-    /// How long all of them were running together; zero where one had ended before the last had started, none where the
-    /// start of one is not known.
+    /// Time in which all tasks ran together: zero if a task had ended before the last one started; none if a start is not
+    /// known.
     pub together: Option<Duration>,
 }
 
 impl Skew {
-    /// The skew of these rows; none where not one start is known.
-    pub(super) fn of(rows: &[Row]) -> Option<Self> {
-        let starts: Vec<_> = rows.iter().filter_map(|row| row.start).collect();
+    /// The skew of the known starts of this many slaves; none if no start is known.
+    pub(super) fn of(starts: &[MeasuredStart], slaves: usize) -> Option<Self> {
         let (first, last) = (starts.iter().map(|start| start.at).min()?, starts.iter().map(|start| start.at).max()?);
         let skew = last.since(first);
-        let uncertainty = most(&starts).saturating_sub(skew).max(skew.saturating_sub(least(&starts)));
+        let uncertainty = most(starts).saturating_sub(skew).max(skew.saturating_sub(least(starts)));
         let first_end = starts.iter().map(|start| start.ended_at).min()?;
-        let together = (starts.len() == rows.len()).then(|| first_end.since(last));
-        Some(Self { first, skew, uncertainty, known: starts.len(), slaves: rows.len(), together })
+        let together = (starts.len() == slaves).then(|| first_end.since(last));
+        Some(Self { first, skew, uncertainty, known: starts.len(), slaves, together })
     }
 
-    /// Whether the skew is known for all slaves, and not above this.
+    /// Whether the skew is known for all slaves and at most this long.
     pub fn is_within(&self, most: Duration) -> bool {
         self.known == self.slaves && self.skew <= most
     }
@@ -49,8 +48,8 @@ fn upper(start: &MeasuredStart) -> MonotonicInstant {
     start.at.plus(start.uncertainty)
 }
 
-/// The least that the skew can be: the last start was not before the latest lower bound, nor the first after the
-/// earliest upper one.
+/// The smallest possible skew: the last start was not before the latest lower bound, and the first start was not after the
+/// earliest upper bound.
 fn least(starts: &[MeasuredStart]) -> Duration {
     match (starts.iter().map(lower).max(), starts.iter().map(upper).min()) {
         (Some(last), Some(first)) => last.since(first),
@@ -58,7 +57,7 @@ fn least(starts: &[MeasuredStart]) -> Duration {
     }
 }
 
-/// The most that the skew can be: one start at its upper bound, and another at its lower.
+/// The largest possible skew: one start at its upper bound, and another at its lower bound.
 fn most(starts: &[MeasuredStart]) -> Duration {
     let indices = || 0..starts.len();
     let (Some(latest), Some(earliest)) =
@@ -76,23 +75,19 @@ fn most(starts: &[MeasuredStart]) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::master::{Outcome, SlaveLabel};
 
-    fn row(start: Option<(u64, u64, u64)>) -> Row {
-        let at = MonotonicInstant::from_nanos;
-        let start = start.map(|(started, ended, uncertainty)| MeasuredStart {
-            at: at(started),
-            ended_at: at(ended),
+    fn start(started: u64, ended: u64, uncertainty: u64) -> MeasuredStart {
+        MeasuredStart {
+            at: MonotonicInstant::from_nanos(started),
+            ended_at: MonotonicInstant::from_nanos(ended),
             uncertainty: Duration::from_nanos(uncertainty),
             lateness: Duration::ZERO,
-        });
-        let slave = SlaveLabel { name: "vm".into(), address: "10.0.0.1:1".parse().unwrap() };
-        Row { start, ..Row::new(0, slave, Outcome::Cancelled) }
+        }
     }
 
     #[test]
     fn the_skew_is_last_minus_first_and_its_uncertainty_bounds_the_truth() {
-        let skew = Skew::of(&[row(Some((1_000, 9_000, 10))), row(Some((1_300, 7_000, 40)))]).unwrap();
+        let skew = Skew::of(&[start(1_000, 9_000, 10), start(1_300, 7_000, 40)], 2).unwrap();
         assert_eq!(skew.skew.as_nanos(), 300);
         assert_eq!(skew.uncertainty.as_nanos(), 50);
         assert_eq!(skew.together, Some(Duration::from_nanos(5_700)));
@@ -101,21 +96,21 @@ mod tests {
 
     #[test]
     fn one_that_may_have_been_first_or_last_counts_on_both_sides() {
-        let skew = Skew::of(&[row(Some((1_000, 2_000, 0))), row(Some((1_100, 2_000, 500)))]).unwrap();
+        let skew = Skew::of(&[start(1_000, 2_000, 0), start(1_100, 2_000, 500)], 2).unwrap();
         assert_eq!((skew.skew.as_nanos(), skew.uncertainty.as_nanos()), (100, 500), "{skew:?}");
     }
 
     #[test]
     fn what_is_not_known_of_all_is_not_within_anything() {
-        let skew = Skew::of(&[row(Some((1_000, 2_000, 0))), row(None)]).unwrap();
+        let skew = Skew::of(&[start(1_000, 2_000, 0)], 2).unwrap();
         assert_eq!((skew.known, skew.slaves, skew.together), (1, 2, None));
         assert!(!skew.is_within(Duration::MAX));
-        assert_eq!(Skew::of(&[row(None)]), None);
+        assert_eq!(Skew::of(&[], 1), None);
     }
 
     #[test]
     fn tasks_that_never_ran_together_have_no_common_time() {
-        let skew = Skew::of(&[row(Some((1_000, 1_200, 0))), row(Some((1_500, 1_900, 0)))]).unwrap();
+        let skew = Skew::of(&[start(1_000, 1_200, 0), start(1_500, 1_900, 0)], 2).unwrap();
         assert_eq!(skew.together, Some(Duration::ZERO));
     }
 }

@@ -1,43 +1,47 @@
-//! Starting: the clocks are measured, the instant is chosen and ordered, and when every slave has confirmed it, all are
-//! told to go. Nobody starts without that last word, so until then the start can be called off everywhere.
+//! Starting: the master measures the clocks, chooses an instant and orders the start. When every slave has confirmed, the
+//! master says the last word (GO) to all. No slave starts without the last word, so until then the master can call the
+//! start off everywhere.
 //!
-//! A slave that confirms too late for the instant does not end the session: the clocks are measured anew, and the start
-//! is ordered further ahead.
+//! A slave that confirms too late for the instant does not end the session: the master measures the clocks anew, and
+//! orders a start that is further ahead.
 
 use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{Deadline, Now};
-use super::member::{Heard, Member, PhaseStart, Unanswered};
-use super::peer_clock::{Inquiry, question_all};
-use super::roster::{Awaited, Roster};
+use super::before_start::{BeforeStart, Step};
+use super::heard::Heard;
+use super::inquiry::{Inquiry, question_all};
+use super::limits::{PhaseStart, Unanswered};
+use super::member::Member;
+use super::roster::Roster;
 use super::schedule::Schedule;
 use super::{Loss, Notice, PeerId, PhaseName, Row, Settings};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Feature, Features, Message};
 use synexec_proto::time::MonotonicInstant;
 
-/// Orders after which the slave that is always the last to confirm is not waited for any longer.
+/// Number of orders after which the slave that confirmed last is lost.
 const ORDERS_MAX: u32 = 12;
 
 #[derive(Debug)]
 pub(super) struct Starting {
     start: PhaseStart,
-    slaves: Roster<Readiness>,
+    slaves: Roster<BeforeStart<Readiness>>,
     inquiry: Inquiry,
     lost_after: Duration,
     lead: Option<Duration>,
-    /// From when all clocks are measured.
+    /// The ordered start, once all clocks are measured.
     schedule: Option<Schedule>,
-    /// The instant that stays when they are measured once more.
+    /// The instant that remains when the clocks are measured once more.
     kept_instant: Option<MonotonicInstant>,
-    /// How often the start has been ordered, each time further ahead.
+    /// How many times the start has been ordered, each time further ahead.
     orders: u32,
     last_confirmed: Option<PeerId>,
     gone: bool,
 }
 
-/// How far a slave is. Those without a start in common have nothing to confirm.
+/// How far a slave is. An original slave, which takes no order for an instant, has nothing to confirm.
 #[derive(Debug)]
 enum Readiness {
     Measuring(Unanswered),
@@ -50,7 +54,26 @@ enum Readiness {
     Confirmed,
 }
 
-impl Awaited for Readiness {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Measuring,
+    Measured,
+    Ordered,
+    Confirmed,
+}
+
+impl Step for Readiness {
+    type Stage = Stage;
+
+    fn stage(&self) -> Stage {
+        match self {
+            Self::Measuring(_) => Stage::Measuring,
+            Self::Measured => Stage::Measured,
+            Self::Ordered { .. } => Stage::Ordered,
+            Self::Confirmed => Stage::Confirmed,
+        }
+    }
+
     fn unanswered(&self) -> Option<Unanswered> {
         match self {
             Self::Measuring(unanswered) | Self::Ordered { unanswered, .. } => Some(*unanswered),
@@ -65,7 +88,7 @@ impl Starting {
         let readiness = |member: &Member| {
             if member.has(Feature::Start) { Readiness::Measuring(unanswered) } else { Readiness::Confirmed }
         };
-        let mut slaves = Roster::new(members, readiness);
+        let mut slaves = Roster::before_start(members, readiness);
         question_all(&mut slaves);
         let start = PhaseStart { phase: PhaseName::Starting, at: now.awake };
         Self {
@@ -82,28 +105,29 @@ impl Starting {
         }
     }
 
-    /// What is agreed with a peer.
+    /// The features agreed with a peer.
     pub(super) fn features(&self, peer: PeerId) -> Features {
         self.slaves.features(peer)
     }
 
     pub(super) fn received(&mut self, heard: Heard, actions: &mut Actions) {
-        let Some(slave) = self.slaves.get_mut(heard.peer).filter(|slave| slave.failure.is_none()) else { return };
+        let Some(mut slave) = self.slaves.candidate(heard.peer) else { return };
         slave.member.heard(&heard, actions);
         let Heard { now, peer, message, at } = heard;
-        match (message, &slave.state) {
+        match (message, &slave.state.step) {
             (Message::ClockReply(reply), Readiness::Measuring(_)) => {
                 slave.member.clock.hear(now, reply, at);
                 if slave.member.clock.is_measured() {
-                    slave.state = Readiness::Measured;
+                    slave.state.step = Readiness::Measured;
                 }
             }
             (Message::ExecOk(Some(confirmed)), Readiness::Ordered { at, .. }) if confirmed == *at => {
-                slave.state = Readiness::Confirmed;
-                self.last_confirmed = Some(peer);
+                slave.state.step = Readiness::Confirmed;
                 actions.tell(Notice::Ready { slave: slave.member.label.clone() });
+                self.last_confirmed = Some(peer);
             }
             (Message::ExecNo(reason), _) if slave.member.has(Feature::Start) => {
+                drop(slave);
                 self.slaves.decline(peer, reason, actions);
             }
             _ => {}
@@ -114,16 +138,18 @@ impl Starting {
         self.lose(now, peer, Loss::Disconnected(why), actions);
     }
 
-    /// Says the last word when it is time. Only here, where all that has happened was heard: a loss may be among it.
+    /// Says the last word when it is time. This happens only here, when the session has taken every event that has
+    /// happened: one of them may be a loss.
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
-        for (peer, why) in self.slaves.check(now, actions) {
+        let due = self.slaves.due(now.awake);
+        for (peer, why) in self.slaves.check(&due, now, actions) {
             self.lose(now, peer, why, actions);
         }
         self.go_if_due(now, actions);
     }
 
-    /// Asks for clocks, and orders the start when all are measured; not any more after the last word, though a master that
-    /// was held up may find both due.
+    /// Asks for clocks, and orders the start when all clocks are measured. After the last word it does neither, even if a
+    /// master that was held up finds both due.
     pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
         if self.gone {
             return;
@@ -146,33 +172,32 @@ impl Starting {
         Deadline { awake: self.slaves.deadline(), monotonic }
     }
 
-    /// Whether one has declined or is lost, so that nobody starts.
+    /// Whether a slave has declined or is lost, so that no slave starts.
     pub(super) fn is_called_off(&self) -> bool {
         self.slaves.has_failure()
     }
 
-    /// The instant of the start, once all were told to go.
+    /// The instant of the start, once all slaves have the last word.
     pub(super) fn gone(&self) -> Option<MonotonicInstant> {
         self.schedule.filter(|_| self.gone).map(|schedule| schedule.instant)
     }
 
-    /// Ends the phase with slaves that were all told to go.
+    /// Ends the phase with slaves that all have the last word.
     pub(super) fn into_members(self) -> Vec<Member> {
         self.slaves.into_members()
     }
 
-    /// Ends the session before anything was started.
+    /// Ends the session before any task was started.
     pub(super) fn into_rows(self, now: Now, actions: &mut Actions) -> Vec<Row> {
         self.slaves.into_rows(now, actions)
     }
 
     fn all_measured(&self) -> bool {
-        let is_measured = |state: &Readiness| matches!(state, Readiness::Measured | Readiness::Confirmed);
-        !self.is_called_off() && self.slaves.iter().all(|slave| is_measured(&slave.state))
+        self.slaves.all_are(|stage| matches!(stage, Stage::Measured | Stage::Confirmed))
     }
 
     fn all_confirmed(&self) -> bool {
-        !self.is_called_off() && self.slaves.iter().all(|slave| matches!(slave.state, Readiness::Confirmed))
+        self.slaves.all_are(|stage| stage == Stage::Confirmed)
     }
 
     fn order(&mut self, now: Now, actions: &mut Actions) {
@@ -182,11 +207,10 @@ impl Starting {
             None => self.new_schedule(slowest, now, actions),
         };
         self.schedule = Some(schedule);
-        let peers: Vec<_> = self.slaves.iter().map(|slave| slave.member.peer).collect();
-        for peer in peers {
+        for peer in self.slaves.peers() {
             self.order_one(now, peer, schedule.instant, actions);
         }
-        // Where nobody has anything to confirm.
+        // Original slaves have nothing to confirm.
         self.go_if_due(now, actions);
     }
 
@@ -206,17 +230,20 @@ impl Starting {
     }
 
     fn order_one(&mut self, now: Now, peer: PeerId, instant: MonotonicInstant, actions: &mut Actions) {
-        let Some(slave) = self.slaves.get_mut(peer).filter(|slave| slave.member.has(Feature::Start)) else { return };
+        let Some(mut slave) = self.slaves.get_mut(peer).filter(|slave| slave.member.has(Feature::Start)) else {
+            return;
+        };
         let Some(estimate) = slave.member.clock.estimate(instant) else {
+            drop(slave);
             return self.lose(now, peer, Loss::NoClock, actions);
         };
         let at = estimate.offset.to_theirs(instant);
         let unanswered = Unanswered::new(now.awake, self.lost_after);
-        slave.state = Readiness::Ordered { at, unanswered };
+        slave.state.step = Readiness::Ordered { at, unanswered };
         actions.send(peer, Message::Exec(Some(at)));
     }
 
-    /// The last word, unless it would come too late: we, or a slave's answer, may have been held up.
+    /// Says the last word, unless it would come too late because the master or a slave's answer was held up.
     fn go_or_order_anew(&mut self, schedule: Schedule, now: Now, actions: &mut Actions) {
         let has_ours = self.slaves.iter().any(|slave| slave.member.has(Feature::Start));
         if has_ours && now.monotonic > schedule.go_by {
@@ -237,13 +264,15 @@ impl Starting {
         self.measure_anew(now);
     }
 
-    /// Has the clocks measured and the start ordered anew: they have run on, and a way may have become longer.
+    /// Has the clocks measured and the start ordered anew: the clocks have run on, and a way may have become longer.
     fn measure_anew(&mut self, now: Now) {
         self.schedule = None;
         let unanswered = Unanswered::new(now.awake, self.lost_after);
-        for slave in self.slaves.iter_mut().filter(|slave| slave.member.has(Feature::Start)) {
-            slave.state = Readiness::Measuring(unanswered);
-        }
+        self.slaves.for_each_mut(|slave| {
+            if slave.member.has(Feature::Start) {
+                slave.state.step = Readiness::Measuring(unanswered);
+            }
+        });
         question_all(&mut self.slaves);
     }
 

@@ -1,4 +1,4 @@
-//! Ending tasks early: their time is over, a slave is lost, or the user wants it.
+//! The limits of time when tasks are ended early.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use crate::interrupt::Interrupt;
 use synexec_proto::defaults::STOP_GRACE;
 use synexec_proto::time::MonotonicInstant;
 
-/// Beyond the time that a slave gives its task to stop, its report has at least this long to arrive.
+/// Time that the report of a stopped task has to arrive, at least, after the time that the task itself has to stop.
 const STOP_REPORT_TIME: Duration = Duration::from_secs(5);
 
-/// The tasks are told to stop.
+/// The time that tasks have which are told to stop.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stopping {
-    /// How the user said so, if it was the user.
+    /// How the user asked for the end, if it was the user.
     pub(super) interrupt: Option<Interrupt>,
-    /// How long who was told to stop is waited for.
+    /// How long the master waits for a slave that was told to stop its task.
     wait: Duration,
-    /// How late that can be over for one that comes back meanwhile. Who never is here long enough is given up.
+    /// When the wait is over at the latest, also for a slave that comes back again and again.
     latest: AwakeInstant,
-    /// Whether the user has said it twice, and nothing more is waited for.
+    /// Whether the user has asked twice, and the master waits for nothing more.
     pub(super) at_once: bool,
 }
 
 impl Stopping {
-    /// A user who wants an end is not kept waiting for a host that stands still, or is away.
+    /// A user who asks for an end does not wait for a host that stands still or is away, so the time is shorter then.
     pub(super) fn begin(now: Now, interrupt: Option<Interrupt>, lost_after: Duration, reconnect: Duration) -> Self {
         let report_time = if interrupt.is_some() { STOP_REPORT_TIME } else { lost_after.max(STOP_REPORT_TIME) };
         let wait = STOP_GRACE.saturating_add(report_time);
@@ -32,22 +32,22 @@ impl Stopping {
         Self { interrupt, wait, latest, at_once: false }
     }
 
-    /// When one that is told to stop now is not waited for any more.
+    /// When a slave that is told now to stop its task is lost if it has not reported the end.
     pub(super) fn deadline(self, now: AwakeInstant) -> AwakeInstant {
         now.plus(self.wait).min(self.latest)
     }
 
-    /// Whether one that is away is waited for: it is lost in its own time.
-    pub(super) fn spares_who_is_away(self) -> bool {
+    /// Whether the master waits for a slave that is away until its time to connect anew is over.
+    pub(super) fn spares_absent(self) -> bool {
         self.interrupt.is_none()
     }
 }
 
-/// The time that tasks have.
+/// The longest time that tasks may run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeout {
     pub(super) time: Duration,
-    /// On the master's clock.
+    /// When that time is over, on the master's clock.
     at: MonotonicInstant,
     is_over: bool,
 }
@@ -57,19 +57,20 @@ impl Timeout {
         Self { time, at: start.plus(time), is_over: false }
     }
 
-    /// When to look; none when that was.
+    /// When the time is over; none if it already is.
     pub(super) fn deadline(self) -> Option<MonotonicInstant> {
         (!self.is_over).then_some(self.at)
     }
 
-    /// Whether the time is over now, once.
+    /// Whether the time is over now. True only once.
     pub(super) fn strikes(&mut self, now: Now) -> bool {
         let strikes = !self.is_over && now.monotonic >= self.at;
         self.is_over |= strikes;
         strikes
     }
 
-    /// Whether a task was stopped for it that was told to stop, as its slave knows, or ended then, where that is known.
+    /// Whether a task has ended because its time was over: its slave tells that the task was told to stop, or the task ended
+    /// after that time, or the time of its end is not known.
     pub(super) fn has_stopped(self, was_told: bool, ended_at: Option<MonotonicInstant>) -> bool {
         self.is_over && (was_told || ended_at.is_none_or(|ended_at| ended_at >= self.at))
     }

@@ -1,12 +1,12 @@
-//! What goes into the slave and what comes out of it.
+//! The events that a slave takes and the actions that it asks for.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Notice;
+use super::{Notice, ObservedRun};
 use crate::interrupt::Interrupt;
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{ConfBegin, Fetch, Held, Message, Reason, TaskEnded, TaskProgress};
+use synexec_proto::message::{ConfBegin, Fetch, Held, Message, OutputPlace, Reason, TaskProgress};
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
@@ -14,48 +14,48 @@ use synexec_proto::wire::Frame;
 /// A slave as its user asked for it.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What reports call this slave.
+    /// The slave's name in reports.
     pub name: String,
-    /// A random number, by which its connections are known to be the same slave's.
+    /// A random number by which the master recognises all connections of this slave.
     pub instance: u64,
-    /// Whether it connects to a given master, where otherwise it listens for probes.
+    /// Whether the slave dials a given master instead of listening for probes.
     pub dials: bool,
-    /// Whether it ends after one session.
+    /// Whether the program ends after one session.
     pub once: bool,
-    /// Time to take a connection up again that has broken while a task was under way.
+    /// Time in which a connection that broke while a task was under way may be resumed.
     pub reconnect: Duration,
-    /// The largest conf that is taken, in bytes.
+    /// The largest conf that the slave takes, in bytes.
     pub max_conf: u64,
-    /// Whether a task whose session is over goes on, where otherwise it is stopped.
+    /// Whether a task goes on when its session is over, instead of being stopped.
     pub keeps_orphans: bool,
 }
 
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
-    /// A master's probe was heard. Listening ends with it.
+    /// A master's probe was heard, and listening has ended.
     Invited {
-        /// Where to connect.
+        /// The address to connect to.
         master: SocketAddr,
     },
-    /// Nothing can be heard.
+    /// The slave cannot listen for probes.
     ListenFailed {
-        /// Why.
+        /// The reason, for the user.
         why: String,
     },
-    /// The connection stands.
+    /// A connection is there.
     Connected {
-        /// With whom.
+        /// The master's address.
         master: SocketAddr,
     },
-    /// There is no connection.
+    /// No connection could be made.
     ConnectFailed {
-        /// Why.
+        /// The reason, for the user.
         why: String,
     },
     /// A frame arrived.
     Received {
-        /// What it says.
+        /// The frame.
         frame: Frame,
         /// When it arrived at this host.
         at: MonotonicInstant,
@@ -64,36 +64,38 @@ pub enum Event {
     Disconnected(Disconnect),
     /// The command is held and waits for its start, or cannot be run.
     Prepared(Result<Held, Reason>),
-    /// The held task is gone, and can be started no more.
+    /// The held task has ended and cannot be started any more.
     HeldTaskDied(Reason),
-    /// The task runs, or could not be started. A start at a given instant is not told, so as not to disturb it; only that
-    /// it failed.
+    /// The task runs, or could not be started. After a start at a given instant this event follows only if the start
+    /// failed, so as not to disturb the task.
     Started(Result<(), Reason>),
     /// The task's first process has ended.
     TaskEnded {
-        /// How and when.
-        ended: TaskEnded,
-        /// Whether others of its family are left.
+        /// How and when it ran.
+        run: ObservedRun,
+        /// Where its output is.
+        output: Option<OutputPlace>,
+        /// Whether stragglers are left: other processes that the task has started.
         stragglers: bool,
     },
-    /// Nobody of the task's family is left.
+    /// No straggler of the task is left.
     StragglersGone,
-    /// How far the task is.
+    /// The task was sampled.
     Sampled {
-        /// What it has used so far.
+        /// The resources that it has used so far.
         progress: TaskProgress,
         /// Whether a signal has stopped it.
         stopped: bool,
     },
-    /// There is nothing yet of the output that [`Action::SendOutput`] asked for.
+    /// The output that [`Action::SendOutput`] asked for is not there yet.
     NoOutputYet(Fetch),
     /// The output cannot be read.
     OutputFailed(Reason),
-    /// The user wants the slave to end; said twice, at once.
+    /// The user wants the program to end; the second time, at once.
     Shutdown(Interrupt),
 }
 
-/// How a task is made to end.
+/// The signal by which a task is made to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopSignal {
     /// SIGTERM.
@@ -105,13 +107,13 @@ pub enum StopSignal {
 /// Why the slave's program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitCause {
-    /// Its user said so.
+    /// The user has interrupted it.
     Interrupted(Interrupt),
-    /// One session is over, in which this was the task's end.
+    /// Its one session is over, and the task ended like this.
     TaskEnded(TaskEnd),
-    /// One session is over, in which the slave declined.
+    /// Its one session is over, and the slave declined.
     Declined,
-    /// One session is over, in which nothing was started.
+    /// Its one session is over, and no task was started.
     NotStarted,
 }
 
@@ -120,53 +122,52 @@ pub enum ExitCause {
 pub enum Action {
     /// Listen for probes until one is heard.
     Listen,
-    /// Connect to the master whose probe was heard; without an address, to the one that the user gave.
+    /// Connect to this master, or without an address to the master that the user gave.
     Connect(Option<SocketAddr>),
     /// Send a message.
     Send(Message),
-    /// Close the connection; nothing more is heard of it.
+    /// Close the connection. No event of it follows.
     Disconnect,
-    /// The same once all is sent that was to be, or could not be within a while: this slave is about to end.
-    Leave,
-    /// A new conf comes; the one before is of no more use.
+    /// A new conf comes: discard the conf before it.
     BeginConf(Option<ConfBegin>),
     /// Store the next bytes of the conf.
     StoreConf(Vec<u8>),
-    /// The conf is whole: hold its command, then [`Event::Prepared`].
+    /// The conf is whole: hold its command. [`Event::Prepared`] follows.
     EndConf,
-    /// Hold the conf's command once more, for the round that the master has told, then [`Event::Prepared`].
+    /// Hold the conf's command once more. [`Event::Prepared`] follows.
     Hold {
-        /// Its number, from 1.
+        /// The round's number, from 1, if the master tells it.
         round: Option<u32>,
     },
-    /// Remove what was stored, and end what is held.
+    /// Remove the stored conf, and end the held task.
     Discard,
-    /// End what is held; the task that was released before still needs what was stored.
+    /// End the held task. The stored conf stays for the task that was released before.
     DropHeld,
-    /// Leave what was stored to the task, which goes on without this program.
+    /// Leave the stored conf to its task, which goes on without this program.
     Abandon,
-    /// Let the held command go: at this instant, or at once and then [`Event::Started`]. Later [`Event::TaskEnded`].
+    /// Let the held task go: at this instant, or at once with [`Event::Started`] following. Later [`Event::TaskEnded`]
+    /// follows.
     Release {
         /// On this host's clock.
         at: Option<MonotonicInstant>,
     },
-    /// Send the task's family a signal: all that it has started, wherever that is now. A task that still waits for its
-    /// instant is not to wait any longer for this.
+    /// Send a signal to the task and to all processes that it has started. A task that waits for its instant does not
+    /// wait any longer.
     Signal(StopSignal),
-    /// See whether anybody of the task's family is left; [`Event::StragglersGone`] if not.
+    /// Check whether any straggler of the task is left. [`Event::StragglersGone`] follows if none is.
     CheckStragglers,
-    /// See how far the task is; [`Event::Sampled`], unless it has ended.
+    /// Sample the task. [`Event::Sampled`] follows, unless the task has ended.
     Sample,
-    /// Send a piece of the task's output.
+    /// Send a piece of the task's output. [`Event::NoOutputYet`] follows if the master wants to wait for it, and the
+    /// task is not over.
     SendOutput {
-        /// Which.
+        /// Which piece.
         fetch: Fetch,
-        /// Whether the task is over, so that what is there is all; otherwise [`Event::NoOutputYet`] where the master
-        /// wants to wait and nothing is there.
+        /// Whether the task is over, so that its output is complete.
         is_over: bool,
     },
     /// Tell the user.
     Tell(Notice),
-    /// End the program.
+    /// Close the connection once all messages are sent, or after a while if they cannot be, and end the program.
     Exit(ExitCause),
 }

@@ -1,14 +1,18 @@
 //! The slave's side of a session, as a state machine.
 //!
 //! [`Slave`] takes an [`Event`] and the instant at which it is handled, and queues [`Action`]s for its caller to carry
-//! out. Three things change independently and are kept apart: the connection, the conf, and the task. A session is
-//! over when its connection is gone and its task has ended; then the slave is back in discovery.
+//! out. It is made of two parts that know nothing of each other: the link to a master, and the run of a conf with its
+//! task. A session is over when its connection is gone and its task has ended; then the slave is back in discovery.
 
 mod event;
+mod link;
 mod machine;
 mod notice;
-mod task;
+mod observed_run;
+mod run;
 
 pub use event::{Action, Event, ExitCause, Settings, StopSignal};
-pub use machine::{LEAD_MAX, Slave};
+pub use machine::Slave;
 pub use notice::Notice;
+pub use observed_run::ObservedRun;
+pub use run::LEAD_MAX;

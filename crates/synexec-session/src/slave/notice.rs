@@ -1,4 +1,4 @@
-//! What a slave tells its user, mostly in its log.
+//! The notices of a slave to its user, mostly in its log.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,61 +8,61 @@ use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Held, Reason};
 use synexec_proto::task_end::TaskEnd;
 
-/// One thing that happened.
+/// Something that the user may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// The connection to a master stands.
+    /// The slave has connected to the master with this address.
     Connected(SocketAddr),
-    /// Nothing can be heard for now.
+    /// The slave cannot listen for probes at the moment.
     ListenFailed(String),
-    /// No connection could be made.
+    /// The slave could not connect to the master.
     ConnectFailed(String),
-    /// The master has said who it is.
+    /// The master has introduced itself.
     Commanded {
-        /// Its name.
+        /// The master's name.
         by: String,
     },
-    /// The conf is accepted, and its task held.
+    /// The conf is accepted, and its task is held.
     Accepted(Held),
     /// The conf is declined.
     Declined(Reason),
     /// The start is refused.
     Refused(Reason),
-    /// The task will start.
+    /// The task starts after this time.
     StartsIn(Duration),
     /// The task runs.
     Started,
     /// The task has ended.
     Ended {
-        /// How.
+        /// How it ended.
         end: TaskEnd,
-        /// How late it was started, where it was to start at an instant.
+        /// How long after the ordered instant it was released; none if it was to start at once.
         lateness: Option<Duration>,
     },
     /// The task is told to stop.
     Stopping,
-    /// The session is over, and its task is left to run.
+    /// The session is over, or the program is to end, and the processes of the task are left to run.
     Orphaned,
-    /// What a task that ended by itself has left is told to end.
-    EndingRest,
+    /// The task has ended by itself, and its stragglers are told to stop.
+    StoppingStragglers,
     /// The task has not stopped in time and is killed.
     Killing,
-    /// The connection has broken, and is to be taken up again.
+    /// The connection broke, and the slave tries to resume it.
     LinkBroke {
-        /// How it has ended.
+        /// How the connection broke.
         why: Disconnect,
-        /// For how long that is tried.
+        /// How long the slave tries.
         wait: Duration,
     },
-    /// The connection was taken up again.
+    /// The connection was resumed.
     Resumed,
-    /// No master is there that could be told of the task's end.
+    /// The task has ended like this, and no master is connected to be told.
     NotReported(TaskEnd),
-    /// The connection is gone.
+    /// The session is over.
     Disconnected {
-        /// Why.
+        /// Why its connection ended.
         why: Disconnect,
-        /// Whether there was a conf; else the master had no need of this slave, or found too few.
+        /// Whether there was a conf. Without one, the master did not need this slave, or too few slaves joined.
         configured: bool,
     },
 }
@@ -84,15 +84,15 @@ impl fmt::Display for Notice {
                 write!(f, "task ended: {end}; it was released {} µs after its instant", lateness.as_micros())
             }
             Self::Stopping => f.write_str("stopping the task"),
-            Self::Orphaned => f.write_str("what the task has started is left to run"),
-            Self::EndingRest => f.write_str("ending what the task has left running"),
+            Self::Orphaned => f.write_str("the processes of the task are left to run"),
+            Self::StoppingStragglers => f.write_str("stopping the processes that the task has left running"),
             Self::Killing => f.write_str("the task did not stop in time; killing it"),
             Self::LinkBroke { why, wait } => {
                 let (how, seconds) = (why.how(), wait.as_secs());
-                write!(f, "the connection to the master broke ({how}); trying for {seconds} s to take it up")
+                write!(f, "the connection to the master broke ({how}); trying to resume it for {seconds} s")
             }
-            Self::Resumed => f.write_str("the master is there again, the session goes on"),
-            Self::NotReported(end) => write!(f, "no master is there to be told that the task has ended: {end}"),
+            Self::Resumed => f.write_str("the connection to the master is resumed; the session goes on"),
+            Self::NotReported(end) => write!(f, "the task has ended ({end}), but no master is connected to be told"),
             Self::Disconnected { why, .. } => write!(f, "session over: {why}"),
         }
     }

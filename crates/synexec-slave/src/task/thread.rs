@@ -1,4 +1,4 @@
-//! The thread of a task: it holds it, lets it go at its instant, and waits for its end.
+//! The thread of a task: it holds the task, lets it go at its instant, and waits for its end.
 
 use std::io;
 use std::path::Path;
@@ -14,38 +14,39 @@ use synexec_host::timer::{is_core_free, make_precise, sleep_until, stay_awake_un
 use synexec_proto::message::Reason;
 use synexec_proto::time::MonotonicInstant;
 
-use super::{EndedTask, Order, TaskEvent, When};
+use super::event::{Order, TaskEvent, UnreapedTask, When};
 
-/// This long before its instant a task is only waited for by the clock; until then it can still be told otherwise.
+/// Time before the instant in which the thread waits for nothing but the clock. Before that it still takes orders.
 const LAST_SLEEP: Duration = Duration::from_millis(2);
 
-/// How often the host is looked at while the task is held: what happens then is none of the task's.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two looks at the host while the task is held. Events on the host before the release are not counted as
+/// the task's.
+const HOST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often a task that is held is looked at, to learn whether somebody has killed it.
-const PULSE: Duration = Duration::from_millis(100);
+/// Time between two checks whether a held task was killed.
+const LIVENESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long after the release a task is looked at, to learn when it ran: soon where a core was free for it.
-const CALM_LOOK: Duration = Duration::from_micros(200);
+/// Time from the release to the look that tells when the task ran, if a core was free for it.
+const FREE_CORE_LOOK: Duration = Duration::from_micros(200);
 
-/// The same where others want the cores too: when they all have started, so as not to disturb them. How long that takes
-/// follows from how late this one was, between these limits.
-const BUSY_LOOK_PER_LATENESS: u32 = 20;
-const BUSY_LOOK: [Duration; 2] = [Duration::from_millis(3), Duration::from_millis(30)];
+/// The same time if other processes want the cores too: so many times the lateness of this thread, and between these
+/// limits. The other tasks have started by then, and the look does not disturb them.
+const BUSY_CORE_LOOK_PER_LATENESS: u32 = 20;
+const BUSY_CORE_LOOK: [Duration; 2] = [Duration::from_millis(3), Duration::from_millis(30)];
 
-/// How things are when the task starts.
+/// How the wait for the instant ended.
 #[derive(Debug, Clone, Copy)]
-enum Host {
-    Calm,
-    /// Others want the cores too, and this thread got one so late.
-    Busy {
+enum Wait {
+    OnFreeCore,
+    /// Other processes want the cores too, and this thread got one so late.
+    OnBusyCore {
         lateness: Duration,
     },
-    /// The task was told to end before its instant, and will not run.
-    Stopped,
+    /// A signal has ended the task before its instant; it will not run.
+    CutShort,
 }
 
-/// The life of a task.
+/// The whole life of a task.
 pub(super) fn run(command: TaskCommand, orders: &Receiver<Order>, tell: impl Fn(TaskEvent)) {
     let program = command.program.clone();
     let cannot_run =
@@ -54,18 +55,18 @@ pub(super) fn run(command: TaskCommand, orders: &Receiver<Order>, tell: impl Fn(
         Ok(held) => held,
         Err(error) => return tell(TaskEvent::Held(Err(cannot_run(error)))),
     };
-    // From here on, since children inherit it.
+    // Children inherit the precise timer, so the task is held before.
     make_precise();
     tell(TaskEvent::Held(Ok((held.held(), held.group()))));
     let Some((when, guest)) = await_release(&held, orders, &tell) else { return };
     let Some(started) = start(held, when, orders, &tell) else { return };
     match started {
-        Ok(started) => see_to_its_end(started, when, guest, tell),
+        Ok(started) => await_end(started, when, guest, tell),
         Err(error) => tell(TaskEvent::Started(Err(cannot_run(error)))),
     }
 }
 
-/// Why exec has failed, in words.
+/// Why exec failed, in words.
 fn why(error: &io::Error, program: &Path) -> String {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(errno @ Errno::ENOENT) if program.exists() => format!("{}: the interpreter that it names", errno.desc()),
@@ -74,17 +75,17 @@ fn why(error: &io::Error, program: &Path) -> String {
     }
 }
 
-/// When to start, and how the host was shortly before that was said; none when the task is not wanted any more. Tells
-/// once if it is gone meanwhile.
+/// Waits for the order to start; gives its instant and the state of the host shortly before, or none if the task is not
+/// wanted any more. Tells once if the task is killed meanwhile.
 fn await_release(held: &HeldTask, orders: &Receiver<Order>, tell: impl Fn(TaskEvent)) -> Option<(When, GuestState)> {
     let (mut was_alive, mut guest, mut looked_at) = (true, GuestState::now(), monotonic_now());
     loop {
-        match orders.recv_timeout(PULSE) {
+        match orders.recv_timeout(LIVENESS_INTERVAL) {
             Ok(Order::Release(when)) => return Some((when, guest)),
             Err(RecvTimeoutError::Disconnected) => return None,
             Ok(Order::Hurry) | Err(RecvTimeoutError::Timeout) => {}
         }
-        if monotonic_now().since(looked_at) >= LOOK_INTERVAL {
+        if monotonic_now().since(looked_at) >= HOST_INTERVAL {
             (guest, looked_at) = (GuestState::now(), monotonic_now());
         }
         if was_alive && !held.is_alive() {
@@ -98,19 +99,19 @@ fn await_release(held: &HeldTask, orders: &Receiver<Order>, tell: impl Fn(TaskEv
 struct Started {
     task: Task,
     released: MonotonicInstant,
-    /// None when it ended before its first instruction.
+    /// None if it ended before its first instruction.
     start: Option<Start>,
 }
 
-/// Lets the task go, and learns when it ran; none when it was not wanted any more.
+/// Lets the task go, and learns when it ran; none if the task is not wanted any more.
 fn start(
     held: HeldTask,
     when: When,
     orders: &Receiver<Order>,
     tell: impl Fn(TaskEvent),
 ) -> Option<io::Result<Started>> {
-    let (precedence, host) = match when {
-        When::AtOnce => (None, Host::Calm),
+    let (precedence, wait) = match when {
+        When::AtOnce => (None, Wait::OnFreeCore),
         When::At(instant) => (Some(Precedence::take()), await_instant(instant, orders)?),
     };
     let (task, release) = match held.release() {
@@ -121,40 +122,40 @@ fn start(
         tell(TaskEvent::Started(Ok(())));
     }
     let released = release.at();
-    let start = match host {
-        Host::Calm => {
+    let start = match wait {
+        Wait::OnFreeCore => {
             drop(precedence);
-            task.wait_for(CALM_LOOK);
-            release.observe(&task, CALM_LOOK)
+            task.wait_for(FREE_CORE_LOOK);
+            release.observe(&task, FREE_CORE_LOOK)
         }
-        Host::Busy { lateness } => {
-            let [soonest, latest] = BUSY_LOOK;
-            let look = (lateness * BUSY_LOOK_PER_LATENESS).clamp(soonest, latest);
+        Wait::OnBusyCore { lateness } => {
+            let [soonest, latest] = BUSY_CORE_LOOK;
+            let look = (lateness * BUSY_CORE_LOOK_PER_LATENESS).clamp(soonest, latest);
             task.wait_for(look);
             drop(precedence);
             release.observe(&task, look)
         }
-        Host::Stopped => None,
+        Wait::CutShort => None,
     };
     Some(Ok(Started { task, released, start }))
 }
 
-/// Waits until the task is to be let go; none when it is not wanted any more.
-fn await_instant(instant: MonotonicInstant, orders: &Receiver<Order>) -> Option<Host> {
-    let is_calm = is_core_free();
+/// Waits until the task is to be let go; none if the task is not wanted any more.
+fn await_instant(instant: MonotonicInstant, orders: &Receiver<Order>) -> Option<Wait> {
+    let has_free_core = is_core_free();
     match orders.recv_timeout(instant.minus(LAST_SLEEP).since(monotonic_now())) {
-        Ok(_) => return Some(Host::Stopped),
+        Ok(_) => return Some(Wait::CutShort),
         Err(RecvTimeoutError::Disconnected) => return None,
         Err(RecvTimeoutError::Timeout) => {}
     }
-    if is_calm && stay_awake_until(instant) {
-        return Some(Host::Calm);
+    if has_free_core && stay_awake_until(instant) {
+        return Some(Wait::OnFreeCore);
     }
     sleep_until(instant);
-    Some(Host::Busy { lateness: monotonic_now().since(instant) })
+    Some(Wait::OnBusyCore { lateness: monotonic_now().since(instant) })
 }
 
-fn see_to_its_end(started: Started, when: When, before: GuestState, tell: impl Fn(TaskEvent)) {
+fn await_end(started: Started, when: When, before: GuestState, tell: impl Fn(TaskEvent)) {
     let Started { task, released, start } = started;
     let (now, now_at) = (wall_clock_now(), monotonic_now());
     let started = now.minus(now_at.since(start.map_or(released, |start| start.at)));
@@ -167,5 +168,5 @@ fn see_to_its_end(started: Started, when: When, before: GuestState, tell: impl F
         When::AtOnce => None,
         When::At(instant) => Some(released.since(instant)),
     };
-    tell(TaskEvent::Ended(EndedTask { task, start, released, lateness, started, finished, finished_at, guest }));
+    tell(TaskEvent::Ended(UnreapedTask { task, start, released, lateness, started, finished, finished_at, guest }));
 }

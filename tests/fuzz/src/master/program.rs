@@ -12,20 +12,21 @@ impl Trial {
         while let Some(peer) = self.confs.pop_front() {
             self.handle(Event::ConfSent { peer });
         }
-        while let Some(id) = self.stores.pop_front() {
-            self.handle(Event::OutputStored { id });
+        while let Some(answer) = self.stores.pop_front() {
+            self.handle(answer);
         }
     }
 
     pub(super) fn store_or_not(&mut self, input: &mut Input<'_>) -> Result<()> {
         let id = OutputId { round: input.int_in_range(0..=3)?, rank: input.int_in_range(0..=4)? };
-        let is_stored = bool::arbitrary(input)?;
-        self.has_failed |= !is_stored;
-        let id = self.stores.pop_front().unwrap_or(id);
-        self.handle(if is_stored {
-            Event::OutputStored { id }
-        } else {
-            Event::OutputFailed { id, why: "no such directory".into() }
+        let answer = self.stores.pop_front().unwrap_or(Event::OutputStored { id });
+        let is_done = bool::arbitrary(input)?;
+        self.has_failed |= !is_done;
+        self.handle(match answer {
+            Event::OutputStored { id } | Event::OutputDiffers { id } if !is_done => {
+                Event::OutputFailed { id, why: "no such directory".into() }
+            }
+            answer => answer,
         });
         Ok(())
     }

@@ -1,15 +1,16 @@
-//! Tasks that are ended early: their time is over, a slave is lost, or the user wants it.
+//! Tasks that are ended early: their time is over, a slave is lost, or the user asks for an end.
 
-use super::{Executing, Run};
+use super::super::actions::Actions;
+use super::super::awake::{AwakeInstant, Now};
+use super::super::stopping::Stopping;
+use super::super::{Loss, Notice, Outcome, PeerId};
+use super::Executing;
+use super::run::Run;
 use crate::interrupt::Interrupt;
-use crate::master::actions::Actions;
-use crate::master::awake::{AwakeInstant, Now};
-use crate::master::stopping::Stopping;
-use crate::master::{Loss, Notice, Outcome, PeerId};
 use synexec_proto::message::{Feature, Message};
 
 impl Executing {
-    /// The user wants an end: the tasks are told to stop; said again, nothing more is waited for.
+    /// The user asks for an end: the tasks are told to stop. After a second request the master waits for nothing more.
     pub(in crate::master) fn interrupt(&mut self, now: Now, interrupt: Interrupt, actions: &mut Actions) {
         let running = self.running();
         match &mut self.stopping {
@@ -30,13 +31,13 @@ impl Executing {
         }
     }
 
-    /// Waits for nobody longer than until then.
+    /// Waits for no stopping slave beyond this instant, whether it is away or not.
     fn hurry(&mut self, until: AwakeInstant) {
-        for slave in self.slaves.iter_mut() {
-            if let Run::Stopping(by) = &mut slave.state {
-                *by = (*by).min(until);
+        self.slaves.for_each_mut(|slave| {
+            if let Run::Stopping { by, spares_absent } = &mut slave.state {
+                (*by, *spares_absent) = ((*by).min(until), false);
             }
-        }
+        });
     }
 
     pub(super) fn time_out(&mut self, now: Now, actions: &mut Actions) {
@@ -47,22 +48,16 @@ impl Executing {
         }
     }
 
-    /// Tells the tasks to stop, unless they were told so already.
+    /// Tells all tasks to stop, unless they were already told.
     pub(super) fn stop_all(&mut self, now: Now, interrupt: Option<Interrupt>, actions: &mut Actions) {
         if self.stopping.is_some() {
             return;
         }
         let stopping = Stopping::begin(now, interrupt, self.lost_after, self.reconnect);
         self.stopping = Some(stopping);
-        let peers: Vec<_> = self.slaves.iter().map(|slave| slave.member.peer).collect();
-        for peer in peers {
+        for peer in self.slaves.peers() {
             self.stop(now, stopping, peer, actions);
         }
-    }
-
-    /// How many have not ended.
-    pub(super) fn running(&self) -> usize {
-        self.slaves.iter().filter(|slave| !slave.is_settled()).count()
     }
 
     /// How the user ended the session early, if so.
@@ -70,27 +65,33 @@ impl Executing {
         self.stopping.and_then(|stopping| stopping.interrupt)
     }
 
-    /// Whether nothing more is to be waited for, outputs neither.
+    /// Whether the master waits for nothing more, not even for outputs.
     pub(in crate::master) fn ends_at_once(&self) -> bool {
         self.stopping.is_some_and(|stopping| stopping.at_once)
     }
 
     fn stop(&mut self, now: Now, stopping: Stopping, peer: PeerId, actions: &mut Actions) {
-        let Some(slave) = self.slaves.get_mut(peer) else { return };
+        let Some(mut slave) = self.slaves.get_mut(peer) else { return };
         match slave.state {
-            Run::Done(_) => {}
+            Run::Done => {}
             Run::Due(_) => {
-                slave.state = Run::Done(Box::new(slave.member.row(Outcome::Cancelled, self.instant)));
+                let row = slave.member.row(Outcome::Cancelled, self.instant);
+                slave.settle(row);
             }
             _ if slave.member.has(Feature::Stop) => {
                 slave.member.send(Message::Stop, actions);
-                slave.state = Run::Stopping(stopping.deadline(now.awake));
+                let by = stopping.deadline(now.awake);
+                slave.state = Run::Stopping { by, spares_absent: stopping.spares_absent() };
             }
-            _ => self.lose(now, peer, Loss::CannotStop, actions),
+            _ => {
+                drop(slave);
+                self.lose(now, peer, Loss::CannotStop, actions);
+            }
         }
     }
 
-    /// An original slave cannot be told to stop when its task's time is over.
+    /// The outcome of a slave that is lost. An original slave cannot be told to stop when the time of its task is over, so
+    /// its task counts as timed out.
     pub(super) fn outcome_of_loss(&self, now: Now, why: &Loss) -> Outcome {
         match (why, self.timeout) {
             (Loss::CannotStop, Some(timeout)) if timeout.has_stopped(false, None) && self.interrupted().is_none() => {

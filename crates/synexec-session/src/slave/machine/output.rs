@@ -1,75 +1,53 @@
-//! The output of the task that ran last, piece by piece as the master asks for it.
-
-use std::time::Duration;
+//! The progress of the task that runs, and the output of the task that ran last, as the master asks for them.
 
 use super::Slave;
 use crate::slave::Action;
-use synexec_proto::message::{Feature, Fetch, Message, Reason};
+use synexec_proto::message::{Feature, Fetch, Message, Reason, TaskProgress};
 use synexec_proto::time::MonotonicInstant;
 
-/// How often a file is looked at in which the master waits for something new.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-
-/// What there is to give, and what the master waits for.
-#[derive(Debug, Default)]
-pub(super) struct OutputState {
-    /// Whether a task was started whose output has not been discarded.
-    is_there: bool,
-    awaited: Option<Fetch>,
-    next_look: Option<MonotonicInstant>,
-}
-
-impl OutputState {
-    /// A task starts, and the output is a new one.
-    pub(super) fn begin(&mut self) {
-        *self = Self { is_there: true, ..Self::default() };
-    }
-
-    /// Nobody is there any more to whom it could be given.
-    pub(super) fn forget_fetch(&mut self) {
-        (self.awaited, self.next_look) = (None, None);
-    }
-
-    pub(super) fn deadline(&self) -> Option<MonotonicInstant> {
-        self.next_look
-    }
-}
-
 impl Slave {
+    pub(super) fn advance_progress(&mut self, now: MonotonicInstant) {
+        if self.run.advance_progress(now) {
+            self.sample();
+        }
+    }
+
+    /// Has the task sampled, if it runs and the master can be told.
+    pub(super) fn sample(&mut self) {
+        if self.link.has_agreed(Feature::Progress) && self.run.can_be_sampled() {
+            self.push(Action::Sample);
+        }
+    }
+
+    pub(super) fn sampled(&mut self, progress: TaskProgress, stopped: bool) {
+        if self.link.has_agreed(Feature::Progress) && !self.run.is_idle() {
+            self.send(if stopped { Message::Stopped(progress) } else { Message::Running(progress) });
+        }
+    }
+
     pub(super) fn fetch(&mut self, fetch: Fetch) {
-        if self.output.is_there {
-            self.give(fetch);
-        } else {
-            self.refuse_output(Reason::new("there is no output: no task was started"));
+        match self.run.check_output() {
+            Ok(()) => self.give(fetch),
+            Err(reason) => self.refuse_output(reason),
         }
     }
 
     pub(super) fn advance_output(&mut self, now: MonotonicInstant) {
-        if self.output.next_look.is_some_and(|at| now >= at) {
-            self.give_rest();
-        }
-    }
-
-    /// Gives what the master waits for, if there is something now.
-    pub(super) fn give_rest(&mut self) {
-        if let Some(fetch) = self.output.awaited.take() {
+        if let Some(fetch) = self.run.take_due_output(now) {
             self.give(fetch);
         }
     }
 
-    pub(super) fn no_output_yet(&mut self, now: MonotonicInstant, fetch: Fetch) {
-        (self.output.awaited, self.output.next_look) = (Some(fetch), Some(now.plus(LOOK_INTERVAL)));
-    }
-
     pub(super) fn refuse_output(&mut self, reason: Reason) {
-        self.output.forget_fetch();
-        if self.agreed(Feature::Outputs) {
+        self.run.take_awaited_output();
+        if self.link.has_agreed(Feature::Outputs) {
             self.send(Message::OutputNo(Some(reason)));
         }
     }
 
-    fn give(&mut self, fetch: Fetch) {
-        self.output.forget_fetch();
-        self.push(Action::SendOutput { fetch, is_over: self.task.is_idle() });
+    /// Sends a piece of output. A piece that was awaited before is not awaited any more.
+    pub(super) fn give(&mut self, fetch: Fetch) {
+        self.run.take_awaited_output();
+        self.push(Action::SendOutput { fetch, is_over: self.run.is_idle() });
     }
 }

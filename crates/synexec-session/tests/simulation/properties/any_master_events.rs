@@ -26,6 +26,7 @@ enum Step {
     ConfSent(u64),
     ConfFailed,
     Stored(u32),
+    Differs(u32),
     OutputFailed(u32),
     OutputsFailed,
     Disconnects(u64, Disconnect),
@@ -58,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
         15 => peer().prop_map(Step::ConfSent),
         1 => Just(Step::ConfFailed),
         8 => (0..4_u32).prop_map(Step::Stored),
+        2 => (0..4_u32).prop_map(Step::Differs),
         1 => (0..4_u32).prop_map(Step::OutputFailed),
         1 => Just(Step::OutputsFailed),
         4 => (peer(), 0..4_usize).prop_map(|(peer, which)| Step::Returns(peer, which)),
@@ -104,6 +106,7 @@ impl Trial {
             Step::ConfSent(peer) => self.handle(Event::ConfSent { peer: PeerId(peer) }),
             Step::ConfFailed => self.handle(Event::ConfFailed { why: "gone".into() }),
             Step::Stored(rank) => self.handle(Event::OutputStored { id: OutputId { round: 1, rank } }),
+            Step::Differs(rank) => self.handle(Event::OutputDiffers { id: OutputId { round: 1, rank } }),
             Step::OutputFailed(rank) => {
                 let id = OutputId { round: 1, rank };
                 self.handle(Event::OutputFailed { id, why: "no such directory".into() });

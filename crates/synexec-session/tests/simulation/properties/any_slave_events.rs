@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{CONF_MAX, Fetch, Held, Message, Reason, TaskProgress};
+use synexec_proto::message::{CONF_MAX, Fetch, Held, Message, Reason, TaskEnded, TaskProgress};
 use synexec_proto::wire::Frame;
 use synexec_session::interrupt::Interrupt;
-use synexec_session::slave::{Action, Event, Settings, Slave};
+use synexec_session::slave::{Action, Event, ObservedRun, Settings, Slave};
 
 use super::draw_world::plan;
 use super::{cases, draw};
@@ -78,9 +78,25 @@ fn nonsense() -> impl Strategy<Value = Option<Event>> {
         1 => always(|_| Event::OutputFailed(Reason::new("gone"))),
         1 => always(|_| Event::HeldTaskDied(Reason::new("gone"))),
         2 => (draw::task_end(), any::<bool>())
-            .prop_map(|(end, stragglers)| Event::TaskEnded { ended: draw::task_ended(end), stragglers }),
+            .prop_map(|(end, stragglers)| task_ended(draw::task_ended(end), stragglers)),
     ];
     prop_oneof![9 => event.prop_map(Some), 1 => Just(()).prop_map(|()| None)]
+}
+
+/// The event of a task that ended like this.
+fn task_ended(ended: TaskEnded, stragglers: bool) -> Event {
+    let run = ObservedRun {
+        started: ended.started,
+        finished: ended.finished,
+        started_at: ended.started_at,
+        finished_at: ended.finished_at,
+        end: ended.end,
+        start_uncertainty: ended.start_uncertainty,
+        lateness: ended.lateness,
+        usage: ended.usage,
+        guest: ended.guest,
+    };
+    Event::TaskEnded { run, output: ended.output, stragglers }
 }
 
 /// Drains the actions that followed one event.

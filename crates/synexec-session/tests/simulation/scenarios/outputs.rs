@@ -57,7 +57,7 @@ fn output_lost(notice: &Notice) -> bool {
 fn session(world: &mut World) -> Report {
     let report = synexec_sim::session(world);
     for id in world.ids() {
-        let is_end = |step: &OutputStep| matches!(step, OutputStep::End | OutputStep::Abandon);
+        let is_end = |step: &OutputStep| matches!(step, OutputStep::End { .. } | OutputStep::Abandon);
         assert!(world.steps_of(id).last().is_none_or(|(_, step)| is_end(step)), "it was left open");
     }
     report
@@ -72,7 +72,8 @@ fn is_here(world: &World, report: &Report, round: u32, id: Id) {
     let written = &world.sim(id).host.output()[..usize::try_from(length).expect("it is small")];
     let (bytes, end) = world.fetched(round, row.rank).expect("it was fetched");
     assert!(bytes == written, "{} bytes came of {length}", bytes.len());
-    assert_eq!((end.as_ref(), row.output.as_ref()), (Some(&OutputStep::End), Some(&whole(written))));
+    let digest = Some(Digest::of(written));
+    assert_eq!((end.as_ref(), row.output.as_ref()), (Some(&OutputStep::End { digest }), Some(&whole(written))));
 }
 
 /// The whole of an output of one round is here.
@@ -167,7 +168,8 @@ fn tails_are_the_last_bytes_and_no_more() {
         let written = world.sim(id).host.output();
         let tail = &written[written.len().saturating_sub(100)..];
         let (bytes, end) = world.fetched(1, row_of(&report, id).unwrap().rank).unwrap_or(const { &(Vec::new(), None) });
-        assert_eq!((&bytes[..], end), (tail, &Some(OutputStep::End)));
+        let digest = (tail == written).then(|| Digest::of(tail));
+        assert_eq!((&bytes[..], end), (tail, &Some(OutputStep::End { digest })));
         assert_eq!(world.fetches_of(id).len(), 1);
         let had = if tail == written { whole(tail) } else { Output::Tail { length: 5000 } };
         assert_eq!(output_of(&report, id), Some(&had));
@@ -205,7 +207,7 @@ fn a_round_is_fetched_before_the_next_one_is_held() {
                 is_here(&world, &report, round, id);
             }
         }
-        let is_end = |(at, step): (Duration, &OutputStep)| (*step == OutputStep::End).then_some(at);
+        let is_end = |(at, step): (Duration, &OutputStep)| matches!(step, OutputStep::End { .. }).then_some(at);
         let ends = slaves.map(|id| world.steps_of(id).into_iter().filter_map(is_end).collect::<Vec<_>>());
         let held = world.sent_to(slaves[0], |message| matches!(message, Message::Hold(_)));
         assert_eq!(held.len(), 2);
@@ -403,7 +405,7 @@ fn one_that_is_gone_while_its_live_output_is_stored_is_not_missed() {
     let other = world.slave(Plan { runs: secs(5), ..writes(1) });
     world.when(|notice| matches!(notice, Notice::Ended { .. }), secs(3), Order::Kill(gone));
     let report = session(&mut world);
-    let all_came = world.steps_of(gone).into_iter().any(|(_, step)| *step == OutputStep::End);
+    let all_came = world.steps_of(gone).into_iter().any(|(_, step)| matches!(step, OutputStep::End { .. }));
     assert_eq!((report.verdict, all_came), (Verdict::Succeeded, true));
     are_whole(&world, &report, [gone, other]);
 }

@@ -1,0 +1,280 @@
+//! The slave's connection to a master: searching for one, connected, or resuming a connection that has broken.
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Action;
+use synexec_proto::disconnect::Disconnect;
+use synexec_proto::message::{Feature, Features, ResumeToken};
+use synexec_proto::time::MonotonicInstant;
+
+/// Time between two attempts to reach a given master, or to listen; short enough to be back within a second.
+pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The connection, and what is needed to resume it.
+#[derive(Debug)]
+pub(super) struct Link {
+    state: State,
+    /// The master of the last connection.
+    master: Option<SocketAddr>,
+    /// The token by which the master recognises this slave on a new connection.
+    token: Option<ResumeToken>,
+    /// When a connection was resumed last.
+    resumed_at: Option<MonotonicInstant>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// In discovery, with the instant of the next attempt.
+    Waiting(MonotonicInstant),
+    /// In discovery: a probe is awaited.
+    Listening,
+    /// In discovery: a connection is awaited.
+    Connecting,
+    /// In a session with these features.
+    Connected(Features),
+    /// The connection of a session has broken, and the slave tries to resume it.
+    Resuming(Resumption),
+    /// The session is over, and the slave is not back in discovery yet.
+    Closed,
+    /// The program ends.
+    Exited,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Resumption {
+    /// When the slave gives up.
+    until: MonotonicInstant,
+    /// Why the connection broke.
+    why: Disconnect,
+    attempt: Attempt,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Attempt {
+    /// The next attempt is made at this instant.
+    Waiting(MonotonicInstant),
+    Connecting,
+    /// A connection is there, on which the master has not recognised this slave yet.
+    Connected,
+}
+
+/// The consequence of a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AfterFailure {
+    /// The slave tries again to resume the session.
+    TriesAgain,
+    /// The session, if there was one, is over; the next attempt is made at this instant.
+    Over(MonotonicInstant),
+}
+
+impl Link {
+    /// No connection, and no attempt to make one yet.
+    pub(super) fn new() -> Self {
+        Self { state: State::Closed, master: None, token: None, resumed_at: None }
+    }
+
+    /// Whether a message can be sent.
+    pub(super) fn is_open(&self) -> bool {
+        self.features().is_some()
+    }
+
+    /// The features by which messages are read, if a connection is there. Nothing is agreed before the master has
+    /// introduced itself.
+    pub(super) fn features(&self) -> Option<Features> {
+        match self.state {
+            State::Connected(features) => Some(features),
+            State::Resuming(Resumption { attempt: Attempt::Connected, .. }) => Some(Features::NONE),
+            _ => None,
+        }
+    }
+
+    /// Whether both sides of the connection know this feature.
+    pub(super) fn has_agreed(&self, feature: Feature) -> bool {
+        self.features().is_some_and(|features| features.has(feature))
+    }
+
+    /// Whether the slave tries to resume a connection.
+    pub(super) fn is_resuming(&self) -> bool {
+        matches!(self.state, State::Resuming(_))
+    }
+
+    /// Whether the session is over and the slave is not back in discovery yet.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Whether the program ends.
+    pub(super) fn has_exited(&self) -> bool {
+        self.state == State::Exited
+    }
+
+    /// Whether a broken connection could be resumed.
+    pub(super) fn can_be_resumed(&self) -> bool {
+        self.has_agreed(Feature::Resume) && self.token.is_some()
+    }
+
+    /// Whether a connection is there or awaited.
+    pub(super) fn is_in_use(&self) -> bool {
+        let connects = match &self.state {
+            State::Connecting => true,
+            State::Resuming(resumption) => resumption.attempt == Attempt::Connecting,
+            _ => false,
+        };
+        connects || self.is_open()
+    }
+
+    /// The token to show to the master; none in a new session.
+    pub(super) fn token_to_show(&self) -> Option<ResumeToken> {
+        self.token.filter(|_| self.is_resuming())
+    }
+
+    /// When the next attempt is made, or the slave gives up.
+    pub(super) fn deadline(&self) -> Option<MonotonicInstant> {
+        let give_up = if let State::Resuming(Resumption { until, .. }) = self.state { Some(until) } else { None };
+        self.next_attempt().into_iter().chain(give_up).min()
+    }
+
+    /// Whether the next attempt is due.
+    pub(super) fn is_attempt_due(&self, now: MonotonicInstant) -> bool {
+        self.next_attempt().is_some_and(|at| now >= at)
+    }
+
+    /// Whether the time in which the connection could be resumed is over.
+    pub(super) fn is_resumption_over(&self, now: MonotonicInstant) -> bool {
+        matches!(self.state, State::Resuming(Resumption { until, .. }) if now >= until)
+    }
+
+    fn next_attempt(&self) -> Option<MonotonicInstant> {
+        match self.state {
+            State::Waiting(at) | State::Resuming(Resumption { attempt: Attempt::Waiting(at), .. }) => Some(at),
+            _ => None,
+        }
+    }
+}
+
+/// Transitions.
+impl Link {
+    /// Back in discovery; the next attempt is made at this instant.
+    pub(super) fn wait(&mut self, until: MonotonicInstant) {
+        self.state = State::Waiting(until);
+    }
+
+    /// Makes the next attempt: dials the master, or listens for a probe.
+    pub(super) fn attempt(&mut self, dials: bool) -> Action {
+        if let State::Resuming(resumption) = &mut self.state {
+            resumption.attempt = Attempt::Connecting;
+            Action::Connect(self.master)
+        } else if dials {
+            self.state = State::Connecting;
+            Action::Connect(None)
+        } else {
+            self.state = State::Listening;
+            Action::Listen
+        }
+    }
+
+    /// A probe of this master was heard. If the slave listened, it connects now.
+    pub(super) fn invited(&mut self, master: SocketAddr) -> Option<Action> {
+        if self.state != State::Listening {
+            return None;
+        }
+        self.state = State::Connecting;
+        Some(Action::Connect(Some(master)))
+    }
+
+    /// The slave cannot listen. Returns whether it wanted to; then it tries again.
+    pub(super) fn listen_failed(&mut self, now: MonotonicInstant) -> bool {
+        let is_awaited = self.state == State::Listening;
+        if is_awaited {
+            self.state = State::Waiting(now.plus(RETRY_INTERVAL));
+        }
+        is_awaited
+    }
+
+    /// A connection is there. Returns whether it was awaited.
+    pub(super) fn connected(&mut self, master: SocketAddr) -> bool {
+        match &mut self.state {
+            State::Connecting => self.state = State::Connected(Features::NONE),
+            State::Resuming(resumption) if resumption.attempt == Attempt::Connecting => {
+                resumption.attempt = Attempt::Connected;
+            }
+            _ => return false,
+        }
+        self.master = Some(master);
+        true
+    }
+
+    /// No connection could be made. Returns what follows, if one was awaited.
+    pub(super) fn connect_failed(&mut self, now: MonotonicInstant) -> Option<AfterFailure> {
+        let is_awaited = self.is_in_use() && !self.is_open();
+        is_awaited.then(|| self.attempt_failed(now))
+    }
+
+    /// The attempt has ended without a session.
+    pub(super) fn attempt_failed(&mut self, now: MonotonicInstant) -> AfterFailure {
+        let next = now.plus(RETRY_INTERVAL);
+        if let State::Resuming(resumption) = &mut self.state {
+            resumption.attempt = Attempt::Waiting(next);
+            AfterFailure::TriesAgain
+        } else {
+            self.state = State::Closed;
+            AfterFailure::Over(next)
+        }
+    }
+
+    /// The master has introduced itself in a new session.
+    pub(super) fn agree(&mut self, features: Features) {
+        if let State::Connected(agreed) = &mut self.state {
+            *agreed = features;
+        }
+    }
+
+    /// A new conf brings its own token, or none.
+    pub(super) fn set_token(&mut self, token: Option<ResumeToken>) {
+        self.token = token;
+    }
+
+    /// The connection broke; begins to resume it for so long. A connection that breaks whenever it stands is not
+    /// dialled all the time.
+    pub(super) fn resume(&mut self, now: MonotonicInstant, wait: Duration, why: Disconnect) -> Option<Action> {
+        let broke_at_once = self.resumed_at.is_some_and(|at| now.since(at) < RETRY_INTERVAL);
+        let attempt = if broke_at_once { Attempt::Waiting(now.plus(RETRY_INTERVAL)) } else { Attempt::Connecting };
+        self.state = State::Resuming(Resumption { until: now.plus(wait), why, attempt });
+        (!broke_at_once).then_some(Action::Connect(self.master))
+    }
+
+    /// The master has answered with this token. Returns whether it recognised this slave; then the session goes on.
+    pub(super) fn recognised(&mut self, now: MonotonicInstant, token: Option<ResumeToken>, features: Features) -> bool {
+        let is_recognised = self.is_resuming() && token.is_some() && token == self.token;
+        if is_recognised {
+            self.state = State::Connected(features);
+            self.resumed_at = Some(now);
+        }
+        is_recognised
+    }
+
+    /// Gives up resuming; returns why the connection broke.
+    pub(super) fn give_up(&mut self) -> Option<Disconnect> {
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Resuming(Resumption { why, .. }) => Some(why),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    /// The session is over.
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed;
+    }
+
+    /// The program ends.
+    pub(super) fn exit(&mut self) {
+        self.state = State::Exited;
+    }
+}

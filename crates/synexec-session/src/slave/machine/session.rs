@@ -1,0 +1,116 @@
+//! A session as a whole: discovery before it, its end, and the end of the program.
+
+use std::net::SocketAddr;
+
+use super::Slave;
+use crate::interrupt::Interrupt;
+use crate::slave::link::{AfterFailure, RETRY_INTERVAL};
+use crate::slave::{Action, ExitCause, Notice};
+use synexec_proto::disconnect::Disconnect;
+use synexec_proto::message::{Capabilities, Feature, Message};
+use synexec_proto::time::MonotonicInstant;
+
+impl Slave {
+    /// Goes back to discovery: listens at once, or dials at this instant.
+    pub(super) fn discover(&mut self, dial_at: MonotonicInstant) {
+        self.link.wait(dial_at);
+        if !self.settings.dials {
+            self.attempt();
+        }
+    }
+
+    /// Dials or listens now.
+    pub(super) fn attempt(&mut self) {
+        let action = self.link.attempt(self.settings.dials);
+        self.push(action);
+    }
+
+    pub(super) fn listen_failed(&mut self, now: MonotonicInstant, why: String) {
+        if self.link.listen_failed(now) {
+            self.tell(Notice::ListenFailed(why));
+        }
+    }
+
+    pub(super) fn connect_failed(&mut self, now: MonotonicInstant, why: String) {
+        if let Some(after) = self.link.connect_failed(now) {
+            self.tell(Notice::ConnectFailed(why));
+            self.after_failure(now, after);
+        }
+    }
+
+    pub(super) fn after_failure(&mut self, now: MonotonicInstant, after: AfterFailure) {
+        match after {
+            AfterFailure::TriesAgain => {}
+            AfterFailure::Over(next) => self.settle(now, next),
+        }
+    }
+
+    /// A connection is there: introduces this slave.
+    pub(super) fn connected(&mut self, master: SocketAddr) {
+        if !self.link.connected(master) {
+            return;
+        }
+        self.tell(Notice::Connected(master));
+        let hello = Capabilities::ours(&self.settings.name).of_instance(self.settings.instance);
+        self.send(Message::Reply(Some(hello.resuming(self.link.token_to_show()))));
+    }
+
+    pub(super) fn end_session(&mut self, now: MonotonicInstant, why: Disconnect) {
+        let configured = self.run.was_configured();
+        self.tell(Notice::Disconnected { why, configured });
+        self.push(Action::Disconnect);
+        self.link.close();
+        self.run.link_closed();
+        if self.settings.keeps_orphans && self.run.has_running_task() {
+            self.tell(Notice::Orphaned);
+        } else {
+            self.stop(now);
+        }
+        self.settle(now, now.plus(RETRY_INTERVAL));
+    }
+
+    /// Once no task is under way: reports its end, sees to its stragglers, and ends the program or goes back to
+    /// discovery if the session is over.
+    pub(super) fn settle(&mut self, now: MonotonicInstant, dial_at: MonotonicInstant) {
+        if !self.run.is_idle() || self.link.has_exited() {
+            return;
+        }
+        self.report_end();
+        if self.run.may_have_stragglers() && (self.shutdown.is_some() || self.link.is_closed()) {
+            self.see_to_stragglers(now);
+        } else if let Some(interrupt) = self.shutdown {
+            self.exit(ExitCause::Interrupted(interrupt));
+        } else if self.link.is_closed() {
+            self.discard_conf();
+            match self.run.take_outcome() {
+                Some(cause) if self.settings.once => self.exit(cause),
+                _ => self.discover(dial_at),
+            }
+        }
+    }
+
+    pub(super) fn shut_down(&mut self, now: MonotonicInstant, interrupt: Interrupt) {
+        if self.shutdown.replace(interrupt).is_some() {
+            let due = self.run.kill();
+            self.carry_out(due);
+        } else {
+            if self.settings.keeps_orphans {
+                self.abandon();
+            }
+            self.stop(now);
+        }
+        if self.run.is_idle() {
+            self.give_up(now);
+        }
+        self.settle(now, now);
+    }
+
+    fn exit(&mut self, cause: ExitCause) {
+        self.discard_conf();
+        if self.link.has_agreed(Feature::Resume) {
+            self.send(Message::Bye);
+        }
+        self.push(Action::Exit(cause));
+        self.link.exit();
+    }
+}

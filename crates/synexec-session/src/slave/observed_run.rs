@@ -1,0 +1,49 @@
+//! The run of a task as its host observed it.
+
+use std::time::Duration;
+
+use synexec_proto::message::{Guest, OutputPlace, TaskEnded, Usage};
+use synexec_proto::task_end::TaskEnd;
+use synexec_proto::time::{MonotonicInstant, WallClockTime};
+
+/// All that the operating system knows of a task's first process after its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedRun {
+    /// Start, by the wall clock.
+    pub started: WallClockTime,
+    /// End, by the wall clock.
+    pub finished: WallClockTime,
+    /// Start, on the monotonic clock.
+    pub started_at: MonotonicInstant,
+    /// End, on the monotonic clock.
+    pub finished_at: MonotonicInstant,
+    /// How it ended.
+    pub end: TaskEnd,
+    /// How far the true start can be from the observed one, either way; none if it ended before its first instruction.
+    pub start_uncertainty: Option<Duration>,
+    /// How long after the ordered instant it was released; none if it was to start at once.
+    pub lateness: Option<Duration>,
+    /// The resources that it used.
+    pub usage: Option<Usage>,
+    /// Events on the host meanwhile that can disturb a measurement.
+    pub guest: Option<Guest>,
+}
+
+impl ObservedRun {
+    /// The message to the master, which also tells where the task's output is and whether the task was told to stop.
+    pub(super) fn into_message(self, output: Option<OutputPlace>, was_stopped: bool) -> TaskEnded {
+        TaskEnded {
+            started: self.started,
+            finished: self.finished,
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+            end: self.end,
+            start_uncertainty: self.start_uncertainty,
+            lateness: self.lateness,
+            usage: self.usage,
+            guest: self.guest,
+            output,
+            was_stopped,
+        }
+    }
+}
