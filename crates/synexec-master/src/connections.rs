@@ -15,8 +15,8 @@ use synexec_host::seen_before::SeenBefore;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Message;
 use synexec_proto::secure::{Key, Sealer};
-use synexec_proto::transport::{self, Allowance, Arrived, LinkReader, Messages, Outbox, Progress, Sealing, Source};
-use synexec_proto::wire::SessionId;
+use synexec_proto::transport::{self, Allowance, Arrived, LinkReader, Outbox, Progress, Sealing, Source};
+use synexec_proto::wire::{Role, SessionId};
 use synexec_session::master::{self, PeerId};
 
 use crate::dispatcher::Event;
@@ -94,7 +94,7 @@ impl Acceptor {
     fn admit(&self, peer: PeerId, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
         transport::prepare(&stream, self.lost_after)?;
         let stream = Arc::new(stream);
-        let reader = LinkReader::new(Arc::clone(&stream), self.session, Messages::Short, monotonic_now);
+        let reader = LinkReader::new(Arc::clone(&stream), self.session, Role::Slave, monotonic_now);
         let (events, key) = (self.events.clone(), self.key.clone());
         let connection = Connection { stream, allowance: reader.allowance() };
         tell(&self.events, Event::Accepted { peer, connection, address });
@@ -160,7 +160,7 @@ impl Outboxes {
                 },
             );
         };
-        let outbox = Outbox::new(stream, self.session, self.sealing.clone(), Arc::new(listener));
+        let outbox = Outbox::new(stream, self.session, self.sealing.clone(), listener);
         self.open.insert(peer, (outbox, allowance));
     }
 
@@ -174,7 +174,7 @@ impl Outboxes {
     /// Lets a peer send long messages from now on.
     pub fn expect_output(&self, peer: PeerId) {
         if let Some((_, allowance)) = self.open.get(&peer) {
-            allowance.give();
+            allowance.allow_long_messages();
         }
     }
 
@@ -185,7 +185,7 @@ impl Outboxes {
     pub fn send(&mut self, peer: PeerId, message: &Message) -> Result<(), Disconnect> {
         match (self.open.get_mut(&peer), message.encode()) {
             (Some((outbox, allowance)), Ok(frame)) => {
-                allowance.expect(message.answers());
+                allowance.expect_answers(message.answers());
                 outbox.send(&frame)
             }
             (Some(_), Err(error)) => Err(Disconnect::Broken(error.to_string())),

@@ -5,60 +5,60 @@ use thiserror::Error;
 use crate::message::MessageError;
 use crate::wire::DecodeError;
 
-/// Why a connection is of no further use.
+/// Why a connection ends.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Disconnect {
-    /// The peer closed it.
-    #[error("it closed the connection")]
+    /// The peer closed the connection.
+    #[error("the peer closed the connection")]
     Closed,
-    /// The operating system gave it up.
+    /// The operating system reports an error of the connection.
     #[error("the connection broke: {0}")]
     Broken(String),
-    /// What came is not of this protocol or session.
+    /// The peer speaks another protocol or belongs to another session.
     #[error(transparent)]
     Stranger(#[from] DecodeError),
-    /// A message had the wrong layout.
+    /// The data of a message do not have the layout of their command.
     #[error(transparent)]
     Malformed(#[from] MessageError),
-    /// A message had begun and did not end in time.
-    #[error("it began a message and did not finish it in time")]
+    /// A message did not arrive whole in time.
+    #[error("the peer began a message and did not finish it in time")]
     Stalled,
-    /// It has said that the session is over for it.
-    #[error("it has left the session")]
+    /// The peer has said that the session is over.
+    #[error("the peer has left the session")]
     Left,
-    /// It sends much more than it was asked for.
-    #[error("it sends more than it was asked for")]
+    /// The peer sends many more messages than it was asked for.
+    #[error("the peer sends more than it was asked for")]
     Flooding,
-    /// It does not take what is sent to it.
-    #[error("it has stopped reading")]
+    /// The peer does not read the messages sent to it.
+    #[error("the peer has stopped reading")]
     NotReading,
-    /// We have a key, and it has shown none.
-    #[error("it has shown no key; give both sides the same with --key-file")]
+    /// This side has a key, and the peer has shown none.
+    #[error("the peer has shown no key; give both sides the same key with --key-file")]
     NoKey,
-    /// We have a key, and it has another one.
-    #[error("its key is another one; give both sides the same with --key-file")]
+    /// The peer has another key than this side.
+    #[error("the peer has another key; give both sides the same key with --key-file")]
     OtherKey,
-    /// It has a key, and we have none.
-    #[error("it asks for a key; give this side the same with --key-file")]
+    /// The peer has a key, and this side has none.
+    #[error("the peer requires a key; give this side the same key with --key-file")]
     KeyWanted,
-    /// What came was not sealed by who shook hands.
-    #[error("what came was not sealed with the key")]
+    /// The received bytes were not encrypted by the peer of the handshake.
+    #[error("received data were not encrypted with the key")]
     Unsealed,
 }
 
 impl Disconnect {
-    /// Whether the two sides do not have the same key, which somebody has to see to.
+    /// Whether the two sides do not have the same key: the user has to act.
     pub fn is_about_keys(&self) -> bool {
         matches!(self, Self::NoKey | Self::OtherKey | Self::KeyWanted)
     }
 
-    /// The same, where it is said already that the connection broke.
+    /// The text without the words "the connection broke", for a sentence that has said so.
     pub fn how(&self) -> String {
         if let Self::Broken(how) = self { how.clone() } else { self.to_string() }
     }
 
-    /// Whether the peer may come back: its connection has broken, and it is not the peer that ended it. What was not
-    /// sealed by the peer is not the peer's word: anybody on its way can have slipped it in.
+    /// Whether the peer may resume the connection: the connection has broken, and the peer did not end the session.
+    /// Bytes that the peer did not encrypt prove nothing about the peer: anybody on the network can have sent them.
     pub fn may_return(&self) -> bool {
         matches!(self, Self::Closed | Self::Broken(_) | Self::Stalled | Self::Unsealed)
     }

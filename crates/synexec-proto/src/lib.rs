@@ -12,8 +12,8 @@ pub mod defaults;
 pub mod digest;
 pub mod disconnect;
 pub mod message;
-pub mod outcome;
 pub mod secure;
+pub mod task_end;
 pub mod text;
 pub mod time;
 #[cfg(feature = "transport")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use synexec_proto::digest::Digest;
 use synexec_proto::message::{Fetch, Held, Message, OutputMark, OutputPlace, Reason, TaskProgress};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_session::slave::{ObservedRun, StopSignal};
 

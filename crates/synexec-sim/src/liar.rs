@@ -7,7 +7,7 @@ use synexec_proto::message::{
     Capabilities, ClockProbe, ClockReply, ConfBegin, Features, Fetch, Held, Message, OutputMark, OutputPlace, Reason,
     ResumeToken, TaskEnded,
 };
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_proto::wire::Frame;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synexec_proto::message::CONF_MAX;
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::MonotonicInstant;
 
 use super::time::START;

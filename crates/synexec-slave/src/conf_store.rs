@@ -210,6 +210,6 @@ mod tests {
         let prepared = prepared.unwrap();
         let (command, _output) = prepared.command(INFO).unwrap();
         let (task, _) = command.hold().unwrap().release().unwrap();
-        assert_eq!(task.reap().unwrap(), synexec_proto::outcome::TaskEnd::Exited(7));
+        assert_eq!(task.reap().unwrap(), synexec_proto::task_end::TaskEnd::Exited(7));
     }
 }

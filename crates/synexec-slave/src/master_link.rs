@@ -84,7 +84,7 @@ impl MasterLink {
             }
         };
         let sealing = sealer.map_or(Sealing::No, |sealer| Sealing::By(Arc::new(sealer)));
-        Outbox::new(stream, self.session, sealing, Arc::new(listener))
+        Outbox::new(stream, self.session, sealing, listener)
     }
 
     /// Begins to listen for a probe; gives the event of a failure.

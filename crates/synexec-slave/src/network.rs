@@ -13,8 +13,8 @@ use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Capabilities;
 use synexec_proto::secure::{Key, Sealer};
 use synexec_proto::time::MonotonicInstant;
-use synexec_proto::transport::{self, Arrived, LinkReader, Messages, ProbeListener};
-use synexec_proto::wire::{Command, Frame, SessionId};
+use synexec_proto::transport::{self, Arrived, LinkReader, ProbeListener};
+use synexec_proto::wire::{Command, Frame, Role, SessionId};
 
 use crate::invitations::Invitations;
 use crate::options::Options;
@@ -150,7 +150,7 @@ impl Connector {
         let stream = transport::connect(self.source()?, master, CONNECT_TIME).with_context(|| master.to_string())?;
         transport::prepare(&stream, self.lost_after)?;
         let stream = Arc::new(stream);
-        let mut reader = LinkReader::new(Arc::clone(&stream), self.session, Messages::AnySize, monotonic_now);
+        let mut reader = LinkReader::new(Arc::clone(&stream), self.session, Role::Master, monotonic_now);
         let greeted = self.key.as_ref().map(|key| reader.greet(key)).transpose();
         let sealer = greeted.with_context(|| master.to_string())?;
         Ok(Connection { stream, reader, sealer, master })
@@ -176,7 +176,7 @@ fn read(mut reader: LinkReader, lost_after: Duration, tell: &impl Fn(ConnectionE
         match reader.next_frame() {
             Ok(Arrived { frame, at }) => {
                 if is_of_synexec_master(&frame) {
-                    reader.be_patient(lost_after);
+                    reader.set_least_time(lost_after);
                 }
                 tell(ConnectionEvent::Received(frame, at));
             }

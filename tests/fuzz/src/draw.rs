@@ -10,7 +10,7 @@ use synexec_proto::message::{
     Capabilities, ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Guest, Held, Hold, Message, OutputMark,
     OutputPlace, Reason, ResumeToken, TOKEN_LEN, TaskEnded, TaskProgress, Usage,
 };
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_proto::wire::{Command, FieldWriter, Frame};
 use synexec_session::interrupt::Interrupt;

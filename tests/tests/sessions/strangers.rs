@@ -59,9 +59,19 @@ fn do_not_meet(fleet: &Fleet, dials: &[&str], (slaves, masters, slave_says, mast
 fn a_slave_that_hears_has_the_same_key_or_none() -> Result<()> {
     let fleet = Fleet::new(1)?;
     for case in [
-        ("none", "a", "it asks for a key", "it has shown no key"),
-        ("a", "none", "from 10.77.0.1 is not answered: it has no key", "a slave that has one does not answer"),
-        ("a", "b", "from 10.77.0.1 is not answered: its key is another one", "only one with the same key answers"),
+        ("none", "a", "the peer requires a key", "the peer has shown no key"),
+        (
+            "a",
+            "none",
+            "from 10.77.0.1 is not answered: the probe is not signed with a key",
+            "a slave that has one does not answer",
+        ),
+        (
+            "a",
+            "b",
+            "from 10.77.0.1 is not answered: the probe is signed with another key",
+            "only one with the same key answers",
+        ),
     ] {
         do_not_meet(&fleet, &[], case).with_context(|| format!("{case:?}"))?;
     }
@@ -72,9 +82,9 @@ fn a_slave_that_dials_has_the_same_key_or_none() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let master = fleet.control.address().to_string();
     for case in [
-        ("none", "a", "it asks for a key", "it has shown no key"),
-        ("a", "none", "it has shown no key", "it asks for a key"),
-        ("a", "b", "its key is another one", "its key is another one"),
+        ("none", "a", "the peer requires a key", "the peer has shown no key"),
+        ("a", "none", "the peer has shown no key", "the peer requires a key"),
+        ("a", "b", "the peer has another key", "the peer has another key"),
     ] {
         do_not_meet(&fleet, &["-m", &master], case).with_context(|| format!("{case:?}"))?;
     }
@@ -96,8 +106,8 @@ fn a_plain_probe_makes_nobody_dial() -> Result<()> {
     for datagram in [&plain, &frame(0, Command::Probe, &[0; 56])?] {
         [0; 3].iter().try_for_each(|_| probe(&fleet, datagram))?;
     }
-    slave.wait_for("from 10.77.0.1 is not answered: it has no key")?;
-    slave.wait_for("from 10.77.0.1 is not answered: its key is another one")?;
+    slave.wait_for("from 10.77.0.1 is not answered: the probe is not signed with a key")?;
+    slave.wait_for("from 10.77.0.1 is not answered: the probe is signed with another key")?;
     ensure!(port.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it has dialled");
     drop(port);
     let finished = fleet.master(1, &fleet.conf("/bin/true\n")?, &["-k", &key])?.wait()?;
@@ -118,7 +128,7 @@ fn a_repeated_probe_is_not_answered() -> Result<()> {
     // The slave has taken the first one, and nothing after it.
     let heard = wire.packets()?.into_iter().find(|packet| packet.is_udp).context("no probe")?;
     probe(&fleet, &heard.data)?;
-    slave.wait_for("from 10.77.0.1 is not answered: it was heard before")?;
+    slave.wait_for("from 10.77.0.1 is not answered: the probe was heard before")?;
     ensure!(slave.output_so_far().matches("connected to").count() == 1, "{}", slave.output_so_far());
     Ok(())
 }
@@ -133,7 +143,7 @@ fn an_original_slave_is_told() -> Result<()> {
     let mut told = Vec::new();
     stream.read_to_end(&mut told)?;
     ensure!(told == frame(0, KEYED_NO, &[1])?, "{told:?}");
-    master.wait_for("it has shown no key")?;
+    master.wait_for("the peer has shown no key")?;
     Ok(())
 }
 
@@ -149,7 +159,7 @@ fn an_original_master_is_given_up() -> Result<()> {
         stream.read_exact(&mut hello)?;
         ensure!(hello[8] == KEYED_HELLO, "{hello:?}");
         stream.write_all(says)?;
-        slave.wait_for("cannot connect to the master: 10.77.0.1:5165: it has shown no key")?;
+        slave.wait_for("cannot connect to the master: 10.77.0.1:5165: the peer has shown no key")?;
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest)?;
         let told = if says.is_empty() { Vec::new() } else { frame(0, KEYED_NO, &[1])? };

@@ -188,7 +188,7 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use synexec_proto::outcome::TaskEnd;
+    use synexec_proto::task_end::TaskEnd;
     use synexec_session::master::{Loss, Outcome};
 
     use super::*;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use synexec_host::clock::{monotonic_now, wall_clock_now};
 use synexec_host::exit::ExitStatus;
 use synexec_proto::message::{Guest, Usage};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime, nanos};
 use synexec_session::clock::ClockEstimate;
 use synexec_session::master::{MeasuredStart, Outcome, Output, OutputId, Report, Round, Row, Skew, Verdict};

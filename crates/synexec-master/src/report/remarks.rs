@@ -91,7 +91,7 @@ fn lateness(row: &Row) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use synexec_proto::message::OutputPlace;
-    use synexec_proto::outcome::TaskEnd;
+    use synexec_proto::task_end::TaskEnd;
     use synexec_proto::time::WallClockTime;
     use synexec_session::master::{Outcome, RunTimes, SlaveLabel};
 

@@ -122,7 +122,7 @@ fn plural(count: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use synexec_proto::message::Guest;
-    use synexec_proto::outcome::TaskEnd;
+    use synexec_proto::task_end::TaskEnd;
     use synexec_proto::time::MonotonicInstant;
     use synexec_session::interrupt::Interrupt;
     use synexec_session::master::{Row, SlaveLabel};

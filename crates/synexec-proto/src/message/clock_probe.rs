@@ -1,31 +1,24 @@
-//! `CLOCK_PROBE`: what does your clock show? Field 1 is when it was sent (u64 nanoseconds of the master's
-//! `CLOCK_MONOTONIC`), which the answer repeats.
+//! `CLOCK_PROBE`: the master asks for the slave's time.
 
 use crate::time::MonotonicInstant;
-use crate::wire::{FieldError, FieldReader, FieldWriter};
+use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError};
 
 const SENT: u16 = 1;
 
-/// A question for the time.
+/// A question for the slave's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockProbe {
-    /// When it was sent, on the master's clock.
+    /// When the master sent the question, on its own clock. The answer repeats this instant.
     pub sent: MonotonicInstant,
 }
 
-impl ClockProbe {
-    /// The message's data.
-    pub fn encode(&self) -> Vec<u8> {
-        FieldWriter::default().put_u64(SENT, self.sent.as_nanos()).finish()
+impl Fields for ClockProbe {
+    fn write(&self, fields: FieldWriter) -> FieldWriter {
+        fields.put_integer(SENT, self.sent.as_nanos())
     }
 
-    /// Reads the message's data.
-    ///
-    /// # Errors
-    /// [`FieldError`] when the field is missing or cannot be read.
-    pub fn decode(data: &[u8]) -> Result<Self, FieldError> {
-        let sent = u64::from_be_bytes(FieldReader(data).array(SENT)?);
-        Ok(Self { sent: MonotonicInstant::from_nanos(sent) })
+    fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
+        Ok(Self { sent: MonotonicInstant::from_nanos(fields.integer(SENT)?) })
     }
 }
 
@@ -39,6 +32,6 @@ mod tests {
         let bytes = [0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 1, 2];
         assert_eq!(probe.encode(), bytes);
         assert_eq!(ClockProbe::decode(&bytes), Ok(probe));
-        assert_eq!(ClockProbe::decode(b""), Err(FieldError::Missing(SENT)));
+        assert_eq!(ClockProbe::decode(b""), Err(LayoutError::Missing(SENT)));
     }
 }

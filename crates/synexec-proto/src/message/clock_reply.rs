@@ -1,41 +1,33 @@
-//! `CLOCK_REPLY`: the answer to `CLOCK_PROBE`. Fields, each u64 nanoseconds of a `CLOCK_MONOTONIC`: 1 when the question
-//! was sent, as it said; 2 when it arrived and 3 when this answer left, on the slave's clock.
+//! `CLOCK_REPLY`: the slave's answer to `CLOCK_PROBE`.
 
 use crate::time::MonotonicInstant;
-use crate::wire::{FieldError, FieldReader, FieldWriter};
+use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError};
 
 const SENT: u16 = 1;
 const RECEIVED: u16 = 2;
 const REPLIED: u16 = 3;
 
-/// What the slave's clock showed.
+/// The slave's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockReply {
-    /// When the question was sent, on the master's clock.
+    /// When the master sent the question, on the master's clock.
     pub sent: MonotonicInstant,
-    /// When it arrived, on the slave's clock.
+    /// When the question arrived, on the slave's clock.
     pub received: MonotonicInstant,
-    /// When this answer left, on the slave's clock.
+    /// When the slave sent this answer, on the slave's clock.
     pub replied: MonotonicInstant,
 }
 
-impl ClockReply {
-    /// The message's data.
-    pub fn encode(&self) -> Vec<u8> {
-        FieldWriter::default()
-            .put_u64(SENT, self.sent.as_nanos())
-            .put_u64(RECEIVED, self.received.as_nanos())
-            .put_u64(REPLIED, self.replied.as_nanos())
-            .finish()
+impl Fields for ClockReply {
+    fn write(&self, fields: FieldWriter) -> FieldWriter {
+        fields
+            .put_integer(SENT, self.sent.as_nanos())
+            .put_integer(RECEIVED, self.received.as_nanos())
+            .put_integer(REPLIED, self.replied.as_nanos())
     }
 
-    /// Reads the message's data.
-    ///
-    /// # Errors
-    /// [`FieldError`] when a field is missing or cannot be read.
-    pub fn decode(data: &[u8]) -> Result<Self, FieldError> {
-        let fields = FieldReader(data);
-        let instant = |tag| fields.array(tag).map(u64::from_be_bytes).map(MonotonicInstant::from_nanos);
+    fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
+        let instant = |tag| fields.integer(tag).map(MonotonicInstant::from_nanos);
         Ok(Self { sent: instant(SENT)?, received: instant(RECEIVED)?, replied: instant(REPLIED)? })
     }
 }
@@ -56,6 +48,6 @@ mod tests {
         .concat();
         assert_eq!(reply.encode(), bytes);
         assert_eq!(ClockReply::decode(&bytes), Ok(reply));
-        assert_eq!(ClockReply::decode(&bytes[..24]), Err(FieldError::Missing(REPLIED)));
+        assert_eq!(ClockReply::decode(&bytes[..24]), Err(LayoutError::Missing(REPLIED)));
     }
 }

@@ -1,44 +1,35 @@
-//! FETCH: give me some of the output of the task that ran last. Fields: 1 from where (u64 bytes), 2 how much at most (u32
-//! bytes), 3 (u8, 1) where there is nothing yet, wait until there is.
+//! FETCH: the master asks for a piece of the output of the last task.
 //!
-//! `OUTPUT_PART`s with just those bytes follow, fewer when there are no more, and an `OUTPUT_MARK`; or an `OUTPUT_NO`.
+//! The slave answers with `OUTPUT_PART`s, which hold the piece or as much of it as there is, and an `OUTPUT_MARK`; or
+//! with an `OUTPUT_NO`.
 
-use crate::wire::{FieldError, FieldReader, FieldWriter};
+use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError};
 
 const OFFSET: u16 = 1;
 const LENGTH: u16 = 2;
 const FOLLOW: u16 = 3;
 
-/// A piece of output that the master wants.
+/// The piece of the output that the master asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fetch {
-    /// Its first byte.
+    /// Where the piece begins, in bytes from the beginning of the output.
     pub offset: u64,
-    /// Its length at most, in bytes.
+    /// Most bytes of the piece.
     pub length: u32,
-    /// Whether the answer is to wait until there is something, or the task is over.
+    /// Whether the slave waits with its answer until the piece has a byte or the task is over.
     pub follow: bool,
 }
 
-impl Fetch {
-    /// The message's data.
-    pub fn encode(&self) -> Vec<u8> {
-        FieldWriter::default()
-            .put_u64(OFFSET, self.offset)
-            .put(LENGTH, &self.length.to_be_bytes())
-            .put_some(self.follow.then_some(()), |writer, ()| writer.put(FOLLOW, &[1]))
-            .finish()
+impl Fields for Fetch {
+    fn write(&self, fields: FieldWriter) -> FieldWriter {
+        let fields = fields.put_integer(OFFSET, self.offset).put_integer(LENGTH, self.length);
+        fields.put_if(self.follow, FOLLOW, &[1])
     }
 
-    /// Reads the message's data.
-    ///
-    /// # Errors
-    /// [`FieldError`] when a field is missing or cannot be read.
-    pub fn decode(data: &[u8]) -> Result<Self, FieldError> {
-        let fields = FieldReader(data);
+    fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
         Ok(Self {
-            offset: fields.u64(OFFSET)?,
-            length: u32::from_be_bytes(fields.array(LENGTH)?),
+            offset: fields.integer(OFFSET)?,
+            length: fields.integer(LENGTH)?,
             follow: fields.optional_array(FOLLOW)? == Some([1]),
         })
     }

@@ -1,55 +1,38 @@
-//! FINISHD, as protocol version 1 has it: three times of day, each as seconds and microseconds (i64, little-endian);
-//! when the command started, when it finished, and zero.
+//! FINISHD: when the task started and finished, as protocol version 1 reports it.
 
-use super::MessageError;
+use super::data::MessageData;
 use crate::time::WallClockTime;
+use crate::wire::{LayoutError, i64s_from_little_endian, i64s_to_little_endian};
 
-/// Bytes of a FINISHD's data.
+/// Bytes of the data: three times, each in seconds and microseconds; the third is zero.
 pub const FINISHED_LEN: usize = 48;
 
-/// When a command started and finished, by the clock of its host.
+/// When a task started and finished, by the wall clock of its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FinishedRecord {
-    /// Start of the command.
+    /// Start of the task.
     pub started: WallClockTime,
-    /// End of the command.
+    /// End of the task.
     pub finished: WallClockTime,
 }
 
-impl FinishedRecord {
-    /// The message's data.
-    pub fn encode(&self) -> [u8; FINISHED_LEN] {
+impl MessageData for FinishedRecord {
+    fn to_data(&self) -> Vec<u8> {
         let (started, started_micros) = self.started.seconds_and_micros();
         let (finished, finished_micros) = self.finished.seconds_and_micros();
-        let mut bytes = [0; FINISHED_LEN];
-        for (slot, number) in
-            bytes.as_chunks_mut::<8>().0.iter_mut().zip([started, started_micros, finished, finished_micros])
-        {
-            *slot = number.to_le_bytes();
-        }
-        bytes
+        i64s_to_little_endian(&[started, started_micros, finished, finished_micros, 0, 0])
     }
 
-    /// Reads the message's data.
-    ///
-    /// # Errors
-    /// [`MessageError::FinishedLength`] when there are not just 48 bytes.
-    pub fn decode(data: &[u8]) -> Result<Self, MessageError> {
-        let bytes: &[u8; FINISHED_LEN] = data.try_into().map_err(|_| MessageError::FinishedLength(data.len()))?;
-        let [started, started_micros, finished, finished_micros, ..] = numbers(bytes);
+    fn from_data(data: Vec<u8>) -> Result<Self, LayoutError> {
+        if data.len() != FINISHED_LEN {
+            return Err(LayoutError::DataLength { length: data.len(), expected: FINISHED_LEN });
+        }
+        let [started, started_micros, finished, finished_micros] = i64s_from_little_endian(&data);
         Ok(Self {
             started: WallClockTime::from_seconds_and_micros(started, started_micros),
             finished: WallClockTime::from_seconds_and_micros(finished, finished_micros),
         })
     }
-}
-
-fn numbers(bytes: &[u8; FINISHED_LEN]) -> [i64; FINISHED_LEN / 8] {
-    let mut numbers = [0; FINISHED_LEN / 8];
-    for (number, chunk) in numbers.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *number = i64::from_le_bytes(*chunk);
-    }
-    numbers
 }
 
 #[cfg(test)]
@@ -68,12 +51,13 @@ mod tests {
             started: WallClockTime::from_seconds_and_micros(0x6b04_8801, 165_310),
             finished: WallClockTime::from_seconds_and_micros(0x6b04_8802, 369_122),
         };
-        assert_eq!(record.encode(), RECORDED);
-        assert_eq!(FinishedRecord::decode(&RECORDED), Ok(record));
+        assert_eq!(record.to_data(), RECORDED);
+        assert_eq!(FinishedRecord::from_data(RECORDED.to_vec()), Ok(record));
     }
 
     #[test]
     fn any_other_length_is_an_error() {
-        assert_eq!(FinishedRecord::decode(&RECORDED[..47]), Err(MessageError::FinishedLength(47)));
+        let expected = LayoutError::DataLength { length: 47, expected: 48 };
+        assert_eq!(FinishedRecord::from_data(RECORDED[..47].to_vec()), Err(expected));
     }
 }

@@ -1,36 +1,31 @@
-//! Data on `CONF_OK`, where a start at one instant is agreed: how the task is held. Field 1 is u8: 0 before exec, 1 at
-//! the program's first instruction.
+//! `CONF_OK`: how the slave holds the task, where a start at one instant is agreed.
 
 use std::fmt;
 
-use crate::wire::{FieldError, FieldReader, FieldWriter};
+use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError};
 
 const HELD: u16 = 1;
 
-/// Where a task waits for its start.
+/// Where a held task waits for its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// In a process of its own that has not executed the program yet.
+    /// In a process of its own, before exec.
     BeforeExec,
-    /// At the program's first instruction: it is loaded, and exec cannot fail any more.
+    /// At the first instruction of the program: exec has succeeded.
     AtFirstInstruction,
 }
 
-impl Held {
-    /// The message's data; none where it is not told.
-    pub(super) fn encode(held: Option<Self>) -> Vec<u8> {
-        held.map_or_else(Vec::new, |held| {
-            FieldWriter::default().put(HELD, &[u8::from(held == Self::AtFirstInstruction)]).finish()
-        })
+impl Fields for Option<Held> {
+    fn write(&self, fields: FieldWriter) -> FieldWriter {
+        fields.put_some(*self, |fields, held| fields.put(HELD, &[u8::from(held == Held::AtFirstInstruction)]))
     }
 
-    /// Reads the message's data.
-    pub(super) fn decode(data: &[u8]) -> Result<Option<Self>, FieldError> {
-        match FieldReader(data).optional_array(HELD)? {
+    fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
+        match fields.optional_array(HELD)? {
             None => Ok(None),
-            Some([0]) => Ok(Some(Self::BeforeExec)),
-            Some([1]) => Ok(Some(Self::AtFirstInstruction)),
-            Some([value]) => Err(FieldError::Value { tag: HELD, value }),
+            Some([0]) => Ok(Some(Held::BeforeExec)),
+            Some([1]) => Ok(Some(Held::AtFirstInstruction)),
+            Some([value]) => Err(LayoutError::Value { tag: HELD, value }),
         }
     }
 }
@@ -52,10 +47,10 @@ mod tests {
     fn golden_bytes() {
         for (held, code) in [(Held::BeforeExec, 0), (Held::AtFirstInstruction, 1)] {
             let bytes = [0, 1, 0, 1, code];
-            assert_eq!(Held::encode(Some(held)), bytes);
-            assert_eq!(Held::decode(&bytes), Ok(Some(held)));
+            assert_eq!(Some(held).encode(), bytes);
+            assert_eq!(Option::<Held>::decode(&bytes), Ok(Some(held)));
         }
-        assert_eq!((Held::encode(None), Held::decode(b"")), (vec![], Ok(None)));
-        assert_eq!(Held::decode(&[0, 1, 0, 1, 2]), Err(FieldError::Value { tag: HELD, value: 2 }));
+        assert_eq!((None::<Held>.encode(), Option::<Held>::decode(b"")), (vec![], Ok(None)));
+        assert_eq!(Option::<Held>::decode(&[0, 1, 0, 1, 2]), Err(LayoutError::Value { tag: HELD, value: 2 }));
     }
 }

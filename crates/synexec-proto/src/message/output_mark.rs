@@ -1,42 +1,34 @@
-//! `OUTPUT_MARK`: the answer to a FETCH is complete. Fields: 1 where it ended (u64 bytes), 2 (u8, 1) nothing comes after
-//! that, 3 BLAKE3 digest of all of the output (32 bytes; only at its end, and where all of it was fetched from the beginning).
+//! `OUTPUT_MARK`: the answer to a FETCH is complete.
 
 use crate::digest::Digest;
-use crate::wire::{FieldError, FieldReader, FieldWriter};
+use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError};
 
 const POSITION: u16 = 1;
 const END: u16 = 2;
 const DIGEST: u16 = 3;
 
-/// Where the output that was given ends.
+/// Where an answer to FETCH ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutputMark {
-    /// Bytes before this place.
+    /// Where the answer ends, in bytes from the beginning of the output.
     pub position: u64,
-    /// Whether nothing comes after it: the task is over, and this is its output's end.
+    /// Whether the output ends here and the task is over.
     pub is_end: bool,
-    /// The digest of all before it.
+    /// The digest of the whole output; only at its end, and only where the slave gave the output from its beginning.
     pub digest: Option<Digest>,
 }
 
-impl OutputMark {
-    /// The message's data.
-    pub fn encode(&self) -> Vec<u8> {
-        FieldWriter::default()
-            .put_u64(POSITION, self.position)
-            .put_some(self.is_end.then_some(()), |writer, ()| writer.put(END, &[1]))
-            .put_some(self.digest, |writer, digest| writer.put(DIGEST, digest.as_bytes()))
-            .finish()
+impl Fields for OutputMark {
+    fn write(&self, fields: FieldWriter) -> FieldWriter {
+        fields
+            .put_integer(POSITION, self.position)
+            .put_if(self.is_end, END, &[1])
+            .put_some(self.digest, |fields, digest| fields.put(DIGEST, digest.as_bytes()))
     }
 
-    /// Reads the message's data.
-    ///
-    /// # Errors
-    /// [`FieldError`] when a field is missing or cannot be read.
-    pub fn decode(data: &[u8]) -> Result<Self, FieldError> {
-        let fields = FieldReader(data);
+    fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
         Ok(Self {
-            position: fields.u64(POSITION)?,
+            position: fields.integer(POSITION)?,
             is_end: fields.optional_array(END)? == Some([1]),
             digest: fields.optional_array(DIGEST)?.map(Digest::from_bytes),
         })

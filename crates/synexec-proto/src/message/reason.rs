@@ -1,30 +1,31 @@
-//! Why a slave declined: data on `CONF_NO` and `EXEC_NO`. Field 1 is a sentence for people.
+//! `CONF_NO`, `EXEC_NO` and `OUTPUT_NO`: why a slave declines.
 
 use std::fmt;
 
 use crate::text::printable;
-use crate::wire::{FieldReader, FieldWriter};
+use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError};
 
 const TEXT: u16 = 1;
 
-/// A slave's reason, safe to show.
+/// A slave's reason, in words for the user; safe to show on a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason(String);
 
 impl Reason {
-    /// A reason in words.
+    /// A reason in these words.
     pub fn new(text: &str) -> Self {
         Self(printable(text.as_bytes()))
     }
+}
 
-    /// The message's data; none without a reason.
-    pub fn encode(reason: Option<&Self>) -> Vec<u8> {
-        reason.map_or_else(Vec::new, |reason| FieldWriter::default().put(TEXT, reason.0.as_bytes()).finish())
+/// The answer of a slave counts also where its reason cannot be read.
+impl Fields for Option<Reason> {
+    fn write(&self, fields: FieldWriter) -> FieldWriter {
+        fields.put_some(self.as_ref(), |fields, Reason(text)| fields.put(TEXT, text.as_bytes()))
     }
 
-    /// Reads the message's data. The answer counts also where its reason cannot be read.
-    pub fn decode(data: &[u8]) -> Option<Self> {
-        FieldReader(data).find(TEXT).ok().flatten().map(|text| Self(printable(text)))
+    fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
+        Ok(fields.find(TEXT).ok().flatten().map(|text| Reason(printable(text))))
     }
 }
 
@@ -36,14 +37,14 @@ impl fmt::Display for Reason {
 
 #[cfg(test)]
 mod tests {
-    use super::Reason;
+    use super::*;
 
     #[test]
     fn golden_bytes() {
         let reason = Reason::new("no");
-        assert_eq!(Reason::encode(Some(&reason)), [0, 1, 0, 2, b'n', b'o']);
-        assert_eq!(Reason::decode(&[0, 1, 0, 2, b'n', b'o']), Some(reason));
-        assert_eq!(Reason::decode(b""), None);
-        assert_eq!(Reason::decode(b"stray data"), None);
+        assert_eq!(Some(reason.clone()).encode(), [0, 1, 0, 2, b'n', b'o']);
+        assert_eq!(Option::<Reason>::decode(&[0, 1, 0, 2, b'n', b'o']), Ok(Some(reason)));
+        assert_eq!(Option::<Reason>::decode(b""), Ok(None));
+        assert_eq!(Option::<Reason>::decode(b"stray data"), Ok(None));
     }
 }

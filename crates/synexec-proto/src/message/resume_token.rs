@@ -1,11 +1,11 @@
-//! By what a slave whose connection broke is known again.
+//! The token with which a slave resumes a broken connection.
 
 use std::fmt;
 
 /// Bytes of a token.
 pub const TOKEN_LEN: usize = 16;
 
-/// A number that a master gives to one slave of one session, and that nobody can guess.
+/// An unpredictable number that a master gives to one slave of one session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ResumeToken([u8; TOKEN_LEN]);
 
@@ -15,13 +15,13 @@ impl ResumeToken {
         Self(number)
     }
 
-    /// The number, to be sent.
+    /// The number as it crosses the network.
     pub fn as_bytes(&self) -> &[u8; TOKEN_LEN] {
         &self.0
     }
 }
 
-/// Who has it can take the slave's place, so it is not for logs.
+/// The number stays out of logs: everybody who knows it can take the slave's place.
 impl fmt::Debug for ResumeToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ResumeToken(..)")
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_does_not_show_itself() {
+    fn the_number_is_not_shown() {
         assert_eq!(format!("{:?}", ResumeToken::new([7; TOKEN_LEN])), "ResumeToken(..)");
     }
 }

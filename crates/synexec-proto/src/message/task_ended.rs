@@ -1,18 +1,12 @@
-//! `TASK_ENDED`: how and when the task ended, on both clocks of the slave, and what is known of the run. Fields: 1 and 2
-//! start and finish in wall-clock time (i64 nanoseconds since 1970), 3 and 4 start and finish as monotonic instants (u64
-//! nanoseconds), 5 how it ended (u8: 0 exited, 1 killed; u8: status or signal), 6 how far the start can be from what 1
-//! and 3 say, either way, which is not there for a task that ended before its first instruction, 7 how long after the
-//! ordered instant the task was released (u64 nanoseconds both; 7 only where there was one), 8 what it used, 9 and 10
-//! what happened to its host meanwhile (see [`Usage`] and [`Guest`]), 11 the length of its output (u64 bytes), 12 the
-//! output's path, 13 that it was told to stop before it had ended (no bytes).
+//! `TASK_ENDED`: how and when a task ended, in both times of its host, and the circumstances of its run.
 
 use std::time::Duration;
 
 use super::{Guest, Usage};
-use crate::outcome::TaskEnd;
+use crate::task_end::TaskEnd;
 use crate::text::printable;
 use crate::time::{MonotonicInstant, WallClockTime};
-use crate::wire::{FieldError, FieldReader, FieldWriter};
+use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError};
 
 const STARTED: u16 = 1;
 const FINISHED: u16 = 2;
@@ -31,78 +25,68 @@ const STOPPED: u16 = 13;
 const EXITED: u8 = 0;
 const KILLED: u8 = 1;
 
-/// The life of a task.
+/// The end of a task, and its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskEnded {
-    /// Start, by the slave's wall clock.
+    /// Start, on the slave's wall clock.
     pub started: WallClockTime,
-    /// Finish, by the slave's wall clock.
+    /// Finish, on the slave's wall clock.
     pub finished: WallClockTime,
     /// Start, on the slave's monotonic clock.
     pub started_at: MonotonicInstant,
     /// Finish, on the slave's monotonic clock.
     pub finished_at: MonotonicInstant,
-    /// How it ended.
+    /// How the task ended.
     pub end: TaskEnd,
-    /// How far the true start can be from the one told, either way; none where it ended before its first instruction.
+    /// How far the true start can be from the reported one, either way; none for a task that ended before its first
+    /// instruction.
     pub start_uncertainty: Option<Duration>,
-    /// How long after the ordered instant it was released; none where it was ordered to start at once.
+    /// Time from the ordered instant to the release of the task; none for a start at once.
     pub lateness: Option<Duration>,
-    /// What it used.
+    /// The resources that the task used.
     pub usage: Option<Usage>,
-    /// What happened to its host meanwhile.
+    /// Events on the slave's host while the task ran.
     pub guest: Option<Guest>,
-    /// What it wrote.
+    /// The task's output, where the slave stores it.
     pub output: Option<OutputPlace>,
-    /// Whether it was told to stop before it had ended.
+    /// Whether the slave told the task to stop before it ended.
     pub was_stopped: bool,
 }
 
-/// Where a task's output is, on its slave's host.
+/// Where a slave stores the output of its task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputPlace {
-    /// Bytes of it when the task had ended.
+    /// Length of the output when the task ended, in bytes.
     pub length: u64,
-    /// The file; safe to show.
+    /// The path of the file on the slave's host; safe to show on a terminal.
     pub path: String,
 }
 
-impl TaskEnded {
-    /// The message's data.
-    pub fn encode(&self) -> Vec<u8> {
-        let end = match self.end {
-            TaskEnd::Exited(status) => [EXITED, status],
-            TaskEnd::Killed(signal) => [KILLED, signal],
-        };
-        FieldWriter::default()
-            .put(STARTED, &self.started.as_nanos().to_be_bytes())
-            .put(FINISHED, &self.finished.as_nanos().to_be_bytes())
-            .put_u64(STARTED_MONOTONIC, self.started_at.as_nanos())
-            .put_u64(FINISHED_MONOTONIC, self.finished_at.as_nanos())
-            .put(END, &end)
-            .put_some(self.start_uncertainty, |writer, time| writer.put_duration(START_UNCERTAINTY, time))
-            .put_some(self.lateness, |writer, time| writer.put_duration(LATENESS, time))
-            .put_some(self.usage, |writer, usage| writer.put(USAGE, &usage.encode()))
-            .put_some(self.guest.as_ref(), |writer, guest| {
-                let writer = writer.put(GUEST, &guest.encode());
-                writer.put_some(guest.clock_source.as_ref(), |writer, name| writer.put(CLOCK_SOURCE, name.as_bytes()))
+impl Fields for TaskEnded {
+    fn write(&self, fields: FieldWriter) -> FieldWriter {
+        fields
+            .put_integer(STARTED, self.started.as_nanos())
+            .put_integer(FINISHED, self.finished.as_nanos())
+            .put_integer(STARTED_MONOTONIC, self.started_at.as_nanos())
+            .put_integer(FINISHED_MONOTONIC, self.finished_at.as_nanos())
+            .put(END, &encode_end(self.end))
+            .put_some(self.start_uncertainty, |fields, time| fields.put_duration(START_UNCERTAINTY, time))
+            .put_some(self.lateness, |fields, time| fields.put_duration(LATENESS, time))
+            .put_some(self.usage, |fields, usage| fields.put(USAGE, &usage.encode()))
+            .put_some(self.guest.as_ref(), |fields, guest| {
+                let fields = fields.put(GUEST, &guest.encode());
+                fields.put_some(guest.clock_source.as_ref(), |fields, name| fields.put(CLOCK_SOURCE, name.as_bytes()))
             })
-            .put_some(self.output.as_ref(), |writer, OutputPlace { length, path }| {
-                writer.put_u64(OUTPUT_LENGTH, *length).put(OUTPUT_PATH, path.as_bytes())
+            .put_some(self.output.as_ref(), |fields, OutputPlace { length, path }| {
+                fields.put_integer(OUTPUT_LENGTH, *length).put(OUTPUT_PATH, path.as_bytes())
             })
-            .put_some(self.was_stopped.then_some(()), |writer, ()| writer.put(STOPPED, &[]))
-            .finish()
+            .put_if(self.was_stopped, STOPPED, &[])
     }
 
-    /// Reads the message's data.
-    ///
-    /// # Errors
-    /// [`FieldError`] when a field is missing or cannot be read.
-    pub fn decode(data: &[u8]) -> Result<Self, FieldError> {
-        let fields = FieldReader(data);
-        let wall_clock = |tag| fields.array(tag).map(i64::from_be_bytes).map(WallClockTime::from_nanos);
-        let monotonic = |tag| fields.u64(tag).map(MonotonicInstant::from_nanos);
-        let text = |tag| -> Result<Option<String>, FieldError> { Ok(fields.find(tag)?.map(printable)) };
+    fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
+        let wall_clock = |tag| fields.integer(tag).map(WallClockTime::from_nanos);
+        let monotonic = |tag| fields.integer(tag).map(MonotonicInstant::from_nanos);
+        let text = |tag| -> Result<Option<String>, LayoutError> { Ok(fields.find(tag)?.map(printable)) };
         let clock_source = text(CLOCK_SOURCE)?;
         let path = text(OUTPUT_PATH)?.unwrap_or_default();
         Ok(Self {
@@ -110,20 +94,29 @@ impl TaskEnded {
             finished: wall_clock(FINISHED)?,
             started_at: monotonic(STARTED_MONOTONIC)?,
             finished_at: monotonic(FINISHED_MONOTONIC)?,
-            end: match fields.array(END)? {
-                [EXITED, status] => TaskEnd::Exited(status),
-                [KILLED, signal] => TaskEnd::Killed(signal),
-                [kind, _] => {
-                    return Err(FieldError::Value { tag: END, value: kind });
-                }
-            },
+            end: decode_end(fields.array(END)?)?,
             start_uncertainty: fields.optional_duration(START_UNCERTAINTY)?,
             lateness: fields.optional_duration(LATENESS)?,
             usage: fields.optional_array(USAGE)?.map(|bytes| Usage::decode(&bytes)),
             guest: fields.optional_array(GUEST)?.map(|bytes| Guest::decode(&bytes, clock_source)),
-            output: fields.optional_u64(OUTPUT_LENGTH)?.map(|length| OutputPlace { length, path }),
+            output: fields.optional_integer(OUTPUT_LENGTH)?.map(|length| OutputPlace { length, path }),
             was_stopped: fields.find(STOPPED)?.is_some(),
         })
+    }
+}
+
+fn encode_end(end: TaskEnd) -> [u8; 2] {
+    match end {
+        TaskEnd::Exited(status) => [EXITED, status],
+        TaskEnd::Killed(signal) => [KILLED, signal],
+    }
+}
+
+fn decode_end(bytes: [u8; 2]) -> Result<TaskEnd, LayoutError> {
+    match bytes {
+        [EXITED, status] => Ok(TaskEnd::Exited(status)),
+        [KILLED, signal] => Ok(TaskEnd::Killed(signal)),
+        [kind, _] => Err(LayoutError::Value { tag: END, value: kind }),
     }
 }
 
@@ -197,6 +190,6 @@ mod tests {
         let mut bytes = required();
         let kind = 4 * 12 + 4;
         bytes[kind] = 7;
-        assert_eq!(TaskEnded::decode(&bytes), Err(FieldError::Value { tag: END, value: 7 }));
+        assert_eq!(TaskEnded::decode(&bytes), Err(LayoutError::Value { tag: END, value: 7 }));
     }
 }

@@ -1,51 +1,42 @@
-//! Data on RUNNING and STOPPED, where progress is agreed. Fields: 1 time since the start, 2 CPU time of the task's session
-//! (u64 nanoseconds both), 3 its resident memory, 4 its output (u64 bytes both).
+//! RUNNING and STOPPED: the progress of a task.
 
 use std::time::Duration;
 
-use crate::wire::{FieldError, FieldReader, FieldWriter};
+use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError};
 
 const ELAPSED: u16 = 1;
 const CPU: u16 = 2;
 const MEMORY: u16 = 3;
 const OUTPUT: u16 = 4;
 
-/// How far a task is that runs.
+/// The progress of a running task. Its processes are those of the task's session (setsid(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TaskProgress {
-    /// Time since it was let go.
+    /// Time since the task was released.
     pub elapsed: Duration,
-    /// Time that its processes had a core.
+    /// CPU time of the task's processes.
     pub cpu: Duration,
-    /// Resident memory of its processes, in bytes.
+    /// Resident memory of the task's processes, in bytes.
     pub memory: u64,
-    /// What it has written, in bytes.
+    /// Length of the task's output, in bytes.
     pub output: u64,
 }
 
-impl TaskProgress {
-    /// The message's data.
-    pub fn encode(&self) -> Vec<u8> {
-        FieldWriter::default()
+impl Fields for TaskProgress {
+    fn write(&self, fields: FieldWriter) -> FieldWriter {
+        fields
             .put_duration(ELAPSED, self.elapsed)
             .put_duration(CPU, self.cpu)
-            .put_u64(MEMORY, self.memory)
-            .put_u64(OUTPUT, self.output)
-            .finish()
+            .put_integer(MEMORY, self.memory)
+            .put_integer(OUTPUT, self.output)
     }
 
-    /// Reads the message's data.
-    ///
-    /// # Errors
-    /// [`FieldError`] when a field is missing or cannot be read.
-    pub fn decode(data: &[u8]) -> Result<Self, FieldError> {
-        let fields = FieldReader(data);
-        let duration = |tag| fields.u64(tag).map(Duration::from_nanos);
+    fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
         Ok(Self {
-            elapsed: duration(ELAPSED)?,
-            cpu: duration(CPU)?,
-            memory: fields.u64(MEMORY)?,
-            output: fields.u64(OUTPUT)?,
+            elapsed: fields.duration(ELAPSED)?,
+            cpu: fields.duration(CPU)?,
+            memory: fields.integer(MEMORY)?,
+            output: fields.integer(OUTPUT)?,
         })
     }
 }
@@ -67,6 +58,6 @@ mod tests {
         .concat();
         assert_eq!(progress.encode(), bytes);
         assert_eq!(TaskProgress::decode(&bytes), Ok(progress));
-        assert_eq!(TaskProgress::decode(&bytes[..36]), Err(FieldError::Missing(OUTPUT)));
+        assert_eq!(TaskProgress::decode(&bytes[..36]), Err(LayoutError::Missing(OUTPUT)));
     }
 }

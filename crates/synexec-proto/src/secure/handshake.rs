@@ -1,50 +1,50 @@
-//! The handshake by which each side shows the other that it has the key: `Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s`
-//! (<https://noiseprotocol.org/noise.html>), in which the slave speaks first, since it connects.
+//! The handshake in which each side shows the other that it has the key: `Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s`
+//! (<https://noiseprotocol.org/noise.html>). The slave begins, since it connects.
 //!
-//! Its two messages are the data of `KEYED_HELLO` and `KEYED_REPLY`; the prologue is `synexec`, protocol version and session
-//! (u32 each) and the revision of the extensions (u16), big-endian. `KEYED_NO` says in clear why there is no session, for the
-//! other side's user to read; nobody learns more from it than from the connection's end.
+//! The two messages of the handshake are the data of `KEYED_HELLO` and `KEYED_REPLY`. docs/protocol.md describes the
+//! prologue. `KEYED_NO` tells the other side's user in clear why there is no session. It gives a stranger no more
+//! information than the end of the connection does.
 
 use snow::{Builder, HandshakeState};
 
-use super::seal::both;
+use super::seal::sealer_and_opener;
 use super::{Key, Opener, Sealer};
 use crate::disconnect::Disconnect;
 use crate::message::REVISION;
-use crate::wire::{Command, Frame, PROTOCOL_VERSION, SessionId};
+use crate::wire::{Command, Frame, PROTOCOL_VERSION, Role, SessionId, WireInteger};
 
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
 
 /// Bytes of each of the two messages: a public key and a tag.
 const MESSAGE_LEN: usize = 32 + 16;
 
-/// Codes of `KEYED_NO`, as its sender sees it.
+// The codes of `KEYED_NO`: "I" is its sender, and "you" is its receiver.
 const YOU_HAVE_NO_KEY: u8 = 1;
 const YOUR_KEY_IS_ANOTHER: u8 = 2;
 const I_HAVE_NO_KEY: u8 = 3;
 
-/// Why there is no session, and what the other side is told of it.
+/// Why there is no session, and the message that tells the other side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Why, for this side's user.
+    /// The reason, for this side's user.
     pub why: Disconnect,
-    /// For the other side's user.
+    /// The `KEYED_NO` for the other side's user; none where that side knows the reason.
     pub answer: Option<Frame>,
 }
 
-/// A slave that has said hello.
+/// The state of a slave that has sent its first message.
 #[derive(Debug)]
 pub struct Greeted {
     noise: HandshakeState,
     session: SessionId,
 }
 
-/// A slave's first message.
+/// Makes a slave's first message.
 ///
 /// # Errors
-/// [`Disconnect`] when this host has no randomness.
+/// [`Disconnect`] when this host gives no random numbers.
 pub fn greet(key: &Key, session: SessionId) -> Result<(Greeted, Frame), Disconnect> {
-    let noise = state(key, session, Side::Slave, None).map_err(|error| failed(&error))?;
+    let noise = state(key, session, Role::Slave, None).map_err(|error| failed(&error))?;
     greet_with(noise, session)
 }
 
@@ -54,7 +54,7 @@ fn greet_with(mut noise: HandshakeState, session: SessionId) -> Result<(Greeted,
 }
 
 impl Greeted {
-    /// Takes the master's answer.
+    /// Checks the master's answer. The result encrypts and decrypts the messages that follow.
     ///
     /// # Errors
     /// [`Refusal`] when the master does not have the key.
@@ -67,12 +67,12 @@ impl Greeted {
     }
 }
 
-/// A master's answer to a slave's first message.
+/// Makes a master's answer to a slave's first message, with the encryption of the messages that follow.
 ///
 /// # Errors
 /// [`Refusal`] when the slave does not have the key.
 pub fn answer(key: &Key, session: SessionId, hello: &Frame) -> Result<(Frame, Sealer, Opener), Refusal> {
-    let noise = state(key, session, Side::Master, None).map_err(|error| unable(&error))?;
+    let noise = state(key, session, Role::Master, None).map_err(|error| unable(&error))?;
     answer_with(noise, session, hello)
 }
 
@@ -90,7 +90,7 @@ fn answer_with(
     Ok((reply, sealer, opener))
 }
 
-/// Whether the first message that a side without a key has received means that there is no session.
+/// Why there is no session, on a side without a key whose peer sent this first message; none if there can be a session.
 pub fn refuse_without_key(first: &Frame) -> Option<Refusal> {
     match first.command() {
         Command::KeyedNo => Some(refuse(first)),
@@ -99,7 +99,7 @@ pub fn refuse_without_key(first: &Frame) -> Option<Refusal> {
     }
 }
 
-/// What a side with a key makes of a message that is not one of its handshake.
+/// Why there is no session, on a side with a key whose peer sent this message instead of its part of the handshake.
 fn refuse(message: &Frame) -> Refusal {
     if message.command() != Command::KeyedNo {
         return Refusal { why: Disconnect::NoKey, answer: Some(no(YOU_HAVE_NO_KEY)) };
@@ -118,28 +118,26 @@ fn no(code: u8) -> Frame {
     Frame::new(Command::KeyedNo, vec![code]).unwrap_or_else(|_| Frame::bare(Command::KeyedNo))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Slave,
-    Master,
-}
-
-/// A handshake that has not begun; with a given key of its own for tests.
-fn state(key: &Key, session: SessionId, side: Side, own: Option<&[u8; 32]>) -> Result<HandshakeState, snow::Error> {
+/// A handshake before its first message. Tests give the ephemeral key.
+fn state(
+    key: &Key,
+    session: SessionId,
+    role: Role,
+    ephemeral: Option<&[u8; 32]>,
+) -> Result<HandshakeState, snow::Error> {
     let prologue = prologue(session);
     let mut builder = Builder::new(PATTERN.parse()?).prologue(&prologue)?.psk(0, key.for_sessions())?;
-    if let Some(own) = own {
-        builder = builder.fixed_ephemeral_key_for_testing_only(own);
+    if let Some(ephemeral) = ephemeral {
+        builder = builder.fixed_ephemeral_key_for_testing_only(ephemeral);
     }
-    match side {
-        Side::Slave => builder.build_initiator(),
-        Side::Master => builder.build_responder(),
+    match role {
+        Role::Slave => builder.build_initiator(),
+        Role::Master => builder.build_responder(),
     }
 }
 
 fn prologue(session: SessionId) -> Vec<u8> {
-    let numbers = [PROTOCOL_VERSION.to_be_bytes(), session.0.to_be_bytes()].concat();
-    [b"synexec", &numbers[..], &REVISION.to_be_bytes()].concat()
+    [b"synexec", &PROTOCOL_VERSION.to_wire()[..], &session.0.to_wire(), &REVISION.to_wire()].concat()
 }
 
 fn write(noise: &mut HandshakeState, command: Command) -> Result<Frame, snow::Error> {
@@ -149,7 +147,7 @@ fn write(noise: &mut HandshakeState, command: Command) -> Result<Frame, snow::Er
     Frame::new(command, message).map_err(|_| snow::Error::Input)
 }
 
-/// A message that is too short or too long is that of another key too.
+/// A message of the wrong length counts as a message of another key.
 fn read(noise: &mut HandshakeState, message: &Frame) -> Result<(), Refusal> {
     let read = noise.read_message(message.data(), &mut []);
     read.map(|_| ()).map_err(|_| Refusal { why: Disconnect::OtherKey, answer: Some(no(YOUR_KEY_IS_ANOTHER)) })
@@ -157,11 +155,11 @@ fn read(noise: &mut HandshakeState, message: &Frame) -> Result<(), Refusal> {
 
 fn finish(noise: HandshakeState, session: SessionId) -> Result<(Sealer, Opener), Refusal> {
     let transport = noise.into_stateless_transport_mode().map_err(|error| unable(&error))?;
-    Ok(both(transport, session))
+    Ok(sealer_and_opener(transport, session))
 }
 
 fn failed(error: &snow::Error) -> Disconnect {
-    Disconnect::Broken(format!("no handshake can be made: {error}"))
+    Disconnect::Broken(format!("the handshake failed: {error}"))
 }
 
 fn unable(error: &snow::Error) -> Refusal {
@@ -191,9 +189,9 @@ pub(super) mod tests {
     #[test]
     fn golden_bytes() {
         assert_eq!(prologue(SESSION), b"synexec\0\0\0\x01\x01\x02\x03\x04\0\x01");
-        let noise = |side, own| state(&key(b'a'), SESSION, side, Some(own)).unwrap();
-        let (greeted, hello) = greet_with(noise(Side::Slave, &[1; 32]), SESSION).unwrap();
-        let (reply, sealer, _) = answer_with(noise(Side::Master, &[2; 32]), SESSION, &hello).unwrap();
+        let noise = |role, ephemeral| state(&key(b'a'), SESSION, role, Some(ephemeral)).unwrap();
+        let (greeted, hello) = greet_with(noise(Role::Slave, &[1; 32]), SESSION).unwrap();
+        let (reply, sealer, _) = answer_with(noise(Role::Master, &[2; 32]), SESSION, &hello).unwrap();
         assert_eq!((hello.command(), hello.data().len()), (Command::KeyedHello, MESSAGE_LEN));
         assert_eq!((reply.command(), reply.data().len()), (Command::KeyedReply, MESSAGE_LEN));
         assert_eq!(hello.data()[..4], [164, 224, 146, 146]);

@@ -1,24 +1,23 @@
-//! A probe that only a master with the key can make.
+//! A signed probe, which only a master with the key can make.
 //!
-//! It is an ordinary PROBE with data, which a slave without a key reads past: 16 random bytes (each datagram has its own),
-//! the master's wall-clock time (u64, big-endian, nanoseconds since 1970), and a MAC of header, random bytes and time (BLAKE3
-//! in its keyed mode, 32 bytes).
+//! The probe is an ordinary PROBE with data: a nonce, the master's wall-clock time, and a MAC (BLAKE3 in its keyed mode) of
+//! header, nonce and time. A slave without a key reads past the data. docs/protocol.md describes them to the byte.
 
 use super::{Key, WrongProbe};
 use crate::time::WallClockTime;
-use crate::wire::{Command, HEADER_LEN, Header, SessionId};
+use crate::wire::{Command, HEADER_LEN, Header, SessionId, WireInteger};
 
-/// Random bytes that no other datagram has.
+/// Random bytes, different in every datagram.
 pub(super) type Nonce = [u8; 16];
 
 const DATA_LEN: u16 = 16 + 8 + 32;
 
-/// What a signed probe says beside its session.
+/// The signed content of a probe, except its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Invitation {
     /// Random bytes, never used twice.
     pub nonce: Nonce,
-    /// When it was sent.
+    /// When the master sent the probe, on its wall clock. Times before 1970 are sent as 1970.
     pub sent: WallClockTime,
 }
 
@@ -30,27 +29,30 @@ impl Invitation {
     pub fn encode(&self, session: SessionId, key: &Key) -> Vec<u8> {
         let mut datagram = Header::new(session, Command::Probe, DATA_LEN).encode().to_vec();
         datagram.extend_from_slice(&self.nonce);
-        datagram.extend_from_slice(&u64::try_from(self.sent.as_nanos()).unwrap_or(0).to_be_bytes());
+        datagram.extend_from_slice(&u64::try_from(self.sent.as_nanos()).unwrap_or(0).to_wire());
         let mac = blake3::keyed_hash(key.for_probes(), &datagram);
         datagram.extend_from_slice(mac.as_bytes());
         datagram
     }
 
-    /// Reads a datagram, of which the header is known to be a PROBE's.
+    /// Reads a datagram whose header is that of a PROBE.
+    ///
+    /// # Errors
+    /// [`WrongProbe`] when the datagram is not signed with the key.
     pub(super) fn decode(datagram: &[u8], key: &Key) -> Result<Self, WrongProbe> {
         let (signed, mac, invitation) = split(datagram).ok_or(WrongProbe::Unsigned)?;
-        // Hashes are compared in constant time.
+        // `blake3::Hash` compares in constant time.
         let is_ours = blake3::keyed_hash(key.for_probes(), signed) == blake3::Hash::from_bytes(mac);
         if is_ours { Ok(invitation) } else { Err(WrongProbe::OtherKey) }
     }
 }
 
-/// What is signed, the MAC, and what is said.
+/// The signed bytes, the MAC, and the content.
 fn split(datagram: &[u8]) -> Option<(&[u8], [u8; 32], Invitation)> {
     let (signed, mac) = datagram.split_last_chunk()?;
     let (header, rest) = signed.split_first_chunk::<HEADER_LEN>()?;
     let (nonce, sent) = rest.split_first_chunk()?;
-    let sent = u64::from_be_bytes(sent.try_into().ok()?);
+    let sent = u64::from_wire(sent.try_into().ok()?);
     let sent = WallClockTime::from_nanos(i64::try_from(sent).unwrap_or(i64::MAX));
     let is_whole = Header::decode(*header).length == DATA_LEN;
     is_whole.then_some((signed, *mac, Invitation { nonce: *nonce, sent }))
@@ -71,7 +73,7 @@ mod tests {
         assert_eq!(datagram[35..], blake3::keyed_hash(key.for_probes(), &signed).as_bytes()[..]);
         assert_eq!(datagram[35..39], [181, 243, 171, 112]);
         assert_eq!(Invitation::decode(&datagram, &key), Ok(invitation));
-        assert!(Header::invites_to(&datagram, SessionId(0x1234)), "to a slave without a key it is a probe");
+        assert!(Header::invites_to(&datagram, SessionId(0x1234)), "a slave without a key reads it as a probe");
     }
 
     #[test]

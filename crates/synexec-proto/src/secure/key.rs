@@ -1,4 +1,4 @@
-//! The key that both sides have, made from the secret in their key files.
+//! The shared key, derived from the secret in the key files of both sides.
 
 use std::fmt;
 
@@ -11,23 +11,23 @@ pub const SECRET_MIN: usize = 16;
 /// Bytes of a key.
 const KEY_LEN: usize = 32;
 
-/// What each key is for, so that one tells nothing of another.
+// Contexts of the derived keys: nobody can compute one key from another.
 const SESSIONS: &str = "synexec 1 shared secret";
 const PROBES: &str = "synexec 1 probes";
 
-/// A secret that is of no use as one.
+/// A secret is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the secret has {0} bytes; at least {SECRET_MIN} are needed")]
+#[error("the secret has {0} bytes; it needs at least {SECRET_MIN}")]
 pub struct KeyError(usize);
 
-/// A key. It is wiped when it is dropped, and never shown. It has one place in memory: moving it leaves no copy.
+/// A key. Its memory is wiped when the key is dropped. The key is never shown, and moving it leaves no copy in memory.
 pub struct Key {
     sessions: Box<Zeroizing<[u8; KEY_LEN]>>,
     probes: Box<Zeroizing<[u8; KEY_LEN]>>,
 }
 
 impl Key {
-    /// The key that a secret makes. One line break at its end is not part of it.
+    /// Derives the key from a secret. One line break at the end is not part of the secret.
     ///
     /// # Errors
     /// [`KeyError`] when the secret is too short.
@@ -42,18 +42,18 @@ impl Key {
         Ok(Self { sessions, probes })
     }
 
-    /// The key of handshakes.
+    /// The key for handshakes.
     pub(super) fn for_sessions(&self) -> &[u8; KEY_LEN] {
         &self.sessions
     }
 
-    /// The key that probes are signed with.
+    /// The key for signing probes.
     pub(super) fn for_probes(&self) -> &[u8; KEY_LEN] {
         &self.probes
     }
 }
 
-#[expect(clippy::unnecessary_box_returns, reason = "it is not to be moved, since that leaves a copy")]
+#[expect(clippy::unnecessary_box_returns, reason = "moving the key itself would leave a copy in memory")]
 fn derive(context: &str, from: &[u8]) -> Box<Zeroizing<[u8; KEY_LEN]>> {
     let mut hasher = blake3::Hasher::new_derive_key(context);
     hasher.update(from);

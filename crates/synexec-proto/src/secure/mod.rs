@@ -1,16 +1,18 @@
-//! What keeps strangers out where both sides have a key: who may command and join, and that nobody else reads or changes
-//! what is said.
+//! Authentication and encryption, where both sides have a shared key.
 //!
-//! All of it is pure: no socket, no clock. Beside the [`Key`] itself, an [`Invitation`] is a probe that only who has the
-//! key can make, the [`handshake`] shows each side that the other has it, and what [`Sealer`] seals only [`Opener`] opens.
+//! Only a master with the key can command slaves, only a slave with the key can join, and nobody else can read or change
+//! their messages. The module uses no socket and no clock. An [`Invitation`] is a signed probe. The [`handshake`] shows
+//! each side that the other side has the [`Key`]. A [`Sealer`] encrypts messages, and an [`Opener`] decrypts them.
 
 pub mod handshake;
 mod invitation;
 mod key;
 mod probe_guard;
 mod seal;
+mod wrong_probe;
 
 pub use invitation::Invitation;
 pub use key::{Key, KeyError, SECRET_MIN};
-pub use probe_guard::{ProbeGuard, WrongProbe};
+pub use probe_guard::ProbeGuard;
 pub use seal::{Opener, Sealer};
+pub use wrong_probe::WrongProbe;

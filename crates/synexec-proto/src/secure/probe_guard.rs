@@ -1,56 +1,34 @@
-//! Which probes a slave with a key answers.
+//! The check that a slave with a key applies to probes.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use thiserror::Error;
-
-use super::Key;
 use super::invitation::{Invitation, Nonce};
+use super::{Key, WrongProbe};
 use crate::time::WallClockTime;
 
-/// How many of the probes that were accepted last are known again.
+/// Number of accepted probes that a guard remembers.
 const REMEMBERED: usize = 4096;
 
-/// How far a master's clock may be from ours: any time zone taken for another, so that a wrong clock stops nobody who has
-/// the key.
+/// Largest difference between the wall clocks of a master and a slave. It allows for clocks in any two time zones, so that
+/// a wrong clock keeps out no master that has the key.
 const TIME_OFF_MAX: Duration = Duration::from_secs(26 * 60 * 60);
 
 const SECONDS_PER_HOUR: u64 = 60 * 60;
 
-/// Why a probe is not answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
-pub enum WrongProbe {
-    /// It is not signed at all.
-    #[error("it has no key")]
-    Unsigned,
-    /// It is signed with another key.
-    #[error("its key is another one")]
-    OtherKey,
-    /// It was heard before.
-    #[error("it was heard before")]
-    Repeated,
-    /// It is from another time.
-    #[error("its time is {hours} h off; set one of the clocks")]
-    AnotherTime {
-        /// By how much.
-        hours: u64,
-    },
-}
-
-/// Knows the probes that were accepted lately, and accepts none of them again.
+/// Accepts each probe that is signed with the key once.
 #[derive(Debug, Default)]
 pub struct ProbeGuard {
     known: HashSet<Nonce>,
-    /// The same, from the oldest on.
+    /// The known probes, the oldest first.
     order: VecDeque<Nonce>,
 }
 
 impl ProbeGuard {
-    /// Whether to answer this datagram, whose header is a PROBE's, at this time.
+    /// Checks a datagram whose header is that of a PROBE. `now` is this host's time.
     ///
     /// # Errors
-    /// [`WrongProbe`] when it is to be passed over.
+    /// [`WrongProbe`] when the slave does not answer the probe.
     pub fn check(&mut self, datagram: &[u8], key: &Key, now: WallClockTime) -> Result<(), WrongProbe> {
         let Invitation { nonce, sent } = Invitation::decode(datagram, key)?;
         let off = now.since(sent).max(sent.since(now));
@@ -73,7 +51,7 @@ impl ProbeGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Frame, SessionId};
+    use crate::wire::{Frame, SessionId, WireInteger};
 
     const HOUR: i64 = 3_600_000_000_000;
     const NOW: WallClockTime = WallClockTime::from_nanos(1_000_000 * HOUR);
@@ -84,7 +62,7 @@ mod tests {
 
     fn probe(number: u32, sent: WallClockTime) -> Vec<u8> {
         let mut nonce = [0; 16];
-        nonce[..4].copy_from_slice(&number.to_be_bytes());
+        nonce[..4].copy_from_slice(&number.to_wire());
         Invitation { nonce, sent }.encode(SessionId(1), &key(b'a'))
     }
 
@@ -106,7 +84,7 @@ mod tests {
         let plain = Frame::bare(crate::wire::Command::Probe).encode(SessionId(1));
         assert_eq!(check(&mut guard, &plain), Err(WrongProbe::Unsigned));
         assert_eq!(guard.check(&probe(1, NOW), &key(b'b'), NOW), Err(WrongProbe::OtherKey));
-        assert_eq!(check(&mut guard, &probe(1, NOW)), Ok(()), "what was not accepted is not remembered");
+        assert_eq!(check(&mut guard, &probe(1, NOW)), Ok(()), "the guard forgets a probe that it did not accept");
     }
 
     #[test]
@@ -121,7 +99,7 @@ mod tests {
             assert_eq!(check(&mut guard, &probe(9, at(hours))), Err(off));
         }
         let off = WrongProbe::AnotherTime { hours: 27 };
-        assert_eq!(off.to_string(), "its time is 27 h off; set one of the clocks");
+        assert_eq!(off.to_string(), "the clock of the probe's sender is 27 h off; set one of the clocks");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Sealing what is said after the handshake: all bytes of a side, whole frames one after another, are cut into records,
-//! each of which is the data of a SEALED frame. Records open only in their order, each once.
+//! Encrypting the messages after the handshake. The frames of a side are concatenated and cut into records. Each record is
+//! encrypted and becomes the data of a SEALED frame. A receiver decrypts each record once, in the order of sending.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +9,13 @@ use snow::StatelessTransportState;
 use crate::disconnect::Disconnect;
 use crate::wire::{Command, DATA_MAX, Frame, FrameDecoder, Header, SessionId};
 
-/// Bytes of a record that are not its content.
+/// Bytes that encryption adds to a record.
 const TAG_LEN: usize = 16;
 
 /// Most bytes of content in one record.
 const CONTENT_MAX: usize = DATA_MAX - TAG_LEN;
 
-/// Seals what leaves. Threads may take turns.
+/// Encrypts one direction of a connection. Threads may share it.
 #[derive(Debug)]
 pub struct Sealer {
     transport: Arc<StatelessTransportState>,
@@ -23,7 +23,7 @@ pub struct Sealer {
     next: AtomicU64,
 }
 
-/// Opens what arrives.
+/// Decrypts one direction of a connection.
 #[derive(Debug)]
 pub struct Opener {
     transport: Arc<StatelessTransportState>,
@@ -31,17 +31,17 @@ pub struct Opener {
 }
 
 /// Both directions of a connection.
-pub(super) fn both(transport: StatelessTransportState, session: SessionId) -> (Sealer, Opener) {
+pub(super) fn sealer_and_opener(transport: StatelessTransportState, session: SessionId) -> (Sealer, Opener) {
     let transport = Arc::new(transport);
     let sealer = Sealer { transport: Arc::clone(&transport), session, next: AtomicU64::new(0) };
     (sealer, Opener { transport, next: 0 })
 }
 
 impl Sealer {
-    /// Appends the records of `bytes` to `out`. They have to leave in the order in which they were made.
+    /// Encrypts `bytes` and appends the records to `out`. The caller has to send all records in the order of these calls.
     ///
     /// # Errors
-    /// [`Disconnect`] when a connection has had all the records that it may have, 2^64.
+    /// [`Disconnect`] when the connection has used up its 2^64 records.
     pub fn seal(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Disconnect> {
         bytes.chunks(CONTENT_MAX).try_for_each(|content| self.seal_record(content, out))
     }
@@ -61,10 +61,10 @@ impl Sealer {
 }
 
 impl Opener {
-    /// Opens the next record into the decoder of what is in it.
+    /// Decrypts the next record, and feeds its content to a decoder.
     ///
     /// # Errors
-    /// [`Disconnect::Unsealed`] when it is no record, or not the next one of the other side.
+    /// [`Disconnect::Unsealed`] when the frame is not the next record of the other side.
     pub fn open(&mut self, record: &Frame, into: &mut FrameDecoder) -> Result<(), Disconnect> {
         let length = record.data().len().checked_sub(TAG_LEN).ok_or(Disconnect::Unsealed)?;
         if record.command() != Command::Sealed || length == 0 {
@@ -73,7 +73,7 @@ impl Opener {
         let space = into.space(length)?;
         self.transport.read_message(self.next, record.data(), space).map_err(|_| Disconnect::Unsealed)?;
         self.next = self.next.saturating_add(1);
-        into.filled(length);
+        into.advance(length);
         Ok(())
     }
 }

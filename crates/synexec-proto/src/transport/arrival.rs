@@ -1,5 +1,5 @@
-//! Receiving, with the instant at which the kernel had the data. A thread that waits for them runs later, on an idle host
-//! by some hundred microseconds, which would look like time on the network.
+//! Receiving, with the instant at which the kernel received the data. The thread that reads them runs later, on an idle host
+//! by some hundred microseconds, and this delay would look like time on the network.
 
 use std::io::{self, IoSliceMut};
 use std::net::TcpStream;
@@ -9,29 +9,30 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, RecvMsg, cmsg_space, recvmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 
-/// Beyond this age a stamp is not believed: the wall clock, by which it is made, may have been set meanwhile.
+/// Largest plausible age of a timestamp. The kernel takes timestamps from the wall clock, which may have been set since.
 const OLDEST: Duration = Duration::from_millis(100);
 
-/// Room for a stamp beside the data, aligned as the kernel lays it out.
+/// Buffer for the timestamp, with the kernel's alignment.
 #[repr(align(16))]
 struct Control([u8; cmsg_space::<TimeSpec>()]);
 
-/// What was received.
+/// The result of a receive call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Received {
+    /// Bytes received.
     pub(super) length: usize,
-    /// How long ago the last of it arrived; zero where the kernel does not tell.
+    /// Time since the last byte arrived; zero where the kernel gives no timestamp.
     pub(super) age: Duration,
 }
 
-/// Has the kernel stamp what arrives. Where it cannot, data count as arrived when they are read.
+/// Turns timestamps on. On a kernel without them, the time of reading counts as the time of arrival.
 pub(super) fn stamp(stream: &TcpStream) {
     if let Err(error) = setsockopt(stream, sockopt::ReceiveTimestampns, &true) {
-        log::debug!("the kernel does not tell when data arrive: {error}");
+        log::debug!("the kernel gives no timestamps of received data: {error}");
     }
 }
 
-/// Receives what is there, or waits for it.
+/// Waits for data and receives them.
 pub(super) fn receive(stream: &TcpStream, into: &mut [u8]) -> io::Result<Received> {
     let mut control = Control([0; cmsg_space::<TimeSpec>()]);
     let mut slices = [IoSliceMut::new(into)];
@@ -39,7 +40,7 @@ pub(super) fn receive(stream: &TcpStream, into: &mut [u8]) -> io::Result<Receive
     Ok(Received { length: message.bytes, age: stamp_of(&message).map(age).unwrap_or_default() })
 }
 
-/// The stamp, as time since 1970.
+/// The timestamp of a message, as time since 1970.
 fn stamp_of(message: &RecvMsg<'_, '_, ()>) -> Option<Duration> {
     let stamp = |control| if let ControlMessageOwned::ScmTimestampns(stamp) = control { Some(stamp) } else { None };
     message.cmsgs().ok()?.find_map(stamp).map(Duration::from)

@@ -1,30 +1,29 @@
-//! Discovery: a master's probes go out by UDP, and a slave waits for one.
+//! Discovery: a master sends probes by UDP, and a slave waits for one.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// More than any probe has; a longer datagram is cut short.
+/// Longest received datagram, in bytes: longer than any probe. The rest of a longer datagram is dropped.
 const DATAGRAM_MAX: usize = 256;
 
-/// One way on which probes leave: an interface, or none for what the routing table decides.
+/// One way for probes: through an interface, or by the routing table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeRoute {
-    /// Interface to leave by.
+    /// The interface; none to send by the routing table.
     pub device: Option<String>,
-    /// Address to send from, to which slaves connect.
+    /// The source address of probes, to which slaves connect.
     pub source: Ipv4Addr,
-    /// Where to.
+    /// The addresses that get a probe.
     pub destinations: Vec<SocketAddrV4>,
 }
 
 impl ProbeRoute {
-    /// Sends one probe to each destination, made for it.
+    /// Sends one probe to each destination. `probe` makes a new one for each.
     ///
     /// # Errors
-    /// That of the first destination which could not be reached, or for which no probe could be made, when all have been
-    /// tried.
+    /// The first error, after all destinations were tried.
     pub fn send_probe(&self, probe: impl Fn() -> io::Result<Vec<u8>>) -> io::Result<()> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_broadcast(true)?;
@@ -41,7 +40,7 @@ impl ProbeRoute {
     }
 }
 
-/// A socket that hears probes, shared with other slaves on this host.
+/// A socket that receives probes. Other slaves on this host can share its port.
 #[derive(Debug)]
 pub struct ProbeListener {
     socket: UdpSocket,
@@ -51,7 +50,7 @@ impl ProbeListener {
     /// Listens on a port, on one interface or on all.
     ///
     /// # Errors
-    /// Those of the socket; `AddrInUse` when a program that does not share has the port.
+    /// Errors of the socket; `AddrInUse` when another program uses the port and does not share it.
     pub fn bind(port: u16, device: Option<&str>) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_reuse_address(true)?;
@@ -62,10 +61,10 @@ impl ProbeListener {
         Ok(Self { socket: socket.into() })
     }
 
-    /// Waits for a datagram that is accepted, and gives its sender. All else is passed over.
+    /// Waits for a datagram that `accepts` accepts, and gives its sender. Other datagrams are ignored.
     ///
     /// # Errors
-    /// Those of the socket.
+    /// Errors of the socket.
     pub fn wait(&self, mut accepts: impl FnMut(&[u8], SocketAddr) -> bool) -> io::Result<SocketAddr> {
         let mut datagram = [0; DATAGRAM_MAX];
         loop {

@@ -1,4 +1,4 @@
-//! The layers of what is read: the frames that cross the network and, where those are sealed, the frames in them.
+//! The layers of a connection: the frames that cross the network and, where it is encrypted, the frames in their records.
 
 use std::time::{Duration, Instant};
 
@@ -6,39 +6,40 @@ use crate::disconnect::Disconnect;
 use crate::secure::Opener;
 use crate::wire::{DATA_MAX, DecodeError, Frame, FrameDecoder, SessionId};
 
-/// Frames out of bytes, each of which has to be whole within its time.
+/// Decodes frames, and times each one.
 #[derive(Debug)]
 pub(super) struct Layer {
     decoder: FrameDecoder,
+    /// When the current frame was seen to begin.
     begun: Option<Instant>,
-    /// Least time that each has.
-    patience: Duration,
+    /// Least time for a frame.
+    least_time: Duration,
 }
 
 impl Layer {
     pub(super) fn new(session: SessionId, longest_data: usize) -> Self {
-        Self { decoder: FrameDecoder::new(session, longest_data), begun: None, patience: Duration::ZERO }
+        Self { decoder: FrameDecoder::new(session, longest_data), begun: None, least_time: Duration::ZERO }
     }
 
-    /// Gives each frame so much time at least.
-    pub(super) fn be_patient(&mut self, patience: Duration) {
-        self.patience = patience;
+    /// Gives each frame at least this time.
+    pub(super) fn set_least_time(&mut self, least_time: Duration) {
+        self.least_time = least_time;
     }
 
-    /// Keeps data up to this length from now on.
-    pub(super) fn allow(&mut self, longest_data: usize) {
-        self.decoder.allow(longest_data);
+    /// Keeps data up to this length, in bytes, from now on.
+    pub(super) fn set_longest_data(&mut self, longest_data: usize) {
+        self.decoder.set_longest_data(longest_data);
     }
 
     pub(super) fn space(&mut self, length: usize) -> Result<&mut [u8], DecodeError> {
         self.decoder.space(length)
     }
 
-    pub(super) fn filled(&mut self, length: usize) {
-        self.decoder.filled(length);
+    pub(super) fn advance(&mut self, length: usize) {
+        self.decoder.advance(length);
     }
 
-    /// Bytes of memory that are held.
+    /// Size of the buffer, in bytes.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.decoder.held()
@@ -48,33 +49,35 @@ impl Layer {
         let frame = self.decoder.next_frame()?;
         if frame.is_some() {
             self.begun = None;
+        } else if self.decoder.time_allowed().is_some() {
+            self.begun.get_or_insert_with(Instant::now);
         }
         Ok(frame)
     }
 
-    /// How long the frame that has begun may still take; none when none has.
-    pub(super) fn time_left(&mut self) -> Option<Duration> {
-        let allowed = self.decoder.time_allowed()?.max(self.patience);
-        let taken = self.begun.get_or_insert_with(Instant::now).elapsed();
+    /// Time left for the current frame; none while no frame has begun.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let allowed = self.decoder.time_allowed()?.max(self.least_time);
+        let taken = self.begun.map(|begun| begun.elapsed()).unwrap_or_default();
         Some(allowed.saturating_sub(taken))
     }
 }
 
-/// The frames in sealed ones.
+/// Decodes the frames in encrypted records.
 #[derive(Debug)]
 pub(super) struct Unsealing {
     opener: Opener,
-    /// Whether a record has opened. The hello of a handshake can be repeated by a stranger, and nothing after it.
-    is_shown: bool,
+    /// Whether a record was decrypted. A stranger can repeat the hello of an observed handshake, but make no record.
+    is_authenticated: bool,
     pub(super) inner: Layer,
 }
 
 impl Unsealing {
     pub(super) fn new(opener: Opener, session: SessionId, longest_data: usize) -> Self {
-        Self { opener, is_shown: false, inner: Layer::new(session, longest_data) }
+        Self { opener, is_authenticated: false, inner: Layer::new(session, longest_data) }
     }
 
-    /// The next frame that is whole in what the outer layer has.
+    /// The next whole frame in the records of the outer layer.
     pub(super) fn next_frame(&mut self, outer: &mut Layer) -> Result<Option<Frame>, Disconnect> {
         loop {
             if let Some(frame) = self.inner.next_frame()? {
@@ -82,19 +85,19 @@ impl Unsealing {
             }
             let Some(record) = outer.next_frame().map_err(not_sealed)? else { break };
             self.opener.open(&record, &mut self.inner.decoder)?;
-            if !self.is_shown {
-                self.is_shown = true;
-                // A record may be longer than the messages in it.
-                outer.allow(DATA_MAX);
+            if !self.is_authenticated {
+                self.is_authenticated = true;
+                // A record may be longer than its messages.
+                outer.set_longest_data(DATA_MAX);
             }
         }
-        // Has it give back what it does not need while nothing comes.
+        // Lets the buffer shrink while the connection is idle.
         self.inner.space(0)?;
         Ok(None)
     }
 }
 
-/// A header that the peer cannot have sent came from somebody else, as a record would that does not open.
+/// A header that the peer cannot have sent came from somebody else, like a record that cannot be decrypted.
 fn not_sealed(error: DecodeError) -> Disconnect {
     match error {
         DecodeError::Version(_) | DecodeError::Session { .. } => Disconnect::Unsealed,

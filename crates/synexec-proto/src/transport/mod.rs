@@ -1,14 +1,20 @@
-//! The blocking I/O beneath a session: UDP probes, and TCP links of which one thread reads and the owner writes.
+//! The blocking I/O of a session: UDP probes, and TCP connections that one thread reads and their owner writes.
 
+mod allowance;
 mod arrival;
+mod backlog;
 mod discovery;
 mod layer;
 mod outbox;
 mod quota;
 mod reader;
+mod sealing;
 mod tcp;
 
+pub use allowance::Allowance;
+pub use backlog::{Progress, Source};
 pub use discovery::{ProbeListener, ProbeRoute};
-pub use outbox::{Listener, Outbox, Progress, Sealing, Source};
-pub use reader::{Allowance, Arrived, Clock, LinkReader, Messages};
+pub use outbox::Outbox;
+pub use reader::{Arrived, Clock, LinkReader};
+pub use sealing::Sealing;
 pub use tcp::{connect, listen, prepare};

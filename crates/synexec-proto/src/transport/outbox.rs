@@ -1,113 +1,62 @@
-//! The writing half of a link, which never makes its owner wait.
+//! The writing half of a connection. Its owner never waits.
 //!
-//! What fits into the socket's buffer is written at once by the owner. What does not, and whatever is streamed from a
-//! file, is left to a thread, which lives as long as there is a backlog. Only one of the two writes at a time, and where all is
-//! sealed, who writes seals: so records leave in their order.
+//! The owner writes messages that fit into the socket's buffer. A thread writes other messages and streams from a file; it
+//! lives as long as there is a backlog. Only one of the two writes at a time, and the writer encrypts, so that the network
+//! gets encrypted records in the order of their numbers.
 
-use std::io::{self, ErrorKind, Write};
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{MsgFlags, send};
 
+use super::backlog::{Backlog, OnProgress, Progress, Source, write_backlog};
 use super::reader::broken;
+use super::sealing::Sealing;
 use crate::disconnect::Disconnect;
 use crate::secure::Sealer;
 use crate::wire::{Frame, SessionId};
 
-/// Messages that may wait behind a backlog. A peer for which more would wait has stopped reading.
+/// Longest backlog, in messages and streams. A peer with a longer one has stopped reading.
 const BACKLOG_MAX: usize = 64;
 
-/// How often it is looked whether the backlog is written.
+/// Interval at which [`Outbox::finish`] checks whether the backlog is written.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Stack of the backlog's thread, which calls nothing deep.
+/// Stack of the backlog's thread, in bytes. The thread needs little.
 const STACK: usize = 256 * 1024;
-
-/// Gives the next piece of a stream by filling the buffer with whole frames; leaves it empty at the end.
-pub type Source = Box<dyn FnMut(&mut Vec<u8>) -> io::Result<()> + Send>;
-
-/// What an outbox tells its owner about its backlog.
-#[derive(Debug)]
-pub enum Progress {
-    /// A stream was handed to the network, whole.
-    StreamSent,
-    /// The stream's source failed; the peer can do nothing about it.
-    SourceFailed(io::Error),
-    /// The peer cannot be written to.
-    Failed(Disconnect),
-}
-
-/// How an outbox tells its owner.
-pub type Listener = Arc<dyn Fn(Progress) + Send + Sync>;
-
-/// Whether what is sent is sealed.
-#[derive(Debug, Clone)]
-pub enum Sealing {
-    /// It is not: there is no key.
-    No,
-    /// It will be; until then nothing can be sent.
-    Awaited,
-    /// It is, by this.
-    By(Arc<Sealer>),
-}
 
 /// Writes messages to one connection.
 pub struct Outbox {
     stream: Arc<TcpStream>,
     session: SessionId,
     sealing: Sealing,
-    listener: Listener,
+    on_progress: OnProgress,
     backlog: Option<SyncSender<Backlog>>,
-    /// The thread of the backlog, which ends with it.
+    /// The thread that writes the backlog.
     writer: Option<JoinHandle<()>>,
+    /// Entries of the backlog that are not written yet.
     pending: Arc<AtomicUsize>,
 }
 
-impl Sealing {
-    /// The bytes as they cross the network.
-    fn sealed(&self, bytes: Vec<u8>) -> Result<Vec<u8>, Disconnect> {
-        if let Self::No = self {
-            return Ok(bytes);
-        }
-        let mut records = Vec::new();
-        self.seal(&bytes, &mut records)?;
-        Ok(records)
-    }
-
-    /// The same, with room for the records where there are any.
-    fn seal<'a>(&self, bytes: &'a [u8], records: &'a mut Vec<u8>) -> Result<&'a [u8], Disconnect> {
-        records.clear();
-        match self {
-            Self::No => Ok(bytes),
-            Self::Awaited => Err(Disconnect::NoKey),
-            Self::By(sealer) => {
-                sealer.seal(bytes, records)?;
-                Ok(records)
-            }
-        }
-    }
-}
-
-enum Backlog {
-    /// As it crosses the network.
-    Sealed(Vec<u8>),
-    Bytes(Vec<u8>),
-    Stream(Source),
-}
-
 impl Outbox {
-    /// An outbox that writes messages of `session`.
-    pub fn new(stream: Arc<TcpStream>, session: SessionId, sealing: Sealing, listener: Listener) -> Self {
-        Self { stream, session, sealing, listener, backlog: None, writer: None, pending: Arc::default() }
+    /// An outbox for messages of `session`. The backlog's thread calls `on_progress`.
+    pub fn new(
+        stream: Arc<TcpStream>,
+        session: SessionId,
+        sealing: Sealing,
+        on_progress: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> Self {
+        let on_progress = Arc::new(on_progress);
+        Self { stream, session, sealing, on_progress, backlog: None, writer: None, pending: Arc::default() }
     }
 
-    /// From now on all is sealed by this. To be called before anything is sent.
+    /// Encrypts all messages with this sealer. Call it before sending.
     pub fn seal_with(&mut self, sealer: Sealer) {
         self.sealing = Sealing::By(Arc::new(sealer));
     }
@@ -120,7 +69,7 @@ impl Outbox {
         self.send_bytes(frame.encode(self.session))
     }
 
-    /// Sends whole frames, encoded for this session.
+    /// Sends whole frames that are encoded for this session.
     ///
     /// # Errors
     /// [`Disconnect`] when the connection is broken or the peer has stopped reading.
@@ -138,25 +87,26 @@ impl Outbox {
     /// Sends a stream of frames; [`Progress::StreamSent`] follows.
     ///
     /// # Errors
-    /// [`Disconnect`] when the peer has stopped reading, or no thread is to be had.
+    /// [`Disconnect`] when the peer has stopped reading, or the thread cannot be started.
     pub fn send_stream(&mut self, source: Source) -> Result<(), Disconnect> {
         self.push(Backlog::Stream(source))
     }
 
-    /// Ends the connection once all is written, or so much later; what the peer still says is not waited for.
+    /// Closes this direction of the connection when the backlog is written, or after `patience`. Does not wait for the
+    /// peer.
     pub fn finish(mut self, patience: Duration) {
         self.backlog = None;
         let since = Instant::now();
         while self.writer.as_ref().is_some_and(|writer| !writer.is_finished()) && since.elapsed() < patience {
             thread::sleep(LOOK_INTERVAL);
         }
-        // A connection that the peer has ended already needs no end.
+        // This fails where the peer has closed the connection.
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Ends the connection both ways; its reader notices.
+    /// Closes both directions of the connection; its reader notices.
     pub fn close(&self) {
-        // A connection that the peer has ended already needs no closing.
+        // This fails where the peer has closed the connection.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
@@ -183,8 +133,8 @@ impl Outbox {
         self.backlog = Some(queue);
         pushed.map_err(|error| match error {
             TrySendError::Full(_) => Disconnect::NotReading,
-            // Its thread has failed, and the listener is told why.
-            TrySendError::Disconnected(_) => Disconnect::Broken("what was sent before could not be written".to_owned()),
+            // The thread has failed and has reported its error.
+            TrySendError::Disconnected(_) => Disconnect::Broken("an earlier message could not be written".to_owned()),
         })
     }
 
@@ -193,10 +143,10 @@ impl Outbox {
         let stream = Arc::clone(&self.stream);
         let sealing = self.sealing.clone();
         let pending = Arc::clone(&self.pending);
-        let listener = Arc::clone(&self.listener);
+        let on_progress = Arc::clone(&self.on_progress);
         let writer = thread::Builder::new().name("outbox".into()).stack_size(STACK).spawn(move || {
-            if let Err(failure) = write_backlog(&stream, &sealing, &receiver, &pending, &listener) {
-                listener(failure);
+            if let Err(failure) = write_backlog(&stream, &sealing, &receiver, &pending, &on_progress) {
+                on_progress(failure);
             }
         })?;
         self.writer = Some(writer);
@@ -204,55 +154,13 @@ impl Outbox {
     }
 }
 
-fn write_backlog(
-    stream: &TcpStream,
-    sealing: &Sealing,
-    queue: &Receiver<Backlog>,
-    pending: &AtomicUsize,
-    listener: &Listener,
-) -> Result<(), Progress> {
-    while let Ok(next) = queue.recv() {
-        let is_stream = matches!(next, Backlog::Stream(_));
-        match next {
-            Backlog::Sealed(bytes) => write_all(stream, &bytes)?,
-            Backlog::Bytes(bytes) => write_all(stream, &sealing.sealed(bytes).map_err(Progress::Failed)?)?,
-            Backlog::Stream(source) => write_stream(stream, sealing, source)?,
-        }
-        pending.fetch_sub(1, Ordering::AcqRel);
-        if is_stream {
-            listener(Progress::StreamSent);
-        }
-    }
-    Ok(())
-}
-
-fn write_stream(stream: &TcpStream, sealing: &Sealing, mut source: Source) -> Result<(), Progress> {
-    let (mut buffer, mut records) = (Vec::new(), Vec::new());
-    loop {
-        buffer.clear();
-        source(&mut buffer).map_err(Progress::SourceFailed)?;
-        if buffer.is_empty() {
-            return Ok(());
-        }
-        write_all(stream, sealing.seal(&buffer, &mut records).map_err(Progress::Failed)?)?;
-    }
-}
-
-fn write_all(mut stream: &TcpStream, bytes: &[u8]) -> Result<(), Progress> {
-    stream.write_all(bytes).map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => Progress::Failed(Disconnect::NotReading),
-        _ => Progress::Failed(broken(error)),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read;
     use std::net::TcpListener;
-    use std::sync::mpsc;
+    use std::sync::mpsc::{self, Receiver};
 
     use super::*;
-    use crate::transport::Messages;
     use crate::transport::reader::keyed;
     use crate::wire::Command;
 
@@ -264,7 +172,7 @@ mod tests {
         let (server, _) = listener.accept().unwrap();
         let (sender, progress) = mpsc::channel();
         let tell = move |news| sender.send(news).unwrap();
-        (client, Outbox::new(Arc::new(server), SESSION, Sealing::No, Arc::new(tell)), progress)
+        (client, Outbox::new(Arc::new(server), SESSION, Sealing::No, tell), progress)
     }
 
     /// More than a socket takes without a reader.
@@ -322,10 +230,10 @@ mod tests {
 
     #[test]
     fn sealed_records_leave_in_their_order() {
-        let (slave, master) = keyed::tests::ends(SESSION, Messages::AnySize);
+        let (slave, master) = keyed::tests::ends(SESSION);
         let (mut reader, (sender, progress)) = (slave.reader, mpsc::channel());
         let tell = move |news| sender.send(news).unwrap();
-        let mut outbox = Outbox::new(master.stream, SESSION, Sealing::Awaited, Arc::new(tell));
+        let mut outbox = Outbox::new(master.stream, SESSION, Sealing::Awaited, tell);
         outbox.seal_with(master.sealer);
         let (frames, _) = frames(60);
         send_both_ways(&mut outbox, &frames);

@@ -1,27 +1,28 @@
-//! How many messages a peer may send.
+//! The number of messages that a peer may send unasked.
 
 use std::time::{Duration, Instant};
 
-/// Messages that a slave may have sent beyond what is made up for by time.
+/// Messages that a slave may send at once.
 const BURST: u32 = 256;
 
-/// The same of a master.
+/// Messages that a master may send at once.
 const MASTERS_BURST: u32 = 4096;
 
-/// Time that makes up for one message: on average a slave may send so many unasked as fit into time.
+/// Interval at which a slave may send one message on average.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// The same of a master, whose rounds may be as short as it likes: some messages for each.
+/// Interval at which a master may send one message on average: a master sends several in each round, and rounds may be
+/// short.
 const MASTERS_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Counts the messages of one peer. What it was asked for is not counted.
+/// Counts the unasked messages of one peer.
 #[derive(Debug)]
 pub(super) struct Quota {
     /// Messages that may still come at once.
     left: u32,
     burst: u32,
     interval: Duration,
-    /// Until when time was turned into messages.
+    /// Instant up to which time was turned into messages.
     counted_until: Instant,
 }
 
@@ -34,7 +35,7 @@ impl Quota {
         Self { left: MASTERS_BURST, burst: MASTERS_BURST, interval: MASTERS_INTERVAL, counted_until: now }
     }
 
-    /// Takes a message; tells whether it is within what the peer may send.
+    /// Counts a message; tells whether the peer may send it.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         self.refill(now);
         let left = self.left.checked_sub(1);

@@ -1,93 +1,50 @@
-//! The reading half of a link, for a thread of its own.
+//! The reading half of a connection, for a thread of its own.
 
 pub(super) mod keyed;
 
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::allowance::Allowance;
 use super::arrival::{self, Received};
 use super::layer::{Layer, Unsealing};
 use super::quota::Quota;
 use crate::disconnect::Disconnect;
 use crate::secure::handshake;
 use crate::time::MonotonicInstant;
-use crate::wire::{Command, DATA_MAX, Frame, SessionId};
+use crate::wire::{Command, DATA_MAX, Frame, Role, SessionId};
 
 /// Size of the first read, enough for any message but a conf.
 const FIRST_READ: usize = 1024;
 
-/// When a message's time is over, what has arrived already still counts: it may be we who were away.
+/// Wait for a message whose time is over. Bytes that have arrived still count: this host may have been paused.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
-/// And all that has arrived is read by so much later: who goes on to send then is only slow.
+/// Time for reading the bytes that have arrived when a message's time is over. A peer that still sends then is too slow.
 const OVERTIME: Duration = Duration::from_secs(1);
 
-/// Size that reads grow to when the peer has much to say.
+/// Largest size of a read, for a peer that sends much.
 const LARGEST_READ: usize = 256 * 1024;
 
-/// How much a peer may have to say in one message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Messages {
-    /// Confs too: a slave reads its master. Who sends without end what is not answered is given up.
-    AnySize,
-    /// Answers and reports: a master reads its slaves. Longer data are read past and not kept, so that a thousand
-    /// strangers who send much cost little memory; and who sends many of them unasked is given up.
-    Short,
-}
-
-/// Parts of a conf from this length on are not counted.
+/// The quota does not count parts of a conf of at least this length.
 const CONF_PART_LONG: usize = 1024;
 
-/// Most data of a short message that are kept: four bytes for each character of the longest text, and what goes with it.
+/// Most bytes of data that a master keeps of a slave's message, unless it allows long messages: four for each character of
+/// the longest text, and the other fields. So a thousand strangers that send much cost little memory.
 const SHORT_MAX: usize = 4096;
 
-/// What a peer that is read for short messages may send beyond them, since it was asked to. To be given before it is asked.
-#[derive(Debug, Clone, Default)]
-pub struct Allowance(Arc<Given>);
-
-#[derive(Debug, Default)]
-struct Given {
-    long: AtomicBool,
-    /// Answers that are still to come.
-    answers: AtomicU32,
-}
-
-impl Allowance {
-    /// From now on, messages of any size are kept.
-    pub fn give(&self) {
-        self.0.long.store(true, Ordering::Release);
-    }
-
-    /// The peer is asked for so many messages.
-    pub fn expect(&self, answers: u32) {
-        let add = |left: u32| Some(left.saturating_add(answers));
-        let _ = self.0.answers.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
-    }
-
-    fn is_given(&self) -> bool {
-        self.0.long.load(Ordering::Acquire)
-    }
-
-    /// Whether a message is one that was asked for.
-    fn take_answer(&self) -> bool {
-        let one_less = |left: u32| left.checked_sub(1);
-        self.0.answers.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok()
-    }
-}
-
-/// A message, and when the last of it arrived at this host.
+/// A message, with the instant of its arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrived {
     /// The message.
     pub frame: Frame,
-    /// When.
+    /// When the last byte arrived at this host.
     pub at: MonotonicInstant,
 }
 
-/// What reads this host's monotonic clock.
+/// A function that reads this host's monotonic clock.
 pub type Clock = fn() -> MonotonicInstant;
 
 /// Reads whole messages from one connection.
@@ -97,32 +54,33 @@ pub struct LinkReader {
     session: SessionId,
     /// The frames that cross the network.
     outer: Layer,
-    /// Where those are sealed: the frames that are in them.
+    /// The frames in encrypted ones; none where the connection is not encrypted.
     unsealing: Option<Unsealing>,
-    /// Whether anything has been received.
-    is_spoken_to: bool,
-    /// How much the next read takes.
+    /// Whether the first message has been received.
+    has_first: bool,
+    /// Size of the next read, in bytes.
     read_size: usize,
     timeout: Option<Duration>,
-    /// When the next message has to be there, whether it has begun or not.
+    /// Deadline of the next message, whether it has begun or not.
     due: Option<Instant>,
     longest_data: usize,
     largest_read: usize,
     allowance: Allowance,
-    messages: Messages,
-    /// How many more the peer may send that nobody has asked for.
+    peer: Role,
+    /// Messages that the peer may send unasked.
     quota: Quota,
     clock: Clock,
     last_arrival: MonotonicInstant,
 }
 
 impl LinkReader {
-    /// A reader of messages of `session`, which are stamped by this clock.
-    pub fn new(stream: Arc<TcpStream>, session: SessionId, messages: Messages, clock: Clock) -> Self {
+    /// A reader of a peer's messages of `session`. The clock tells when they arrive. A reader of a master keeps messages
+    /// of any length, since a conf is long; a reader of a slave keeps short ones, unless its [`Allowance`] says otherwise.
+    pub fn new(stream: Arc<TcpStream>, session: SessionId, peer: Role, clock: Clock) -> Self {
         let now = Instant::now();
-        let (longest_data, largest_read, quota) = match messages {
-            Messages::AnySize => (DATA_MAX, LARGEST_READ, Quota::of_master(now)),
-            Messages::Short => (SHORT_MAX, FIRST_READ, Quota::of_slave(now)),
+        let (longest_data, largest_read, quota) = match peer {
+            Role::Master => (DATA_MAX, LARGEST_READ, Quota::of_master(now)),
+            Role::Slave => (SHORT_MAX, FIRST_READ, Quota::of_slave(now)),
         };
         arrival::stamp(&stream);
         Self {
@@ -130,40 +88,40 @@ impl LinkReader {
             session,
             outer: Layer::new(session, longest_data),
             unsealing: None,
-            is_spoken_to: false,
+            has_first: false,
             read_size: FIRST_READ,
             timeout: None,
             due: None,
             longest_data,
             largest_read,
             allowance: Allowance::default(),
-            messages,
+            peer,
             quota,
             clock,
             last_arrival: clock(),
         }
     }
 
-    /// Gives each message so much time at least from now on: its sender, or this host, may be paused in the middle of one.
-    pub fn be_patient(&mut self, patience: Duration) {
-        self.unsealing.as_mut().map_or(&mut self.outer, |unsealing| &mut unsealing.inner).be_patient(patience);
-        self.outer.be_patient(patience);
+    /// Gives each message at least this time from now on: its sender or this host may be paused in the middle of one.
+    pub fn set_least_time(&mut self, least_time: Duration) {
+        self.inner().set_least_time(least_time);
+        self.outer.set_least_time(least_time);
     }
 
-    /// What lets the peer send long messages, though it is read for short ones.
+    /// The messages that the peer is allowed to send, to be extended by the writer.
     pub fn allowance(&self) -> Allowance {
         self.allowance.clone()
     }
 
-    /// Waits for the next message: for ever while none has begun, and only so long once one has.
+    /// Waits for the next message: without limit until it begins, and for a limited time from its first byte.
     ///
     /// # Errors
     /// [`Disconnect`] when the connection has ended or is of no further use.
     pub fn next_frame(&mut self) -> Result<Arrived, Disconnect> {
         let frame = self.receive()?;
         self.count(&frame)?;
-        if !self.is_spoken_to {
-            self.is_spoken_to = true;
+        if !self.has_first {
+            self.has_first = true;
             if let Some(refusal) = handshake::refuse_without_key(&frame) {
                 return Err(self.refuse(refusal));
             }
@@ -171,12 +129,17 @@ impl LinkReader {
         Ok(Arrived { frame, at: self.last_arrival })
     }
 
+    /// The layer of the session's own messages.
+    fn inner(&mut self) -> &mut Layer {
+        self.unsealing.as_mut().map_or(&mut self.outer, |unsealing| &mut unsealing.inner)
+    }
+
     fn receive(&mut self) -> Result<Frame, Disconnect> {
         let mut over_since = None;
         loop {
-            if self.largest_read < LARGEST_READ && self.allowance.is_given() {
+            if self.largest_read < LARGEST_READ && self.allowance.has_long_messages() {
                 self.largest_read = LARGEST_READ;
-                self.unsealing.as_mut().map_or(&mut self.outer, |unsealing| &mut unsealing.inner).allow(DATA_MAX);
+                self.inner().set_longest_data(DATA_MAX);
             }
             if let Some(frame) = self.next_whole()? {
                 return Ok(frame);
@@ -194,17 +157,17 @@ impl LinkReader {
         }
     }
 
-    /// Counts a message against what the peer may send.
+    /// Counts a message against the quota, unless the peer was asked for it.
     fn count(&mut self, frame: &Frame) -> Result<(), Disconnect> {
-        let is_free = match self.messages {
-            Messages::AnySize => is_of_use(frame),
-            Messages::Short => self.allowance.take_answer(),
+        let is_free = match self.peer {
+            Role::Master => is_of_use(frame),
+            Role::Slave => self.allowance.take_answer(),
         };
         let is_within = is_free || self.quota.take(Instant::now());
         if is_within { Ok(()) } else { Err(Disconnect::Flooding) }
     }
 
-    /// The next message that is whole already.
+    /// The next message that has arrived whole.
     fn next_whole(&mut self) -> Result<Option<Frame>, Disconnect> {
         match &mut self.unsealing {
             None => Ok(self.outer.next_frame()?),
@@ -212,10 +175,10 @@ impl LinkReader {
         }
     }
 
-    /// How long the message that has begun may still take; none when none has.
-    fn time_left(&mut self) -> Option<Duration> {
+    /// Time left for the current message; none while no message has begun.
+    fn time_left(&self) -> Option<Duration> {
         let outer = self.outer.time_left();
-        let inner = self.unsealing.as_mut().and_then(|unsealing| unsealing.inner.time_left());
+        let inner = self.unsealing.as_ref().and_then(|unsealing| unsealing.inner.time_left());
         let due = self.due.map(|due| due.saturating_duration_since(Instant::now()));
         outer.into_iter().chain(inner).chain(due).min()
     }
@@ -228,13 +191,13 @@ impl LinkReader {
         Ok(())
     }
 
-    /// Reads what is there, and tells whether there was anything.
+    /// Reads the bytes that have arrived, and tells whether there were any.
     fn read_more(&mut self) -> Result<bool, Disconnect> {
         match arrival::receive(&self.stream, self.outer.space(self.read_size)?) {
             Ok(Received { length: 0, .. }) => Err(Disconnect::Closed),
             Ok(Received { length, age }) => {
                 self.last_arrival = (self.clock)().minus(age);
-                self.outer.filled(length);
+                self.outer.advance(length);
                 self.fit_read_size(length);
                 Ok(true)
             }
@@ -242,10 +205,8 @@ impl LinkReader {
             Err(error) => Err(broken(error)),
         }
     }
-}
 
-impl LinkReader {
-    /// Reads grow while there is more than they take, and shrink when there is little.
+    /// Reads grow while they come back full, and shrink when they come back nearly empty.
     fn fit_read_size(&mut self, length: usize) {
         if length == self.read_size && length < self.largest_read {
             self.read_size = length * 4;
@@ -255,8 +216,8 @@ impl LinkReader {
     }
 }
 
-/// Whether a master may send as many of these as it likes: they are answered, and who does not read the answers is given
-/// up for that; or they bring a conf.
+/// Whether a master may send any number of such messages. The slave answers them, and gives up a master that does not read
+/// the answers; or they carry a conf.
 fn is_of_use(frame: &Frame) -> bool {
     match frame.command() {
         Command::Probe | Command::ClockProbe | Command::Fetch => true,
@@ -265,7 +226,7 @@ fn is_of_use(frame: &Frame) -> bool {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is a conversion, used with map_err")]
+#[expect(clippy::needless_pass_by_value, reason = "a conversion for map_err")]
 pub(super) fn broken(error: io::Error) -> Disconnect {
     Disconnect::Broken(error.to_string())
 }
@@ -287,7 +248,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
-        (client, LinkReader::new(Arc::new(server), SESSION, Messages::AnySize, clock))
+        (client, LinkReader::new(Arc::new(server), SESSION, Role::Master, clock))
     }
 
     #[test]
@@ -307,13 +268,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
-        let mut reader = LinkReader::new(Arc::new(server), SESSION, Messages::Short, clock);
+        let mut reader = LinkReader::new(Arc::new(server), SESSION, Role::Slave, clock);
         let part = Frame::new(Command::OutputPart, vec![b'x'; 60_000]).unwrap();
         let bytes = part.encode(SESSION);
         let allowance = reader.allowance();
         let sender = std::thread::spawn(move || [0; 2].iter().try_for_each(|_| client.write_all(&bytes)));
         assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(Frame::bare(Command::OutputPart)));
-        allowance.give();
+        allowance.allow_long_messages();
         assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(part));
         sender.join().unwrap().unwrap();
     }
@@ -323,15 +284,15 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
-        let mut reader = LinkReader::new(Arc::new(server), SESSION, Messages::Short, clock);
-        reader.allowance().expect(10_000);
+        let mut reader = LinkReader::new(Arc::new(server), SESSION, Role::Slave, clock);
+        reader.allowance().expect_answers(10_000);
         let bytes = Frame::bare(Command::Reply).encode(SESSION).repeat(20_000);
         let sender = std::thread::spawn(move || client.write_all(&bytes));
         assert!((0..10_000).all(|_| reader.next_frame().is_ok()));
         let why = std::iter::repeat_with(|| reader.next_frame()).take(10_000).find_map(Result::err);
         assert_eq!(why, Some(Disconnect::Flooding));
         drop(reader);
-        // It may not have got rid of all.
+        // The sender may not have sent all.
         let _ = sender.join().unwrap();
     }
 
@@ -347,7 +308,7 @@ mod tests {
             let why = std::iter::repeat_with(|| reader.next_frame()).take(20_000).find_map(Result::err);
             assert_eq!(why, (!is_of_use).then_some(Disconnect::Flooding), "{frame:?}");
             drop(reader);
-            // It may not have got rid of all.
+            // The sender may not have sent all.
             let _ = sender.join().unwrap();
         }
     }

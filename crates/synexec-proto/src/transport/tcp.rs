@@ -1,4 +1,4 @@
-//! TCP sockets as a session needs them.
+//! TCP sockets with the options of a session.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -8,18 +8,18 @@ use nix::sys::socket::setsockopt;
 use nix::{libc, setsockopt_impl, sockopt_impl};
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
-/// Connections that may wait to be accepted: a whole fleet answers one probe at once.
+/// Connections that may wait to be accepted: all slaves answer a probe at once.
 const BACKLOG: i32 = 4096;
 
-/// Silence after which the kernel asks whether the peer's host is there, so that a connection that only the peer knows to
-/// be broken can be taken up again in time.
+/// Silence after which the kernel checks that the peer's host is there. A side so notices in time a broken connection that
+/// only its peer knows to be broken, and the connection can be resumed.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(3);
 
-/// Keepalive probes within the time after which a peer is lost.
+/// Unanswered keepalive probes after which a peer is lost.
 const KEEPALIVE_PROBES: u32 = 3;
 
-/// Longest pause between two attempts of the kernel to send what was not acknowledged, in milliseconds. It would double
-/// each time, up to two minutes: where packets are lost, a few in a row would pass for a host that is gone.
+/// Longest pause between two retransmissions, in milliseconds. By default the kernel doubles the pause each time, up to two
+/// minutes, so that a few lost packets in a row would look like a lost host.
 const RETRANSMISSION_PAUSE_MAX: u32 = 2000;
 
 /// `TCP_RTO_MAX_MS` of linux/tcp.h.
@@ -34,10 +34,10 @@ sockopt_impl!(
     u32
 );
 
-/// A listener for slaves.
+/// Listens for slaves.
 ///
 /// # Errors
-/// Those of the sockets, above all `AddrInUse`.
+/// Errors of the socket, above all `AddrInUse`.
 pub fn listen(address: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -46,10 +46,10 @@ pub fn listen(address: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Connects to a master, from a given address of this host where there is one.
+/// Connects to a master, from the `source` address if given.
 ///
 /// # Errors
-/// Those of the sockets; `TimedOut` when nobody answers in time.
+/// Errors of the socket; `TimedOut` when no host answers in time.
 pub fn connect(source: Option<Ipv4Addr>, master: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(master), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(source) = source {
@@ -63,17 +63,17 @@ pub fn connect(source: Option<Ipv4Addr>, master: SocketAddr, timeout: Duration) 
     Ok(stream)
 }
 
-/// Readies a connection: messages leave at once, and a peer whose host is gone is noticed after `lost_after`.
+/// Sets the options of a connection: messages are sent without delay, and a lost host is noticed after `lost_after`.
 ///
 /// # Errors
-/// Those of the socket options.
+/// Errors of the socket options.
 pub fn prepare(stream: &TcpStream, lost_after: Duration) -> io::Result<()> {
     let socket = socket2::SockRef::from(stream);
     let step = (lost_after / KEEPALIVE_PROBES).max(Duration::from_secs(1));
     let keepalive =
         TcpKeepalive::new().with_time(step.min(KEEPALIVE_IDLE)).with_interval(step).with_retries(KEEPALIVE_PROBES);
     if let Err(error) = setsockopt(stream, RetransmissionPauseMax, &RETRANSMISSION_PAUSE_MAX) {
-        log::debug!("lost packets may cost more time, as before Linux 6.15: {error}");
+        log::debug!("this kernel cannot limit the pause between retransmissions, as Linux 6.15 can: {error}");
     }
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive)?;

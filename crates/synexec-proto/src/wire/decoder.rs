@@ -1,4 +1,4 @@
-//! Frames out of a byte stream, however it was split on its way.
+//! Decoding frames from a stream of bytes, however the network has split the stream.
 
 use std::time::Duration;
 
@@ -6,64 +6,66 @@ use thiserror::Error;
 
 use super::{Frame, HEADER_LEN, Header, PROTOCOL_VERSION, SessionId};
 
-/// Time for any message once its first byte is there; the original's limit for all of them.
+/// Time in which a message has to be whole after its first byte. The original program gives every message this time.
 const MESSAGE_TIME: Duration = Duration::from_secs(1);
 
-/// Slowest rate at which a long message may come and still count as coming.
+/// Slowest rate of a long message: the message gets one more second for each such number of bytes.
 pub const SLOWEST_BYTES_PER_SECOND: u32 = 4096;
 
-/// Size to which the buffer shrinks again; an idle connection holds no more.
+/// Size of the buffer of an idle connection, in bytes.
 const IDLE_CAPACITY: usize = 1024;
 
-/// Why a stream of bytes is no session of ours.
+/// Why a stream of bytes does not belong to this session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DecodeError {
-    /// The peer speaks another protocol version, or no protocol at all.
-    #[error("it speaks version {0} of the protocol, not {PROTOCOL_VERSION}")]
+    /// The peer speaks another version of the protocol, or another protocol.
+    #[error("the peer speaks version {0} of the protocol, not {PROTOCOL_VERSION}")]
     Version(u32),
     /// The peer takes part in another session.
-    #[error("it belongs to session {theirs}, not {ours}")]
+    #[error("the peer belongs to session {theirs}, not {ours}")]
     Session {
         /// The peer's session.
         theirs: SessionId,
         /// The session of this connection.
         ours: SessionId,
     },
-    /// This host has no memory for what the peer sends.
-    #[error("this host has no memory left for what it sends")]
+    /// This host has no memory for the data of the peer.
+    #[error("this host has no memory left for the peer's data")]
     NoMemory,
 }
 
-/// Collects bytes and gives whole frames. Holds at most one message and what arrived with its end.
+/// Collects bytes and gives whole frames. Holds at most one message, and the bytes that arrived with its end.
 #[derive(Debug)]
 pub struct FrameDecoder {
     session: SessionId,
     longest_data: usize,
-    /// Of this, `filled` bytes have come, of which `consumed` were given as frames.
     buffer: Vec<u8>,
+    /// Bytes of the buffer that were received.
     filled: usize,
+    /// Bytes of the buffer that were given as frames.
     consumed: usize,
     skipping: Option<Skipping>,
-    /// What was fed could not be kept.
+    /// Whether fed bytes were lost for lack of memory.
     has_failed: bool,
 }
 
-/// A message whose data are too long to be kept, and how many of them are still to come.
+/// A message whose data are too long to be kept.
 #[derive(Debug, Clone, Copy)]
 struct Skipping {
     header: Header,
+    /// Bytes of data still to come.
     left: usize,
 }
 
 impl FrameDecoder {
-    /// A decoder for a connection that belongs to `session`. Data longer than `longest_data` bytes are read past, and
-    /// their frame comes without them.
+    /// A decoder for a connection of `session`. Data longer than `longest_data` bytes are read past: their frame comes
+    /// without data.
     pub fn new(session: SessionId, longest_data: usize) -> Self {
         Self { session, longest_data, buffer: Vec::new(), filled: 0, consumed: 0, skipping: None, has_failed: false }
     }
 
-    /// Keeps data up to this length from now on.
-    pub fn allow(&mut self, longest_data: usize) {
+    /// Keeps data up to this length, in bytes, from now on.
+    pub fn set_longest_data(&mut self, longest_data: usize) {
         self.longest_data = longest_data;
     }
 
@@ -73,13 +75,13 @@ impl FrameDecoder {
             Ok(space) => space.copy_from_slice(bytes),
             Err(_) => self.has_failed = true,
         }
-        self.filled(bytes.len());
+        self.advance(bytes.len());
     }
 
-    /// Room for the next bytes of the stream, to be read into directly, and then to be told by [`Self::filled`].
+    /// Room for the next bytes of the stream. After reading into the room, call [`Self::advance`].
     ///
     /// # Errors
-    /// [`DecodeError::NoMemory`].
+    /// [`DecodeError::NoMemory`] when this host has no memory for the room.
     pub fn space(&mut self, length: usize) -> Result<&mut [u8], DecodeError> {
         if self.consumed > 0 {
             self.buffer.copy_within(self.consumed..self.filled, 0);
@@ -97,8 +99,8 @@ impl FrameDecoder {
         Ok(self.buffer.get_mut(self.filled..end).unwrap_or_default())
     }
 
-    /// So many bytes of the room have come.
-    pub fn filled(&mut self, length: usize) {
+    /// Counts this number of bytes of the room as received.
+    pub fn advance(&mut self, length: usize) {
         self.filled = self.filled.saturating_add(length).min(self.buffer.len());
     }
 
@@ -113,7 +115,7 @@ impl FrameDecoder {
         if let Some(skipping) = self.skipping {
             return Ok(self.skip(skipping));
         }
-        let Some((header, rest)) = self.header() else { return Ok(None) };
+        let Some((header, rest)) = self.next_header() else { return Ok(None) };
         self.check(header)?;
         let length = usize::from(header.length);
         if length > self.longest_data {
@@ -133,23 +135,23 @@ impl FrameDecoder {
         self.skipping.is_none().then(|| Frame::bare(header.command))
     }
 
-    /// While a message has begun and is not whole: the time that all of it may take from its first byte.
+    /// Time that the current message may take from its first byte to its last; none while no message has begun.
     pub fn time_allowed(&self) -> Option<Duration> {
         let begun = self.filled > self.consumed || self.skipping.is_some();
         begun.then(|| {
-            let header = self.skipping.map(|skipping| skipping.header).or(self.header().map(|(header, _)| header));
+            let header = self.skipping.map(|skipping| skipping.header).or(self.next_header().map(|(header, _)| header));
             let length = header.map_or(0, |header| u32::from(header.length));
             MESSAGE_TIME + Duration::from_secs(u64::from(length / SLOWEST_BYTES_PER_SECOND))
         })
     }
 
-    /// Bytes of memory that are held.
+    /// Size of the buffer, in bytes.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         self.buffer.capacity()
     }
 
-    fn header(&self) -> Option<(Header, &[u8])> {
+    fn next_header(&self) -> Option<(Header, &[u8])> {
         let (bytes, rest) = self.buffer.get(self.consumed..self.filled)?.split_first_chunk::<HEADER_LEN>()?;
         Some((Header::decode(*bytes), rest))
     }

@@ -4,15 +4,16 @@ use thiserror::Error;
 
 use super::{Command, HEADER_LEN, Header, SessionId};
 
-/// Most bytes of data that one frame can carry: its length field has 16 bits.
+/// Most bytes of data in one frame: the length field of the header has 16 bits.
 pub const DATA_MAX: usize = 65_535;
 
-/// More data than a frame can carry.
+/// The data are longer than [`DATA_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{0} bytes do not fit into one message, which holds {DATA_MAX}")]
+#[error("{0} bytes do not fit into one message, which holds {DATA_MAX} bytes")]
 pub struct FrameTooLong(pub usize);
 
-/// One message as it crosses the network, less version and session, which are the connection's.
+/// One message as it crosses the network, without version and session, which are the same for all messages of a
+/// connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     command: Command,
@@ -35,12 +36,12 @@ impl Frame {
         Self { command, length: 0, data: Vec::new() }
     }
 
-    /// A frame whose header announced just these data.
+    /// A received frame: the length in its header is the length of these data.
     pub(super) fn received(header: Header, data: Vec<u8>) -> Self {
         Self { command: header.command, length: header.length, data }
     }
 
-    /// What the message is.
+    /// The command in the header.
     pub fn command(&self) -> Command {
         self.command
     }
@@ -55,7 +56,7 @@ impl Frame {
         self.data
     }
 
-    /// Appends header and data to `out`, so that both leave in one write.
+    /// Appends header and data to `out`, so that one write sends both.
     pub fn encode_into(&self, session: SessionId, out: &mut Vec<u8>) {
         out.reserve(HEADER_LEN + self.data.len());
         out.extend_from_slice(&Header::new(session, self.command, self.length).encode());

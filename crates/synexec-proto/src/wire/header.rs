@@ -1,16 +1,16 @@
-//! The 11 bytes before every message, on UDP and TCP alike.
+//! The header: 11 bytes before the data of every message, on UDP and TCP alike.
 
 use std::fmt;
 
-use super::Command;
+use super::{Command, WireInteger};
 
 /// Bytes of a header.
 pub const HEADER_LEN: usize = 11;
 
-/// The only protocol version there is.
+/// The only version of the protocol.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-/// Which session a message belongs to; peers of another session are not talked to.
+/// The session that a message belongs to. A program talks to peers of its own session only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct SessionId(pub u32);
 
@@ -25,9 +25,9 @@ impl fmt::Display for SessionId {
 pub struct Header {
     /// Protocol version of the sender.
     pub version: u32,
-    /// Session the sender takes part in.
+    /// Session of the sender.
     pub session: SessionId,
-    /// What the message is.
+    /// Command of the message.
     pub command: Command,
     /// Bytes of data after the header.
     pub length: u16,
@@ -41,25 +41,25 @@ impl Header {
 
     /// The header as it crosses the network.
     pub fn encode(self) -> [u8; HEADER_LEN] {
-        let [v0, v1, v2, v3] = self.version.to_be_bytes();
-        let [s0, s1, s2, s3] = self.session.0.to_be_bytes();
-        let [l0, l1] = self.length.to_be_bytes();
+        let [v0, v1, v2, v3] = self.version.to_wire();
+        let [s0, s1, s2, s3] = self.session.0.to_wire();
+        let [l0, l1] = self.length.to_wire();
         [v0, v1, v2, v3, s0, s1, s2, s3, self.command.into(), l0, l1]
     }
 
-    /// Reads a header. Any 11 bytes are one; whether it is acceptable is for the caller to say.
+    /// Reads a header. Any 11 bytes are a header; the caller checks version and session.
     pub fn decode(bytes: [u8; HEADER_LEN]) -> Self {
         let [v0, v1, v2, v3, s0, s1, s2, s3, command, l0, l1] = bytes;
         Self {
-            version: u32::from_be_bytes([v0, v1, v2, v3]),
-            session: SessionId(u32::from_be_bytes([s0, s1, s2, s3])),
+            version: u32::from_wire([v0, v1, v2, v3]),
+            session: SessionId(u32::from_wire([s0, s1, s2, s3])),
             command: command.into(),
-            length: u16::from_be_bytes([l0, l1]),
+            length: u16::from_wire([l0, l1]),
         }
     }
 
-    /// Whether this datagram's first 11 bytes are an invitation to `session`. Longer datagrams are accepted, as the
-    /// original does.
+    /// Whether a datagram invites to `session`: its first 11 bytes are the header of a PROBE. A datagram may be longer, as
+    /// the original program allows.
     pub fn invites_to(datagram: &[u8], session: SessionId) -> bool {
         datagram.first_chunk::<HEADER_LEN>().is_some_and(|bytes| {
             let header = Self::decode(*bytes);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Reason;
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 
 /// A phase of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::{Notice, ObservedRun};
 use crate::interrupt::Interrupt;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{ConfBegin, Fetch, Held, Message, OutputPlace, Reason, TaskProgress};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
 

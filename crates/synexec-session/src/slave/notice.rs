@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Held, Reason};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 
 /// Something that the user may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synexec_proto::message::{Guest, OutputPlace, TaskEnded, Usage};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 
 /// All that the operating system knows of a task's first process after its end.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use synexec_host::process::{Descendants, ProcessGroup, Start, Task, reap_adopted};
 use synexec_proto::message::{Guest, Held, Reason};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_session::slave::ObservedRun;
 

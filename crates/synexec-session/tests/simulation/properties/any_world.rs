@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use proptest::prelude::*;
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Loss, Outcome, Output, OutputStep, Report, Verdict};
 
 use super::cases;

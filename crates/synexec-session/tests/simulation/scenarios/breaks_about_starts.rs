@@ -1,7 +1,7 @@
 //! A connection breaks about the start, and between rounds.
 
 use synexec_proto::message::Reason;
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Notice, Outcome, Report, Settings, Verdict};
 use synexec_session::slave;
 

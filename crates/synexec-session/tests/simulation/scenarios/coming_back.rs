@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synexec_proto::message::{Capabilities, ConfBegin, Message, ResumeToken};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::slave::{Action, ExitCause};
 
 use synexec_sim::{Bench, Plan, millis, secs};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use synexec_proto::defaults::STOP_GRACE;
 use synexec_proto::message::{CONF_MAX, ConfBegin, Held, Hold, Message, Reason, TaskProgress};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_proto::wire::Command;
 use synexec_session::interrupt::Interrupt;
 use synexec_session::slave::{Action, ExitCause, LEAD_MAX, StopSignal};

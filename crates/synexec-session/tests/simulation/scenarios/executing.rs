@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Reason;
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Loss, Notice, Outcome, PhaseName, Report, Verdict};
 
 use synexec_sim::{Order, Plan, Refusal, World, millis, outcome_of, rows_are_complete, runs, secs};

@@ -1,6 +1,6 @@
 //! The user wants an end before the session has come to its own.
 
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::interrupt::Interrupt::{self, Terminate};
 use synexec_session::master::{Loss, Outcome, Report, Verdict};
 

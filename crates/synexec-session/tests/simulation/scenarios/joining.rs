@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Action, Loss, Notice, Outcome, Report, Settings, Verdict};
 
 use synexec_sim::{Id, Manner, Order, Plan, World, millis, outcome_of, row_of, rows_are_complete, secs, settings};

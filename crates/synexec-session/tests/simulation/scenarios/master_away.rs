@@ -1,6 +1,6 @@
 //! A master that is stopped for a while, by Ctrl-Z or with its whole machine, and blames nobody for what it missed.
 
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{Outcome, Verdict};
 

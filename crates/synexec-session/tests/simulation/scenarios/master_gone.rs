@@ -1,6 +1,6 @@
 //! The master vanishes: every slave stops its task and is back in discovery.
 
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 
 use synexec_sim::{Id, Order, Plan, Run, World, secs};
 

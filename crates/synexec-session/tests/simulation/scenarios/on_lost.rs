@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synexec_proto::digest::Digest;
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Loss, Notice, OnLost, Outcome, Output, OutputsWanted, Report, Settings, Verdict};
 
 use synexec_sim::{

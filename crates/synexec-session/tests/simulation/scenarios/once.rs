@@ -1,7 +1,7 @@
 //! `--once`: the program ends after one session, and says how it went.
 
 use synexec_proto::message::Message;
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::slave::ExitCause;
 
 use synexec_sim::{Bench, Order, Plan, Refusal, World, millis, secs};

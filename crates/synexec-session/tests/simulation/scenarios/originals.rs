@@ -2,7 +2,8 @@
 
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::MessageError;
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
+use synexec_proto::wire::{Command, LayoutError};
 use synexec_session::master::{Action, Loss, Outcome, Report, Settings, Verdict};
 
 use synexec_sim::Answer::{Garbled, No, Silence, Vanish};
@@ -81,7 +82,8 @@ fn an_original_whose_report_cannot_be_read_is_lost() {
     world.slave(Plan { runs: secs(9), ..Plan::default() });
     let report = session(&mut world, 2);
     assert_eq!(report.verdict, Verdict::Lost);
-    let why = Loss::Disconnected(Disconnect::Malformed(MessageError::FinishedLength(47)));
+    let why = LayoutError::DataLength { length: 47, expected: 48 };
+    let why = Loss::Disconnected(Disconnect::Malformed(MessageError { command: Command::Finished, why }));
     assert!(matches!(outcome_of(&report, original), Outcome::Lost { why: lost, .. } if *lost == why), "{report:?}");
 }
 

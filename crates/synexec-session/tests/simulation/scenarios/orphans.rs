@@ -1,7 +1,7 @@
 //! A slave whose user wants tasks to go on when their session is over.
 
 use synexec_proto::message::Message;
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::slave::{Action, ExitCause, Notice};
 
 use synexec_sim::{Bench, Plan, millis, secs};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use synexec_proto::digest::Digest;
 use synexec_proto::message::{Fetch, Message, OutputMark};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::interrupt::Interrupt::Terminate;
 use synexec_session::master::OutputsWanted::{self, Live, Nothing, Tails, Whole};
 use synexec_session::master::{Loss, Notice, Outcome, Output, OutputStep, PhaseName, Report, Settings, Verdict};
@@ -286,7 +286,7 @@ fn loses_one(order: fn(Id) -> Order, takes: Duration, why: &str) {
 
 #[test]
 fn one_that_dies_keeps_its_row_and_loses_its_output() {
-    loses_one(Order::Kill, millis(200), "it closed the connection");
+    loses_one(Order::Kill, millis(200), "the peer closed the connection");
 }
 
 #[test]
@@ -381,7 +381,7 @@ fn one_that_is_gone_before_it_was_asked_loses_its_output_at_once() {
     world.at(secs(3), Order::Kill(gone));
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Lost);
-    assert_eq!(why_missing(&world, &report, gone, KEPT_AT), "it closed the connection");
+    assert_eq!(why_missing(&world, &report, gone, KEPT_AT), "the peer closed the connection");
     is_whole(&world, &report, other);
     assert!(world.over_after() < last_end(&world) + millis(100), "{:?}", world.over_after());
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synexec_proto::digest::Digest;
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::interrupt::Interrupt::Terminate;
 use synexec_session::master::OutputsWanted::{self, Live, Tails, Whole};
 use synexec_session::master::{Notice, Outcome, Output, OutputStep, Report, Settings, Verdict};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synexec_proto::message::{ConfBegin, Held, Message, TaskProgress};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Notice, Outcome, OutputsWanted, Settings, Verdict};
 
 use synexec_sim::{

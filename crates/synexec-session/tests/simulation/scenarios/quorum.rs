@@ -1,6 +1,6 @@
 //! Enough slaves are here when the wait is over, though not all.
 
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Notice, Outcome, Report, Settings, Verdict};
 use synexec_session::slave::Action;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Message, ResumeToken};
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Loss, Notice, Outcome, Report, Settings, Verdict};
 use synexec_session::slave::{self, ExitCause};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::outcome::TaskEnd;
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::interrupt::Interrupt::Terminate;
 use synexec_session::master::{Loss, Notice, Outcome, PhaseName, Report, Settings, Verdict};
 

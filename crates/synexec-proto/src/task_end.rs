@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-/// How a process ended, as `wait` tells it.
+/// How the first process of a task ended, as wait(2) reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskEnd {
-    /// It exited with this status.
+    /// The process exited with this status.
     Exited(u8),
-    /// This signal killed it.
+    /// This signal killed the process.
     Killed(u8),
 }
 
 impl TaskEnd {
-    /// The status that a shell would report: the exit status, or 128 and the signal.
+    /// The status that a shell reports for such an end: the exit status, or 128 plus the number of the signal.
     pub fn shell_status(self) -> u8 {
         match self {
             Self::Exited(status) => status,

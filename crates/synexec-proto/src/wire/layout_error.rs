@@ -1,0 +1,38 @@
+//! What can be wrong with the data of a message.
+
+use thiserror::Error;
+
+/// Data that do not have the layout of their message, which docs/protocol.md describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum LayoutError {
+    /// The data end within a field.
+    #[error("the data end within a field")]
+    Truncated,
+    /// Data of a fixed length have another one.
+    #[error("the data have {length} bytes, not {expected}")]
+    DataLength {
+        /// Bytes of the data.
+        length: usize,
+        /// Bytes that the message has.
+        expected: usize,
+    },
+    /// The value of a field does not have the length that its tag requires.
+    #[error("field {tag} has {length} bytes, which is not its size")]
+    Length {
+        /// The field's tag.
+        tag: u16,
+        /// Bytes of the field's value.
+        length: usize,
+    },
+    /// The value of a field is unknown.
+    #[error("field {tag} has the unknown value {value}")]
+    Value {
+        /// The field's tag.
+        tag: u16,
+        /// The field's value.
+        value: u8,
+    },
+    /// The message lacks a required field.
+    #[error("field {0} is missing")]
+    Missing(u16),
+}
