@@ -1,4 +1,4 @@
-//! The documents are short where they promise to be, and their links lead somewhere.
+//! README and NOTES are short, and the links and paths of all documents lead somewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -70,7 +70,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 /// The path without `.` and `..`.
 fn normal(path: &Path) -> PathBuf {
     let mut parts = Vec::new();
-    for part in path.iter() {
+    for part in path {
         match part.to_str() {
             Some(".") => {}
             Some("..") => drop(parts.pop()),
@@ -110,6 +110,33 @@ fn every_link_leads_to_a_file_and_a_heading() -> Result<()> {
         }
     }
     assert!(found > 50, "only {found} links were found");
+    Ok(())
+}
+
+/// The first words of paths that documents name in code, with folders of the root.
+const FOLDERS: [&str; 5] = ["crates/", "dist/", "docs/", "examples/", "tests/"];
+
+/// The paths from the root that a document names in code. A part in capitals stands for any name.
+fn paths(text: &str) -> BTreeSet<String> {
+    let prose: Vec<_> = prose(text).collect();
+    let prose = prose.join("\n");
+    let first_words = prose.split('`').skip(1).step_by(2).filter_map(|code| code.split_whitespace().next());
+    let is_path = |word: &&str| FOLDERS.iter().any(|folder| word.starts_with(folder));
+    first_words.filter(is_path).filter(|path| !path.contains("NAME")).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_path_that_a_document_names_exists() -> Result<()> {
+    let mut found = 0;
+    for (document, text) in documents()? {
+        if document != Path::new("CHANGELOG.md") {
+            for path in paths(&text) {
+                found += 1;
+                assert!(root().join(&path).exists(), "{} names {path}, which is not there", document.display());
+            }
+        }
+    }
+    assert!(found > 50, "only {found} paths were found");
     Ok(())
 }
 
