@@ -13,13 +13,13 @@ use thiserror::Error;
 
 use crate::conf_file::ConfFile;
 
-/// Longest lead, in milliseconds: ten minutes, well below what slaves refuse.
+/// Largest `--lead`, in milliseconds: ten minutes. Slaves refuse a start that is more than an hour ahead.
 const LEAD_MAX_MILLIS: u64 = 10 * 60 * 1000;
 
-/// Longest time between two reports of progress, in seconds: a day.
+/// Largest `--progress`, in seconds: a day.
 const PROGRESS_MAX_SECONDS: i64 = 24 * 60 * 60;
 
-/// Bytes of each output's end that a page shows.
+/// How many bytes of the end of each output an HTML page shows.
 pub const TAIL: u32 = 4096;
 
 const OUTPUTS: &str = "Outputs";
@@ -27,12 +27,13 @@ const REPORTS: &str = "Reports";
 
 /// Start one task on N machines at the same instant.
 ///
-/// Waits until SLAVES slaves have joined, hands each of them the CONF, starts its command on all of them together,
-/// waits for the end of all, and prints how far apart the starts were and a table of what happened.
+/// Waits until SLAVES slaves have joined, sends the CONF to each of them, starts its command on all of them at the same
+/// instant, and waits until all tasks have ended. Then it prints how far apart the starts were, and a table of the results.
 ///
-/// Exit status: 0 every task exited 0; 1 a task failed, or was stopped when its time was over; 2 usage, conf or key file;
-/// 3 not enough slaves in time; 4 a slave declined; 5 a slave, or its output, was lost; 6 the starts were further apart
-/// than --max-skew; 7 this host's own network or files failed; 130 or 143 interrupted.
+/// Exit status: 0 every task exited 0; 1 a task failed, or was stopped by --timeout; 2 wrong usage, conf or key file, or a
+/// report or output file that cannot be created; 3 not enough slaves joined in time; 4 a slave declined; 5 a slave or its
+/// output was lost; 6 the skew was larger than --max-skew, or is not known for all slaves; 7 this host's own network or
+/// files failed; 130 or 143 interrupted.
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(
@@ -43,19 +44,19 @@ const REPORTS: &str = "Reports";
                       synexec_master --new-key <FILE>"
 )]
 pub struct Options {
-    /// How many slaves take part
+    /// Number of slaves that take part
     #[arg(required_unless_present_any = ["check", "new_key"])]
     slaves: Option<NonZeroU32>,
 
-    /// The job: the command line in its first line, its payload (`:CONF:`) in all that follows
+    /// Job file: the first line is the command line, everything after it is the payload (`:CONF:`)
     #[arg(required_unless_present_any = ["check", "new_key"])]
     conf: Option<PathBuf>,
 
-    /// Only show what this conf would run, and warn of what is likely to be a mistake; send nothing
+    /// Show what this conf would run and warn of likely mistakes; send nothing
     #[arg(long, value_name = "CONF", conflicts_with_all = ["slaves", "conf"])]
     pub check: Option<PathBuf>,
 
-    /// Only write a new random key into this file, which must not be there yet, for --key-file
+    /// Write a new random key for --key-file into this file, which must not exist yet
     #[arg(long, value_name = "FILE", conflicts_with_all = ["slaves", "conf", "check"])]
     pub new_key: Option<PathBuf>,
 
@@ -63,120 +64,120 @@ pub struct Options {
     #[command(flatten)]
     pub common: Common,
 
-    /// Probe 255.255.255.255 only, not the interfaces' own broadcast addresses
+    /// Send probes only to 255.255.255.255, not to the broadcast addresses of the interfaces
     #[arg(short, long)]
     pub broadcast: bool,
 
-    /// Probe this host by unicast too; repeatable; for networks without broadcast
+    /// Send probes to this host too, by unicast; repeatable; for networks without broadcast
     #[arg(short, long = "target", value_name = "HOST[:PORT]")]
     pub targets: Vec<String>,
 
-    /// Give up when not all slaves have joined by then [default: wait for ever]
+    /// Give up if not all slaves have joined after this many seconds [default: wait for ever]
     #[arg(long, value_name = "SECS")]
     wait: Option<NonZeroU64>,
 
-    /// Start with so many slaves of those asked for, where --wait is over and no more are here
+    /// When --wait is over, start if at least this many slaves have joined
     #[arg(long, value_name = "N", requires = "wait")]
     quorum: Option<NonZeroU32>,
 
-    /// Stop tasks that have not ended after this time; the row says `timed out` [default: wait for ever]
+    /// Stop tasks that have not ended after this many seconds; their rows say `timed out` [default: never]
     #[arg(long, value_name = "SECS")]
     timeout: Option<NonZeroU64>,
 
-    /// What becomes of the other tasks when a slave is lost while they run
+    /// What to do with the other tasks when a slave is lost while they run
     #[arg(long, value_name = "WHAT", default_value = "continue")]
     on_lost: OnLostChoice,
 
-    /// How far ahead the start is ordered, at most ten minutes [default: as the measured round trips ask for]
+    /// Milliseconds from the order to the start, at most ten minutes [default: depends on the measured round trips]
     #[arg(long, value_name = "MS", value_parser = RangedU64ValueParser::<u64>::new().range(1..=LEAD_MAX_MILLIS))]
     lead: Option<u64>,
 
-    /// Run the task so many times, each with a start of its own
+    /// Run the task this many times in one session, each time with a new start
     #[arg(long, value_name = "K", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 
-    /// Exit with status 6 when the starts were further apart, or are not known for all slaves
+    /// Exit with status 6 if the skew is larger than this many microseconds, or is not known for all slaves
     #[arg(long, value_name = "USEC")]
     max_skew: Option<u64>,
 
-    /// Name slaves that are expected, as in `web[1-12,14],db1`, to be told which are still missing; repeatable
+    /// Names of expected slaves, as in `web[1-12,14],db1`; the master shows which ones are missing; repeatable
     #[arg(long, value_name = "NAMES")]
     pub expect: Vec<String>,
 
-    /// Have the slaves tell so often how far their tasks are; without it, they tell only when they are probed
+    /// Slaves report the progress of their tasks every so many seconds [default: only when they are probed]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..=PROGRESS_MAX_SECONDS))]
     progress: Option<u32>,
 
-    /// Fetch the tasks' outputs into this directory when all have ended, a file RANK-NAME.out for each
+    /// When all tasks have ended, store their outputs in this directory, each in a file RANK-NAME.out
     #[arg(short, long, value_name = "DIR", help_heading = OUTPUTS)]
     pub output: Option<PathBuf>,
 
-    /// Print the lines of all outputs as they come, each with the slave's name in front
+    /// Print the lines of all outputs as they arrive, each after the name of its slave
     #[arg(long, conflicts_with_all = ["output", "gather", "diff"], help_heading = OUTPUTS)]
     pub live: bool,
 
-    /// Print the outputs when all tasks have ended, those that are the same once, with the names of all whose they are
+    /// When all tasks have ended, print their outputs; equal outputs only once, with the names of their slaves
     #[arg(long, help_heading = OUTPUTS)]
     pub gather: bool,
 
-    /// As --gather, but of outputs that are not like most others print only what differs
+    /// Like --gather, but print only the differences of outputs that differ from the most common one
     #[arg(long, help_heading = OUTPUTS)]
     pub diff: bool,
 
-    /// Write all that is known into this file, as JSON
+    /// Write everything that is known to this file, as JSON
     #[arg(long, value_name = "FILE", help_heading = REPORTS)]
     pub json: Option<PathBuf>,
 
-    /// Write a row for each slave and round into this file, as CSV
+    /// Write a row for each slave and round to this file, as CSV
     #[arg(long, value_name = "FILE", help_heading = REPORTS)]
     pub csv: Option<PathBuf>,
 
-    /// Write one page for a browser into this file, with a timeline, charts and the ends of all outputs
+    /// Write a page for a browser to this file, with a timeline, charts and the ends of all outputs
     #[arg(long, value_name = "FILE", help_heading = REPORTS)]
     pub html: Option<PathBuf>,
 
-    /// Show every slave in the table, not only those that stand out when there are many
+    /// Show every slave in a row of its own, even if there are many
     #[arg(long, help_heading = REPORTS)]
     pub all: bool,
 
-    /// When to mark what stands out by colour; `NO_COLOR` in the environment means never, unless this says otherwise
+    /// When to use colours; without this option, `NO_COLOR` in the environment means never
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = REPORTS)]
     pub color: ColorWhen,
 }
 
-/// What becomes of the other tasks when a slave is lost.
+/// What to do with the other tasks when a slave is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnLostChoice {
-    /// They are stopped.
+    /// Stop them
     Abort,
-    /// They run to their ends.
+    /// Let them run to their ends
     Continue,
 }
 
-/// When colours are used.
+/// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
-    /// Where stdout is a terminal.
+    /// Use colours if stdout is a terminal
     Auto,
-    /// Always.
+    /// Use colours always
     Always,
-    /// Never.
+    /// Use no colours
     Never,
 }
 
-/// More slaves would be enough than take part.
+/// `--quorum` is larger than the number of slaves.
 #[derive(Debug, Error)]
-#[error("--quorum {quorum} is more than the {slaves} slaves that are asked for; no more than that can be enough")]
+#[error("--quorum {quorum} is more than the number of slaves of this session, {slaves}")]
 pub struct QuorumError {
     quorum: NonZeroU32,
     slaves: NonZeroU32,
 }
 
 impl Options {
-    /// Whether as many slaves can be here as are to be enough.
+    /// Checks that the quorum is not larger than the number of slaves.
     ///
     /// # Errors
-    /// [`QuorumError`].
+    /// [`QuorumError`] if it is.
     pub fn check_quorum(&self) -> Result<(), QuorumError> {
         match (self.quorum, self.slaves) {
             (Some(quorum), Some(slaves)) if quorum > slaves => Err(QuorumError { quorum, slaves }),
@@ -184,7 +185,7 @@ impl Options {
         }
     }
 
-    /// The session that is asked for; its slaves' tokens are made from the seed.
+    /// The settings of the session. The tokens of its slaves are derived from the seed.
     pub fn settings(&self, conf: &ConfFile, token_seed: TokenSeed) -> Settings {
         Settings {
             name: host_name(),
@@ -209,42 +210,42 @@ impl Options {
         }
     }
 
-    /// How many slaves take part.
+    /// Number of slaves that take part.
     pub fn slaves(&self) -> NonZeroU32 {
         self.slaves.unwrap_or(NonZeroU32::MIN)
     }
 
-    /// The job's file.
+    /// The job file.
     pub fn conf(&self) -> &Path {
         self.conf.as_deref().or(self.check.as_deref()).unwrap_or(Path::new(""))
     }
 
-    /// How often the task is run.
+    /// Number of rounds, from 1.
     pub fn rounds(&self) -> u32 {
         self.rounds
     }
 
-    /// Skew above which the session has failed.
+    /// Largest skew with which the session still succeeds, if the user gave one.
     pub fn max_skew(&self) -> Option<Duration> {
         self.max_skew.map(Duration::from_micros)
     }
 
-    /// How many slaves are enough when the wait is over.
+    /// Number of slaves that are enough when `--wait` is over, if the user gave one.
     pub fn quorum(&self) -> Option<u32> {
         self.quorum.map(NonZeroU32::get)
     }
 
-    /// How long a task may run.
+    /// Longest time that a task may run, if the user gave one.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout.map(|seconds| Duration::from_secs(seconds.get()))
     }
 
-    /// Whether slaves tell by themselves how far their tasks are.
+    /// Whether slaves report progress without being probed.
     pub fn tells_progress(&self) -> bool {
         self.progress.is_some()
     }
 
-    /// Whether all outputs are printed at the end.
+    /// Whether the outputs are printed at the end.
     pub fn gathers(&self) -> bool {
         self.gather || self.diff
     }

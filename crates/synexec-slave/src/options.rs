@@ -10,13 +10,13 @@ use synexec_host::interfaces::Interface;
 use synexec_host::options::Common;
 use synexec_proto::message::CONF_MAX;
 
-/// Wait for a synexec master, and run the task that it gives.
+/// Wait for a synexec master, and run its task.
 ///
-/// WARNING: without --key-file any master that reaches this slave can run any code on it.
+/// WARNING: without --key-file, any master that reaches this slave can run any code on it.
 ///
-/// Exit status: with --once the task's own (128 and the signal when one killed it), 4 when the conf was declined, 5 when
-/// the session ended before the task was started; 2 usage, key file, user or work dir; 7 this host's own network or files
-/// failed; 130 or 143 interrupted.
+/// Exit status: with --once, the status of the task itself (128 plus the signal if a signal killed it), 4 the slave declined
+/// the conf, 5 the session ended before the start of the task. Otherwise: 2 wrong usage, key file, user or work dir; 7 this
+/// host's own network or files failed; 130 or 143 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "synexec_slave", version, max_term_width = 100)]
 pub struct Options {
@@ -24,15 +24,15 @@ pub struct Options {
     #[command(flatten)]
     pub common: Common,
 
-    /// Connect to this master, again and again until it is there, instead of listening for probes
+    /// Connect to this master instead of waiting for probes; try again until it answers
     #[arg(short, long, value_name = "HOST[:PORT]")]
     pub master: Option<String>,
 
-    /// What reports call this slave [default: the host's name]
+    /// Name of this slave in reports [default: name of the host]
     #[arg(long, default_value_t = host_name(), hide_default_value = true, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub name: String,
 
-    /// Where the payload and the task's output go; each slave of a host needs its own
+    /// Directory for the payload and the output of the task; each slave on a host needs its own
     #[arg(long, value_name = "DIR", default_value = "/tmp")]
     pub work_dir: PathBuf,
 
@@ -40,36 +40,36 @@ pub struct Options {
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
 
-    /// The largest conf that is taken, in bytes
+    /// Largest conf that the slave accepts, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = CONF_MAX,
           value_parser = RangedU64ValueParser::<u64>::new().range(1..=CONF_MAX))]
     pub max_conf: u64,
 
-    /// What becomes of a task, and of all that it has started, when its session is over
+    /// What to do with a task and all processes that it has started, when its session is over
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Orphans::Stop)]
     pub orphan: Orphans,
 
-    /// End after one session, with the task's own exit status
+    /// End after one session, with the exit status of the task
     #[arg(long)]
     pub once: bool,
 }
 
-/// What becomes of a task whose session is over.
+/// What to do with a task whose session is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Orphans {
-    /// It is stopped
+    /// Stop them
     Stop,
-    /// It goes on, and the slave serves no other session until it has ended
+    /// Let them run; the slave serves no other session until they have ended
     Keep,
 }
 
 impl Options {
-    /// Whether a task goes on when its session is over.
+    /// Whether a task may keep running when its session is over.
     pub fn keeps_orphans(&self) -> bool {
         self.orphan == Orphans::Keep
     }
 
-    /// Whether only masters on this host can reach the slave.
+    /// Whether only masters on this host can reach this slave.
     pub fn stays_on_loopback(&self, interface: Option<&Interface>) -> bool {
         let host = self.master.as_deref().map(|master| master.split(':').next().unwrap_or(master));
         let is_loopback =

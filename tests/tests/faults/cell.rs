@@ -140,7 +140,7 @@ impl Outcome {
         matches!(self, Self::GivesUp | Self::Declined | Self::CalledOff | Self::NeverRuns)
     }
 
-    /// As the table in the notes says it.
+    /// The word of the table in docs/faults.md.
     pub fn words(self) -> &'static str {
         match self {
             Self::Succeeds => "succeeds",

@@ -1,4 +1,4 @@
-//! Every fault in every phase of a session, and what must come of it: the table of NOTES.md, cell by cell.
+//! Every fault in every phase of a session, and its outcome: the table of docs/faults.md, cell by cell.
 
 mod cell;
 mod check;
@@ -19,9 +19,10 @@ use cell::Cell;
 const AT_A_TIME: usize = 6;
 
 fn main() -> ExitCode {
-    let notes = Case { name: "faults::the_notes_have_this_table".to_owned(), run: Box::new(table::is_in_the_notes) };
+    let document =
+        Case { name: "faults::the_document_has_this_table".to_owned(), run: Box::new(table::is_in_the_document) };
     let cells = table::cells().map(|cell| Case { name: cell.name(), run: Box::new(move || run(cell)) });
-    harness::main_of_waiting([notes, master_clock::case()].into_iter().chain(cells).collect(), AT_A_TIME)
+    harness::main_of_waiting([document, master_clock::case()].into_iter().chain(cells).collect(), AT_A_TIME)
 }
 
 fn run(cell: Cell) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The table: a row for each phase, a column for each fault; in each cell what comes of it, and within how many seconds.
+//! The table: a row for each phase and a column for each fault. Each cell has the outcome and its limit in seconds.
 
 use std::fs;
 use std::iter;
@@ -12,7 +12,7 @@ use crate::cell::Outcome::{
 };
 use crate::cell::{Cell, Fault, Outcome, Phase};
 
-const NOTES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../NOTES.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/faults.md");
 
 const FAULTS: [Fault; 10] = [
     Fault::SlaveKilled,
@@ -65,7 +65,7 @@ const TABLE: [Row; 8] = [
     ]),
 ];
 
-/// All of them, row by row.
+/// All cells, row by row.
 pub fn cells() -> impl Iterator<Item = Cell> {
     TABLE.into_iter().flat_map(|(phase, cells)| {
         iter::zip(FAULTS, cells).map(move |(fault, (outcome, seconds))| Cell {
@@ -77,14 +77,14 @@ pub fn cells() -> impl Iterator<Item = Cell> {
     })
 }
 
-/// The table as Markdown is to be found in the notes.
-pub fn is_in_the_notes() -> Result<()> {
-    let notes = fs::read_to_string(NOTES)?;
-    let (_, section) = notes.split_once("## Faults\n").context("NOTES.md has no section \"Faults\"")?;
+/// Checks that docs/faults.md has this table.
+pub fn is_in_the_document() -> Result<()> {
+    let document = fs::read_to_string(DOCUMENT)?;
+    let (_, section) = document.split_once("# Faults\n").context("docs/faults.md has no heading \"Faults\"")?;
     let section = section.split("\n## ").next().unwrap_or_default();
     let found: Vec<_> = section.lines().filter(|line| line.starts_with("| ")).take(TABLE.len() + 2).collect();
     let found = found.join("\n");
-    ensure!(found == markdown(), "NOTES.md has\n{found}\n\nand the tests have\n{}", markdown());
+    ensure!(found == markdown(), "docs/faults.md has\n{found}\n\nand the tests have\n{}", markdown());
     Ok(())
 }
 
