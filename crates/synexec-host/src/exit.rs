@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use synexec_proto::master::{Interrupt, Verdict};
+use synexec_session::interrupt::Interrupt;
+use synexec_session::master::Verdict;
 
 /// How a program ends, each with a number of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

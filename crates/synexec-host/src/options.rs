@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use ipnet::Ipv4Net;
+use synexec_proto::defaults::{DEFAULT_LOST_AFTER, DEFAULT_PORT, DEFAULT_RECONNECT};
 use synexec_proto::secure::Key;
-use synexec_proto::session::{DEFAULT_LOST_AFTER, DEFAULT_PORT, DEFAULT_RECONNECT};
 use synexec_proto::wire::SessionId;
 
 use crate::allow::{self, Allowed};

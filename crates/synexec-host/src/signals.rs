@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
-use synexec_proto::master::Interrupt;
+use synexec_session::interrupt::Interrupt;
 
 use crate::exit::ExitStatus;
 

@@ -59,7 +59,7 @@ pub fn write(root: &Path) -> Result<()> {
 fn man_page(program: &Command) -> io::Result<Made> {
     let mut content = Vec::new();
     Man::new(program.clone()).render(&mut content)?;
-    Ok(Made { path: format!("manual/{}.1", program.get_name()).into(), content })
+    Ok(Made { path: format!("dist/manual/{}.1", program.get_name()).into(), content })
 }
 
 fn completion(program: &mut Command, shell: Shell) -> Made {
@@ -71,5 +71,5 @@ fn completion(program: &mut Command, shell: Shell) -> Made {
         Shell::Fish => format!("{name}.fish"),
         _ => name,
     };
-    Made { path: format!("completions/{shell}/{file}").into(), content }
+    Made { path: format!("dist/completions/{shell}/{file}").into(), content }
 }

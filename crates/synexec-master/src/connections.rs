@@ -12,12 +12,12 @@ use synexec_host::allow::Allowed;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::tell;
 use synexec_host::told::Told;
-use synexec_proto::master::{self, PeerId};
+use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Message;
 use synexec_proto::secure::{Key, Sealer};
-use synexec_proto::session::Disconnect;
 use synexec_proto::transport::{self, Allowance, Arrived, LinkReader, Messages, Outbox, Progress, Sealing, Source};
 use synexec_proto::wire::SessionId;
+use synexec_session::master::{self, PeerId};
 
 use crate::dispatcher::Event;
 

@@ -9,11 +9,11 @@ use synexec_host::events::{self, Events, tell};
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
-use synexec_proto::master::{self, Action, PeerId, Report, Session, TokenSeed};
+use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{ConfBegin, Message};
 use synexec_proto::secure::{Key, Sealer};
-use synexec_proto::session::Disconnect;
 use synexec_proto::wire::SessionId;
+use synexec_session::master::{self, Action, PeerId, Report, Session, TokenSeed};
 
 use crate::conf_file::{ConfFile, Outgoing};
 use crate::connections::{Acceptor, Connection, Outboxes};

@@ -8,7 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 use synexec_host::names::host_name;
 use synexec_host::options::Common;
-use synexec_proto::master::{OnLost, OutputsWanted, Settings, TokenSeed};
+use synexec_session::master::{OnLost, OutputsWanted, Settings, TokenSeed};
 use thiserror::Error;
 
 use crate::conf_file::ConfFile;

@@ -109,7 +109,7 @@ impl About {
         }
     }
 
-    fn document(self, options: &Options, report: &synexec_proto::master::Report, kept: &Kept) -> Document {
+    fn document(self, options: &Options, report: &synexec_session::master::Report, kept: &Kept) -> Document {
         let Self { began, conf, asked } = self;
         let session = options.common.session().0;
         report::build(report, report::Context { session, master: host_name(), conf, asked, began, kept })

@@ -16,10 +16,10 @@ use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_proto::message::{ConfBegin, Fetch, Message, Reason, TaskProgress};
 use synexec_proto::secure::Sealer;
-use synexec_proto::slave::{self, Action, ExitCause, Slave, StopSignal};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::transport::{Outbox, Progress, Sealing};
 use synexec_proto::wire::SessionId;
+use synexec_session::slave::{self, Action, ExitCause, Slave, StopSignal};
 
 use crate::conf_store::{ConfStore, Prepared, Surroundings};
 use crate::network::Network;

@@ -13,9 +13,9 @@ use synexec_host::events::tell;
 use synexec_host::interfaces;
 use synexec_proto::message::Capabilities;
 use synexec_proto::secure::{Key, Sealer};
-use synexec_proto::slave;
 use synexec_proto::transport::{self, Arrived, LinkReader, Messages, ProbeListener};
 use synexec_proto::wire::{Command, Frame, SessionId};
+use synexec_session::slave;
 
 use crate::dispatcher::{Event, LinkId};
 use crate::invitations::Invitations;

@@ -1,7 +1,7 @@
 //! What a slave writes into its log: a few lines a session, and not one for each attempt to find a master.
 
 use log::Level;
-use synexec_proto::slave::Notice;
+use synexec_session::slave::Notice;
 
 /// Writes notices as lines.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ impl SlaveLog {
 
 #[cfg(test)]
 mod tests {
-    use synexec_proto::session::Disconnect;
+    use synexec_proto::disconnect::Disconnect;
 
     use super::*;
 

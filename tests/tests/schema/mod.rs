@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// Holds a report against the schema; a field that the schema does not know is a mistake too.
 pub fn check(report: &Value) -> Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/report-1.schema.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist/schemas/report-1.schema.json");
     let mut schema: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
     close(&mut schema);
     let validator = jsonschema::validator_for(&schema).context("the schema is none")?;

@@ -17,7 +17,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ),
 ];
 
-const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/synexec_slave.service");
+const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dist/systemd/synexec_slave.service");
 
 const NO_SYSTEMD: Missing = Missing("systemd-analyze is not installed (Debian: apt-get install systemd)");
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use synexec_proto::master::{Notice, SlaveLabel};
 use synexec_proto::message::TaskProgress;
+use synexec_session::master::{Notice, SlaveLabel};
 
 use crate::names::fold;
 
@@ -188,8 +188,8 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use synexec_proto::master::{Loss, Outcome};
     use synexec_proto::outcome::TaskEnd;
+    use synexec_session::master::{Loss, Outcome};
 
     use super::*;
 

@@ -137,7 +137,7 @@ fn message(counts: &Counts) -> String {
 #[cfg(test)]
 mod tests {
     use indicatif::{InMemoryTerm, ProgressDrawTarget, TermLike};
-    use synexec_proto::master::{Notice, SlaveLabel};
+    use synexec_session::master::{Notice, SlaveLabel};
 
     use super::*;
 

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use log::Level;
 use synexec_host::told::Told;
-use synexec_proto::master::Notice;
+use synexec_session::master::Notice;
 
 use counts::Counts;
 pub use gauge::ConfProgress;

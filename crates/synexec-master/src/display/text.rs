@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use log::Level;
-use synexec_proto::master::{MeasuredStart, Notice, Outcome, SlaveLabel};
+use synexec_session::master::{MeasuredStart, Notice, Outcome, SlaveLabel};
 
 use crate::report::kept_at as kept_at_words;
 use crate::units;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
-use synexec_proto::master::{OutputId, OutputStep};
+use synexec_session::master::{OutputId, OutputStep};
 
 use crate::display::Screen;
 use crate::plain_text::shown;

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::thread::JoinHandle;
 
 use synexec_host::events::tell;
-use synexec_proto::master::{self, OutputId, OutputStep};
+use synexec_session::master::{self, OutputId, OutputStep};
 use thiserror::Error;
 
 use crate::dispatcher::Event;

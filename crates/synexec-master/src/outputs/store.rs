@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::libc::O_NOFOLLOW;
-use synexec_proto::master::{OutputId, OutputStep};
+use synexec_session::master::{OutputId, OutputStep};
 use tempfile::TempDir;
 use thiserror::Error;
 

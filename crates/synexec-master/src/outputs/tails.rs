@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use synexec_proto::master::OutputId;
+use synexec_session::master::OutputId;
 
 /// Most bytes of all ends together; beyond it, further outputs have none.
 const ALL_MAX: usize = 64 << 20;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use synexec_host::clock::{monotonic_now, wall_clock_now};
 use synexec_host::exit::ExitStatus;
-use synexec_proto::clock::ClockEstimate;
-use synexec_proto::master::{MeasuredStart, Outcome, Output, OutputId, Report, Round, Row, Skew, Verdict};
 use synexec_proto::message::{Guest, Usage};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime, nanos};
+use synexec_session::clock::ClockEstimate;
+use synexec_session::master::{MeasuredStart, Outcome, Output, OutputId, Report, Round, Row, Skew, Verdict};
 
 use super::document::{
     Asked, ClockReport, Conf, Document, GuestReport, OutcomeReport, OutputReport, OutputState, RoundReport, SCHEMA,

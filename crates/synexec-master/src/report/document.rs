@@ -1,4 +1,4 @@
-//! The document. Its JSON form is described by `schemas/report-1.schema.json` at the root of the repository: a field is
+//! The document. Its JSON form is described by `dist/schemas/report-1.schema.json` at the root of the repository: a field is
 //! never removed nor its meaning changed without another version.
 //!
 //! Instants are RFC 3339 in UTC, to the nanosecond. Numbers that end in `_ns` are nanoseconds; those of a round that are

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use synexec_proto::clock::ClockSlip;
-use synexec_proto::master::{Output, Row};
 use synexec_proto::message::Guest;
+use synexec_session::clock::ClockSlip;
+use synexec_session::master::{Output, Row};
 
 use crate::units::time;
 
@@ -90,10 +90,10 @@ fn lateness(row: &Row) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use synexec_proto::master::{Outcome, RunTimes, SlaveLabel};
     use synexec_proto::message::OutputPlace;
     use synexec_proto::outcome::TaskEnd;
     use synexec_proto::time::WallClockTime;
+    use synexec_session::master::{Outcome, RunTimes, SlaveLabel};
 
     use super::*;
 

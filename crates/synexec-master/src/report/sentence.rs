@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use synexec_proto::master::{Outcome, Round, Skew, Verdict};
+use synexec_session::master::{Outcome, Round, Skew, Verdict};
 
 use super::document::Asked;
 use super::remarks::is_disturbed;
@@ -121,10 +121,11 @@ fn plural(count: usize, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use synexec_proto::master::{Interrupt, Row, SlaveLabel};
     use synexec_proto::message::Guest;
     use synexec_proto::outcome::TaskEnd;
     use synexec_proto::time::MonotonicInstant;
+    use synexec_session::interrupt::Interrupt;
+    use synexec_session::master::{Row, SlaveLabel};
 
     use super::*;
 

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use diffy::DiffOptions;
-use synexec_proto::master::OutputId;
+use synexec_session::master::OutputId;
 
 use crate::names::fold;
 use crate::outputs::Kept;

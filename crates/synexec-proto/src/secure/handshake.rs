@@ -9,8 +9,8 @@ use snow::{Builder, HandshakeState};
 
 use super::seal::both;
 use super::{Key, Opener, Sealer};
+use crate::disconnect::Disconnect;
 use crate::message::REVISION;
-use crate::session::Disconnect;
 use crate::wire::{Command, Frame, PROTOCOL_VERSION, SessionId};
 
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use snow::StatelessTransportState;
 
-use crate::session::Disconnect;
+use crate::disconnect::Disconnect;
 use crate::wire::{Command, DATA_MAX, Frame, FrameDecoder, Header, SessionId};
 
 /// Bytes of a record that are not its content.

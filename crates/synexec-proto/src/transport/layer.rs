@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::disconnect::Disconnect;
 use crate::secure::Opener;
-use crate::session::Disconnect;
 use crate::wire::{DATA_MAX, DecodeError, Frame, FrameDecoder, SessionId};
 
 /// Frames out of bytes, each of which has to be whole within its time.

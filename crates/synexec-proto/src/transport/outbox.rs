@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{MsgFlags, send};
 
 use super::reader::broken;
+use crate::disconnect::Disconnect;
 use crate::secure::Sealer;
-use crate::session::Disconnect;
 use crate::wire::{Frame, SessionId};
 
 /// Messages that may wait behind a backlog. A peer for which more would wait has stopped reading.

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use super::arrival::{self, Received};
 use super::layer::{Layer, Unsealing};
 use super::quota::Quota;
+use crate::disconnect::Disconnect;
 use crate::secure::handshake;
-use crate::session::Disconnect;
 use crate::time::MonotonicInstant;
 use crate::wire::{Command, DATA_MAX, Frame, SessionId};
 

@@ -7,7 +7,7 @@ mod frame;
 mod header;
 
 pub use command::Command;
-pub(crate) use decoder::SLOWEST_BYTES_PER_SECOND;
+pub use decoder::SLOWEST_BYTES_PER_SECOND;
 pub use decoder::{DecodeError, FrameDecoder};
 pub(crate) use fields::get_u64s;
 pub use fields::{FieldError, FieldReader, FieldWriter};

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::{LinkReader, SHORT_MAX, broken};
+use crate::disconnect::Disconnect;
 use crate::secure::handshake::{self, Refusal};
 use crate::secure::{Key, Opener, Sealer};
-use crate::session::Disconnect;
 use crate::transport::layer::Unsealing;
 use crate::wire::{DATA_MAX, Frame};
 

@@ -1,0 +1,106 @@
+//! One exchange of timestamps, as NTP has it: RFC 5905, section 8.
+
+use std::time::Duration;
+
+use synexec_proto::time::{ClockOffset, MonotonicInstant};
+
+/// Most that two clocks run apart, in nanoseconds a second; quartz is specified to a tenth of it.
+const DRIFT_MAX: u32 = 100_000;
+
+/// What rounding to nanoseconds can add.
+const ROUNDING: Duration = Duration::from_nanos(2);
+
+/// The four timestamps of a question and its answer: `t1` to `t4` of RFC 5905.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exchange {
+    /// When we asked, by our clock.
+    pub sent: MonotonicInstant,
+    /// When the question arrived, by their clock.
+    pub received: MonotonicInstant,
+    /// When they answered, by their clock.
+    pub replied: MonotonicInstant,
+    /// When the answer arrived, by our clock.
+    pub arrived: MonotonicInstant,
+}
+
+/// What one exchange says of the other clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockSample {
+    /// How far their clock is ahead of ours.
+    pub offset: ClockOffset,
+    /// Time on the network there and back.
+    pub delay: Duration,
+    /// When it was taken, by our clock.
+    pub at: MonotonicInstant,
+    /// How long it took as a whole.
+    span: Duration,
+}
+
+impl Exchange {
+    /// Offset `((t2 - t1) + (t3 - t4)) / 2` and delay `(t4 - t1) - (t3 - t2)`. None where a clock went back, or they
+    /// claim to have taken longer than we have waited.
+    pub fn sample(self) -> Option<ClockSample> {
+        let nanos = |instant: MonotonicInstant| i128::from(instant.as_nanos());
+        let [t1, t2, t3, t4] = [self.sent, self.received, self.replied, self.arrived].map(nanos);
+        let (ours, theirs) = (t4 - t1, t3 - t2);
+        let span = Duration::from_nanos(u64::try_from(ours).ok()?);
+        let slack = i128::try_from((drift(span) + ROUNDING).as_nanos()).ok()?;
+        if theirs < 0 || theirs > ours + slack {
+            return None;
+        }
+        Some(ClockSample {
+            offset: ClockOffset::from_nanos(i64::try_from(((t2 - t1) + (t3 - t4)).div_euclid(2)).ok()?),
+            delay: Duration::from_nanos(u64::try_from((ours - theirs).max(0)).ok()?),
+            at: self.arrived,
+            span,
+        })
+    }
+}
+
+impl ClockSample {
+    /// How far the true offset can be from this one at an instant: half the delay, since all of it may have been on
+    /// one way, and what the clocks may have run apart since the question was asked.
+    pub fn uncertainty(&self, at: MonotonicInstant) -> Duration {
+        let age = at.since(self.at).max(self.at.since(at));
+        self.delay / 2 + drift(self.span.saturating_add(age)) + ROUNDING
+    }
+}
+
+/// What two clocks may run apart in this time.
+fn drift(time: Duration) -> Duration {
+    let nanos = time.as_nanos().saturating_mul(u128::from(DRIFT_MAX)) / 1_000_000_000;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exchange(stamps: [u64; 4]) -> Exchange {
+        let [sent, received, replied, arrived] = stamps.map(MonotonicInstant::from_nanos);
+        Exchange { sent, received, replied, arrived }
+    }
+
+    #[test]
+    fn offset_and_delay_are_those_of_the_rfc() {
+        let sample = exchange([1_000, 5_300, 5_400, 1_700]).sample().unwrap();
+        assert_eq!((sample.offset.as_nanos(), sample.delay.as_nanos()), (4_000, 600));
+        let behind = exchange([9_000, 300, 400, 9_700]).sample().unwrap();
+        assert_eq!((behind.offset.as_nanos(), behind.delay.as_nanos()), (-9_000, 600));
+    }
+
+    #[test]
+    fn what_cannot_be_is_no_sample() {
+        assert_eq!(exchange([1_000, 5_000, 5_000, 900]).sample(), None, "our clock went back");
+        assert_eq!(exchange([1_000, 5_000, 4_000, 2_000]).sample(), None, "theirs went back");
+        assert_eq!(exchange([1_000, 5_000, 9_000, 2_000]).sample(), None, "they took longer than we waited");
+        assert_eq!(exchange([0, u64::MAX, u64::MAX, 10]).sample(), None, "no offset is as large");
+    }
+
+    #[test]
+    fn a_sample_becomes_less_sure_with_time() {
+        let sample = exchange([0, 500, 500, 1_000]).sample().unwrap();
+        assert_eq!(sample.uncertainty(MonotonicInstant::from_nanos(1_000)).as_nanos(), 502);
+        assert_eq!(sample.uncertainty(MonotonicInstant::from_nanos(1_000_001_000)).as_nanos(), 100_502);
+    }
+}

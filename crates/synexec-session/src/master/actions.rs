@@ -1,0 +1,31 @@
+//! The queue of what the session wants done.
+
+use std::collections::VecDeque;
+
+use super::{Action, Notice, PeerId};
+use synexec_proto::message::Message;
+
+#[derive(Debug, Default)]
+pub(super) struct Actions(VecDeque<Action>);
+
+impl Actions {
+    pub(super) fn push(&mut self, action: Action) {
+        self.0.push_back(action);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Action> {
+        self.0.pop_front()
+    }
+
+    pub(super) fn send(&mut self, peer: PeerId, message: Message) {
+        self.push(Action::Send { peer, message });
+    }
+
+    pub(super) fn close(&mut self, peer: PeerId) {
+        self.push(Action::Close { peer });
+    }
+
+    pub(super) fn tell(&mut self, notice: Notice) {
+        self.push(Action::Tell(notice));
+    }
+}

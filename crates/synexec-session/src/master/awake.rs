@@ -1,0 +1,167 @@
+//! Time as the master lives it: it stands still while the master itself is stopped or its host suspended.
+//!
+//! Every limit in a session is there to find a slave that is gone. A master that was away has heard nobody, and must
+//! read what has arrived meanwhile before it blames anyone.
+
+use std::time::Duration;
+
+use synexec_proto::time::MonotonicInstant;
+
+/// How often the clock is looked at. Of a longer time between two looks, only this much is counted.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A look that comes this much late is still counted whole: the machine is busy, not away.
+const SLACK: Duration = Duration::from_millis(250);
+
+/// Time after an absence in which nothing strikes: what has arrived meanwhile is still to be read.
+const SETTLING: Duration = Duration::from_millis(50);
+
+/// An instant of an [`AwakeClock`]; not one of any clock that other programs or hosts have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct AwakeInstant(MonotonicInstant);
+
+impl AwakeInstant {
+    pub(super) fn plus(self, later: Duration) -> Self {
+        Self(self.0.plus(later))
+    }
+
+    pub(super) fn since(self, earlier: Self) -> Duration {
+        self.0.since(earlier.0)
+    }
+
+    #[cfg(test)]
+    pub(super) fn from_millis(millis: u64) -> Self {
+        Self(MonotonicInstant::from_nanos(millis * 1_000_000))
+    }
+}
+
+/// Now, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// For limits.
+    pub(super) awake: AwakeInstant,
+    /// For what is to happen at an instant, and for measuring.
+    pub(super) monotonic: MonotonicInstant,
+}
+
+impl Now {
+    /// Time from now to an arrival, heard later: an absence of the master itself says nothing of its peer.
+    pub(super) fn until(self, heard: Self, arrived: MonotonicInstant) -> Duration {
+        arrived.since(self.monotonic).min(heard.awake.since(self.awake))
+    }
+}
+
+/// When something has to be looked at, on either clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Deadline {
+    pub(super) awake: Option<AwakeInstant>,
+    pub(super) monotonic: Option<MonotonicInstant>,
+}
+
+#[derive(Debug)]
+pub(super) struct AwakeClock {
+    last_look: MonotonicInstant,
+    away: Duration,
+    /// After an absence, until when nothing strikes.
+    settled_at: Option<MonotonicInstant>,
+}
+
+impl AwakeClock {
+    pub(super) fn new(now: MonotonicInstant) -> Self {
+        Self { last_look: now, away: Duration::ZERO, settled_at: None }
+    }
+
+    /// Looks at the clock, and gives its time.
+    pub(super) fn look(&mut self, now: MonotonicInstant) -> Now {
+        let step = now.since(self.last_look);
+        let was_away = step > TICK + SLACK;
+        if was_away {
+            self.away += step.saturating_sub(TICK);
+        }
+        // A machine that is always late settles once, or nothing would ever strike.
+        self.settled_at = match self.settled_at {
+            None => was_away.then(|| now.plus(SETTLING)),
+            Some(settled_at) => (now < settled_at).then_some(settled_at),
+        };
+        self.last_look = self.last_look.max(now);
+        Now { awake: AwakeInstant(self.last_look.minus(self.away)), monotonic: self.last_look }
+    }
+
+    /// Whether the master was away just now, so that nothing is to strike yet.
+    pub(super) fn is_settling(&self) -> bool {
+        self.settled_at.is_some()
+    }
+
+    /// When a deadline will come, or the clock has to be looked at before.
+    pub(super) fn next_look(&self, awaited: Deadline) -> MonotonicInstant {
+        if let Some(settled_at) = self.settled_at {
+            return settled_at;
+        }
+        let awake = awaited.awake.map(|instant| instant.0.plus(self.away));
+        awake.into_iter().chain(awaited.monotonic).fold(self.last_look.plus(TICK), MonotonicInstant::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> MonotonicInstant {
+        MonotonicInstant::from_nanos(millis * 1_000_000)
+    }
+
+    fn awaited(millis: u64) -> Deadline {
+        Deadline { awake: Some(AwakeInstant::from_millis(millis)), monotonic: None }
+    }
+
+    #[test]
+    fn the_clock_goes_with_time_while_it_is_looked_at() {
+        let mut clock = AwakeClock::new(at(500));
+        for now in [700, 1700, 2900] {
+            let look = clock.look(at(now));
+            assert_eq!((look.awake, look.monotonic), (AwakeInstant::from_millis(now), at(now)));
+        }
+        assert_eq!(clock.next_look(awaited(3000)), at(3000));
+        assert_eq!(clock.next_look(awaited(9000)), at(3900));
+    }
+
+    #[test]
+    fn of_a_time_away_only_a_tick_is_counted() {
+        let mut clock = AwakeClock::new(at(1000));
+        assert_eq!(clock.look(at(61_000)).awake, AwakeInstant::from_millis(2000));
+        assert_eq!(clock.look(at(61_500)).awake, AwakeInstant::from_millis(2500));
+        assert_eq!(clock.next_look(awaited(2600)), at(61_600));
+    }
+
+    #[test]
+    fn after_an_absence_nothing_strikes_for_a_moment() {
+        let mut clock = AwakeClock::new(at(1000));
+        clock.look(at(1500));
+        assert!(!clock.is_settling());
+        clock.look(at(61_500));
+        assert!(clock.is_settling() && clock.next_look(awaited(1600)) == at(61_550));
+        clock.look(at(61_520));
+        assert!(clock.is_settling() && clock.next_look(awaited(1600)) == at(61_550));
+        clock.look(at(61_550));
+        assert!(!clock.is_settling());
+    }
+
+    #[test]
+    fn a_machine_that_is_always_late_settles_once() {
+        let mut clock = AwakeClock::new(at(0));
+        let settling = [2000, 4000, 6000, 8000].map(|now| {
+            clock.look(at(now));
+            clock.is_settling()
+        });
+        assert_eq!(settling, [true, false, true, false]);
+    }
+
+    #[test]
+    fn an_instant_of_the_monotonic_clock_comes_also_when_nobody_was_there() {
+        let mut clock = AwakeClock::new(at(1000));
+        assert_eq!(clock.look(at(61_000)).monotonic, at(61_000));
+        clock.look(at(61_050));
+        let due = Deadline { awake: None, monotonic: Some(at(61_060)) };
+        assert_eq!(clock.next_look(due), at(61_060));
+    }
+}

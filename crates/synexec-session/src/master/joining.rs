@@ -1,0 +1,246 @@
+//! Joining: slaves are invited and counted until the slaveset is complete.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::actions::Actions;
+use super::awake::{AwakeInstant, Deadline, Now};
+use super::liveness::{Liveness, Pulse};
+use super::lobby::Newcomer;
+use super::member::{Heard, Member};
+use super::peer_clock::PeerClock;
+use super::{Action, Loss, Notice, Outcome, PeerId, Row, Settings, SlaveLabel};
+use synexec_proto::defaults::DISCOVERY_INTERVAL;
+use synexec_proto::disconnect::Disconnect;
+use synexec_proto::message::{Feature, Features, Message};
+
+/// A slave not heard for this long is asked once more before the set counts as complete, and has as long to answer.
+const ROLL_CALL: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Joining {
+    settings: Settings,
+    next_probe: AwakeInstant,
+    give_up: Option<AwakeInstant>,
+    roll_call: Option<AwakeInstant>,
+    /// Whether the wait is over, and those that are here are enough.
+    is_settled: bool,
+    joined: BTreeMap<PeerId, Joined>,
+}
+
+#[derive(Debug)]
+struct Joined {
+    label: SlaveLabel,
+    features: Features,
+    liveness: Liveness,
+    /// Time that it took to answer its probe.
+    round_trip: Duration,
+    instance: Option<u64>,
+    called: bool,
+}
+
+impl Joining {
+    pub(super) fn new(settings: Settings, now: AwakeInstant) -> Self {
+        let give_up = settings.wait.map(|wait| now.plus(wait));
+        Self { settings, next_probe: now, give_up, roll_call: None, is_settled: false, joined: BTreeMap::new() }
+    }
+
+    /// What is agreed with a peer.
+    pub(super) fn features(&self, peer: PeerId) -> Features {
+        self.joined.get(&peer).map_or(Features::NONE, |slave| slave.features)
+    }
+
+    pub(super) fn join(&mut self, now: Now, peer: PeerId, newcomer: Newcomer, actions: &mut Actions) {
+        let liveness = Liveness::new(self.settings.lost_after, now.awake);
+        let Newcomer { label, features, original, round_trip, instance } = newcomer;
+        self.forget_earlier(instance, actions);
+        let label_of_joined = label.clone();
+        self.joined
+            .insert(peer, Joined { label: label_of_joined, features, liveness, round_trip, instance, called: false });
+        actions.tell(Notice::Joined { slave: label, original, joined: self.joined.len(), slaves: self.asked_for() });
+    }
+
+    /// Any word from a slave shows that it is there.
+    pub(super) fn received(&mut self, heard: &Heard) {
+        if let Some(slave) = self.joined.get_mut(&heard.peer) {
+            slave.liveness.heard(heard.now.awake);
+            slave.called = false;
+        }
+    }
+
+    pub(super) fn disconnected(&mut self, peer: PeerId, why: Disconnect, actions: &mut Actions) {
+        self.drop_joined(peer, Loss::Disconnected(why), actions);
+    }
+
+    pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
+        let now = now.awake;
+        self.check_joined(now, actions);
+        self.end_roll_call(now, actions);
+        self.settle_for_quorum(now, actions);
+        if now >= self.next_probe && self.awaits_more() {
+            actions.push(Action::Probe);
+            self.next_probe = now.plus(DISCOVERY_INTERVAL);
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Deadline {
+        let joined = self.joined.values().filter_map(|slave| slave.liveness.deadline());
+        let probe = self.awaits_more().then_some(self.next_probe);
+        let give_up = self.give_up.filter(|_| !self.is_settled);
+        let awake = joined.chain(probe).chain(give_up).chain(self.roll_call).min();
+        Deadline { awake, monotonic: None }
+    }
+
+    /// Whether the set is complete and enough of it have answered lately.
+    pub(super) fn is_complete(&self) -> bool {
+        self.joined.values().filter(|slave| !slave.called).count() >= self.wanted()
+    }
+
+    /// When as many have joined as are wanted, asks those that were not heard lately, once.
+    pub(super) fn call_roll(&mut self, now: Now, actions: &mut Actions) {
+        let now = now.awake;
+        if self.awaits_more() {
+            self.roll_call = None;
+        } else if self.roll_call.is_none() {
+            self.roll_call = Some(now.plus(ROLL_CALL));
+            for (peer, slave) in self.joined.iter_mut().filter(|(_, slave)| slave.liveness.silence(now) > ROLL_CALL) {
+                slave.called = true;
+                actions.send(*peer, Message::Probe(None));
+            }
+        }
+    }
+
+    /// Whether the wait is over and too few are here.
+    pub(super) fn has_given_up(&self, now: Now) -> bool {
+        let is_wait_over = self.give_up.is_some_and(|give_up| now.awake >= give_up);
+        is_wait_over && !(self.is_settled && self.joined.len() >= self.quorum())
+    }
+
+    /// Ends the phase with the slaves that take part; all other connections are closed.
+    pub(super) fn into_members(self, actions: &mut Actions) -> Vec<Member> {
+        let wanted = self.wanted();
+        let (answering, silent): (Vec<_>, Vec<_>) = self.joined.into_iter().partition(|(_, slave)| !slave.called);
+        let mut answering = answering.into_iter();
+        let Settings { token_seed, reconnect, .. } = &self.settings;
+        let token = |rank, features: Features| {
+            (features.has(Feature::Resume) && !reconnect.is_zero()).then(|| token_seed.token(rank))
+        };
+        let members = (0..).zip(answering.by_ref().take(wanted)).map(|(rank, (peer, slave))| Member {
+            rank,
+            token: token(rank, slave.features),
+            peer,
+            label: slave.label,
+            features: slave.features,
+            liveness: slave.liveness,
+            clock: PeerClock::default(),
+            round_trip: slave.round_trip,
+            probed_at: None,
+            held: None,
+            held_at: None,
+            slowest_probe: Duration::ZERO,
+            gone: None,
+            output: None,
+            away: None,
+            reconnects: 0,
+        });
+        let members: Vec<_> = members.collect();
+        let surplus = answering.chain(silent).map(|(peer, slave)| (peer, slave.label.address));
+        for (peer, address) in surplus {
+            actions.close(peer);
+            actions.tell(Notice::Released { address });
+        }
+        members
+    }
+
+    /// Ends the phase without a slaveset.
+    pub(super) fn into_rows(mut self, now: Now, interrupted: bool, actions: &mut Actions) -> Vec<Row> {
+        self.drop_silent(actions);
+        if let (false, Some(wait)) = (interrupted, self.settings.wait) {
+            actions.tell(Notice::GaveUp { joined: self.joined.len(), slaves: self.asked_for(), wait });
+        }
+        let members = self.into_members(actions);
+        for member in &members {
+            member.part(actions);
+        }
+        members.iter().map(|member| member.row(Outcome::Cancelled, now.monotonic)).collect()
+    }
+
+    /// How many are to take part; where a quorum is enough, whoever is here, up to those that were asked for.
+    fn wanted(&self) -> usize {
+        let all = self.asked_for();
+        if self.is_settled { self.joined.len().max(self.quorum()).min(all) } else { all }
+    }
+
+    fn asked_for(&self) -> usize {
+        count(self.settings.slaves)
+    }
+
+    /// How many are enough when the wait is over.
+    fn quorum(&self) -> usize {
+        count(self.settings.quorum.unwrap_or(self.settings.slaves))
+    }
+
+    fn settle_for_quorum(&mut self, now: AwakeInstant, actions: &mut Actions) {
+        let is_wait_over = self.give_up.is_some_and(|give_up| now >= give_up);
+        if is_wait_over && !self.is_settled && self.settings.quorum.is_some() && self.joined.len() >= self.quorum() {
+            let (joined, slaves) = (self.joined.len(), self.asked_for());
+            self.is_settled = true;
+            actions.tell(Notice::QuorumReached { joined, slaves });
+        }
+    }
+
+    fn awaits_more(&self) -> bool {
+        self.joined.len() < self.wanted()
+    }
+
+    /// A slave may know before we do that its connection has broken.
+    fn forget_earlier(&mut self, instance: Option<u64>, actions: &mut Actions) {
+        let is_same = |(_, slave): &(&PeerId, &Joined)| instance.is_some() && slave.instance == instance;
+        if let Some(peer) = self.joined.iter().find(is_same).map(|(peer, _)| *peer) {
+            let why = Disconnect::Broken("it has connected anew".to_owned());
+            self.drop_joined(peer, Loss::Disconnected(why), actions);
+        }
+    }
+
+    fn drop_joined(&mut self, peer: PeerId, why: Loss, actions: &mut Actions) {
+        let Some(slave) = self.joined.remove(&peer) else {
+            return;
+        };
+        actions.close(peer);
+        actions.tell(Notice::Dropped { slave: slave.label, why, joined: self.joined.len(), slaves: self.asked_for() });
+    }
+
+    fn check_joined(&mut self, now: AwakeInstant, actions: &mut Actions) {
+        let mut lost = Vec::new();
+        for (peer, slave) in &mut self.joined {
+            match slave.liveness.check(now) {
+                Pulse::Fine | Pulse::Late(_) => {}
+                Pulse::Probe => actions.send(*peer, Message::Probe(None)),
+                Pulse::Lost => lost.push((*peer, Loss::Silent(slave.liveness.silence(now)))),
+            }
+        }
+        for (peer, why) in lost {
+            self.drop_joined(peer, why, actions);
+        }
+    }
+
+    fn end_roll_call(&mut self, now: AwakeInstant, actions: &mut Actions) {
+        if self.roll_call.is_none_or(|end| now < end) {
+            return;
+        }
+        self.roll_call = None;
+        self.drop_silent(actions);
+    }
+
+    fn drop_silent(&mut self, actions: &mut Actions) {
+        let silent: Vec<_> = self.joined.iter().filter(|(_, slave)| slave.called).map(|(peer, _)| *peer).collect();
+        for peer in silent {
+            self.drop_joined(peer, Loss::NoAnswer(ROLL_CALL), actions);
+        }
+    }
+}
+
+fn count(slaves: NonZeroU32) -> usize {
+    usize::try_from(slaves.get()).unwrap_or(usize::MAX)
+}

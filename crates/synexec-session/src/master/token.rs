@@ -1,0 +1,42 @@
+//! The tokens by which slaves are known again.
+
+use std::fmt;
+
+use synexec_proto::message::{ResumeToken, TOKEN_LEN};
+
+/// A random number that a session's tokens are made from.
+#[derive(Clone)]
+pub struct TokenSeed([u8; 32]);
+
+impl TokenSeed {
+    /// A seed of these bytes, which nobody may be able to guess.
+    pub fn new(random: [u8; 32]) -> Self {
+        Self(random)
+    }
+
+    /// The token of the slave of this rank: none of them tells anything about another.
+    pub(super) fn token(&self, rank: u32) -> ResumeToken {
+        let hash = blake3::keyed_hash(&self.0, &rank.to_be_bytes());
+        ResumeToken::new(hash.as_bytes().first_chunk::<TOKEN_LEN>().copied().unwrap_or_default())
+    }
+}
+
+/// It is as secret as the tokens.
+impl fmt::Debug for TokenSeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenSeed(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rank_and_every_session_has_its_own() {
+        let (one, other) = (TokenSeed::new([1; 32]), TokenSeed::new([2; 32]));
+        assert_eq!(one.token(7), one.token(7));
+        assert_ne!(one.token(7), one.token(8));
+        assert_ne!(one.token(7), other.token(7));
+    }
+}

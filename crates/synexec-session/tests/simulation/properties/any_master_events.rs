@@ -1,0 +1,206 @@
+//! A session that is told anything, in any order.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use synexec_proto::disconnect::Disconnect;
+use synexec_proto::message::{Capabilities, Message, ResumeToken};
+use synexec_proto::time::MonotonicInstant;
+use synexec_proto::wire::Frame;
+use synexec_session::interrupt::Interrupt;
+use synexec_session::master::{Action, Event, OutputId, PeerId, Report, Settings};
+
+use super::{cases, draw};
+use synexec_sim::{Master, START, millis, rows_are_complete, secs, settings, verdict_follows};
+
+/// One thing that the session is told. Peers are numbers, of which some are nobody's.
+#[derive(Debug, Clone)]
+enum Step {
+    Connects,
+    /// Says hello and answers its probe, as a slave does.
+    Joins(u64, Message),
+    Says(u64, Frame),
+    /// Everybody says this.
+    AllSay(Message),
+    ConfSent(u64),
+    ConfFailed,
+    Stored(u32),
+    OutputFailed(u32),
+    OutputsFailed,
+    Disconnects(u64, Disconnect),
+    /// A peer says that it is the member that was given such a token.
+    Returns(u64, usize),
+    Interrupt,
+    Passes(u64),
+    /// Time goes on to the next deadline.
+    Waits,
+}
+
+#[derive(Debug)]
+struct Trial {
+    master: Master,
+    now: MonotonicInstant,
+    connected: u64,
+    report: Option<Report>,
+}
+
+/// Peers that may be named; connections beyond them say nothing.
+const PEERS: u64 = 8;
+
+fn step() -> impl Strategy<Value = Step> {
+    let peer = || 0..PEERS;
+    prop_oneof![
+        20 => Just(Step::Connects),
+        20 => (peer(), draw::capabilities()).prop_map(|(peer, block)| Step::Joins(peer, Message::Reply(block))),
+        40 => (peer(), draw::frame()).prop_map(|(peer, frame)| Step::Says(peer, frame)),
+        8 => prop_oneof![Just(Message::ConfOk(None)), Just(Message::ExecOk(None))].prop_map(Step::AllSay),
+        15 => peer().prop_map(Step::ConfSent),
+        1 => Just(Step::ConfFailed),
+        8 => (0..4_u32).prop_map(Step::Stored),
+        1 => (0..4_u32).prop_map(Step::OutputFailed),
+        1 => Just(Step::OutputsFailed),
+        4 => (peer(), 0..4_usize).prop_map(|(peer, which)| Step::Returns(peer, which)),
+        4 => (peer(), draw::disconnect()).prop_map(|(peer, why)| Step::Disconnects(peer, why)),
+        2 => Just(Step::Interrupt),
+        10 => draw::millis().prop_map(Step::Passes),
+        15 => Just(Step::Waits),
+    ]
+}
+
+fn any_settings() -> impl Strategy<Value = Settings> {
+    let wait = prop_oneof![3 => Just(None), 1 => (0..40_u64).prop_map(|wait| Some(secs(wait)))];
+    let length = prop_oneof![4 => Just(40), 1 => Just(70_000)];
+    let rest = (prop::bool::weighted(0.1), draw::outputs());
+    (1..5_u32, wait, length, rest).prop_map(|(slaves, wait, conf_length, (runs_payload, outputs))| Settings {
+        outputs,
+        wait,
+        conf_length,
+        runs_payload,
+        ..settings(slaves)
+    })
+}
+
+impl Trial {
+    fn new(settings: Settings) -> Self {
+        let mut trial = Self { master: Master::new(settings, START), now: START, connected: 0, report: None };
+        trial.advance();
+        trial
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Connects => self.connect(),
+            Step::Joins(peer, hello) => {
+                self.says(peer, &hello);
+                self.says(peer, &Message::Reply(None));
+            }
+            Step::Returns(peer, which) => {
+                let token = self.tokens().nth(which);
+                self.says(peer, &Message::Reply(Some(Capabilities::ours("back").resuming(token))));
+            }
+            Step::Says(peer, frame) => self.hears(peer, frame),
+            Step::AllSay(message) => (0..PEERS).for_each(|peer| self.says(peer, &message)),
+            Step::ConfSent(peer) => self.handle(Event::ConfSent { peer: PeerId(peer) }),
+            Step::ConfFailed => self.handle(Event::ConfFailed { why: "gone".into() }),
+            Step::Stored(rank) => self.handle(Event::OutputStored { id: OutputId { round: 1, rank } }),
+            Step::OutputFailed(rank) => {
+                let id = OutputId { round: 1, rank };
+                self.handle(Event::OutputFailed { id, why: "no such directory".into() });
+            }
+            Step::OutputsFailed => self.handle(Event::OutputsFailed { why: "disk full".into() }),
+            Step::Disconnects(peer, why) => self.handle(Event::Disconnected { peer: PeerId(peer), why }),
+            Step::Interrupt => self.handle(Event::Interrupted(Interrupt::Interrupt)),
+            Step::Passes(time) => {
+                self.now = self.now.plus(millis(time));
+                self.advance();
+            }
+            Step::Waits => {
+                self.now = self.now.max(self.master.deadline().unwrap_or(self.now));
+                self.advance();
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        let peer = PeerId(self.connected);
+        let last = u8::try_from(self.connected).expect("steps are few");
+        self.connected += 1;
+        self.handle(Event::Connected { peer, address: SocketAddr::from((Ipv4Addr::new(10, 0, 0, last), 5165)) });
+    }
+
+    fn says(&mut self, peer: u64, message: &Message) {
+        self.hears(peer, message.encode().expect("it fits"));
+    }
+
+    fn hears(&mut self, peer: u64, frame: Frame) {
+        self.handle(Event::Received { peer: PeerId(peer), frame, at: self.now });
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.master.handle(self.now, event);
+        self.look();
+    }
+
+    fn advance(&mut self) {
+        self.master.advance(self.now);
+        self.look();
+    }
+
+    /// Those that were given to members, in their order.
+    fn tokens(&self) -> impl Iterator<Item = ResumeToken> {
+        self.master.log.iter().filter_map(|(_, action)| match action {
+            Action::SendConf { begin, .. } => begin.as_ref()?.token,
+            _ => None,
+        })
+    }
+
+    /// A report, once made, stays as it is.
+    fn look(&mut self) {
+        let report = self.master.report().cloned();
+        assert!(self.report.is_none() || self.report == report);
+        self.report = report;
+    }
+
+    /// Ends the session, as its user always can.
+    fn end(mut self, wanted: usize) {
+        self.take(Step::Interrupt);
+        self.take(Step::Interrupt);
+        let report = self.report.expect("the second interrupt leaves at once");
+        let members = self.master.rules.members();
+        assert!(members == 0 || members == wanted, "{members}");
+        assert!(members == 0 || report.rows().len() == wanted, "{report:?}");
+        rows_are_complete(&report, report.rows().len());
+        verdict_follows(&report);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    #[test]
+    fn any_sequence_of_events_ends_in_a_true_report(settings in any_settings(), steps in vec(step(), 0..100)) {
+        let wanted = usize::try_from(settings.slaves.get()).expect("few");
+        let mut trial = Trial::new(settings);
+        for step in steps {
+            trial.take(step);
+        }
+        trial.end(wanted);
+    }
+
+    #[test]
+    fn a_session_with_a_limit_that_is_left_alone_ends(settings in any_settings(), steps in vec(step(), 0..60)) {
+        let settings = Settings { wait: Some(secs(30)), ..settings };
+        let mut trial = Trial::new(settings);
+        for step in steps {
+            trial.take(step);
+        }
+        for peer in 0..PEERS {
+            trial.take(Step::ConfSent(peer));
+        }
+        for _ in 0..300 {
+            trial.take(Step::Waits);
+        }
+        prop_assert!(trial.report.is_some());
+    }
+}

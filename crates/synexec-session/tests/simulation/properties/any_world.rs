@@ -1,0 +1,124 @@
+//! Any number of slaves of all kinds, at any distance, with any faults at any time.
+
+use std::num::NonZeroU32;
+
+use proptest::prelude::*;
+use synexec_proto::outcome::TaskEnd;
+use synexec_session::master::{Loss, Outcome, Output, OutputStep, Report, Verdict};
+
+use super::cases;
+use super::draw_world::{Fault, Guest, Kind, Plot, plot};
+use synexec_sim::{Id, Order, World, millis, row_of, secs};
+
+/// Every row says what its slave went through.
+fn rows_are_true(plot: &Plot, world: &World, report: &Report) {
+    let rounds = u32::try_from(report.rounds.len()).expect("they are few");
+    for (id, guest) in plot.guests() {
+        let Some(row) = row_of(report, id) else { continue };
+        match (&row.outcome, guest.kind) {
+            (Outcome::Ended(end), Kind::Ours(_)) => {
+                let runs = &world.sim(id).host.runs;
+                let last = runs.last().and_then(|run| run.ended);
+                let did_not_run = last.is_none() || runs.len() < report.rounds.len();
+                let killed_before_it_ran = did_not_run && matches!(end, TaskEnd::Killed(9 | 15));
+                assert!(killed_before_it_ran || last.map(|(_, end)| end) == Some(*end));
+            }
+            (Outcome::Finished, Kind::Original(_)) => assert_eq!(world.v1(id).runs, rounds),
+            (Outcome::Cancelled, Kind::Ours(_)) if rounds > 1 => {
+                assert!(world.sim(id).host.runs.len() < report.rounds.len());
+            }
+            (Outcome::Cancelled, Kind::Original(_)) if rounds > 1 => assert!(world.v1(id).runs < rounds),
+            // Between the last word and the start of an original, a user's order to stop may reach some of ours too late.
+            (Outcome::Cancelled, Kind::Original(_)) if !world.execs().is_empty() => {
+                assert!(world.v1(id).runs == 0 && !plot.stops_nobody());
+            }
+            (Outcome::Cancelled, _) => assert_eq!(world.tasks_started(), 0),
+            (Outcome::Declined(reason), Kind::Ours(plan)) => assert!(plan.refusal.is_some() && reason.is_some()),
+            (Outcome::Lost { why: Loss::Silent(silence), .. }, _) => assert!(*silence >= secs(30), "{silence:?}"),
+            (Outcome::Lost { why: Loss::CannotStop, .. }, Kind::Original(_)) => assert!(!plot.stops_nobody()),
+            (Outcome::TimedOut(time), _) => assert_eq!(Some(*time), plot.settings.timeout),
+            (Outcome::Declined(_), Kind::Original(_)) | (Outcome::Lost { .. }, _) => {}
+            (outcome, kind) => panic!("{outcome:?} of {kind:?}"),
+        }
+    }
+}
+
+/// Every output that is said to be here is what the task wrote, all of it or its end.
+fn outputs_are_true(world: &World, report: &Report) {
+    let last = u32::try_from(report.rounds.len()).expect("they are few");
+    for row in report.rows() {
+        let id = world.ids().find(|id| row_of(report, *id) == Some(row)).expect("it is somebody's");
+        let (whole, length) = match &row.output {
+            Some(Output::Whole { length, .. }) => (true, *length),
+            Some(Output::Tail { length }) => (false, *length),
+            _ => continue,
+        };
+        let (fetched, end) = world.fetched(last, row.rank).expect("it is here");
+        assert_eq!(end, &Some(OutputStep::End));
+        let written = world.sim(id).host.output();
+        let written = &written[..usize::try_from(length).expect("it is small")];
+        assert!(written.ends_with(fetched) && (!whole || written == fetched), "{row:?}");
+        assert_eq!(row.output_place.as_ref().map(|place| place.length), Some(length));
+    }
+}
+
+/// Who does all that a slave should is not lost, unless its user could not wait or it could not be stopped.
+fn the_sound_are_not_lost(plot: &Plot, report: &Report) {
+    let stays = |guest: &Guest| match guest.kind {
+        Kind::Ours(_) => plot.interrupts.len() < 2 && (plot.interrupts.is_empty() || plot.master_freezes.is_none()),
+        Kind::Original(_) => plot.stops_nobody(),
+    };
+    let sound = plot.guests().filter(|(_, guest)| guest.is_sound() && stays(guest));
+    for outcome in sound.filter_map(|(id, _)| row_of(report, id)).map(|row| &row.outcome) {
+        assert!(!matches!(outcome, Outcome::Lost { .. }), "{outcome:?}");
+    }
+}
+
+/// All slaves that live are without a task and in discovery, and were back in time if nothing held them up.
+fn slaves_are_at_rest(plot: &Plot, world: &World) {
+    let held_up = |guest: &Guest| matches!(guest.fault, Some((_, Fault::Freeze(_))));
+    for (id, guest) in plot.guests().filter(|(id, _)| world.living_slaves().contains(id)) {
+        world.is_at_rest(id);
+        if !held_up(guest) {
+            world.is_back_in_time(id);
+        }
+    }
+}
+
+fn count(slaves: NonZeroU32) -> usize {
+    usize::try_from(slaves.get()).expect("they are few")
+}
+
+fn cut_off(plot: &Plot) -> impl Iterator<Item = Id> {
+    plot.guests().filter(|(_, guest)| matches!(guest.fault, Some((_, Fault::Cut)))).map(|(id, _)| id)
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn every_session_ends_in_time_and_in_truth(plot in plot()) {
+        let mut world = plot.world();
+        let report = world.run(secs(250));
+        let wanted = count(plot.settings.slaves);
+        let gave_up = matches!(report.verdict, Verdict::NotEnoughSlaves | Verdict::Interrupted(_));
+        let is_quorum = plot.settings.quorum.is_some_and(|quorum| report.rows().len() >= count(quorum));
+        prop_assert!(report.rows().len() == wanted || is_quorum || gave_up && world.tasks_started() == 0, "{report:?}");
+        the_sound_are_not_lost(&plot, &report);
+        rows_are_true(&plot, &world, &report);
+        outputs_are_true(&world, &report);
+        world.settle();
+        slaves_are_at_rest(&plot, &world);
+    }
+
+    #[test]
+    fn a_master_that_vanishes_at_any_time_leaves_all_slaves_at_rest(plot in plot(), vanishes in 0..25_000_u64) {
+        let mut world = plot.world();
+        world.at(millis(vanishes), Order::KillMaster);
+        world.run_until(secs(120));
+        slaves_are_at_rest(&plot, &world);
+        for id in cut_off(&plot).filter(|id| matches!(plot.guests[usize::from(id.0)].kind, Kind::Ours(_))) {
+            world.is_at_rest(id);
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Draws of whole worlds.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use synexec_session::interrupt::Interrupt;
+use synexec_session::master::{OnLost, Settings};
+
+use super::draw;
+use synexec_sim::{Answer, Id, Manner, Order, Plan, Refusal, Script, SimClock, World, millis, secs, settings};
+
+/// All that is to be known of a world before its time begins.
+#[derive(Debug, Clone)]
+pub struct Plot {
+    pub settings: Settings,
+    pub guests: Vec<Guest>,
+    strangers: Vec<(u64, Manner)>,
+    conf_takes: u64,
+    pub master_freezes: Option<(u64, u64)>,
+    pub interrupts: Vec<u64>,
+}
+
+/// One slave.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    pub kind: Kind,
+    boots: u64,
+    delay: u64,
+    pub fault: Option<(u64, Fault)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Ours(Plan),
+    Original(Script),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    Kill,
+    Freeze(u64),
+    Cut,
+    /// The connection breaks, and both ends know.
+    Break,
+    /// The connection breaks, and its master does not know.
+    BreakAtClient,
+    ShutDown,
+}
+
+impl Plot {
+    /// The world, with its guests by number, in their order.
+    pub fn world(&self) -> World {
+        let mut world = World::new(self.settings.clone());
+        world.conf_takes(millis(self.conf_takes));
+        for guest in &self.guests {
+            guest.enter(&mut world);
+        }
+        for (boots, manner) in &self.strangers {
+            world.stranger_at(millis(*boots), *manner);
+        }
+        for at in &self.interrupts {
+            world.at(millis(*at), Order::Interrupt(Interrupt::Interrupt));
+        }
+        if let Some((at, time)) = self.master_freezes {
+            world.at(millis(at), Order::FreezeMaster(millis(time)));
+        }
+        world
+    }
+
+    /// Whether nothing makes the master stop tasks, which originals cannot be told.
+    pub fn stops_nobody(&self) -> bool {
+        let Settings { on_lost, timeout, .. } = &self.settings;
+        self.interrupts.is_empty() && *on_lost == OnLost::Continue && timeout.is_none()
+    }
+
+    pub fn guests(&self) -> impl Iterator<Item = (Id, &Guest)> {
+        (0..).map(Id).zip(&self.guests)
+    }
+}
+
+impl Guest {
+    /// Whether it does all that a slave should.
+    pub fn is_sound(&self) -> bool {
+        self.fault.is_none()
+            && match self.kind {
+                Kind::Ours(plan) => plan.refusal.is_none(),
+                Kind::Original(script) => [script.probe, script.conf, script.exec, script.finish] == [Answer::Right; 4],
+            }
+    }
+
+    fn enter(&self, world: &mut World) {
+        let boots = millis(self.boots);
+        let id = match self.kind {
+            Kind::Ours(plan) => world.slave_at(boots, plan),
+            Kind::Original(script) => world.original_at(boots, script),
+        };
+        world.set_delay(id, millis(self.delay));
+        if let Some((at, fault)) = self.fault {
+            // Nothing tells that an original which connects anew is the same as before.
+            let is_known = matches!(self.kind, Kind::Ours(_)) || fault != Fault::BreakAtClient;
+            world.at(millis(at), if is_known { fault } else { Fault::Break }.of(id));
+        }
+    }
+}
+
+impl Fault {
+    fn of(self, id: Id) -> Order {
+        match self {
+            Self::Kill => Order::Kill(id),
+            Self::Freeze(time) => Order::Freeze(id, millis(time)),
+            Self::Cut => Order::Cut(id),
+            Self::Break => Order::Break(id),
+            Self::BreakAtClient => Order::BreakAtClient(id),
+            Self::ShutDown => Order::Shutdown(id, Interrupt::Terminate),
+        }
+    }
+}
+
+pub fn plot() -> impl Strategy<Value = Plot> {
+    (1..13_u32, 0..4_usize).prop_flat_map(|(slaves, surplus)| {
+        let guests = usize::try_from(slaves).unwrap_or_default() + surplus;
+        let few = prop_oneof![3 => vec(guest(), guests), 1 => vec(guest(), 0..guests)];
+        let master = (prop_oneof![3 => Just(0), 1 => 0..5000_u64], rarely((0..20_000_u64, 0..24_000_u64)));
+        let interrupts = prop_oneof![4 => Just(Vec::new()), 1 => vec(0..20_000_u64, 1..3)];
+        let strangers = vec((0..10_000_u64, manner()), 0..4);
+        (any_settings(slaves), few, strangers, master, interrupts).prop_map(
+            |(settings, guests, strangers, (conf_takes, master_freezes), interrupts)| Plot {
+                settings,
+                guests,
+                strangers,
+                conf_takes,
+                master_freezes,
+                interrupts,
+            },
+        )
+    })
+}
+
+/// How a slave of ours is set up, and what its host and task will do.
+pub fn plan() -> impl Strategy<Value = Plan> {
+    let refusal = prop_oneof![20 => Just(None), 1 => Just(Some(Refusal::Conf)), 1 => Just(Some(Refusal::Start))];
+    let time = || prop_oneof![2 => Just(0), 1 => 0..3000_u64].prop_map(millis);
+    let times = (time(), time(), prop_oneof![0..10_u64, 0..20_000_u64].prop_map(millis), time());
+    let settings = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2), reconnect());
+    let output = (prop_oneof![1 => Just(0), 3 => 0..60_000_u32], prop::bool::weighted(0.2));
+    (refusal, times, draw::task_end(), settings, (output, clock())).prop_map(
+        |(refusal, times, end, (ignores_sigterm, dials, once, reconnect), ((writes, is_stopped), clock))| Plan {
+            refusal,
+            prepares: times.0,
+            spawns: times.1,
+            runs: times.2,
+            straggles: times.3,
+            end,
+            ignores_sigterm,
+            writes,
+            is_stopped,
+            dials,
+            once,
+            reconnect,
+            clock,
+            ..Plan::default()
+        },
+    )
+}
+
+/// Time to take a connection up again, often none.
+fn reconnect() -> impl Strategy<Value = Duration> {
+    prop_oneof![Just(Duration::ZERO), Just(secs(10))]
+}
+
+/// Clocks days apart, and drifting by up to 100 microseconds a second.
+fn clock() -> impl Strategy<Value = SimClock> {
+    let days = 10 * 86_400_000_000_000_i64;
+    let ahead = prop_oneof![Just(0), -900_000_000_000..0_i64, 0..days];
+    (ahead, -100_000..=100_000_i64).prop_map(|(ahead, drift)| SimClock { ahead, drift })
+}
+
+fn guest() -> impl Strategy<Value = Guest> {
+    let kind = prop_oneof![4 => plan().prop_map(Kind::Ours), 1 => script().prop_map(Kind::Original)];
+    let boots = prop_oneof![1 => Just(0), 1 => 0..8000_u64];
+    let delay = prop_oneof![0..2_u64, 0..300_u64];
+    let fault = prop_oneof![
+        Just(Fault::Kill),
+        Just(Fault::Cut),
+        Just(Fault::Break),
+        Just(Fault::BreakAtClient),
+        Just(Fault::ShutDown),
+        (0..50_000_u64).prop_map(Fault::Freeze),
+    ];
+    (kind, boots, delay, rarely((0..20_000_u64, fault))).prop_map(|(kind, boots, delay, fault)| Guest {
+        kind,
+        boots,
+        delay,
+        fault,
+    })
+}
+
+fn script() -> impl Strategy<Value = Script> {
+    let wrong = || prop_oneof![Just(Answer::Silence), Just(Answer::Vanish), Just(Answer::Garbled)];
+    // A task that is said to run for ever is awaited for ever.
+    let finish = || prop_oneof![12 => Just(Answer::Right), 1 => wrong()];
+    let answer = || prop_oneof![12 => finish(), 1 => Just(Answer::No)];
+    (answer(), answer(), answer(), finish(), 0..20_000_u64).prop_map(|(probe, conf, exec, finish, runs)| Script {
+        probe,
+        conf,
+        exec,
+        finish,
+        runs: millis(runs),
+    })
+}
+
+fn any_settings(slaves: u32) -> impl Strategy<Value = Settings> {
+    let length = prop_oneof![9 => Just(40), 1 => Just(70_000)];
+    let progress = rarely((1..5000_u64).prop_map(millis));
+    let quorum = rarely((1..=slaves).prop_filter_map("some", NonZeroU32::new));
+    let on_lost = prop_oneof![3 => Just(OnLost::Continue), 1 => Just(OnLost::Abort)];
+    let rounds = prop_oneof![4 => Just(1), 1 => 2..4_u32].prop_filter_map("some", NonZeroU32::new);
+    let ends = (rounds, quorum, rarely((1000..10_000_u64).prop_map(millis)), on_lost, reconnect());
+    (15..60_u64, length, draw::outputs(), progress, ends).prop_map(
+        move |(wait, conf_length, outputs, progress, (rounds, quorum, timeout, on_lost, reconnect))| Settings {
+            wait: Some(secs(wait)),
+            rounds,
+            conf_length,
+            outputs,
+            progress,
+            quorum,
+            timeout,
+            on_lost,
+            reconnect,
+            ..settings(slaves)
+        },
+    )
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    prop_oneof![
+        Just(Manner::Silent),
+        Just(Manner::Garbage),
+        Just(Manner::OtherSession),
+        Just(Manner::HalfHeader),
+        Just(Manner::HelloOnly),
+        Just(Manner::Impostor),
+    ]
+}
+
+fn rarely<T: std::fmt::Debug + Clone>(what: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
+    prop::option::weighted(0.1, what)
+}

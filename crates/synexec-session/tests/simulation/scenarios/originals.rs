@@ -1,0 +1,122 @@
+//! Original slaves, of version 1 only, alone and among ours.
+
+use synexec_proto::disconnect::Disconnect;
+use synexec_proto::message::MessageError;
+use synexec_proto::outcome::TaskEnd;
+use synexec_session::master::{Action, Loss, Outcome, Report, Settings, Verdict};
+
+use synexec_sim::Answer::{Garbled, No, Silence, Vanish};
+use synexec_sim::{Plan, Script, World, millis, outcome_of, row_of, rows_are_complete, secs, settings};
+
+fn session(world: &mut World, slaves: usize) -> Report {
+    let report = world.run(secs(200));
+    rows_are_complete(&report, slaves);
+    world.settle();
+    world.all_are_back_in_time();
+    report
+}
+
+#[test]
+fn originals_and_ours_share_a_session() {
+    let mut world = World::of(4);
+    let originals = [world.original(Script::default()), world.original(Script::default())];
+    let ours = [world.slave(Plan::default()), world.slave(Plan { dials: true, ..Plan::default() })];
+    let report = session(&mut world, 4);
+    assert_eq!(report.verdict, Verdict::Succeeded);
+    assert!(originals.iter().all(|id| *outcome_of(&report, *id) == Outcome::Finished));
+    assert!(ours.iter().all(|id| *outcome_of(&report, *id) == Outcome::Ended(TaskEnd::Exited(0))));
+    assert!(row_of(&report, originals[0]).unwrap().times.is_some_and(|times| times.elapsed == secs(1)));
+}
+
+#[test]
+fn an_original_that_does_not_answer_its_probe_does_not_count() {
+    for answer in [Silence, Vanish] {
+        let mut world = World::of(1);
+        let stranger = world.original(Script { probe: answer, ..Script::default() });
+        world.original_at(millis(2500), Script::default());
+        let report = session(&mut world, 1);
+        assert_eq!(report.verdict, Verdict::Succeeded);
+        assert!(row_of(&report, stranger).is_none());
+    }
+}
+
+#[test]
+fn an_original_declines_without_a_reason() {
+    for script in [Script { conf: No, ..Script::default() }, Script { exec: No, ..Script::default() }] {
+        let mut world = World::of(2);
+        let original = world.original(script);
+        world.slave(Plan::default());
+        let report = session(&mut world, 2);
+        assert_eq!(report.verdict, Verdict::Declined);
+        assert_eq!(*outcome_of(&report, original), Outcome::Declined(None));
+    }
+}
+
+#[test]
+fn an_original_that_vanishes_or_goes_silent_is_one_lost_row() {
+    for answer in [Silence, Vanish] {
+        let scripts = [
+            Script { conf: answer, ..Script::default() },
+            Script { exec: answer, ..Script::default() },
+            Script { finish: answer, ..Script::default() },
+        ];
+        for script in scripts {
+            let mut world = World::of(2);
+            let original = world.original(script);
+            world.slave(Plan::default());
+            let report = session(&mut world, 2);
+            assert_eq!(report.verdict, Verdict::Lost);
+            let Outcome::Lost { after, why, .. } = outcome_of(&report, original) else { panic!("{report:?}") };
+            let disconnected = matches!(why, Loss::Disconnected(_));
+            assert_eq!(disconnected, answer == Vanish, "{why:?}");
+            assert!(disconnected || (secs(29)..secs(32)).contains(after), "{after:?}");
+        }
+    }
+}
+
+#[test]
+fn an_original_whose_report_cannot_be_read_is_lost() {
+    let mut world = World::of(2);
+    let original = world.original(Script { finish: Garbled, ..Script::default() });
+    world.slave(Plan { runs: secs(9), ..Plan::default() });
+    let report = session(&mut world, 2);
+    assert_eq!(report.verdict, Verdict::Lost);
+    let why = Loss::Disconnected(Disconnect::Malformed(MessageError::FinishedLength(47)));
+    assert!(matches!(outcome_of(&report, original), Outcome::Lost { why: lost, .. } if *lost == why), "{report:?}");
+}
+
+/// Nobody was sent a conf, and nobody an order.
+fn nothing_was_sent(world: &World) {
+    let conf = |action: &Action| matches!(action, Action::SendConf { .. });
+    assert!(world.master_did(conf).is_empty() && world.execs().is_empty());
+    assert_eq!(world.tasks_started(), 0);
+}
+
+#[test]
+fn what_an_original_cannot_do_is_refused_before_anything_is_sent() {
+    let beyond = [
+        Settings { conf_length: 65_536, ..settings(3) },
+        Settings { conf_length: 40, runs_payload: true, ..settings(3) },
+    ];
+    for settings in beyond {
+        let mut world = World::new(settings);
+        let ours = [world.slave(Plan::default()), world.slave(Plan::default())];
+        let original = world.original(Script::default());
+        let report = session(&mut world, 3);
+        assert_eq!(report.verdict, Verdict::Declined);
+        assert!(matches!(outcome_of(&report, original), Outcome::Declined(Some(_))));
+        assert!(ours.iter().all(|id| *outcome_of(&report, *id) == Outcome::Cancelled));
+        nothing_was_sent(&world);
+        assert!(world.over_after() < millis(100));
+    }
+}
+
+#[test]
+fn the_largest_conf_of_version_one_arrives_whole() {
+    let mut world = World::new(Settings { conf_length: 65_535, ..settings(2) });
+    let (original, ours) = (world.original(Script::default()), world.slave(Plan::default()));
+    world.run_until(millis(500));
+    assert_eq!(world.v1(original).conf.as_deref(), Some(world.conf()));
+    assert_eq!(session(&mut world, 2).verdict, Verdict::Succeeded);
+    assert_eq!(world.sim(ours).host.confs, [world.conf()]);
+}

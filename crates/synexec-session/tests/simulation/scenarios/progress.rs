@@ -1,0 +1,328 @@
+//! Progress: what slaves tell of tasks that run, and what is made of one that takes long to answer.
+
+use std::time::Duration;
+
+use synexec_proto::message::{ConfBegin, Held, Message, TaskProgress};
+use synexec_proto::outcome::TaskEnd;
+use synexec_session::master::{Notice, Outcome, OutputsWanted, Settings, Verdict};
+
+use synexec_sim::{
+    Bench, Id, Order, Plan, Refusal, Run, START, Script, World, millis, outcome_of, row_of, runs, secs, session,
+    settings,
+};
+
+const HELD: Message = Message::ConfOk(Some(Held::AtFirstInstruction));
+const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
+
+/// A world of so many slaves that are to tell their progress this often.
+fn telling(every: Option<Duration>, slaves: u32) -> World {
+    World::new(Settings { progress: every, ..settings(slaves) })
+}
+
+/// A slave whose task has run for a while, and which was asked for progress this often.
+fn running(plan: Plan, progress: Option<Duration>) -> Bench {
+    let mut bench = Bench::joined(plan);
+    begins(&mut bench, progress);
+    bench.is_told([Message::Exec(None)]);
+    bench.passes(millis(10));
+    assert_eq!(bench.sent(), [HELD, Message::ExecOk(None)]);
+    bench
+}
+
+/// Gives it a conf.
+fn begins(bench: &mut Bench, progress: Option<Duration>) {
+    let conf = b"/bin/task".to_vec();
+    let begin =
+        ConfBegin { rank: 0, slaves: 1, length: conf.len().try_into().expect("it is short"), progress, token: None };
+    bench.is_told([Message::ConfBegin(begin), Message::ConfPart(conf)]);
+}
+
+fn answer_to_a_probe(bench: &mut Bench) -> Vec<Message> {
+    bench.sent();
+    bench.is_told([Message::Probe(None)]);
+    bench.sent()
+}
+
+fn is_progress(message: &Message) -> bool {
+    matches!(message, Message::Running(_) | Message::Stopped(_))
+}
+
+fn is_probe(message: &Message) -> bool {
+    matches!(message, Message::Probe(_))
+}
+
+fn late(notice: &Notice) -> bool {
+    matches!(notice, Notice::Late { .. })
+}
+
+fn recovered(notice: &Notice) -> bool {
+    matches!(notice, Notice::Recovered { .. })
+}
+
+/// When a task ran, from the world's beginning.
+fn span(run: &Run) -> (Duration, Duration) {
+    (run.started.since(START), run.ended.expect("it has ended").0.since(START))
+}
+
+/// What was told of progress, all of it while a task ran.
+fn told_while_it_ran(world: &World, id: Id) -> Vec<Duration> {
+    let spans: Vec<_> = world.sim(id).host.runs.iter().map(span).collect();
+    let told = world.said(id, is_progress);
+    assert!(told.iter().all(|at| spans.iter().any(|(start, end)| start < at && at < end)), "{told:?} in {spans:?}");
+    told
+}
+
+#[test]
+fn one_that_is_probed_tells_how_far_its_task_is() {
+    for is_stopped in [false, true] {
+        let mut bench = running(Plan { is_stopped, writes: 1000, ..runs(secs(10)) }, None);
+        bench.passes(secs(5));
+        let progress = bench.slave.host.sample(bench.now).expect("it runs");
+        let told = if is_stopped { Message::Stopped(progress) } else { Message::Running(progress) };
+        assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None), told]);
+        let TaskProgress { elapsed, output, .. } = progress;
+        assert!((secs(5)..millis(5010)).contains(&elapsed) && (500..=501).contains(&output), "{progress:?}");
+    }
+}
+
+#[test]
+fn one_whose_task_does_not_run_answers_a_probe_and_no_more() {
+    let mut bench = Bench::joined(runs(millis(500)));
+    assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)]);
+    begins(&mut bench, Some(secs(1)));
+    assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "it is held");
+    bench.is_told([Message::Exec(Some(bench.now.plus(secs(9)))), Message::Go]);
+    bench.passes(secs(8));
+    assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "it waits for its instant");
+    bench.passes(secs(3));
+    assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]));
+    assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "it has ended");
+    assert_eq!(bench.slave.deadline(), None, "nothing is left to tell");
+}
+
+#[test]
+fn an_original_master_is_told_nothing_of_progress_and_output() {
+    let mut bench = Bench::joined_original(Plan { writes: 1000, ..runs(secs(30)) });
+    begins(&mut bench, Some(secs(1)));
+    bench.is_told([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]);
+    for _ in 0..5 {
+        bench.passes(secs(5));
+        bench.is_told([Message::Probe(None)]);
+    }
+    bench.passes(secs(10));
+    let sent = bench.sent();
+    let expected = |message: &Message| {
+        matches!(message, Message::ConfOk(None) | Message::ExecOk(None) | Message::Reply(None) | Message::Finished(_))
+    };
+    assert!(sent.len() == 8 && sent.iter().all(expected), "{sent:?}");
+}
+
+#[test]
+fn progress_is_told_as_often_as_it_is_wanted_while_the_task_runs() {
+    let mut world = telling(Some(secs(1)), 2);
+    let slaves = [world.slave(runs(millis(10_500))), world.slave(Plan { is_stopped: true, ..runs(millis(1500)) })];
+    let report = session(&mut world);
+    assert_eq!(report.verdict, Verdict::Succeeded);
+    for (id, times) in slaves.into_iter().zip([10, 1]) {
+        let told = told_while_it_ran(&world, id);
+        assert_eq!(told.len(), times, "{told:?}");
+        assert!(told.windows(2).all(|pair| pair[1] == pair[0] + secs(1)), "{told:?}");
+        let row = row_of(&report, id).unwrap();
+        let is_its = |notice: &Notice| matches!(notice, Notice::Progress { slave, .. } if *slave == row.slave);
+        assert_eq!(world.all_told(is_its).len(), times);
+    }
+    assert_eq!(world.all_told(|notice| matches!(notice, Notice::Progress { stopped: true, .. })).len(), 1);
+}
+
+#[test]
+fn one_that_tells_by_itself_is_probed_once_a_minute() {
+    let mut world = telling(Some(secs(2)), 1);
+    let id = world.slave(runs(secs(210)));
+    session(&mut world);
+    let (start, end) = span(&world.sim(id).host.runs[0]);
+    let probed = world.sent_to(id, is_probe).into_iter().filter(|at| (start..end).contains(at));
+    assert_eq!(probed.count(), 3);
+}
+
+#[test]
+fn a_master_that_is_stopped_for_long_is_told_only_so_much() {
+    let mut world = telling(Some(secs(1)), 1);
+    let id = world.slave(runs(secs(6000)));
+    world.at(secs(300), Order::FreezeMaster(secs(3600)));
+    assert_eq!(world.run(secs(7000)).verdict, Verdict::Succeeded);
+    let told = world.said(id, is_progress);
+    let [before, meanwhile, after] =
+        [secs(300), secs(3900), secs(7000)].map(|end| told.iter().filter(|at| **at < end).count());
+    assert!((290..=305).contains(&before), "{before}");
+    assert!((130..=205).contains(&(meanwhile - before)), "{}", meanwhile - before);
+    assert!(after - meanwhile > 2000, "{}", after - meanwhile);
+}
+
+#[test]
+fn no_master_can_have_it_told_all_the_time() {
+    let mut bench = running(runs(secs(10)), Some(millis(1)));
+    bench.passes(secs(5));
+    assert!((45..=51).contains(&bench.sent().len()));
+}
+
+#[test]
+fn progress_is_told_in_every_round_and_not_between() {
+    let mut world = World::new(Settings { rounds: 3.try_into().unwrap(), progress: Some(secs(1)), ..settings(2) });
+    let slaves = [4500, 1500].map(|time| world.slave(Plan { prepares: secs(3), ..runs(millis(time)) }));
+    assert_eq!(session(&mut world).verdict, Verdict::Succeeded);
+    assert_eq!(slaves.map(|id| told_while_it_ran(&world, id).len()), [12, 3]);
+}
+
+#[test]
+fn a_conf_that_asks_for_no_progress_is_told_none() {
+    let mut bench = running(runs(secs(2)), Some(secs(1)));
+    bench.passes(secs(3));
+    begins(&mut bench, None);
+    bench.is_told([Message::Exec(None)]);
+    bench.sent();
+    bench.passes(secs(3));
+    let sent = bench.sent();
+    assert!(matches!(sent[..], [Message::ExecOk(None), Message::TaskEnded(_)]), "{sent:?}");
+}
+
+#[test]
+fn a_start_that_failed_leaves_nothing_to_tell() {
+    let mut bench = Bench::joined(Plan { refusal: Some(Refusal::Start), ..Plan::default() });
+    begins(&mut bench, Some(secs(1)));
+    bench.is_told([Message::Exec(None)]);
+    bench.passes(secs(10));
+    let sent = bench.sent();
+    assert!(matches!(sent[..], [HELD, Message::ExecNo(Some(_))]), "{sent:?}");
+    assert_eq!(bench.slave.deadline(), None, "it wakes up for nothing");
+}
+
+#[test]
+fn a_slave_that_was_stopped_itself_does_not_make_up_for_what_it_missed() {
+    let mut world = telling(Some(secs(1)), 1);
+    let id = world.slave(runs(millis(20_500)));
+    world.at(millis(3300), Order::Freeze(id, secs(10)));
+    session(&mut world);
+    let (start, end) = span(&world.sim(id).host.runs[0]);
+    let probed = world.sent_to(id, is_probe).into_iter().filter(|at| (start..end).contains(at)).count();
+    assert_eq!(told_while_it_ran(&world, id).len(), 3 + 1 + 7 + probed, "before, at once, and after");
+}
+
+#[test]
+fn nothing_but_the_heartbeat_crosses_while_tasks_run() {
+    for outputs in [OutputsWanted::Nothing, OutputsWanted::Whole, OutputsWanted::Tails(10)] {
+        let mut world = World::new(Settings { outputs, ..settings(1) });
+        let id = world.slave(Plan { writes: 1000, ..runs(secs(61)) });
+        session(&mut world);
+        let (start, end) = span(&world.sim(id).host.runs[0]);
+        let meanwhile = |times: Vec<Duration>| times.into_iter().filter(|at| (start..end).contains(at)).count();
+        assert_eq!(meanwhile(world.sent_to(id, is_probe)), 12, "every five seconds");
+        assert_eq!(meanwhile(world.sent_to(id, |_| true)), 12);
+        assert_eq!(meanwhile(world.said(id, is_progress)), 12);
+        assert_eq!(meanwhile(world.said(id, |message| *message == Message::Reply(None))), 12);
+        assert_eq!(meanwhile(world.said(id, |_| true)), 24);
+    }
+}
+
+#[test]
+fn an_original_slave_is_not_asked_for_progress() {
+    let mut world = telling(Some(secs(1)), 2);
+    let original = world.original(Script { runs: secs(20), ..Script::default() });
+    let ours = world.slave(runs(secs(20)));
+    let report = session(&mut world);
+    assert_eq!((report.verdict, outcome_of(&report, original)), (Verdict::Succeeded, &Outcome::Finished));
+    assert!(told_while_it_ran(&world, ours).len() >= 19);
+    let address = row_of(&report, original).unwrap().slave.address;
+    let is_its = |notice: &Notice| matches!(notice, Notice::Progress { slave, .. } if slave.address == address);
+    assert_eq!(world.told(is_its), None);
+}
+
+#[test]
+fn one_that_answers_late_is_told_and_is_not_lost() {
+    let mut world = World::of(2);
+    let (frozen, other) = (world.slave(runs(secs(30))), world.slave(runs(secs(30))));
+    world.at(secs(12), Order::Freeze(frozen, secs(10)));
+    let report = session(&mut world);
+    assert_eq!((report.verdict, outcome_of(&report, frozen)), (Verdict::Succeeded, &SUCCESS));
+    let (slow, back) = (world.all_told(late), world.all_told(recovered));
+    assert_eq!((slow.len(), back.len()), (1, 1));
+    let probed = *world.sent_to(frozen, is_probe).iter().filter(|at| **at < slow[0]).max().unwrap();
+    assert_eq!(slow[0], probed + secs(2));
+    assert!((secs(22)..millis(22_010)).contains(&back[0]), "{back:?}");
+    let answered = row_of(&report, frozen).unwrap().answered_late.expect("it was late");
+    assert!(back[0].abs_diff(probed + answered) < millis(10), "{answered:?}");
+    assert_eq!(row_of(&report, other).unwrap().answered_late, None);
+}
+
+#[test]
+fn what_is_told_of_a_late_answer_is_how_long_it_was_silent() {
+    let mut world = World::of(1);
+    let id = world.slave(runs(secs(30)));
+    world.at(secs(12), Order::Freeze(id, secs(10)));
+    session(&mut world);
+    let seven = |notice: &Notice| matches!(notice, Notice::Late { silence, .. } if *silence == secs(7));
+    let twelve =
+        |notice: &Notice| matches!(notice, Notice::Recovered { after, .. } if (secs(11)..secs(13)).contains(after));
+    assert_eq!((world.all_told(seven).len(), world.all_told(twelve).len()), (1, 1));
+}
+
+#[test]
+fn one_that_is_late_again_and_again_is_told_each_time() {
+    let mut world = World::of(1);
+    let id = world.slave(runs(secs(100)));
+    for start in [12, 40, 70] {
+        world.at(secs(start), Order::Freeze(id, secs(start / 5 + 8)));
+    }
+    let report = session(&mut world);
+    assert_eq!((world.all_told(late).len(), world.all_told(recovered).len()), (3, 3));
+    let answered = row_of(&report, id).unwrap().answered_late.unwrap();
+    assert!((secs(17)..=secs(22)).contains(&answered), "the longest counts: {answered:?}");
+}
+
+#[test]
+fn one_that_never_answers_is_late_before_it_is_lost() {
+    let mut world = World::of(1);
+    let id = world.slave(runs(secs(100)));
+    world.at(secs(12), Order::Freeze(id, secs(60)));
+    assert_eq!(session(&mut world).verdict, Verdict::Lost);
+    let lost = world.told(|notice| matches!(notice, Notice::Lost { .. })).unwrap();
+    assert_eq!((world.all_told(late).len(), world.told(recovered)), (1, None));
+    assert_eq!(world.told(late).unwrap() + secs(23), lost);
+}
+
+#[test]
+fn whoever_is_told_to_be_late_is_late_in_its_row() {
+    let mut world = World::new(Settings { lost_after: secs(3), ..settings(1) });
+    let id = world.slave(runs(secs(30)));
+    world.at(millis(12_500), Order::Freeze(id, millis(2400)));
+    let report = session(&mut world);
+    assert_eq!(
+        (report.verdict, world.all_told(late).len(), world.all_told(recovered).len()),
+        (Verdict::Succeeded, 1, 1)
+    );
+    assert!(row_of(&report, id).unwrap().answered_late.is_some());
+}
+
+#[test]
+fn one_that_answers_late_while_its_output_is_fetched_is_late_in_its_row() {
+    let mut world = World::new(Settings { outputs: OutputsWanted::Whole, ..settings(1) });
+    let id = world.slave(Plan { writes: 1_000_000, ..Plan::default() });
+    world.set_delay(id, millis(50));
+    let fetching = |notice: &Notice| matches!(notice, Notice::Fetching { .. });
+    world.when(fetching, millis(10), Order::Freeze(id, secs(10)));
+    let report = session(&mut world);
+    assert_eq!(
+        (report.verdict, world.all_told(late).len(), world.all_told(recovered).len()),
+        (Verdict::Succeeded, 1, 1)
+    );
+    assert!(row_of(&report, id).unwrap().answered_late.is_some_and(|answered| answered > secs(4)));
+}
+
+#[test]
+fn a_master_that_was_stopped_calls_nobody_late() {
+    let mut world = telling(Some(secs(1)), 2);
+    let slaves = [world.slave(runs(secs(90))), world.slave(runs(secs(90)))];
+    world.at(secs(12), Order::FreezeMaster(secs(40)));
+    let report = session(&mut world);
+    assert_eq!((report.verdict, world.told(late)), (Verdict::Succeeded, None));
+    assert!(slaves.iter().all(|id| row_of(&report, *id).unwrap().answered_late.is_none()));
+}

@@ -1,0 +1,257 @@
+//! What both machines may be told, drawn from the input.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+use synexec_proto::digest::Digest;
+use synexec_proto::disconnect::Disconnect;
+use synexec_proto::message::{
+    Capabilities, ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Guest, Held, Hold, Message, OutputMark,
+    OutputPlace, Reason, ResumeToken, TOKEN_LEN, TaskEnded, TaskProgress, Usage,
+};
+use synexec_proto::outcome::TaskEnd;
+use synexec_proto::time::{MonotonicInstant, WallClockTime};
+use synexec_proto::wire::{Command, FieldWriter, Frame};
+use synexec_session::interrupt::Interrupt;
+use synexec_session::master::{OnLost, OutputsWanted, Settings};
+
+use crate::messages::is_canonical;
+use synexec_sim::secs;
+
+pub type Input<'a> = Unstructured<'a>;
+
+/// Any frame, mostly a message.
+pub fn frame(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Frame> {
+    if input.ratio(1, 8)? {
+        let (command, data) = (Command::from(u8::arbitrary(input)?), bytes(input)?);
+        // The rules are for features as revisions have them.
+        let is_block = matches!(command, Command::Reply | Command::Probe);
+        return Ok(Frame::new(command, if is_block { Vec::new() } else { data }).expect("it is small"));
+    }
+    Ok(is_canonical(&message(input, now)?))
+}
+
+/// Any message, whoever it is for.
+pub fn message(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Message> {
+    Ok(match input.int_in_range(0..=25)? {
+        0 => Message::Reply(capabilities(input)?),
+        1 => Message::Probe(capabilities(input)?),
+        2 => Message::Conf(bytes(input)?),
+        3 => Message::ConfOk(*input.choose(&[None, Some(Held::BeforeExec), Some(Held::AtFirstInstruction)])?),
+        4 => Message::ConfNo(reason(input)?),
+        5 => Message::Exec(instant_or_none(input, now)?),
+        6 => Message::ExecOk(instant_or_none(input, now)?),
+        7 => Message::ExecNo(reason(input)?),
+        8 => Message::Finished(FinishedRecord { started: wall_clock(input)?, finished: wall_clock(input)? }),
+        9 => Message::ConfBegin(conf_begin(input)?),
+        10 => Message::ConfPart(bytes(input)?),
+        11 => Message::TaskEnded(task_ended(input, now)?),
+        12 => Message::Stop,
+        13 => Message::ClockProbe(ClockProbe { sent: instant(input, now)? }),
+        14 => Message::ClockReply(ClockReply {
+            sent: instant(input, now)?,
+            received: instant(input, now)?,
+            replied: instant(input, now)?,
+        }),
+        15 => Message::Go,
+        16 => Message::Hold(Hold { round: u32::arbitrary(input)? }),
+        17 => Message::Running(progress(input)?),
+        18 => Message::Stopped(progress(input)?),
+        19 => Message::Fetch(fetch(input)?),
+        20 => Message::OutputPart(bytes(input)?),
+        21 => Message::OutputMark(output_mark(input)?),
+        22 => Message::OutputNo(reason(input)?),
+        23 => Message::Ack,
+        24 => Message::Bye,
+        _ => Message::Ignored(Command::Unknown(*input.choose(&[11, 15, 20, 32, 58, 100, 255])?)),
+    })
+}
+
+/// A session of few slaves, with anything else that its user may ask for.
+pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
+    let slaves = input.int_in_range(1..=4)?;
+    let wait = if bool::arbitrary(input)? { Some(secs(input.int_in_range(0..=40)?)) } else { None };
+    let outputs = *input.choose(&[
+        OutputsWanted::Nothing,
+        OutputsWanted::Tails(10),
+        OutputsWanted::Whole,
+        OutputsWanted::Live,
+    ])?;
+    let rounds = NonZeroU32::new(input.int_in_range(1..=3)?).unwrap_or(NonZeroU32::MIN);
+    Ok(Settings {
+        wait,
+        outputs,
+        rounds,
+        conf_length: *input.choose(&[0, 40, 70_000])?,
+        runs_payload: input.ratio(1, 8)?,
+        progress: if bool::arbitrary(input)? { Some(passing(input)?) } else { None },
+        max_skew: if bool::arbitrary(input)? { Some(passing(input)?) } else { None },
+        quorum: if input.ratio(1, 4)? { NonZeroU32::new(input.int_in_range(1..=slaves)?) } else { None },
+        timeout: if input.ratio(1, 4)? { Some(passing(input)?) } else { None },
+        on_lost: *input.choose(&[OnLost::Continue, OnLost::Abort])?,
+        reconnect: *input.choose(&[Duration::ZERO, secs(10)])?,
+        lead: if input.ratio(1, 4)? { Some(passing(input)?) } else { None },
+        ..synexec_sim::settings(slaves)
+    })
+}
+
+/// What the revisions so far had, each with more than the one before, and what some later one may have.
+const REVISIONS: [u64; 6] = [u64::MAX, 0xff, 0x7f, 0x3f, 0x1f, 0x0f];
+
+/// The block of any revision, or none.
+pub fn capabilities(input: &mut Input<'_>) -> Result<Option<Capabilities>> {
+    if input.ratio(1, 3)? {
+        return Ok(None);
+    }
+    let features = *input.choose(&REVISIONS)?;
+    let fixed = [b"SYNX".as_slice(), &[0, 1], &features.to_be_bytes()].concat();
+    let block = FieldWriter::after(fixed).put(1, input.choose(&["vm", "", "\u{1b}[2J", "läuft"])?.as_bytes()).finish();
+    let token = token(input)?;
+    Ok(Capabilities::decode(&block).expect("it is whole").map(|block| block.resuming(token)))
+}
+
+/// One of few, so that some are the same, or none.
+pub fn token(input: &mut Input<'_>) -> Result<Option<ResumeToken>> {
+    let number = input.int_in_range(0..=3_u8)?;
+    Ok((number > 0).then(|| ResumeToken::new([number; TOKEN_LEN])))
+}
+
+pub fn task_ended(input: &mut Input<'_>, now: MonotonicInstant) -> Result<TaskEnded> {
+    Ok(TaskEnded {
+        started: wall_clock(input)?,
+        finished: wall_clock(input)?,
+        started_at: instant(input, now)?,
+        finished_at: instant(input, now)?,
+        end: task_end(input)?,
+        start_uncertainty: duration_or_none(input)?,
+        lateness: duration_or_none(input)?,
+        usage: if bool::arbitrary(input)? { Some(usage(input)?) } else { None },
+        guest: if bool::arbitrary(input)? { Some(guest(input)?) } else { None },
+        output: if bool::arbitrary(input)? { Some(output_place(input)?) } else { None },
+        was_stopped: bool::arbitrary(input)?,
+    })
+}
+
+pub fn task_end(input: &mut Input<'_>) -> Result<TaskEnd> {
+    Ok(match input.int_in_range(0..=3)? {
+        0 | 1 => TaskEnd::Exited(0),
+        2 => TaskEnd::Exited(u8::arbitrary(input)?),
+        _ => TaskEnd::Killed(u8::arbitrary(input)?),
+    })
+}
+
+/// A piece near the beginning of an output, or anywhere.
+pub fn fetch(input: &mut Input<'_>) -> Result<Fetch> {
+    let offset = if bool::arbitrary(input)? { input.int_in_range(0..=100)? } else { u64::arbitrary(input)? };
+    Ok(Fetch { offset, length: u32::arbitrary(input)?, follow: bool::arbitrary(input)? })
+}
+
+pub fn progress(input: &mut Input<'_>) -> Result<TaskProgress> {
+    Ok(TaskProgress {
+        elapsed: duration(input)?,
+        cpu: duration(input)?,
+        memory: u64::arbitrary(input)?,
+        output: u64::arbitrary(input)?,
+    })
+}
+
+pub fn reason(input: &mut Input<'_>) -> Result<Option<Reason>> {
+    Ok(if bool::arbitrary(input)? { Some(Reason::new(input.arbitrary::<&str>()?)) } else { None })
+}
+
+pub fn disconnect(input: &mut Input<'_>) -> Result<Disconnect> {
+    Ok(match input.int_in_range(0..=3)? {
+        0 => Disconnect::Closed,
+        1 => Disconnect::Broken("reset".into()),
+        2 => Disconnect::Stalled,
+        _ => Disconnect::NotReading,
+    })
+}
+
+pub fn interrupt(input: &mut Input<'_>) -> Result<Interrupt> {
+    Ok(*input.choose(&[Interrupt::Interrupt, Interrupt::Terminate])?)
+}
+
+/// Times that matter to the machines, and any time.
+pub fn passing(input: &mut Input<'_>) -> Result<Duration> {
+    Ok(Duration::from_millis(match input.int_in_range(0..=5)? {
+        0 => input.int_in_range(0..=50)?,
+        1 => input.int_in_range(900..=1100)?,
+        2 => input.int_in_range(4900..=5100)?,
+        3 => input.int_in_range(9900..=10_100)?,
+        4 => input.int_in_range(0..=35_000)?,
+        _ => input.int_in_range(0..=10_000_000)?,
+    }))
+}
+
+/// Not many bytes.
+pub fn bytes(input: &mut Input<'_>) -> Result<Vec<u8>> {
+    let length = usize::from(u8::arbitrary(input)?).min(input.len());
+    Ok(input.bytes(length)?.to_vec())
+}
+
+/// An instant up to half a second away, or from all of time.
+pub fn instant(input: &mut Input<'_>, now: MonotonicInstant) -> Result<MonotonicInstant> {
+    Ok(match input.int_in_range(0..=3)? {
+        0 | 1 => now.plus(Duration::from_micros(input.int_in_range(0..=500_000)?)),
+        2 => now.minus(Duration::from_micros(input.int_in_range(0..=500_000)?)),
+        _ => MonotonicInstant::from_nanos(u64::arbitrary(input)?),
+    })
+}
+
+fn instant_or_none(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Option<MonotonicInstant>> {
+    if bool::arbitrary(input)? { instant(input, now).map(Some) } else { Ok(None) }
+}
+
+fn duration(input: &mut Input<'_>) -> Result<Duration> {
+    Ok(Duration::from_nanos(u64::arbitrary(input)?))
+}
+
+/// Also those that no message can tell.
+fn duration_or_none(input: &mut Input<'_>) -> Result<Option<Duration>> {
+    Ok(match input.int_in_range(0..=3)? {
+        0 => None,
+        1 => Some(Duration::MAX),
+        _ => Some(duration(input)?),
+    })
+}
+
+/// Version 1 can tell neither end of what there is to the microsecond.
+fn wall_clock(input: &mut Input<'_>) -> Result<WallClockTime> {
+    Ok(WallClockTime::from_nanos(i64::arbitrary(input)? / 2))
+}
+
+fn conf_begin(input: &mut Input<'_>) -> Result<ConfBegin> {
+    let length = if bool::arbitrary(input)? { input.int_in_range(0..=20)? } else { u64::arbitrary(input)? };
+    let progress = if bool::arbitrary(input)? { Some(passing(input)?) } else { None };
+    let (rank, slaves) = (u32::arbitrary(input)?, u32::arbitrary(input)?);
+    Ok(ConfBegin { rank, slaves, length, progress, token: token(input)? })
+}
+
+fn usage(input: &mut Input<'_>) -> Result<Usage> {
+    Ok(Usage {
+        cpu_user: duration(input)?,
+        cpu_system: duration(input)?,
+        peak_memory: u64::arbitrary(input)?,
+        voluntary_switches: u64::arbitrary(input)?,
+        involuntary_switches: u64::arbitrary(input)?,
+    })
+}
+
+fn guest(input: &mut Input<'_>) -> Result<Guest> {
+    let clock_source =
+        if bool::arbitrary(input)? { Some(input.choose(&["tsc", "kvm-clock"])?.to_string()) } else { None };
+    Ok(Guest { steal: duration(input)?, clock_step: i64::arbitrary(input)?, suspended: duration(input)?, clock_source })
+}
+
+fn output_place(input: &mut Input<'_>) -> Result<OutputPlace> {
+    let length = if bool::arbitrary(input)? { input.int_in_range(0..=100)? } else { u64::arbitrary(input)? };
+    Ok(OutputPlace { length, path: "/tmp/synexec.out".into() })
+}
+
+fn output_mark(input: &mut Input<'_>) -> Result<OutputMark> {
+    let position = if bool::arbitrary(input)? { input.int_in_range(0..=100)? } else { u64::arbitrary(input)? };
+    let digest = if bool::arbitrary(input)? { Some(Digest::of(b"")) } else { None };
+    Ok(OutputMark { position, is_end: bool::arbitrary(input)?, digest })
+}

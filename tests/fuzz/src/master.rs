@@ -1,0 +1,299 @@
+//! A session that is told anything, in any order, by slaves of which some do as they should.
+
+mod program;
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
+
+use arbitrary::Result;
+use synexec_proto::disconnect::Disconnect;
+use synexec_proto::message::{Capabilities, Message};
+use synexec_proto::time::MonotonicInstant;
+use synexec_proto::wire::Frame;
+use synexec_session::interrupt::Interrupt;
+use synexec_session::master::{Action, Event, OutputId, OutputStep, OutputsWanted, PeerId, Report, Settings};
+
+use crate::draw::{self, Input};
+use crate::guest::Guest;
+use crate::memory;
+use crate::messages::is_canonical;
+use crate::phases::Phase;
+use synexec_sim::{Master, START, rows_are_complete, verdict_follows};
+
+/// Connections that may be named, of those that there are.
+const PEERS: usize = 30;
+
+/// Steps that are taken at most.
+const STEPS: usize = 400;
+
+/// Deadlines that may pass until a session has ended whose slaves are gone.
+const WAITS: usize = 300;
+
+/// Bytes that one event may cost beyond several times its own size, and several confs, which the simulation copies.
+const EVENT_COST: usize = 64 * 1024;
+const CONF_COPIES: usize = 16;
+
+/// Bytes that one event may cost for each connection, since one may close many.
+const PEER_COST: usize = 4096;
+
+/// Whatever happens, nothing is ordered too early, and the session ends in a report that has each slave once.
+pub fn any_events(data: &[u8]) {
+    let mut input = Input::new(data);
+    let Ok(settings) = draw::settings(&mut input) else { return };
+    let mut trial = Trial::new(settings);
+    for _ in 0..STEPS {
+        if input.is_empty() || trial.step(&mut input).is_err() {
+            break;
+        }
+    }
+    let leave = input.ratio(1, 2).unwrap_or_default();
+    if leave {
+        trial.all_leave();
+    }
+    trial.end();
+}
+
+struct Trial {
+    wanted: usize,
+    quorum: usize,
+    conf_length: usize,
+    live: bool,
+    master: Master,
+    phase: Phase,
+    now: MonotonicInstant,
+    guests: Vec<Guest>,
+    /// Whose conf is on its way.
+    confs: VecDeque<PeerId>,
+    /// What is to be said to be stored.
+    stores: VecDeque<OutputId>,
+    /// Whether the program has said that it failed, also at what it had not been told to do.
+    has_failed: bool,
+    report: Option<Report>,
+}
+
+impl Trial {
+    fn new(settings: Settings) -> Self {
+        let mut trial = Self {
+            wanted: usize::try_from(settings.slaves.get()).expect("they are few"),
+            quorum: usize::try_from(settings.quorum.unwrap_or(settings.slaves).get()).expect("they are few"),
+            conf_length: usize::try_from(settings.conf_length).expect("it is small"),
+            live: settings.outputs == OutputsWanted::Live,
+            master: Master::new(settings, START),
+            phase: Phase::default(),
+            now: START,
+            guests: Vec::new(),
+            confs: VecDeque::new(),
+            stores: VecDeque::new(),
+            has_failed: false,
+            report: None,
+        };
+        trial.advance();
+        trial
+    }
+
+    fn step(&mut self, input: &mut Input<'_>) -> Result<()> {
+        match input.int_in_range(0..=31)? {
+            0..=2 => self.connect(),
+            3..=6 => self.join(input)?,
+            7..=11 => {
+                let peer = self.peer(input)?;
+                self.answer(peer, input.ratio(1, 16)?);
+            }
+            12..=15 => self.all_answer(input.int_in_range(1..=20)?),
+            16..=18 => self.says_anything(input)?,
+            19 => self.all_end(input)?,
+            20 | 21 => self.dispatcher_works(),
+            22 => self.store_or_not(input)?,
+            23 => self.fails(input)?,
+            24 => self.comes_back(input)?,
+            25 => {
+                let (peer, why) = (PeerId(self.peer(input)?), draw::disconnect(input)?);
+                self.handle(Event::Disconnected { peer, why });
+            }
+            26 => self.handle(Event::Interrupted(draw::interrupt(input)?)),
+            27 | 28 => {
+                self.now = self.now.plus(draw::passing(input)?);
+                self.advance();
+            }
+            _ => self.wait(),
+        }
+        Ok(())
+    }
+
+    /// Somebody connects, says hello, and answers what is asked of it then.
+    fn join(&mut self, input: &mut Input<'_>) -> Result<()> {
+        let hello = draw::capabilities(input)?;
+        let peer = u64::try_from(self.guests.len()).expect("they are few");
+        self.connect();
+        self.says(peer, &Message::Reply(hello));
+        self.answer(peer, false);
+        Ok(())
+    }
+
+    /// A connection breaks, or not, and the slave says that it is the one that had that.
+    fn comes_back(&mut self, input: &mut Input<'_>) -> Result<()> {
+        let was = self.peer(input)?;
+        if input.ratio(7, 8)? {
+            self.handle(Event::Disconnected { peer: PeerId(was), why: draw::disconnect(input)? });
+        }
+        let Some(guest) = usize::try_from(was).ok().and_then(|was| self.guests.get(was)).cloned() else {
+            return Ok(());
+        };
+        let (peer, hello) = (self.peers().end, Capabilities::ours("back").resuming(guest.token()));
+        self.connect();
+        self.guests.pop();
+        self.guests.push(guest);
+        self.says(peer, &Message::Reply(Some(hello)));
+        self.answer(peer, false);
+        Ok(())
+    }
+
+    fn connect(&mut self) {
+        let number = u8::try_from(self.guests.len() % 250).expect("it is less");
+        let peer = PeerId(u64::try_from(self.guests.len()).expect("they are few"));
+        self.guests.push(Guest::new(number));
+        let address = SocketAddr::from((Ipv4Addr::new(10, 0, u8::from(peer.0 > 249), number), 5165));
+        self.handle(Event::Connected { peer, address });
+    }
+
+    /// A guest does the first thing that it was told and has not done yet, as it should or wrongly.
+    fn answer(&mut self, peer: u64, wrongly: bool) -> bool {
+        let Some(guest) = usize::try_from(peer).ok().and_then(|peer| self.guests.get_mut(peer)) else { return false };
+        let answers = if wrongly { guest.answer_wrongly(self.now) } else { guest.answer(self.now) };
+        let Some(answers) = answers else { return false };
+        for answer in answers {
+            self.says(peer, &answer);
+        }
+        true
+    }
+
+    /// So many times in turn, or until nobody has anything to say.
+    fn all_answer(&mut self, times: u32) {
+        for _ in 0..times {
+            let mut answered = false;
+            for peer in self.peers() {
+                answered |= self.answer(peer, false);
+            }
+            if !answered {
+                return;
+            }
+        }
+    }
+
+    fn says_anything(&mut self, input: &mut Input<'_>) -> Result<()> {
+        let (peer, frame) = (self.peer(input)?, draw::frame(input, self.now)?);
+        self.hears(peer, frame);
+        Ok(())
+    }
+
+    /// All tasks end.
+    fn all_end(&mut self, input: &mut Input<'_>) -> Result<()> {
+        for peer in self.peers() {
+            let Some(guest) = usize::try_from(peer).ok().and_then(|peer| self.guests.get_mut(peer)) else { break };
+            if let Some(end) = guest.task_ends(input, self.now)? {
+                self.says(peer, &end);
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self) {
+        self.now = self.now.max(self.master.deadline().unwrap_or(self.now));
+        self.advance();
+    }
+
+    fn says(&mut self, peer: u64, message: &Message) {
+        self.hears(peer, is_canonical(message));
+    }
+
+    fn hears(&mut self, peer: u64, frame: Frame) {
+        self.handle(Event::Received { peer: PeerId(peer), frame, at: self.now });
+    }
+
+    fn handle(&mut self, event: Event) {
+        let length = if let Event::Received { frame, .. } = &event { frame.data().len() } else { 0 };
+        memory::within(self.event_cost() + 20 * length, || self.master.handle(self.now, event));
+        self.look();
+    }
+
+    fn event_cost(&self) -> usize {
+        EVENT_COST + CONF_COPIES * self.conf_length + PEER_COST * self.guests.len()
+    }
+
+    fn advance(&mut self) {
+        memory::within(self.event_cost(), || self.master.advance(self.now));
+        self.look();
+    }
+
+    /// What the session has done is what it may do; and a report, once made, stays as it is.
+    fn look(&mut self) {
+        for (_, action) in std::mem::take(&mut self.master.log) {
+            self.has_done(action);
+        }
+        if self.report.as_ref() != self.master.report() {
+            assert!(self.report.is_none(), "the report has changed");
+            self.report = self.master.report().cloned();
+        }
+    }
+
+    fn has_done(&mut self, action: Action) {
+        match action {
+            Action::Send { peer, message } => {
+                is_canonical(&message);
+                assert!(self.phase.allows(&message, self.live), "{message:?} while {:?}", self.phase);
+                self.guest(peer).told(message);
+            }
+            Action::SendConf { peer, begin } => {
+                self.confs.push_back(peer);
+                self.guest(peer).has_conf(begin);
+            }
+            Action::Output { id, step: OutputStep::Sync | OutputStep::End, .. } => self.stores.push_back(id),
+            Action::Tell(notice) => self.phase.tell(&notice),
+            Action::Close { .. } | Action::Probe | Action::Output { .. } => {}
+        }
+    }
+
+    fn peer(&self, input: &mut Input<'_>) -> Result<u64> {
+        input.int_in_range(0..=u64::try_from(self.guests.len().min(PEERS)).expect("they are few"))
+    }
+
+    fn peers(&self) -> Range<u64> {
+        0..u64::try_from(self.guests.len()).expect("they are few")
+    }
+
+    fn guest(&mut self, PeerId(peer): PeerId) -> &mut Guest {
+        let guest = usize::try_from(peer).ok().and_then(|peer| self.guests.get_mut(peer));
+        guest.expect("the rules say that it has connected")
+    }
+
+    /// All connections end. Once there were members, the session does too, without its user.
+    fn all_leave(&mut self) {
+        for peer in self.peers() {
+            self.handle(Event::Disconnected { peer: PeerId(peer), why: Disconnect::Closed });
+        }
+        for _ in 0..WAITS {
+            if self.report.is_some() {
+                return;
+            }
+            self.dispatcher_works();
+            self.wait();
+        }
+        assert!(self.master.rules.members() == 0 || self.report.is_some(), "a session without slaves goes on");
+    }
+
+    /// The user ends the session, as can always be done.
+    fn end(mut self) {
+        for _ in 0..2 {
+            self.handle(Event::Interrupted(Interrupt::Interrupt));
+        }
+        let report = self.report.expect("the second interrupt leaves at once");
+        let members = self.master.rules.members();
+        assert!(members == 0 || (self.quorum..=self.wanted).contains(&members), "{members} members");
+        assert!(members == 0 || report.rows().len() == members, "{report:?}");
+        rows_are_complete(&report, report.rows().len());
+        if !self.has_failed {
+            verdict_follows(&report);
+        }
+    }
+}

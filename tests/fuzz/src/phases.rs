@@ -1,0 +1,52 @@
+//! The phases of a session as its user is told of them: none is skipped.
+
+use synexec_proto::message::Message;
+use synexec_session::master::Notice;
+
+/// What was told last.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    #[default]
+    Joining,
+    Configuring,
+    Starting,
+    Executing,
+    Fetching,
+}
+
+impl Phase {
+    /// Follows a notice, which has to belong to this phase or the next.
+    pub fn tell(&mut self, notice: &Notice) {
+        let (from, to): (&[Self], Self) = match notice {
+            Notice::Joined { .. } | Notice::Dropped { .. } | Notice::GaveUp { .. } => (&[Self::Joining], Self::Joining),
+            Notice::Configuring { .. } => (&[Self::Joining], Self::Configuring),
+            Notice::NextRound { .. } => (&[Self::Executing, Self::Fetching], Self::Configuring),
+            Notice::Accepted { .. } | Notice::ConfFailed { .. } => (&[Self::Configuring], Self::Configuring),
+            Notice::Starting { .. } => (&[Self::Configuring, Self::Starting], Self::Starting),
+            Notice::Ready { .. } | Notice::Postponed => (&[Self::Starting], Self::Starting),
+            Notice::Gone { .. } => (&[Self::Starting, Self::Configuring], Self::Executing),
+            Notice::Started { .. } | Notice::Ended { .. } | Notice::Stopping { .. } | Notice::Progress { .. } => {
+                (&[Self::Executing], Self::Executing)
+            }
+            Notice::Fetching { .. } => (&[Self::Executing], Self::Fetching),
+            Notice::CalledOff => (&[Self::Configuring, Self::Starting], *self),
+            _ => (&[*self], *self),
+        };
+        assert!(from.contains(self), "{notice:?} while {self:?}");
+        *self = to;
+    }
+
+    /// Whether this may be said to a member in this phase.
+    pub fn allows(self, message: &Message, live: bool) -> bool {
+        match message {
+            Message::Hold(_) => self == Self::Configuring,
+            // And once more when a task has ended.
+            Message::ClockProbe(_) => self <= Self::Executing,
+            Message::Exec(Some(_)) | Message::Go => self == Self::Starting,
+            // Originals are told once all others were, just before the instant.
+            Message::Exec(None) | Message::Stop => self == Self::Executing,
+            Message::Fetch(_) => self == Self::Fetching || live && self == Self::Executing,
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! A slave on a host that does its work, with a master, a network and a user that do anything.
+
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Result};
+use synexec_proto::message::{ConfBegin, Fetch, Hold, Message};
+use synexec_proto::time::MonotonicInstant;
+use synexec_session::slave::LEAD_MAX;
+
+use crate::draw::{self, Input};
+use crate::messages::is_canonical;
+use synexec_sim::{Bench, Plan, Refusal, SimClock, millis, secs};
+
+/// Steps that are taken at most.
+const STEPS: usize = 200;
+
+/// Time in which a slave without a master comes to rest.
+const REST: Duration = secs(60);
+
+/// Whatever the master says, the slave starts nothing that it has not accepted, and comes to rest when left alone.
+pub fn any_master(data: &[u8]) {
+    let mut input = Input::new(data);
+    let Ok(plan) = plan(&mut input) else { return };
+    let mut bench = Bench::new(plan);
+    for _ in 0..STEPS {
+        if input.is_empty() || step(&mut bench, &mut input).is_err() {
+            break;
+        }
+        for message in bench.sent() {
+            is_canonical(&message);
+        }
+    }
+    comes_to_rest(&mut bench);
+}
+
+fn plan(input: &mut Input<'_>) -> Result<Plan> {
+    let refusals = [None, None, None, Some(Refusal::Conf), Some(Refusal::Start)];
+    let time = |input: &mut Input<'_>, most| Ok(millis(input.int_in_range(0..=most)?));
+    Ok(Plan {
+        refusal: *input.choose(&refusals)?,
+        prepares: time(input, 100)?,
+        runs: time(input, 20_000)?,
+        end: draw::task_end(input)?,
+        ignores_sigterm: bool::arbitrary(input)?,
+        straggles: time(input, 8000)?,
+        writes: input.int_in_range(0..=20_000)?,
+        is_stopped: input.ratio(1, 8)?,
+        dials: bool::arbitrary(input)?,
+        once: input.ratio(1, 8)?,
+        reconnect: *input.choose(&[Duration::ZERO, secs(10)])?,
+        keeps_orphans: input.ratio(1, 4)?,
+        clock: SimClock { ahead: input.int_in_range(-900..=1_000_000)? * 1_000_000_000, drift: 0 },
+        ..Plan::default()
+    })
+}
+
+fn step(bench: &mut Bench, input: &mut Input<'_>) -> Result<()> {
+    let here = bench.slave.host.plan.clock.show(bench.now);
+    match input.int_in_range(0..=23)? {
+        0..=2 => bench.connects(),
+        3..=5 => bench.is_told([Message::Probe(draw::capabilities(input)?)]),
+        6..=8 => bench.is_told(conf(input)?),
+        9..=11 => bench.is_told(start(input, here)?),
+        12 | 13 => bench.is_told(orders(input)?),
+        14 | 15 => bench.takes(draw::frame(input, here)?),
+        16 | 17 => bench.loses_master(),
+        18 => bench.is_refused(),
+        19 => bench.loses_what_it_was_not_told_of(),
+        20 if input.ratio(1, 4)? => bench.is_shut_down(),
+        _ => bench.passes(draw::passing(input)?),
+    }
+    Ok(())
+}
+
+/// A conf as either kind of master sends it.
+fn conf(input: &mut Input<'_>) -> Result<Vec<Message>> {
+    let conf = b"/bin/task".to_vec();
+    if input.ratio(1, 3)? {
+        return Ok(vec![Message::Conf(conf)]);
+    }
+    let progress = if bool::arbitrary(input)? { Some(draw::passing(input)?) } else { None };
+    let begin = ConfBegin { rank: 0, slaves: 2, length: 9, progress, token: draw::token(input)? };
+    Ok(vec![Message::ConfBegin(begin), Message::ConfPart(conf)])
+}
+
+/// An order to start, and mostly the last word.
+fn start(input: &mut Input<'_>, here: MonotonicInstant) -> Result<Vec<Message>> {
+    if input.ratio(1, 4)? {
+        return Ok(vec![Message::Exec(None)]);
+    }
+    let order = Message::Exec(Some(draw::instant(input, here)?));
+    Ok(if input.ratio(3, 4)? { vec![order, Message::Go] } else { vec![order] })
+}
+
+/// What a master says on the way.
+fn orders(input: &mut Input<'_>) -> Result<[Message; 1]> {
+    Ok([match input.int_in_range(0..=7)? {
+        0 => Message::Stop,
+        1 => Message::Hold(Hold { round: 2 }),
+        2 => Message::Probe(None),
+        3 => Message::Go,
+        4 => Message::Ack,
+        5 => Message::Bye,
+        _ => Message::Fetch(Fetch { length: input.int_in_range(0..=600_000)?, ..draw::fetch(input)? }),
+    }])
+}
+
+/// Without a master, a slave ends in discovery or for good, without a task, unless it has left it to itself.
+fn comes_to_rest(bench: &mut Bench) {
+    bench.loses_master();
+    let keeps = bench.slave.host.plan.keeps_orphans;
+    // A start that the last word was said for happens.
+    bench.passes(if keeps { LEAD_MAX + REST } else { REST });
+    let is_left = keeps && bench.slave.exit().is_some();
+    assert!(is_left || !bench.slave.host.is_busy(bench.now), "a task is left");
+    assert!(bench.slave.exit().is_some() || bench.slave.in_discovery_since().is_some(), "it is not back");
+    assert!(is_left || bench.slave.host.runs.iter().all(|run| run.ended.is_some()));
+}

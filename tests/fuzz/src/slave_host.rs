@@ -1,0 +1,116 @@
+//! A slave that is told anything, also by its own host, which has not done what it says.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Result};
+use synexec_proto::message::{CONF_MAX, Held, Message, Reason};
+use synexec_proto::time::MonotonicInstant;
+use synexec_session::slave::{Action, Event, Settings, Slave};
+
+use crate::draw::{self, Input};
+use crate::memory;
+use crate::messages::is_canonical;
+use synexec_sim::{START, secs};
+
+/// Steps that are taken at most.
+const STEPS: usize = 400;
+
+/// Actions that one event may be followed by.
+const ACTIONS: usize = 10;
+
+/// Bytes that one event may cost beyond several times its own size.
+const EVENT_COST: usize = 16 * 1024;
+
+/// Nothing makes it panic, start what it has not accepted, start it twice, or do much at once.
+pub fn any_host(data: &[u8]) {
+    let mut input = Input::new(data);
+    let Ok(mut trial) = Trial::new(&mut input) else { return };
+    for _ in 0..STEPS {
+        if trial.exited || input.is_empty() || trial.step(&mut input).is_err() {
+            break;
+        }
+    }
+}
+
+struct Trial {
+    slave: Slave,
+    now: MonotonicInstant,
+    /// Whether the task of a conf is held that was accepted, and not yet released.
+    held: bool,
+    exited: bool,
+}
+
+impl Trial {
+    fn new(input: &mut Input<'_>) -> Result<Self> {
+        let (dials, once) = (bool::arbitrary(input)?, bool::arbitrary(input)?);
+        let reconnect = if bool::arbitrary(input)? { secs(10) } else { Duration::ZERO };
+        let (keeps_orphans, max_conf) = (bool::arbitrary(input)?, CONF_MAX);
+        let settings = Settings { name: "vm".into(), instance: 7, dials, once, reconnect, max_conf, keeps_orphans };
+        Ok(Self { slave: Slave::new(settings, START), now: START, held: false, exited: false })
+    }
+
+    fn step(&mut self, input: &mut Input<'_>) -> Result<()> {
+        if input.ratio(1, 6)? {
+            self.now = self.slave.deadline().unwrap_or(self.now).max(self.now);
+            memory::within(EVENT_COST, || self.slave.advance(self.now));
+        } else {
+            let event = event(input, self.now)?;
+            self.held |= matches!(event, Event::Prepared(Ok(_)));
+            let length = if let Event::Received { frame, .. } = &event { frame.data().len() } else { 0 };
+            memory::within(EVENT_COST + 20 * length, || self.slave.handle(self.now, event));
+        }
+        self.look();
+        Ok(())
+    }
+
+    fn look(&mut self) {
+        let mut actions = 0;
+        while let Some(action) = self.slave.next_action() {
+            actions += 1;
+            assert!(!self.exited, "{action:?} after its exit");
+            self.has_done(&action);
+        }
+        assert!(actions <= ACTIONS, "{actions} actions at once");
+    }
+
+    fn has_done(&mut self, action: &Action) {
+        match action {
+            Action::Send(message) => _ = is_canonical(message),
+            Action::BeginConf(_) | Action::Hold { .. } | Action::Discard => self.held = false,
+            Action::Release { .. } => assert!(std::mem::take(&mut self.held), "a start of what is not held"),
+            Action::Exit(_) => self.exited = true,
+            _ => {}
+        }
+    }
+}
+
+fn event(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Event> {
+    let master = SocketAddr::from((Ipv4Addr::LOCALHOST, 5165));
+    let gone = || Reason::new("gone");
+    Ok(match input.int_in_range(0..=23)? {
+        0 | 1 => Event::Invited { master },
+        2 | 3 => Event::Connected { master },
+        4 => Event::ConnectFailed { why: "refused".into() },
+        5 => Event::ListenFailed { why: "in use".into() },
+        6 => Event::Disconnected(draw::disconnect(input)?),
+        7 => Event::StragglersGone,
+        8..=10 => Event::Prepared(result(input, Held::AtFirstInstruction)?),
+        11 => Event::Started(result(input, ())?),
+        12 => Event::Sampled { progress: draw::progress(input)?, stopped: bool::arbitrary(input)? },
+        13 => Event::NoOutputYet(draw::fetch(input)?),
+        14 => Event::OutputFailed(gone()),
+        15 => Event::HeldTaskDied(gone()),
+        16 => Event::TaskEnded { ended: draw::task_ended(input, now)?, stragglers: bool::arbitrary(input)? },
+        17 if input.ratio(1, 8)? => Event::Shutdown(draw::interrupt(input)?),
+        18 => {
+            let frame = is_canonical(&Message::Probe(draw::capabilities(input)?));
+            Event::Received { frame, at: now }
+        }
+        _ => Event::Received { frame: draw::frame(input, now)?, at: now },
+    })
+}
+
+fn result<T>(input: &mut Input<'_>, good: T) -> Result<std::result::Result<T, Reason>> {
+    Ok(if input.ratio(3, 4)? { Ok(good) } else { Err(Reason::new("no")) })
+}
