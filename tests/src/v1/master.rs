@@ -2,13 +2,14 @@
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 
 use super::{Command, PATIENCE, Peer, frame, hex};
+use crate::process::eventually;
 
 /// Loopback's broadcast address.
 const BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
@@ -157,19 +158,6 @@ impl Master {
         nobody_waits(&self.listener)
     }
 
-    /// Checks for `span` that nobody connects uninvited.
-    ///
-    /// # Errors
-    ///
-    /// When somebody does.
-    pub fn nobody_comes(&self, span: Duration) -> Result<()> {
-        let deadline = Instant::now() + span;
-        while Instant::now() < deadline {
-            ensure!(self.take()?.is_none(), "a slave connected without an invitation");
-        }
-        Ok(())
-    }
-
     /// Somebody else at the same port number, whom no slave should call.
     ///
     /// # Errors
@@ -211,6 +199,17 @@ impl Decoy {
         let to = SocketAddr::from((BROADCAST, self.port));
         self.sender.send_to(datagram, to).with_context(|| format!("sending {}", hex(datagram)))?;
         Ok(())
+    }
+
+    /// Does `call` again and again until a slave has called.
+    ///
+    /// # Errors
+    ///
+    /// When none does, or `call` fails.
+    pub fn wait_for_caller(&self, call: impl Fn() -> Result<()>) -> Result<()> {
+        self.listener.set_nonblocking(true)?;
+        let accepted = || call().map(|()| self.listener.accept().ok()).transpose();
+        eventually("a slave that calls the decoy", accepted)?.map(drop)
     }
 
     /// Checks that nobody has called.

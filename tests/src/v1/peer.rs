@@ -251,6 +251,15 @@ impl Peer {
         }
     }
 
+    /// Answers the probes that have come by now. Another way tells the test that the other end has done all that it would.
+    ///
+    /// # Errors
+    ///
+    /// When anything else has come, or the connection is closed.
+    pub fn answer_probes_until_now(&mut self) -> Result<()> {
+        self.answer_probes_for(Duration::ZERO)
+    }
+
     /// Says nothing, whatever comes, until the other end gives up within this time; returns what came.
     ///
     /// # Errors
@@ -265,6 +274,16 @@ impl Peer {
     /// Ends the connection, as a process that dies does.
     pub fn close(self) {
         let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// The same, and waits until the other end has closed the connection too.
+    ///
+    /// # Errors
+    ///
+    /// When bytes come, or the other end keeps the connection open.
+    pub fn hang_up(mut self) -> Result<()> {
+        self.stream.shutdown(Shutdown::Write)?;
+        self.expect_closed()
     }
 
     fn read(&mut self, wanted: usize) -> Result<(Vec<u8>, Short)> {

@@ -77,8 +77,10 @@ fn a_slave_that_falls_silent() -> Result<()> {
 fn what_others_write_after_the_task() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let _slave = fleet.slave(0, &[])?;
-    let conf =
-        fleet.conf("/bin/sh :CONF:\n(while [ -d \"$PWD\" ]; do echo more; done) &\necho its own; sleep 0.2\n")?;
+    let conf = fleet.conf(
+        "/bin/sh :CONF:\n(while [ -d \"$PWD\" ]; do echo more; done) &\necho its own\n\
+                  until grep -q -m 1 more synexec.out; do sleep 0.01; done\n",
+    )?;
     for options in [&["-o", "out"][..], &["--live"]] {
         let finished = fleet.master(1, &conf, options)?.wait()?;
         ensure!(finished.code() == Some(0), "{options:?}: {:?}", finished.stderr);

@@ -1,8 +1,6 @@
 //! What the original master does in the corners, and ours must do too.
 
-use std::time::Duration;
-
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use synexec_tests::v1::{Command, Finish, HEADER, OurMaster, Peer, Slave, VERSION, header, row};
 
 use crate::{CONF, accept_conf, configure_all, do_well, finish, pair, party, start, times};
@@ -127,7 +125,6 @@ fn running_and_stopped_are_read_past() -> Result<()> {
         peer.send(command, &[0x5a; Finish::LEN])?;
     }
     peer.send(Command::Reply, &[])?;
-    peer.answer_probes_for(Duration::from_millis(300))?;
     finish(&mut peer)?;
     peer.expect_closed()?;
     master.ends_with(0)?;
@@ -151,11 +148,16 @@ fn finish_of_another_length_does_not_lose_the_others() -> Result<()> {
     peers.iter_mut().try_for_each(start)?;
     peers[0].send(Command::Finishd, &times()?[..40])?;
     peers[0].expect_closed()?;
-    peers[1].answer_probes_for(Duration::from_millis(300))?;
+    master.process().wait_for(" is lost: ")?;
+    peers[1].answer_probes_until_now()?;
     finish(&mut peers[1])?;
     peers[1].expect_closed()?;
     let finished = master.ends_with(5)?;
-    slaves.iter().try_for_each(|slave| row(&finished, slave.address()).map(drop))
+    for (slave, is_lost) in slaves.iter().zip([true, false]) {
+        let row = row(&finished, slave.address())?;
+        ensure!(row.contains("lost") == is_lost, "the row of {}: {row}", slave.address());
+    }
+    Ok(())
 }
 
 #[test]

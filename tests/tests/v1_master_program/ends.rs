@@ -70,8 +70,9 @@ fn one_that_vanishes_while_running_is_lost_and_the_others_are_awaited() -> Resul
     let mut peers = configure_all(&master, &slaves)?;
     peers.iter_mut().try_for_each(start)?;
     peers.remove(1).close();
+    master.process().wait_for(" is lost: ")?;
     for peer in &mut peers {
-        peer.answer_probes_for(Duration::from_millis(500)).context("one was lost, not this one")?;
+        peer.answer_probes_until_now().context("one was lost, not this one")?;
     }
     peers.iter_mut().try_for_each(finish)?;
     let finished = master.ends_with(5)?;
@@ -91,8 +92,8 @@ fn one_that_leaves_after_its_finish_is_not_lost() -> Result<()> {
     peers.iter_mut().try_for_each(start)?;
     let mut early = peers.remove(0);
     finish(&mut early)?;
-    early.close();
-    peers[0].answer_probes_for(Duration::from_millis(300))?;
+    early.hang_up().context("the master closes its end too")?;
+    peers[0].answer_probes_until_now()?;
     finish(&mut peers[0])?;
     master.ends_with(0)?;
     Ok(())

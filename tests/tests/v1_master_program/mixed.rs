@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use synexec_tests::v1::{Command, OurMaster, OurSlave, Peer, Slave, fresh_session, row};
+use synexec_tests::v1::{Command, OurMaster, OurSlave, Peer, Slave, UNTIL_GO, fresh_session, row};
 
 use crate::{CONF, accept_conf, finish, schema, start};
 
@@ -54,12 +54,14 @@ fn ours_fails() -> Result<()> {
 
 #[test]
 fn the_original_vanishes_while_ours_runs() -> Result<()> {
-    let conf = b"/bin/sh :CONF:\nsleep 1\necho to the end\n";
-    let (master, ours, mut peer) = joined(conf)?;
-    peer.answer_until(Command::Conf, conf)?;
+    let conf = [UNTIL_GO, b"echo to the end\n"].concat();
+    let (master, ours, mut peer) = joined(&conf)?;
+    peer.answer_until(Command::Conf, &conf)?;
     peer.send(Command::ConfOk, &[])?;
     start(&mut peer)?;
     peer.close();
+    master.process().wait_for(" is lost: ")?;
+    fs::write(ours.work_dir().join("go"), "")?;
     master.ends_with(5)?;
     ours.expect_output("to the end\n")
 }
