@@ -6,8 +6,8 @@ use synexec_proto::disconnect::Disconnect;
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::{Frame, FrameDecoder, SessionId};
 
-use super::simulation::Id;
 use super::time::START;
+use super::world::Id;
 
 /// The session of the world.
 pub const SESSION: SessionId = SessionId(0);

@@ -10,8 +10,8 @@ use synexec_session::master::{Event, OutputId, PeerId};
 use super::client::{Deed, Heard};
 use super::link::{Link, Side};
 use super::master::{MasterDeed, encode};
-use super::order::Order;
-use super::simulation::{Id, World};
+use super::world::orders::Order;
+use super::world::{Id, World};
 
 /// To whom something happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,19 +46,19 @@ pub fn address(id: Id) -> SocketAddr {
 }
 
 impl World {
-    pub(super) fn client_hears(&mut self, id: Id, heard: Heard) {
+    pub(crate) fn client_hears(&mut self, id: Id, heard: Heard) {
         let now = self.now;
         for deed in self.seat(id).client.hear(now, heard) {
             self.client_does(id, deed);
         }
     }
 
-    pub(super) fn master_hears(&mut self, event: Event) {
+    pub(crate) fn master_hears(&mut self, event: Event) {
         let deeds = self.master.handle(self.now, event);
         self.master_does(deeds);
     }
 
-    pub(super) fn master_does(&mut self, deeds: Vec<MasterDeed>) {
+    pub(crate) fn master_does(&mut self, deeds: Vec<MasterDeed>) {
         for deed in deeds {
             match deed {
                 MasterDeed::Probe => self.invite_all(),
@@ -85,7 +85,7 @@ impl World {
     }
 
     /// A client's knock at the master's port, which the kernel answers, also for a program that hangs.
-    pub(super) fn knock(&mut self, id: Id) {
+    pub(crate) fn knock(&mut self, id: Id) {
         let ways = self.seat(id).ways;
         let heard = self.now.plus(ways.out);
         if self.seat(id).cut || !self.master_power.is_alive() {
@@ -98,12 +98,12 @@ impl World {
         self.agenda.add(heard, (Node::Client(id), News::Connected(link)));
     }
 
-    pub(super) fn accepted(&mut self, link: usize) {
+    pub(crate) fn accepted(&mut self, link: usize) {
         let address = address(self.links[link].client);
         self.master_hears(Event::Connected { peer: peer_of(link), address });
     }
 
-    pub(super) fn arrives(&mut self, link: usize, side: Side, bytes: &[u8]) {
+    pub(crate) fn arrives(&mut self, link: usize, side: Side, bytes: &[u8]) {
         if !self.links[link].is_open(side) {
             return;
         }
@@ -122,7 +122,7 @@ impl World {
         }
     }
 
-    pub(super) fn hears_end(&mut self, link: usize, side: Side, why: Disconnect) {
+    pub(crate) fn hears_end(&mut self, link: usize, side: Side, why: Disconnect) {
         if !self.links[link].is_open(side) {
             return;
         }
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// Ends a link at one side; the other is told in time.
-    pub(super) fn close(&mut self, link: usize, side: Side) {
+    pub(crate) fn close(&mut self, link: usize, side: Side) {
         if self.links[link].close(side) {
             self.send(link, side, News::Closed(link, Disconnect::Closed));
         }

@@ -7,8 +7,8 @@ use synexec_session::master::{Report, Row, Skew};
 use synexec_session::slave::Action;
 
 use super::network::address;
-use super::simulation::{Id, World};
 use super::slave::SimSlave;
+use super::world::{Id, World};
 
 /// Every start that the report tells of is true within what it says of itself, and so is each round's skew. Only for
 /// worlds whose slaves are all ours and have run the task once a round.

@@ -7,12 +7,12 @@ use synexec_proto::disconnect::Disconnect;
 use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{Action, Notice, Settings};
 
-use super::client::{Heard, HostEvent};
-use super::link::{Side, Ways};
-use super::network::{News, Node};
-use super::plan::{Plan, Refusal};
-use super::simulation::{Id, Power, World};
-use super::time::secs;
+use crate::client::{Heard, HostEvent};
+use crate::link::{Side, Ways};
+use crate::network::{News, Node};
+use crate::plan::{Plan, Refusal};
+use crate::time::secs;
+use crate::world::{Id, Power, World};
 
 #[derive(Debug, Clone, Copy)]
 pub enum Order {
@@ -62,7 +62,7 @@ impl World {
 
     /// Has something happen this long after the start.
     pub fn at(&mut self, after: Duration, order: Order) {
-        self.agenda.add(super::START.plus(after), (Node::Fate, News::Order(order)));
+        self.agenda.add(crate::time::START.plus(after), (Node::Fate, News::Order(order)));
     }
 
     /// Has something happen this long after the master first tells such a notice.
@@ -71,7 +71,7 @@ impl World {
     }
 
     /// Orders what the master's latest notices are the cue for.
-    pub(super) fn play_cues(&mut self) {
+    pub(crate) fn play_cues(&mut self) {
         for (_, action) in &self.master.log[self.cued..] {
             let Action::Tell(notice) = action else { continue };
             for cue in self.cues.extract_if(.., |cue| (cue.told)(notice)) {
@@ -81,7 +81,7 @@ impl World {
         self.cued = self.master.log.len();
     }
 
-    pub(super) fn obey(&mut self, order: Order) {
+    pub(crate) fn obey(&mut self, order: Order) {
         match order {
             Order::Kill(id) => self.kill(id),
             Order::KillHeldTask(id) => {
@@ -107,14 +107,14 @@ impl World {
         }
     }
 
-    pub(super) fn kill(&mut self, id: Id) {
+    pub(crate) fn kill(&mut self, id: Id) {
         self.seat(id).power = Power::Off;
         for link in self.links_of(id) {
             self.close(link, Side::Client);
         }
     }
 
-    pub(super) fn master_exits(&mut self) {
+    pub(crate) fn master_exits(&mut self) {
         self.master_power = Power::Off;
         for link in 0..self.links.len() {
             self.close(link, Side::Master);

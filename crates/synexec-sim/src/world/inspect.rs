@@ -8,13 +8,13 @@ use synexec_proto::time::MonotonicInstant;
 use synexec_session::master::{self, Notice, Outcome, OutputId, OutputStep, PeerId, Report, Row, Verdict};
 use synexec_session::slave;
 
-use super::client::Client;
-use super::network::{address, link_of};
-use super::original::Original;
-use super::plan::Plan;
-use super::simulation::{Id, Power, World};
-use super::slave::SimSlave;
-use super::time::{START, secs};
+use crate::client::Client;
+use crate::network::{address, link_of};
+use crate::original::Original;
+use crate::plan::Plan;
+use crate::slave::SimSlave;
+use crate::time::{START, secs};
+use crate::world::{Id, Power, World};
 
 /// Runs a session to its end, after which all slaves are free.
 pub fn session(world: &mut World) -> Report {
@@ -80,7 +80,7 @@ impl World {
         self.now
     }
 
-    pub(super) fn sim_mut(&mut self, id: Id) -> &mut SimSlave {
+    pub(crate) fn sim_mut(&mut self, id: Id) -> &mut SimSlave {
         match &mut self.seat(id).client {
             Client::Ours(slave) => slave,
             other => panic!("{other:?} is not ours"),
@@ -108,7 +108,7 @@ impl World {
     }
 
     pub fn tasks_started(&self) -> usize {
-        let count = |seat: &super::simulation::Seat| match &seat.client {
+        let count = |seat: &crate::world::Seat| match &seat.client {
             Client::Ours(slave) => slave.host.runs.len(),
             Client::Original(original) => usize::try_from(original.runs).expect("few"),
             Client::Stranger(_) | Client::Liar(_) => 0,

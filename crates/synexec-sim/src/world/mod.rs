@@ -1,5 +1,8 @@
 //! The world as a whole, and its time.
 
+pub(crate) mod inspect;
+pub(crate) mod orders;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -7,19 +10,19 @@ use synexec_proto::defaults::DEFAULT_LOST_AFTER;
 use synexec_proto::time::MonotonicInstant;
 use synexec_session::master::{Event, OnLost, OutputsWanted, Report, Settings, TokenSeed};
 
-use super::agenda::Agenda;
-use super::client::{Client, Heard};
-use super::inspect::{rows_are_complete, verdict_follows};
-use super::liar::{Liar, Lie};
-use super::link::{Link, Side, Ways};
-use super::master::Master;
-use super::network::{News, Node, peer_of};
-use super::order::Cue;
-use super::original::{Original, Script};
-use super::plan::Plan;
-use super::slave::SimSlave;
-use super::stranger::{Manner, Stranger};
-use super::time::{START, millis, secs};
+use crate::agenda::Agenda;
+use crate::client::{Client, Heard};
+use crate::liar::{Liar, Lie};
+use crate::link::{Link, Side, Ways};
+use crate::master::Master;
+use crate::network::{News, Node, peer_of};
+use crate::original::{Original, Script};
+use crate::plan::Plan;
+use crate::slave::SimSlave;
+use crate::stranger::{Manner, Stranger};
+use crate::time::{START, millis, secs};
+use crate::world::inspect::{rows_are_complete, verdict_follows};
+use crate::world::orders::Cue;
 
 /// How long a slave's way to the master is unless a scenario says otherwise.
 const DELAY: Duration = millis(1);
@@ -30,18 +33,18 @@ pub struct Id(pub u8);
 
 #[derive(Debug)]
 pub struct World {
-    pub(super) now: MonotonicInstant,
-    pub(super) agenda: Agenda<(Node, News)>,
-    pub(super) links: Vec<Link>,
-    pub(super) seats: Vec<Seat>,
-    pub(super) master: Master,
-    pub(super) master_power: Power,
-    pub(super) over_at: Option<MonotonicInstant>,
-    pub(super) cues: Vec<Cue>,
+    pub(crate) now: MonotonicInstant,
+    pub(crate) agenda: Agenda<(Node, News)>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) master: Master,
+    pub(crate) master_power: Power,
+    pub(crate) over_at: Option<MonotonicInstant>,
+    pub(crate) cues: Vec<Cue>,
     /// How much of the master's log was looked through for cues.
-    pub(super) cued: usize,
+    pub(crate) cued: usize,
     /// What the next chance follows from.
-    pub(super) dice: u64,
+    pub(crate) dice: u64,
 }
 
 #[derive(Debug)]
@@ -176,7 +179,7 @@ impl World {
         self.run_until(self.now.since(START) + secs(60));
     }
 
-    pub(super) fn seat(&mut self, id: Id) -> &mut Seat {
+    pub(crate) fn seat(&mut self, id: Id) -> &mut Seat {
         &mut self.seats[usize::from(id.0)]
     }
 
