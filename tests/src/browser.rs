@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::lab::harness::Missing;
+use crate::lab::missing::Missing;
 use crate::process::{Process, eventually};
 
 /// Debian's packages chromium and chromium-driver.

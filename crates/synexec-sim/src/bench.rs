@@ -1,127 +1,143 @@
-//! One slave alone with whoever plays its master.
+//! One slave of ours alone, with a test that plays its master, its network and its user.
 
 use std::time::Duration;
 
+use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Capabilities, Features, Message};
 use synexec_proto::time::MonotonicInstant;
-use synexec_proto::wire::{Frame, FrameDecoder};
+use synexec_proto::wire::Frame;
 use synexec_session::interrupt::Interrupt;
 
-use super::agenda::Agenda;
-use super::client::{Deed, Heard, HostEvent};
-use super::link::SESSION;
-use super::master::encode;
-use super::plan::Plan;
-use super::slave::SimSlave;
-use super::time::START;
+use crate::agenda::Agenda;
+use crate::client_event::{ClientAction, ClientEvent, HostEvent};
+use crate::crossing::frame_of;
+use crate::plan::Plan;
+use crate::slave::SimSlave;
+use crate::time::START;
 
+/// One slave of ours alone, with a test that plays its master, its network and its user.
 #[derive(Debug)]
 pub struct Bench {
+    /// The present instant.
     pub now: MonotonicInstant,
+    /// The slave.
     pub slave: SimSlave,
     agenda: Agenda<HostEvent>,
     sent: Vec<Message>,
     connected: bool,
-    /// Whether it wants to be connected and has no answer yet.
-    knocks: bool,
+    /// Whether the slave has asked for a connection and has no answer yet.
+    is_connecting: bool,
 }
 
 impl Bench {
     /// A slave in discovery.
+    #[must_use]
     pub fn new(plan: Plan) -> Self {
         let slave = SimSlave::new("vm", plan, START);
         let mut bench =
-            Self { now: START, slave, agenda: Agenda::new(), sent: Vec::new(), connected: false, knocks: false };
-        bench.hear(Heard::Booted);
+            Self { now: START, slave, agenda: Agenda::new(), sent: Vec::new(), connected: false, is_connecting: false };
+        bench.handle(ClientEvent::Booted);
         bench
     }
 
     /// A slave that has joined a master of ours.
+    #[must_use]
     pub fn joined(plan: Plan) -> Self {
-        let mut bench = Self::new(plan);
-        bench.connects();
-        bench.is_told([Message::Probe(Some(Capabilities::ours("control")))]);
-        bench.sent();
-        bench
+        Self::joined_by(plan, Some(Capabilities::ours("control")))
     }
 
     /// A slave that has joined an original master.
+    #[must_use]
     pub fn joined_original(plan: Plan) -> Self {
+        Self::joined_by(plan, None)
+    }
+
+    fn joined_by(plan: Plan, block: Option<Capabilities>) -> Self {
         let mut bench = Self::new(plan);
-        bench.connects();
-        bench.is_told([Message::Probe(None)]);
+        bench.connect();
+        bench.tell([Message::Probe(block)]);
         bench.sent();
         bench
     }
 
-    /// Is invited, and let in if it comes.
-    pub fn connects(&mut self) {
-        self.hear(Heard::Invited);
-        self.passes(Duration::ZERO);
-        if std::mem::replace(&mut self.knocks, false) {
+    /// Sends the slave a probe, and accepts the connection that it asks for.
+    pub fn connect(&mut self) {
+        self.handle(ClientEvent::Invited);
+        self.wait(Duration::ZERO);
+        if std::mem::replace(&mut self.is_connecting, false) {
             self.connected = true;
-            self.hear(Heard::Connected);
+            self.handle(ClientEvent::Connected);
         }
     }
 
-    /// Is not let in, if it has come.
-    pub fn is_refused(&mut self) {
-        if std::mem::replace(&mut self.knocks, false) {
-            self.hear(Heard::Refused);
+    /// Refuses the connection that the slave has asked for, if it has.
+    pub fn refuse(&mut self) {
+        if std::mem::replace(&mut self.is_connecting, false) {
+            self.handle(ClientEvent::Refused);
         }
     }
 
-    /// Takes messages, one right after another.
-    pub fn is_told(&mut self, messages: impl IntoIterator<Item = Message>) {
+    /// Sends the slave these messages, one after the other, if it is connected.
+    pub fn tell(&mut self, messages: impl IntoIterator<Item = Message>) {
         for message in messages {
-            self.takes(frame(&message));
+            self.deliver(frame_of(&message));
         }
     }
 
-    pub fn takes(&mut self, frame: Frame) {
+    /// Sends the slave a frame, if it is connected.
+    pub fn deliver(&mut self, frame: Frame) {
         if self.connected {
-            self.hear(Heard::Said(frame));
+            self.handle(ClientEvent::Received(frame));
         }
-        self.passes(Duration::ZERO);
+        self.wait(Duration::ZERO);
     }
 
-    pub fn loses_master(&mut self) {
+    /// Closes the connection at the master's end, if there is one.
+    pub fn close(&mut self) {
         if std::mem::replace(&mut self.connected, false) {
-            self.hear(Heard::closed());
+            self.handle(ClientEvent::Disconnected(Disconnect::Closed));
         }
     }
 
-    /// Knocks, is let in, and is thrown out before it was told so.
-    pub fn loses_what_it_was_not_told_of(&mut self) {
-        self.hear(Heard::Invited);
-        self.hear(Heard::closed());
+    /// Sends the slave a probe, and closes the connection that it asks for before the slave knows that it is connected.
+    pub fn connect_and_close(&mut self) {
+        self.handle(ClientEvent::Invited);
+        self.handle(ClientEvent::Disconnected(Disconnect::Closed));
     }
 
-    pub fn is_shut_down(&mut self) {
-        self.hear(Heard::Shutdown(Interrupt::Terminate));
+    /// Sends the slave's process SIGTERM.
+    pub fn shut_down(&mut self) {
+        self.handle(ClientEvent::Shutdown(Interrupt::Terminate));
     }
 
-    pub fn passes(&mut self, time: Duration) {
+    /// Lets this time pass.
+    ///
+    /// # Panics
+    ///
+    /// If the slave does what a slave must never do.
+    pub fn wait(&mut self, time: Duration) {
         let until = self.now.plus(time);
         while let Some(next) = self.agenda.next_at().into_iter().chain(self.deadline()).min()
             && next <= until
         {
             self.now = self.now.max(next);
             if self.agenda.next_at().is_some_and(|at| at <= self.now) {
-                let (_, event) = self.agenda.pop().expect("there is one");
-                self.hear(Heard::Host(event));
+                let (_, event) = self.agenda.pop().expect("an event is due");
+                self.handle(ClientEvent::Host(event));
             } else {
-                self.hear(Heard::Due);
+                self.handle(ClientEvent::Due);
             }
         }
         self.now = until;
     }
 
-    /// What it has sent since this was last asked.
+    /// Takes the messages that the slave has sent since the last call.
     pub fn sent(&mut self) -> Vec<Message> {
         std::mem::take(&mut self.sent)
     }
 
+    /// Whether the slave is connected.
+    #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connected
     }
@@ -130,29 +146,23 @@ impl Bench {
         self.slave.deadline().filter(|_| self.slave.exit().is_none())
     }
 
-    fn hear(&mut self, heard: Heard) {
+    fn handle(&mut self, event: ClientEvent) {
         if self.slave.exit().is_some() {
             return;
         }
-        for deed in self.slave.hear(self.now, heard) {
-            match deed {
-                Deed::Send(message) => self.sent.push(cross(&message)),
-                Deed::Later(after, event) => self.agenda.add(self.now.plus(after), event),
-                Deed::Close | Deed::Exit => (self.connected, self.knocks) = (false, false),
-                Deed::Connect => self.knocks = true,
-                Deed::Utter(bytes) => panic!("a slave of ours uttered {bytes:?}"),
+        for action in self.slave.handle(self.now, event) {
+            match action {
+                ClientAction::Send(message) => self.sent.push(as_received(&message)),
+                ClientAction::Later(after, event) => self.agenda.add(self.now.plus(after), event),
+                ClientAction::Close | ClientAction::Exit => (self.connected, self.is_connecting) = (false, false),
+                ClientAction::Connect => self.is_connecting = true,
+                ClientAction::SendBytes(bytes) => panic!("a slave of ours sends bytes that are no message: {bytes:?}"),
             }
         }
     }
 }
 
-/// The message's frame, after it has crossed the network.
-fn frame(message: &Message) -> Frame {
-    let mut decoder = FrameDecoder::new(SESSION, synexec_proto::wire::DATA_MAX);
-    decoder.feed(&encode(message));
-    decoder.next_frame().expect("it is of this session").expect("it is whole")
-}
-
-fn cross(message: &Message) -> Message {
-    Message::decode(frame(message), Features::ours()).expect("it is well formed")
+/// The message as a master of ours receives it.
+fn as_received(message: &Message) -> Message {
+    Message::decode(frame_of(message), Features::ours()).expect("a slave of ours sends well-formed messages")
 }

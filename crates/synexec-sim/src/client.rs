@@ -1,73 +1,38 @@
-//! Whoever connects to the master: what it is told, and what it does.
+//! A process that connects to the master.
 
-use std::time::Duration;
-
-use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::Message;
 use synexec_proto::time::MonotonicInstant;
-use synexec_proto::wire::Frame;
-use synexec_session::interrupt::Interrupt;
 
-use super::liar::Liar;
-use super::original::Original;
-use super::slave::SimSlave;
-use super::stranger::Stranger;
+use crate::client_event::{ClientAction, ClientEvent};
+use crate::liar::Liar;
+use crate::original::Original;
+use crate::slave::SimSlave;
+use crate::stranger::Stranger;
 
+/// Every kind of client.
 #[derive(Debug)]
 pub enum Client {
+    /// A slave of this release, on a simulated host.
     Ours(Box<SimSlave>),
+    /// A slave that speaks version 1 only.
     Original(Original),
+    /// A slave that speaks our protocol and breaks one rule of it.
     Liar(Liar),
+    /// A process that is no slave.
     Stranger(Stranger),
 }
 
-/// What a client is told.
-#[derive(Debug)]
-pub enum Heard {
-    /// It begins to live.
-    Booted,
-    Invited,
-    Connected,
-    Refused,
-    Said(Frame),
-    Closed(Disconnect),
-    Host(HostEvent),
-    Shutdown(Interrupt),
-    /// Its own deadline has come.
-    Due,
-}
-
-/// What a slave's host, or an original's script, has waited for. The number tells which conf or task it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostEvent {
-    Prepared(u32),
-    Spawned(u32),
-    Ended(u32),
-    HeldTaskDied,
-}
-
-/// What a client does.
-#[derive(Debug)]
-pub enum Deed {
-    Connect,
-    Send(Message),
-    /// Bytes that are no message.
-    Utter(Vec<u8>),
-    Close,
-    Later(Duration, HostEvent),
-    Exit,
-}
-
 impl Client {
-    pub fn hear(&mut self, now: MonotonicInstant, heard: Heard) -> Vec<Deed> {
+    /// Tells the client what happens to it; gives what it does in answer.
+    pub fn handle(&mut self, now: MonotonicInstant, event: ClientEvent) -> Vec<ClientAction> {
         match self {
-            Self::Ours(slave) => slave.hear(now, heard),
-            Self::Original(original) => original.hear(now, heard),
-            Self::Liar(liar) => liar.hear(heard),
-            Self::Stranger(stranger) => stranger.hear(&heard),
+            Self::Ours(slave) => slave.handle(now, event),
+            Self::Original(original) => original.handle(now, event),
+            Self::Liar(liar) => liar.handle(event),
+            Self::Stranger(stranger) => stranger.handle(&event),
         }
     }
 
+    /// When the client wants [`ClientEvent::Due`].
     pub fn deadline(&self) -> Option<MonotonicInstant> {
         if let Self::Ours(slave) = self { slave.deadline() } else { None }
     }

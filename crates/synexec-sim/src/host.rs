@@ -1,56 +1,60 @@
-//! The operating system beneath a slave: it stores confs and runs tasks as its [`Plan`] says.
+//! The host of a slave of ours: it stores confs and runs tasks as its [`Plan`] says.
 
 use std::time::Duration;
 
-use synexec_proto::digest::Digest;
-use synexec_proto::message::{Fetch, Held, Message, OutputMark, OutputPlace, Reason, TaskProgress};
+use synexec_proto::message::{Fetch, Held, Message, OutputPlace, Reason, TaskProgress};
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_session::slave::{ObservedRun, StopSignal};
 
-use super::client::HostEvent;
-use super::plan::{Plan, Refusal};
-use super::time::millis;
+use crate::client_event::HostEvent;
+use crate::plan::{Plan, Refusal};
+use crate::task_output::answer_fetch;
+use crate::time::millis;
 
-/// Time in which a process dies of a signal.
+/// Time from a signal to the end of the process that it kills.
 const DEATH: Duration = millis(1);
-
-/// Bytes of output in one part.
-const OUTPUT_PART: usize = 5000;
 
 const SIGTERM: u8 = 15;
 const SIGKILL: u8 = 9;
 
+/// The host of a slave of ours.
 #[derive(Debug)]
 pub struct Host {
+    /// What the host and its tasks do.
     pub plan: Plan,
-    /// Confs that were prepared, each whole.
+    /// All confs that have come complete.
     pub confs: Vec<Vec<u8>>,
-    /// All tasks that ever ran.
+    /// All tasks that have run.
     pub runs: Vec<Run>,
     storing: Option<Vec<u8>>,
-    /// The last conf that was begun, or the last task.
+    /// The number of the last conf or task. Work with an older number is void.
     number: u32,
     /// Whether a task is held.
     held: bool,
-    /// The task that was let go and has not run yet.
+    /// The task that was released and does not run yet.
     released: Option<Released>,
+    /// The task that runs.
     task: Option<Process>,
+    /// When the last process of the last task's process group ends, if that is known.
     group_gone: Option<MonotonicInstant>,
 }
 
-/// One task's life.
+/// One run of the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
+    /// When the task started, in the world's time.
     pub started: MonotonicInstant,
+    /// When and how the task ended, if it has.
     pub ended: Option<(MonotonicInstant, TaskEnd)>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Released {
     number: u32,
+    /// The instant that the task waits for, in the world's time.
     at: Option<MonotonicInstant>,
-    /// A signal that ends it before its first instruction.
+    /// How a signal ends the task before its first instruction.
     killed: Option<TaskEnd>,
 }
 
@@ -58,43 +62,49 @@ struct Released {
 struct Process {
     number: u32,
     started: MonotonicInstant,
-    /// How long after its instant, if it had one.
+    /// Time from the ordered instant to the start, if an instant was ordered.
     lateness: Option<Duration>,
+    /// Whether the task got to its first instruction.
     ran: bool,
     end: TaskEnd,
 }
 
 impl Host {
-    pub fn new(plan: Plan) -> Self {
+    pub(crate) fn new(plan: Plan) -> Self {
         let (confs, runs) = (Vec::new(), Vec::new());
         Self { plan, confs, runs, storing: None, number: 0, held: false, released: None, task: None, group_gone: None }
     }
 
-    pub fn begin_conf(&mut self) {
+    /// Begins to store a conf.
+    pub(crate) fn begin_conf(&mut self) {
         self.storing = Some(Vec::new());
     }
 
-    pub fn store(&mut self, bytes: &[u8]) {
+    /// Stores bytes of the conf.
+    pub(crate) fn store(&mut self, bytes: &[u8]) {
         self.storing.as_mut().expect("a conf has begun").extend_from_slice(bytes);
     }
 
-    pub fn discard_conf(&mut self) {
+    /// Deletes the conf and ends the held task.
+    pub(crate) fn discard_conf(&mut self) {
         (self.storing, self.held) = (None, false);
         self.number += 1;
     }
 
-    pub fn end_conf(&mut self) -> (Duration, HostEvent) {
+    /// Completes the conf and begins to hold its task.
+    pub(crate) fn end_conf(&mut self) -> (Duration, HostEvent) {
         self.confs.push(self.storing.take().expect("a conf has begun"));
         self.hold()
     }
 
-    pub fn hold(&mut self) -> (Duration, HostEvent) {
+    /// Begins to hold a task of the last conf.
+    pub(crate) fn hold(&mut self) -> (Duration, HostEvent) {
         (self.number, self.held) = (self.number + 1, false);
         (self.plan.prepares, HostEvent::Prepared(self.number))
     }
 
-    /// The answer to a conf that has not been discarded since.
-    pub fn prepared(&mut self, number: u32) -> Option<Result<Held, Reason>> {
+    /// Whether the host can hold the task; nothing if the conf was discarded in the meantime.
+    pub(crate) fn prepared(&mut self, number: u32) -> Option<Result<Held, Reason>> {
         if number != self.number {
             return None;
         }
@@ -102,27 +112,31 @@ impl Host {
         Some(if self.held { Ok(Held::AtFirstInstruction) } else { Err(Reason::new("not here")) })
     }
 
-    /// Kills what is held; tells whether there was anything.
-    pub fn lose_held_task(&mut self) -> bool {
+    /// Kills the held task. Gives whether there was one.
+    pub(crate) fn lose_held_task(&mut self) -> bool {
         std::mem::take(&mut self.held)
     }
 
-    /// Lets the held task go at an instant of the world, or at once.
-    pub fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) -> (Duration, HostEvent) {
-        assert!(std::mem::take(&mut self.held), "released what is not held");
+    /// Releases the held task at an instant of the world, or at once.
+    pub(crate) fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) -> (Duration, HostEvent) {
+        assert!(std::mem::take(&mut self.held), "a task is released that is not held");
         self.number += 1;
         self.released = Some(Released { number: self.number, at, killed: None });
         let wait = at.map_or(Duration::ZERO, |at| at.since(now));
         (wait + self.plan.spawns, HostEvent::Spawned(self.number))
     }
 
-    /// The instant that this task is to start at, while it is waited for.
-    pub fn waits_for_instant(&self, number: u32) -> bool {
+    /// Whether this task waits for an instant.
+    pub(crate) fn waits_for_instant(&self, number: u32) -> bool {
         self.released.is_some_and(|released| released.number == number && released.at.is_some())
     }
 
-    /// The task's start, unless it has already been; gives its end that follows.
-    pub fn spawn(&mut self, now: MonotonicInstant, number: u32) -> Option<Result<(Duration, HostEvent), Reason>> {
+    /// Starts the task, unless it has already started. Gives the time to its end, or why it cannot start.
+    pub(crate) fn spawn(
+        &mut self,
+        now: MonotonicInstant,
+        number: u32,
+    ) -> Option<Result<(Duration, HostEvent), Reason>> {
         let Released { at, killed, .. } = self.released.take_if(|released| released.number == number)?;
         if self.plan.refusal == Some(Refusal::Start) {
             self.group_gone = Some(now);
@@ -139,8 +153,8 @@ impl Host {
         Some(Ok((if ran { self.plan.runs } else { DEATH }, HostEvent::Ended(number))))
     }
 
-    /// Signals the process group; gives the end that follows, if one does.
-    pub fn signal(&mut self, now: MonotonicInstant, signal: StopSignal) -> Option<(Duration, HostEvent)> {
+    /// Signals the process group. Gives the time to the end of the task, if the signal ends it.
+    pub(crate) fn signal(&mut self, now: MonotonicInstant, signal: StopSignal) -> Option<(Duration, HostEvent)> {
         let killed = signal == StopSignal::Kill;
         if killed {
             self.group_gone = Some(self.group_gone.map_or(now, |gone| gone.min(now)));
@@ -155,12 +169,12 @@ impl Host {
         Some((DEATH, HostEvent::Ended(task.number)))
     }
 
-    /// The end of this task, unless it has ended before.
-    pub fn end(&mut self, now: MonotonicInstant, number: u32) -> Option<(ObservedRun, OutputPlace)> {
+    /// Ends this task, unless it has already ended.
+    pub(crate) fn end(&mut self, now: MonotonicInstant, number: u32) -> Option<(ObservedRun, OutputPlace)> {
         let task = self.task.take_if(|task| task.number == number)?;
         self.group_gone.get_or_insert(if task.ran { now.plus(self.plan.straggles) } else { now });
         if task.ran {
-            self.runs.last_mut().expect("it ran").ended = Some((now, task.end));
+            self.runs.last_mut().expect("the task ran").ended = Some((now, task.end));
         }
         let wall_clock = |at: MonotonicInstant| WallClockTime::from_nanos(at.as_nanos().cast_signed());
         let run = ObservedRun {
@@ -177,34 +191,30 @@ impl Host {
         Some((run, OutputPlace { length: self.written(now), path: "/tmp/synexec.out".into() }))
     }
 
-    /// How far the task is, unless it has ended.
+    /// The progress of the task, if it runs.
+    #[must_use]
     pub fn sample(&self, now: MonotonicInstant) -> Option<TaskProgress> {
         let task = self.task.as_ref()?;
         let elapsed = now.since(task.started);
         Some(TaskProgress { elapsed, cpu: elapsed / 2, memory: 4096, output: self.written(now) })
     }
 
-    /// All that the task writes: what is not like anything around it.
+    /// All bytes that the task writes. No part of them is like the bytes around it.
+    #[must_use]
     pub fn output(&self) -> Vec<u8> {
         output_between(0, self.plan.writes.into())
     }
 
-    /// What a fetch gets; nothing where it has to wait.
-    pub fn fetch(&self, now: MonotonicInstant, fetch: Fetch, is_over: bool) -> Option<Vec<Message>> {
+    /// The answer to a FETCH; nothing if the FETCH has to wait for output.
+    pub(crate) fn fetch(&self, now: MonotonicInstant, fetch: Fetch, is_over: bool) -> Option<Vec<Message>> {
         let written = self.written(now);
         if fetch.follow && !is_over && written <= fetch.offset {
             return None;
         }
-        let until = fetch.offset.saturating_add(fetch.length.into()).min(written);
-        let bytes = output_between(fetch.offset, until);
-        let is_end = is_over && until == written;
-        let digest = is_end.then(|| Digest::of(&output_between(0, until)));
-        let parts = bytes.chunks(OUTPUT_PART).map(|part| Message::OutputPart(part.to_vec()));
-        let mark = Message::OutputMark(OutputMark { position: until, is_end, digest });
-        Some(parts.chain([mark]).collect())
+        Some(answer_fetch(output_between, written, is_over, fetch))
     }
 
-    /// How much of it is written by now.
+    /// The bytes of output that are written by now.
     fn written(&self, now: MonotonicInstant) -> u64 {
         let Some(Run { started, ended }) = self.runs.last() else { return 0 };
         let all = u64::from(self.plan.writes);
@@ -213,12 +223,14 @@ impl Host {
         u64::try_from(u128::from(all) * ran / runs).map_or(all, |written| written.min(all))
     }
 
-    /// Whether anybody of the task's process group is left.
+    /// Whether a task is released or runs, or a process of its group is left.
+    #[must_use]
     pub fn is_busy(&self, now: MonotonicInstant) -> bool {
         self.task.is_some() || self.released.is_some() || self.group_gone.is_some_and(|gone| now < gone)
     }
 
-    /// When the last of the group was gone, or the start had failed.
+    /// When the last process of the last task's group had ended, or the start had failed.
+    #[must_use]
     pub fn group_gone(&self) -> Option<MonotonicInstant> {
         self.group_gone
     }

@@ -1,4 +1,4 @@
-//! A slave that speaks our protocol, and does not tell the truth.
+//! A slave that speaks our protocol and breaks one rule of it.
 
 use std::time::Duration;
 
@@ -11,61 +11,63 @@ use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_proto::wire::Frame;
 
-use super::client::{Deed, Heard, HostEvent};
-use super::time::{millis, secs};
+use crate::client_event::{ClientAction, ClientEvent, HostEvent};
+use crate::crossing::block_with_features;
+use crate::time::{millis, secs};
 
-/// What it says that its task has written.
+/// The length of the output of its task, as it tells the master.
 const OUTPUT_LENGTH: u64 = 1000;
 
-/// What it does not do right.
+/// The rule that a liar breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lie {
     /// Its clock goes back while it answers.
     ClockGoesBack,
-    /// It claims to have thought longer than the master has waited.
+    /// By its clock, its answer took longer than the master has waited for it.
     ThoughtTooLong,
-    /// Its clock shows what none can.
+    /// Its clock shows an instant that no clock can reach.
     ClockAtTheEnd,
-    /// It answers a question that nobody has asked.
+    /// It answers a clock question that the master has not asked.
     OtherQuestion,
-    /// It does not tell what its clock shows.
+    /// It does not answer clock questions.
     NoClock,
     /// It confirms another instant than the ordered one.
     OtherInstant,
-    /// It accepts the conf, and refuses the start.
+    /// It accepts the conf and refuses the start.
     NoStart,
-    /// It tells of a start at the end of all time.
+    /// It reports a start at the last instant that there is.
     StartAtTheEnd,
-    /// Its output is not what its digest says.
+    /// Its digest is that of another output.
     OtherDigest,
-    /// It says that its output is whole, and not what its digest is.
+    /// It marks the end of its output and gives no digest.
     NoDigest,
-    /// It gives a byte more than it was asked for.
+    /// It sends one byte more than the master asked for.
     MoreOutput,
-    /// Its output ends elsewhere than it says.
+    /// It marks the end of its output at a wrong position.
     OtherPosition,
-    /// It answers with nothing, and does not say that this is all; again and again.
+    /// It sends a hundred marks without a byte, and none of them is the end.
     EmptyMarks,
-    /// It gives nothing, every ten seconds.
+    /// It sends an empty part of its output every ten seconds.
     EmptyParts,
-    /// It gives a byte every ten seconds.
+    /// It sends one byte of its output every ten seconds.
     Trickle,
-    /// It gives all that it is asked for, and never says that this is all.
+    /// It sends all bytes that the master asks for and never marks the end.
     EndlessOutput,
-    /// It says that it cannot give its output.
+    /// It answers that it cannot read its output.
     NoOutput,
-    /// Whenever it is asked for its output it leaves, and comes back.
+    /// Each time when the master asks for its output, it disconnects and connects again.
     ComesBack,
-    /// The same, after a byte of it.
+    /// Each time when the master asks for its output, it sends one byte, disconnects and connects again.
     ComesBackForEachByte,
-    /// Its release is an older one, that knows of no coming back; otherwise it does all that it should.
+    /// It breaks no rule, but its release is an older one that cannot resume.
     IsOlder,
 }
 
+/// A slave that breaks one rule.
 #[derive(Debug)]
 pub struct Liar {
     lie: Lie,
-    /// Bytes of conf to come.
+    /// Bytes of the conf that have not come yet.
     left: u64,
     connected: bool,
     token: Option<ResumeToken>,
@@ -76,29 +78,33 @@ impl Liar {
         Self { lie, left: 0, connected: false, token: None }
     }
 
-    /// It connects unasked.
-    pub fn hear(&mut self, heard: Heard) -> Vec<Deed> {
-        match heard {
-            Heard::Booted => vec![Deed::Connect],
-            Heard::Connected => {
+    /// It connects without a probe.
+    pub fn handle(&mut self, event: ClientEvent) -> Vec<ClientAction> {
+        match event {
+            ClientEvent::Booted => vec![ClientAction::Connect],
+            ClientEvent::Connected => {
                 self.connected = true;
-                vec![Deed::Send(Message::Reply(Some(self.hello())))]
+                vec![ClientAction::Send(Message::Reply(Some(self.hello())))]
             }
-            Heard::Said(frame) => match read(frame) {
-                Message::Fetch(_) if self.lie == Lie::EmptyParts => give(Vec::new()),
-                Message::Fetch(_) if self.lie == Lie::Trickle => give(vec![b'x']),
-                Message::Fetch(_) if self.lie == Lie::ComesBack => vec![Deed::Close, Deed::Connect],
+            ClientEvent::Received(frame) => match decode(frame) {
+                Message::Fetch(_) if self.lie == Lie::EmptyParts => send_part(Vec::new()),
+                Message::Fetch(_) if self.lie == Lie::Trickle => send_part(vec![b'x']),
+                Message::Fetch(_) if self.lie == Lie::ComesBack => vec![ClientAction::Close, ClientAction::Connect],
                 Message::Fetch(_) if self.lie == Lie::ComesBackForEachByte => {
-                    vec![Deed::Send(Message::OutputPart(vec![b'x'])), Deed::Close, Deed::Connect]
+                    vec![
+                        ClientAction::Send(Message::OutputPart(vec![b'x'])),
+                        ClientAction::Close,
+                        ClientAction::Connect,
+                    ]
                 }
-                Message::Fetch(fetch) => self.output(fetch).into_iter().map(Deed::Send).collect(),
-                message => self.answer(message).map(Deed::Send).into_iter().collect(),
+                Message::Fetch(fetch) => self.output(fetch).into_iter().map(ClientAction::Send).collect(),
+                message => self.answer(message).map(ClientAction::Send).into_iter().collect(),
             },
-            Heard::Host(_) if self.connected && self.lie == Lie::Trickle => give(vec![b'x']),
-            Heard::Host(_) if self.connected => give(Vec::new()),
-            Heard::Closed(_) => {
+            ClientEvent::Host(_) if self.connected && self.lie == Lie::Trickle => send_part(vec![b'x']),
+            ClientEvent::Host(_) if self.connected => send_part(Vec::new()),
+            ClientEvent::Disconnected(_) => {
                 self.connected = false;
-                vec![Deed::Close]
+                vec![ClientAction::Close]
             }
             _ => Vec::new(),
         }
@@ -109,8 +115,7 @@ impl Liar {
         if self.lie != Lie::IsOlder {
             return hello;
         }
-        let older = b"SYNX\x00\x01\x00\x00\x00\x00\x00\x00\x00\x7f";
-        Capabilities::decode(older).expect("it is whole").expect("it is one")
+        block_with_features(0x7f)
     }
 
     fn answer(&mut self, message: Message) -> Option<Message> {
@@ -118,9 +123,11 @@ impl Liar {
             Message::Probe(_) => Some(Message::Reply(None)),
             Message::ConfBegin(ConfBegin { length, token, .. }) => {
                 self.token = token;
-                self.expect(length)
+                self.await_conf(length)
             }
-            Message::ConfPart(bytes) => self.expect(self.left - u64::try_from(bytes.len()).expect("it is short")),
+            Message::ConfPart(bytes) => {
+                self.await_conf(self.left - u64::try_from(bytes.len()).expect("a part of a conf is short"))
+            }
             Message::ClockProbe(ClockProbe { sent }) => self.clock(sent).map(Message::ClockReply),
             Message::Exec(Some(_)) if self.lie == Lie::NoStart => Some(Message::ExecNo(None)),
             Message::Exec(Some(at)) if self.lie == Lie::OtherInstant => {
@@ -132,7 +139,7 @@ impl Liar {
         }
     }
 
-    fn expect(&mut self, left: u64) -> Option<Message> {
+    fn await_conf(&mut self, left: u64) -> Option<Message> {
         self.left = left;
         (left == 0).then_some(Message::ConfOk(Some(Held::AtFirstInstruction)))
     }
@@ -173,18 +180,18 @@ impl Liar {
     }
 }
 
-/// A part, and before long another one.
-fn give(part: Vec<u8>) -> Vec<Deed> {
-    vec![Deed::Send(Message::OutputPart(part)), Deed::Later(secs(10), HostEvent::Ended(0))]
+/// A part of an output, and another one ten seconds later.
+fn send_part(part: Vec<u8>) -> Vec<ClientAction> {
+    vec![ClientAction::Send(Message::OutputPart(part)), ClientAction::Later(secs(10), HostEvent::Ended(0))]
 }
 
 fn zeros(length: u64) -> Vec<Message> {
-    let bytes = vec![0; usize::try_from(length).expect("it is small")];
+    let bytes = vec![0; usize::try_from(length).expect("the master asks for short pieces")];
     bytes.chunks(60_000).map(|part| Message::OutputPart(part.to_vec())).collect()
 }
 
-fn read(frame: Frame) -> Message {
-    Message::decode(frame, Features::ours()).expect("the master writes what can be read")
+fn decode(frame: Frame) -> Message {
+    Message::decode(frame, Features::ours()).expect("every message of the master can be decoded")
 }
 
 fn ended() -> TaskEnded {

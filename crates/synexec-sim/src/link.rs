@@ -1,64 +1,71 @@
-//! A connection between a client and the master: two streams of bytes, each with its delay.
+//! A connection between a client and the master: two streams of bytes, each with a delay.
 
 use std::time::Duration;
 
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::time::MonotonicInstant;
-use synexec_proto::wire::{Frame, FrameDecoder, SessionId};
+use synexec_proto::wire::{Frame, FrameDecoder};
 
-use super::simulation::Id;
-use super::time::START;
+use crate::crossing;
+use crate::id::ClientId;
+use crate::time::START;
 
-/// The session of the world.
-pub const SESSION: SessionId = SessionId(0);
-
-/// Bytes that one read gives.
+/// The most bytes that one read gives.
 const READ: usize = 1000;
 
+/// An end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
+    /// The master's end.
     Master,
+    /// The client's end.
     Client,
 }
 
-/// How long a message is on its way.
+/// How long a message takes from one host to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ways {
-    /// From the master.
+    /// The delay from the master to the client.
     pub out: Duration,
-    /// To the master.
+    /// The delay from the client to the master.
     pub back: Duration,
-    /// The most that chance adds, either way.
+    /// The most that chance adds to either delay.
     pub jitter: Duration,
 }
 
+/// A connection, from the moment in which the master's host accepts it.
 #[derive(Debug)]
 pub struct Link {
-    pub client: Id,
+    /// The client at the other end.
+    pub client: ClientId,
+    /// The delays.
     pub ways: Ways,
-    /// Nothing crosses any more, and nobody is told.
+    /// Whether nothing crosses any more, although neither end was closed.
     pub cut: bool,
-    /// Until when it is full of conf; what comes after that has to wait.
+    /// Until when the link is busy with a conf. Messages of the master wait until then.
     pub busy_until: MonotonicInstant,
     master_end: End,
     client_end: End,
 }
 
-/// One end: open until it is closed there, or known there that the other one is.
+/// One end. It is open until its own process closes it.
 #[derive(Debug)]
 struct End {
     open: bool,
-    /// When the last of what is on its way arrives; nothing overtakes it.
+    /// When the last bytes under way arrive. Nothing overtakes them.
     last_arrival: MonotonicInstant,
     decoder: FrameDecoder,
 }
 
 impl Ways {
-    pub fn even(delay: Duration) -> Self {
+    /// The same delay in both directions, without chance.
+    #[must_use]
+    pub const fn even(delay: Duration) -> Self {
         Self { out: delay, back: delay, jitter: Duration::ZERO }
     }
 
-    pub fn from(self, side: Side) -> Duration {
+    /// The delay of a message from this side.
+    pub(crate) fn from(self, side: Side) -> Duration {
         match side {
             Side::Master => self.out,
             Side::Client => self.back,
@@ -67,17 +74,19 @@ impl Ways {
 }
 
 impl Link {
-    pub fn new(client: Id, ways: Ways) -> Self {
+    /// A new connection of a client.
+    pub fn new(client: ClientId, ways: Ways) -> Self {
         Self { client, ways, cut: false, busy_until: START, master_end: End::new(), client_end: End::new() }
     }
 
-    /// When what would arrive at one end at an instant does, after all that is on its way there.
-    pub fn in_turn(&mut self, side: Side, at: MonotonicInstant) -> MonotonicInstant {
+    /// The arrival at one end of something that would arrive at this instant if nothing else were under way.
+    pub fn arrival(&mut self, side: Side, at: MonotonicInstant) -> MonotonicInstant {
         let end = self.end(side);
         end.last_arrival = end.last_arrival.max(at);
         end.last_arrival
     }
 
+    /// Whether this end is open.
     pub fn is_open(&self, side: Side) -> bool {
         match side {
             Side::Master => self.master_end.open,
@@ -85,12 +94,12 @@ impl Link {
         }
     }
 
-    /// Closes one end; tells whether it was open.
+    /// Closes one end. Gives whether it was open.
     pub fn close(&mut self, side: Side) -> bool {
         std::mem::replace(&mut self.end(side).open, false)
     }
 
-    /// The frames that these bytes complete, and why no more will come if so.
+    /// The frames that these bytes complete, and the error that ends the stream, if there is one.
     pub fn read(&mut self, side: Side, bytes: &[u8]) -> (Vec<Frame>, Result<(), Disconnect>) {
         let end = self.end(side);
         let mut frames = Vec::new();
@@ -107,6 +116,7 @@ impl Link {
 }
 
 impl Side {
+    /// The opposite end.
     pub fn other(self) -> Self {
         match self {
             Self::Master => Self::Client,
@@ -117,7 +127,7 @@ impl Side {
 
 impl End {
     fn new() -> Self {
-        Self { open: true, last_arrival: START, decoder: FrameDecoder::new(SESSION, synexec_proto::wire::DATA_MAX) }
+        Self { open: true, last_arrival: START, decoder: crossing::decoder() }
     }
 
     fn read(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), Disconnect> {

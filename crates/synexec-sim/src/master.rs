@@ -1,4 +1,4 @@
-//! The master: the real session, and what its program does around it.
+//! The master: the real session, and what the master's program does for it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,48 +6,61 @@ use std::time::Duration;
 use synexec_proto::digest::Digest;
 use synexec_proto::message::{ConfBegin, Message};
 use synexec_proto::time::MonotonicInstant;
-use synexec_session::master::{Action, Event, OutputId, OutputStep, PeerId, Report, Session, Settings};
+use synexec_session::master::{Action, Event, Notice, OutputId, OutputStep, PeerId, Report, Session, Settings};
 
-use super::link::SESSION;
-use super::master_rules::MasterRules;
+use crate::crossing::encode;
+use crate::master_rules::MasterRules;
 
-/// Bytes of conf in one part.
+/// The bytes of conf in one `CONF_PART`.
 const PART: usize = 32_768;
 
+/// A master: the real session on a simulated network and disk.
 #[derive(Debug)]
 pub struct Master {
     session: Session,
-    pub rules: MasterRules,
-    pub conf: Vec<u8>,
-    /// Time until the network has taken a conf.
-    pub conf_takes: Duration,
-    /// Time until what was fetched is stored.
-    pub storing_takes: Duration,
-    /// Bytes that can be stored; of what is beyond, nothing is.
-    pub disk: usize,
-    /// All that was fetched, and whether it was said to be complete.
-    pub outputs: BTreeMap<OutputId, (Vec<u8>, Option<OutputStep>)>,
-    /// All that it ever did.
+    rules: MasterRules,
+    /// The whole conf.
+    pub(crate) conf: Vec<u8>,
+    /// Time in which the network takes a conf for one slave.
+    pub(crate) conf_takes: Duration,
+    /// Time in which the disk stores the fetched bytes.
+    pub(crate) storing_takes: Duration,
+    /// Bytes that still fit on the disk.
+    pub(crate) disk: usize,
+    /// The fetched bytes of each output, and its last step, if it has ended.
+    pub(crate) outputs: BTreeMap<OutputId, (Vec<u8>, Option<OutputStep>)>,
+    /// All actions of the session, each with its instant.
     pub log: Vec<(MonotonicInstant, Action)>,
 }
 
-/// What the master does to its network.
+/// What the master's program does to its network and its disk.
 #[derive(Debug)]
-pub enum MasterDeed {
+pub enum MasterAction {
+    /// Send a probe to all hosts.
     Probe,
+    /// Send these bytes to a slave.
     Send(PeerId, Vec<u8>),
+    /// Send the conf to a slave, as these bytes.
     SendConf(PeerId, Vec<u8>),
-    /// Say when all is stored that came from this slave.
+    /// Report when everything that has come of this output is stored.
     Store(OutputId),
-    /// Say that the bytes of an output are not those of its digest.
-    Differs(OutputId),
-    CannotStore,
+    /// Report that the bytes of this output do not have its digest.
+    ReportDifference(OutputId),
+    /// Report that the disk is full.
+    FailToStore,
+    /// Close the connection to a slave.
     Close(PeerId),
 }
 
 impl Master {
+    /// A master that begins a session at this instant.
+    ///
+    /// # Panics
+    ///
+    /// If the conf does not fit into memory.
+    #[must_use]
     pub fn new(settings: Settings, now: MonotonicInstant) -> Self {
-        let length = usize::try_from(settings.conf_length).expect("it is small");
+        let length = usize::try_from(settings.conf_length).expect("the conf of a scenario is short");
         let (session, rules) = (Session::new(settings, now), MasterRules::default());
         Self {
             session,
@@ -61,23 +74,35 @@ impl Master {
         }
     }
 
-    pub fn handle(&mut self, now: MonotonicInstant, event: Event) -> Vec<MasterDeed> {
+    /// Tells the session what happens.
+    ///
+    /// # Panics
+    ///
+    /// If the session does what a master must never do.
+    pub fn handle(&mut self, now: MonotonicInstant, event: Event) -> Vec<MasterAction> {
         self.rules.event(&event);
         self.session.handle(now, event);
         self.carry_out(now)
     }
 
-    pub fn advance(&mut self, now: MonotonicInstant) -> Vec<MasterDeed> {
+    /// Tells the session that time has passed.
+    ///
+    /// # Panics
+    ///
+    /// If the session does what a master must never do, or if its deadline stays in the past.
+    pub fn advance(&mut self, now: MonotonicInstant) -> Vec<MasterAction> {
         self.rules.advanced();
         self.session.advance(now);
         if self.is_due(now) {
-            // A phase that a master was late for may have something to do at once.
+            // A master that is late may begin a phase whose first deadline has passed already.
             self.session.advance(now);
         }
-        assert!(!self.is_due(now), "its deadline does not go on");
+        assert!(!self.is_due(now), "the deadline of the session stays in the past");
         self.carry_out(now)
     }
 
+    /// When the session wants [`Master::advance`].
+    #[must_use]
     pub fn deadline(&self) -> Option<MonotonicInstant> {
         self.session.deadline()
     }
@@ -87,42 +112,59 @@ impl Master {
     }
 
     /// The digest of all bytes of an output that have come.
+    #[must_use]
     pub fn digest_of(&self, id: OutputId) -> Digest {
         Digest::of(self.outputs.get(&id).map_or(&[], |(bytes, _)| bytes))
     }
 
+    /// The report of a session that is over.
+    #[must_use]
     pub fn report(&self) -> Option<&Report> {
         self.session.report()
     }
 
-    fn carry_out(&mut self, now: MonotonicInstant) -> Vec<MasterDeed> {
-        let mut deeds = Vec::new();
+    /// How many slaves were sent the conf.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.rules.members()
+    }
+
+    /// The notices from this entry of the log on.
+    pub(crate) fn notices_from(&self, entry: usize) -> impl Iterator<Item = &Notice> {
+        self.log[entry..].iter().filter_map(|(_, action)| match action {
+            Action::Tell(notice) => Some(notice),
+            _ => None,
+        })
+    }
+
+    fn carry_out(&mut self, now: MonotonicInstant) -> Vec<MasterAction> {
+        let mut actions = Vec::new();
         while let Some(action) = self.session.next_action() {
             self.rules.action(&action);
-            deeds.extend(self.deed(&action));
+            actions.extend(self.carry_out_action(&action));
             self.log.push((now, action));
         }
         if self.session.report().is_some() {
-            self.rules.over();
+            self.rules.assert_all_closed();
         }
-        deeds
+        actions
     }
 
-    fn deed(&mut self, action: &Action) -> Option<MasterDeed> {
+    fn carry_out_action(&mut self, action: &Action) -> Option<MasterAction> {
         match action {
-            Action::Probe => Some(MasterDeed::Probe),
-            Action::Send { peer, message } => Some(MasterDeed::Send(*peer, encode(message))),
-            Action::SendConf { peer, begin } => Some(MasterDeed::SendConf(*peer, self.conf_bytes(*begin))),
+            Action::Probe => Some(MasterAction::Probe),
+            Action::Send { peer, message } => Some(MasterAction::Send(*peer, encode(message))),
+            Action::SendConf { peer, begin } => Some(MasterAction::SendConf(*peer, self.conf_bytes(*begin))),
             Action::Output { id, step, .. } => self.output(*id, step),
-            Action::Close { peer } => Some(MasterDeed::Close(*peer)),
+            Action::Close { peer } => Some(MasterAction::Close(*peer)),
             Action::Tell(_) => None,
         }
     }
 
-    fn output(&mut self, id: OutputId, step: &OutputStep) -> Option<MasterDeed> {
+    fn output(&mut self, id: OutputId, step: &OutputStep) -> Option<MasterAction> {
         let (bytes, end) = self.outputs.entry(id).or_default();
         let is_given_up = matches!(end, Some(OutputStep::End { .. })) && *step == OutputStep::Abandon;
-        assert!(end.is_none() || is_given_up, "more of an output that has ended");
+        assert!(end.is_none() || is_given_up, "an output that has ended goes on");
         match step {
             OutputStep::Begin { .. } => {
                 assert!(bytes.is_empty(), "an output that has begun begins again");
@@ -131,13 +173,13 @@ impl Master {
             OutputStep::Bytes(part) => {
                 bytes.extend_from_slice(part);
                 self.disk = self.disk.saturating_sub(part.len());
-                (self.disk == 0).then_some(MasterDeed::CannotStore)
+                (self.disk == 0).then_some(MasterAction::FailToStore)
             }
-            OutputStep::Sync => Some(MasterDeed::Store(id)),
+            OutputStep::Sync => Some(MasterAction::Store(id)),
             OutputStep::End { digest } => {
                 *end = Some(step.clone());
                 let is_right = digest.is_none_or(|digest| digest == Digest::of(bytes));
-                Some(if is_right { MasterDeed::Store(id) } else { MasterDeed::Differs(id) })
+                Some(if is_right { MasterAction::Store(id) } else { MasterAction::ReportDifference(id) })
             }
             OutputStep::Abandon => {
                 *end = Some(step.clone());
@@ -153,11 +195,6 @@ impl Master {
         let parts = self.conf.chunks(PART).map(|part| encode(&Message::ConfPart(part.to_vec())));
         std::iter::once(encode(&Message::ConfBegin(begin))).chain(parts).flatten().collect()
     }
-}
-
-/// A message as it crosses the network.
-pub fn encode(message: &Message) -> Vec<u8> {
-    message.encode().expect("it fits").encode(SESSION)
 }
 
 fn conf_of(length: usize) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! What a master never does, whatever it is told.
+//! What a master must never do, whatever happens to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,31 +7,38 @@ use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
 use synexec_session::master::{Action, Event, Notice, PeerId};
 
-/// What a token is known by here.
-type ResumeTokenBytes = [u8; TOKEN_LEN];
+/// A resume token as a key of a map.
+type TokenBytes = [u8; TOKEN_LEN];
 
-/// Follows a session's events and actions.
+/// Follows the events and actions of one session, and panics when an action breaks a rule.
 #[derive(Debug, Default)]
 pub struct MasterRules {
+    /// Peers that have ever connected.
     connected: BTreeSet<PeerId>,
+    /// Peers whose connection the master has closed.
     closed: BTreeSet<PeerId>,
-    /// Those that have said hello, and what those of them have that have announced capabilities with it.
+    /// Peers that have said hello.
     greeted: BTreeSet<PeerId>,
-    extended: BTreeMap<PeerId, Features>,
-    /// Those that were sent the conf: the members.
+    /// The features agreed with each peer that announced capabilities: the slaves of ours.
+    agreed: BTreeMap<PeerId, Features>,
+    /// Members: the peers that were sent the conf.
     configured: BTreeSet<PeerId>,
+    /// Members that have accepted the conf, or hold the task of the present round.
     accepted: BTreeSet<PeerId>,
-    /// The instant that each was ordered to start at, and whether it has confirmed it.
+    /// The instant that each member was ordered to start at, and whether the member has confirmed it.
     ordered: BTreeMap<PeerId, (MonotonicInstant, bool)>,
+    /// Members that were told to start in the present round.
     started: BTreeSet<PeerId>,
+    /// Peers that have reported the end of their task in the present round.
     ended: BTreeSet<PeerId>,
-    /// By what members are known again.
-    tokens: BTreeMap<ResumeTokenBytes, PeerId>,
-    /// Actions that followed the last event.
+    /// The present peer of each token.
+    tokens: BTreeMap<TokenBytes, PeerId>,
+    /// How many actions have followed the last event.
     actions: usize,
 }
 
 impl MasterRules {
+    /// Follows something that happens to the session.
     pub fn event(&mut self, event: &Event) {
         self.actions = 0;
         match event {
@@ -43,38 +50,40 @@ impl MasterRules {
         }
     }
 
+    /// Follows that time has passed.
     pub fn advanced(&mut self) {
         self.actions = 0;
     }
 
+    /// Follows something that the session does.
     pub fn action(&mut self, action: &Action) {
         self.actions += 1;
-        assert!(self.actions <= 10 + 5 * self.connected.len(), "too many actions at once");
+        assert!(self.actions <= 10 + 5 * self.connected.len(), "{} actions follow one event", self.actions);
         match action {
             Action::Send { peer, message } => self.sends(*peer, message),
             Action::SendConf { peer, begin } => {
                 self.check_open(*peer);
                 assert!(begin.is_none() || self.has(*peer, Feature::ConfParts), "CONF_BEGIN to an original");
-                assert!(self.configured.insert(*peer), "a conf twice");
+                assert!(self.configured.insert(*peer), "the conf is sent twice");
                 let token = begin.and_then(|begin| begin.token);
                 self.tokens.extend(token.map(|token| (*token.as_bytes(), *peer)));
             }
             Action::Close { peer } => {
-                assert!(self.closed.insert(*peer), "closed twice");
+                assert!(self.closed.insert(*peer), "a connection is closed twice");
             }
             Action::Tell(Notice::NextRound { .. }) => {
                 (self.started, self.ended, self.ordered) = Default::default();
-                let asked = std::mem::take(&mut self.accepted);
-                self.accepted = asked.into_iter().filter(|peer| !self.has(*peer, Feature::Start)).collect();
+                let accepted = std::mem::take(&mut self.accepted);
+                self.accepted = accepted.into_iter().filter(|peer| !self.has(*peer, Feature::Start)).collect();
             }
             Action::Probe | Action::Tell(_) | Action::Output { .. } => {}
         }
     }
 
-    /// When the session is over.
-    pub fn over(&self) {
+    /// Checks that a session that is over has closed all its connections.
+    pub fn assert_all_closed(&self) {
         let open: Vec<_> = self.connected.difference(&self.closed).collect();
-        assert!(open.is_empty(), "left open: {open:?}");
+        assert!(open.is_empty(), "the session is over and leaves connections open: {open:?}");
     }
 
     /// How many slaves were sent the conf.
@@ -83,11 +92,11 @@ impl MasterRules {
     }
 
     fn heard(&mut self, peer: PeerId, frame: &Frame) {
-        // Of an original, data are read past that could not be read of one of ours.
-        let agreed = self.extended.get(&peer).copied().unwrap_or_default();
+        // Data that a slave of ours must not send are ignored when they come from an original.
+        let agreed = self.agreed.get(&peer).copied().unwrap_or_default();
         match Message::decode(frame.clone(), agreed) {
             Ok(Message::Reply(block)) if self.connected.contains(&peer) && self.greeted.insert(peer) => {
-                self.extended.extend(block.map(|block| (peer, Features::ours().agreed_with(block.features))));
+                self.agreed.extend(block.map(|block| (peer, Features::ours().agreed_with(block.features))));
             }
             Ok(Message::ConfOk(_)) if self.configured.contains(&peer) => {
                 self.accepted.insert(peer);
@@ -107,69 +116,72 @@ impl MasterRules {
         match message {
             Message::Exec(None) => {
                 self.check_accepted(peer);
-                assert!(!self.has(peer, Feature::Start), "a start at once for one of ours");
-                assert!(self.ours_are_started(), "an original is told before ours are");
+                assert!(!self.has(peer, Feature::Start), "EXEC without an instant to a slave of ours");
+                assert!(self.ours_are_started(), "an original is told to start before the slaves of ours");
                 assert!(self.started.insert(peer), "EXEC twice");
             }
             Message::Exec(Some(at)) => {
                 self.check_accepted(peer);
-                assert!(self.has(peer, Feature::Start), "an instant to an original");
-                assert!(self.started.is_empty(), "a start is ordered anew after the last word");
+                assert!(self.has(peer, Feature::Start), "EXEC with an instant to an original");
+                assert!(self.started.is_empty(), "an instant is ordered after the last word");
                 self.ordered.insert(peer, (*at, false));
             }
             Message::Go => {
-                assert!(self.all_have_confirmed(), "the last word before all confirmed");
+                assert!(self.all_have_confirmed(), "the last word before all slaves have confirmed the instant");
                 assert!(self.started.insert(peer), "the last word twice");
             }
             Message::Hold(_) => assert!(self.has(peer, Feature::Start), "HOLD to an original"),
             Message::ClockProbe(_) => {
-                assert!(self.has(peer, Feature::Start), "an original has no clock to ask");
-                assert!(!self.started.contains(&peer) || self.ended.contains(&peer), "a question while a task runs");
+                assert!(self.has(peer, Feature::Start), "a clock question to an original");
+                assert!(
+                    !self.started.contains(&peer) || self.ended.contains(&peer),
+                    "a clock question while a task runs"
+                );
             }
             Message::Stop => {
                 assert!(self.has(peer, Feature::Stop), "STOP to an original");
                 assert!(self.started.contains(&peer), "STOP before EXEC");
             }
             Message::Fetch(_) => {
-                assert!(self.has(peer, Feature::Outputs), "an original has no output to give");
-                assert!(self.started.contains(&peer), "output before the start");
+                assert!(self.has(peer, Feature::Outputs), "FETCH to an original");
+                assert!(self.started.contains(&peer), "FETCH before the start");
             }
             Message::Probe(capabilities) => {
-                assert!(capabilities.is_none() || self.extended.contains_key(&peer), "capabilities to an original");
+                assert!(capabilities.is_none() || self.agreed.contains_key(&peer), "capabilities to an original");
                 if let Some(token) = capabilities.as_ref().and_then(|block| block.token) {
-                    self.returns(*token.as_bytes(), peer);
+                    self.resumes(*token.as_bytes(), peer);
                 }
             }
-            Message::Ack => assert!(self.has(peer, Feature::Resume), "an end acknowledged to an original"),
-            Message::Bye => assert!(self.extended.contains_key(&peer), "a farewell to an original"),
+            Message::Ack => assert!(self.has(peer, Feature::Resume), "ACK to an original"),
+            Message::Bye => assert!(self.agreed.contains_key(&peer), "BYE to an original"),
             other => panic!("a master sent {other:?}"),
         }
     }
 
-    /// A member is another peer from now on.
-    fn returns(&mut self, token: ResumeTokenBytes, peer: PeerId) {
-        let was = self.tokens.insert(token, peer).expect("only who has taken part comes back");
-        assert!(self.closed.contains(&was), "a slave has two connections");
+    /// A member has another connection, and is another peer, from now on.
+    fn resumes(&mut self, token: TokenBytes, peer: PeerId) {
+        let before = self.tokens.insert(token, peer).expect("only a member resumes");
+        assert!(self.closed.contains(&before), "a slave has two connections");
         for set in [&mut self.configured, &mut self.accepted, &mut self.started] {
-            if set.remove(&was) {
+            if set.remove(&before) {
                 set.insert(peer);
             }
         }
-        if let Some(order) = self.ordered.remove(&was) {
+        if let Some(order) = self.ordered.remove(&before) {
             self.ordered.insert(peer, order);
         }
     }
 
     fn check_accepted(&self, peer: PeerId) {
-        assert!(self.configured.contains(&peer), "EXEC to one without a conf");
-        assert_eq!(self.accepted, self.configured, "EXEC before all had accepted");
+        assert!(self.configured.contains(&peer), "EXEC to a slave without a conf");
+        assert_eq!(self.accepted, self.configured, "EXEC before all slaves have accepted the conf");
     }
 
     fn has(&self, peer: PeerId, feature: Feature) -> bool {
-        self.extended.get(&peer).is_some_and(|agreed| agreed.has(feature))
+        self.agreed.get(&peer).is_some_and(|agreed| agreed.has(feature))
     }
 
-    /// Members that are told an instant to start at.
+    /// Members that are slaves of ours: they start at an instant.
     fn ours(&self) -> impl Iterator<Item = &PeerId> {
         self.configured.iter().filter(|peer| self.has(**peer, Feature::Start))
     }
@@ -183,7 +195,7 @@ impl MasterRules {
     }
 
     fn check_open(&self, peer: PeerId) {
-        assert!(self.connected.contains(&peer), "sent to a peer that never connected");
-        assert!(!self.closed.contains(&peer), "sent after Close");
+        assert!(self.connected.contains(&peer), "a message to a peer that never connected");
+        assert!(!self.closed.contains(&peer), "a message after the connection was closed");
     }
 }

@@ -1,216 +1,176 @@
-//! How bytes, connections and invitations cross the world.
+//! How probes, connections and bytes cross the world.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use synexec_proto::defaults::DEFAULT_LOST_AFTER;
 use synexec_proto::disconnect::Disconnect;
-use synexec_session::interrupt::Interrupt;
-use synexec_session::master::{Event, OutputId, PeerId};
+use synexec_proto::wire::Frame;
 
-use super::client::{Deed, Heard};
-use super::link::{Link, Side};
-use super::master::{MasterDeed, encode};
-use super::order::Order;
-use super::simulation::{Id, World};
+use crate::client_event::ClientEvent;
+use crate::id::ClientId;
+use crate::link::{Link, Side, Ways};
+use crate::time::millis;
+use crate::timeline::{Node, Timeline, WorldEvent};
 
-/// To whom something happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Node {
-    Master,
-    Client(Id),
-    /// The world itself.
-    Fate,
+/// The delay between a client and the master, in either direction, unless a scenario sets another one.
+const DELAY: Duration = millis(1);
+
+/// The hosts of the clients, as the network sees them, and all connections that there have ever been.
+#[derive(Debug, Default)]
+pub struct Network {
+    hosts: Vec<NetworkHost>,
+    links: Vec<Link>,
+    /// The state from which the next chance follows.
+    dice: u64,
 }
 
-/// What happens. Links are known by their number, which is also the master's peer id.
 #[derive(Debug)]
-pub enum News {
-    Heard(Heard),
-    Order(Order),
-    Interrupted(Interrupt),
-    /// A client wants a connection.
-    Knock(Id),
-    Accepted(usize),
-    Connected(usize),
-    Bytes(usize, Vec<u8>),
-    Closed(usize, Disconnect),
-    ConfSent(usize),
-    ConfFailed,
-    OutputStored(OutputId),
-    OutputDiffers(OutputId),
-    OutputsFailed,
+struct NetworkHost {
+    ways: Ways,
+    cut: bool,
 }
 
-/// The address of a client, by which a row is known to be its.
-pub fn address(id: Id) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::new(10, 0, 0, id.0 + 1), 40_000))
-}
+impl Network {
+    /// Adds the host of the next client.
+    pub fn add_host(&mut self) {
+        self.hosts.push(NetworkHost { ways: Ways::even(DELAY), cut: false });
+    }
 
-impl World {
-    pub(super) fn client_hears(&mut self, id: Id, heard: Heard) {
-        let now = self.now;
-        for deed in self.seat(id).client.hear(now, heard) {
-            self.client_does(id, deed);
+    /// Sets the delays of connections that a client will have.
+    pub fn set_ways(&mut self, id: ClientId, ways: Ways) {
+        self.hosts[id.index()].ways = ways;
+    }
+
+    /// Sets the delays of the connections that a client has or will have.
+    pub fn reroute(&mut self, id: ClientId, ways: Ways) {
+        self.set_ways(id, ways);
+        self.links_of(id).for_each(|(_, link)| link.ways = ways);
+    }
+
+    /// Whether a client's host is cut off.
+    pub fn is_cut(&self, id: ClientId) -> bool {
+        self.hosts[id.index()].cut
+    }
+
+    /// The client at the other end of a link.
+    pub fn client(&self, link: usize) -> ClientId {
+        self.links[link].client
+    }
+
+    /// Whether this end of a link is open.
+    pub fn is_open(&self, link: usize, side: Side) -> bool {
+        self.links[link].is_open(side)
+    }
+
+    /// The connection that a client has.
+    pub fn open_link(&self, id: ClientId) -> Option<usize> {
+        self.links.iter().rposition(|link| link.client == id && link.is_open(Side::Client))
+    }
+
+    /// The frames that bytes complete at one end of a link, and the error that ends the stream, if there is one.
+    pub fn read(&mut self, link: usize, side: Side, bytes: &[u8]) -> (Vec<Frame>, Result<(), Disconnect>) {
+        self.links[link].read(side, bytes)
+    }
+
+    /// Carries a probe to every client that is not cut off.
+    pub fn invite_all(&self, timeline: &mut Timeline) {
+        for (id, host) in (0..).map(ClientId).zip(&self.hosts).filter(|(_, host)| !host.cut) {
+            timeline.after(host.ways.out, Node::Client(id), WorldEvent::Client(ClientEvent::Invited));
         }
     }
 
-    pub(super) fn master_hears(&mut self, event: Event) {
-        let deeds = self.master.handle(self.now, event);
-        self.master_does(deeds);
+    /// Carries a client's request for a connection to the master's host.
+    pub fn request_connection(&self, timeline: &mut Timeline, id: ClientId) {
+        timeline.after(self.hosts[id.index()].ways.back, Node::World, WorldEvent::ConnectionRequested(id));
     }
 
-    pub(super) fn master_does(&mut self, deeds: Vec<MasterDeed>) {
-        for deed in deeds {
-            match deed {
-                MasterDeed::Probe => self.invite_all(),
-                MasterDeed::Send(peer, bytes) => self.transmit(link_of(peer), Side::Master, bytes),
-                MasterDeed::SendConf(peer, bytes) => {
-                    let sent = self.now.plus(self.master.conf_takes);
-                    self.links[link_of(peer)].busy_until = sent;
-                    self.transmit(link_of(peer), Side::Master, bytes);
-                    self.agenda.add(sent, (Node::Master, News::ConfSent(link_of(peer))));
-                }
-                MasterDeed::Store(id) => {
-                    let stored = self.now.plus(self.master.storing_takes);
-                    self.agenda.add(stored, (Node::Master, News::OutputStored(id)));
-                }
-                MasterDeed::Differs(id) => {
-                    let compared = self.now.plus(self.master.storing_takes);
-                    self.agenda.add(compared, (Node::Master, News::OutputDiffers(id)));
-                }
-                MasterDeed::CannotStore => self.agenda.add(self.now, (Node::Master, News::OutputsFailed)),
-                MasterDeed::Close(peer) => self.close(link_of(peer), Side::Master),
-            }
-        }
-        self.play_cues();
-        if self.master.report().is_some() {
-            self.over_at.get_or_insert(self.now);
-            self.master_exits();
-        }
-    }
-
-    /// A client's knock at the master's port, which the kernel answers, also for a program that hangs.
-    pub(super) fn knock(&mut self, id: Id) {
-        let ways = self.seat(id).ways;
-        let heard = self.now.plus(ways.out);
-        if self.seat(id).cut || !self.master_power.is_alive() {
-            self.agenda.add(heard, (Node::Client(id), News::Heard(Heard::Refused)));
+    /// Answers a client's request for a connection. The master's kernel does this, also for a process that is frozen.
+    pub fn answer_request(&mut self, timeline: &mut Timeline, id: ClientId, master_is_alive: bool) {
+        let NetworkHost { ways, cut } = self.hosts[id.index()];
+        if cut || !master_is_alive {
+            timeline.after(ways.out, Node::Client(id), WorldEvent::Client(ClientEvent::Refused));
             return;
         }
         let link = self.links.len();
         self.links.push(Link::new(id, ways));
-        self.agenda.add(self.now, (Node::Master, News::Accepted(link)));
-        self.agenda.add(heard, (Node::Client(id), News::Connected(link)));
+        timeline.soon(Node::Master, WorldEvent::Accepted(link));
+        timeline.after(ways.out, Node::Client(id), WorldEvent::Connected(link));
     }
 
-    pub(super) fn accepted(&mut self, link: usize) {
-        let address = address(self.links[link].client);
-        self.master_hears(Event::Connected { peer: peer_of(link), address });
+    /// Carries bytes from one end of a link to the other.
+    pub fn transmit(&mut self, timeline: &mut Timeline, link: usize, from: Side, bytes: Vec<u8>) {
+        self.carry(timeline, link, from, WorldEvent::Bytes(link, bytes));
     }
 
-    pub(super) fn arrives(&mut self, link: usize, side: Side, bytes: &[u8]) {
-        if !self.links[link].is_open(side) {
-            return;
-        }
-        let (frames, result) = self.links[link].read(side, bytes);
-        for frame in frames {
-            match side {
-                Side::Master => {
-                    let at = self.now;
-                    self.master_hears(Event::Received { peer: peer_of(link), frame, at });
-                }
-                Side::Client => self.client_hears(self.links[link].client, Heard::Said(frame)),
-            }
-        }
-        if let Err(why) = result {
-            self.hears_end(link, side, why);
-        }
+    /// Carries a conf from the master to the other end of a link. The link is busy for this time.
+    pub fn transmit_conf(&mut self, timeline: &mut Timeline, link: usize, bytes: Vec<u8>, takes: Duration) {
+        self.links[link].busy_until = timeline.now.plus(takes);
+        self.transmit(timeline, link, Side::Master, bytes);
+        timeline.after(takes, Node::Master, WorldEvent::ConfSent(link));
     }
 
-    pub(super) fn hears_end(&mut self, link: usize, side: Side, why: Disconnect) {
-        if !self.links[link].is_open(side) {
-            return;
-        }
-        match side {
-            Side::Master => self.master_hears(Event::Disconnected { peer: peer_of(link), why }),
-            Side::Client => self.client_hears(self.links[link].client, Heard::Closed(why)),
-        }
-    }
-
-    /// Ends a link at one side; the other is told in time.
-    pub(super) fn close(&mut self, link: usize, side: Side) {
+    /// Closes one end of a link. The other end learns of this later.
+    pub fn close(&mut self, timeline: &mut Timeline, link: usize, side: Side) {
         if self.links[link].close(side) {
-            self.send(link, side, News::Closed(link, Disconnect::Closed));
+            self.carry(timeline, link, side, WorldEvent::Closed(link, Disconnect::Closed));
         }
     }
 
-    fn client_does(&mut self, id: Id, deed: Deed) {
-        match deed {
-            Deed::Connect => {
-                let arrives = self.now.plus(self.seat(id).ways.back);
-                self.agenda.add(arrives, (Node::Fate, News::Knock(id)));
+    /// Closes a client's end of all its links.
+    pub fn close_all_of(&mut self, timeline: &mut Timeline, id: ClientId) {
+        for link in 0..self.links.len() {
+            if self.links[link].client == id {
+                self.close(timeline, link, Side::Client);
             }
-            Deed::Send(message) => self.client_sends(id, encode(&message)),
-            Deed::Utter(bytes) => self.client_sends(id, bytes),
-            Deed::Close => {
-                if let Some(link) = self.open_link(id) {
-                    self.close(link, Side::Client);
-                }
-            }
-            Deed::Later(after, event) => {
-                self.agenda.add(self.now.plus(after), (Node::Client(id), News::Heard(Heard::Host(event))));
-            }
-            Deed::Exit => self.kill(id),
         }
     }
 
-    fn client_sends(&mut self, id: Id, bytes: Vec<u8>) {
-        let link = self.open_link(id).expect("it is connected");
-        self.transmit(link, Side::Client, bytes);
-    }
-
-    fn transmit(&mut self, link: usize, from: Side, bytes: Vec<u8>) {
-        self.send(link, from, News::Bytes(link, bytes));
-    }
-
-    fn send(&mut self, link: usize, from: Side, news: News) {
-        let Link { client, ways, cut, busy_until, .. } = self.links[link];
-        let leaves = if from == Side::Master { self.now.max(busy_until) } else { self.now };
-        let to = if from.other() == Side::Master { Node::Master } else { Node::Client(client) };
-        if !cut {
-            let arrives = leaves.plus(ways.from(from)).plus(self.chance(ways.jitter));
-            let arrives = self.links[link].in_turn(from.other(), arrives);
-            self.agenda.add(arrives, (to, news));
+    /// Closes the master's end of all links.
+    pub fn close_all_of_master(&mut self, timeline: &mut Timeline) {
+        for link in 0..self.links.len() {
+            self.close(timeline, link, Side::Master);
         }
     }
 
-    /// Some time up to the most, the same in each run of a scenario.
+    /// Cuts a client's host off. The client's kernel reports this when its keepalive has run out.
+    pub fn cut(&mut self, timeline: &mut Timeline, id: ClientId) {
+        self.hosts[id.index()].cut = true;
+        for (number, link) in self.links_of(id) {
+            link.cut = true;
+            let why = Disconnect::Broken("timed out".into());
+            timeline.after(DEFAULT_LOST_AFTER, Node::Client(id), WorldEvent::Closed(number, why));
+        }
+    }
+
+    /// Breaks all links of a client. These nodes learn of the break.
+    pub fn break_links(&mut self, timeline: &mut Timeline, id: ClientId, told: &[Node]) {
+        for (number, link) in self.links_of(id) {
+            link.cut = true;
+            for node in told {
+                timeline.soon(*node, WorldEvent::Closed(number, Disconnect::Broken("reset".into())));
+            }
+        }
+    }
+
+    fn carry(&mut self, timeline: &mut Timeline, number: usize, from: Side, event: WorldEvent) {
+        let Link { client, ways, cut, busy_until, .. } = self.links[number];
+        if cut {
+            return;
+        }
+        let leaves = if from == Side::Master { timeline.now.max(busy_until) } else { timeline.now };
+        let to = if from == Side::Client { Node::Master } else { Node::Client(client) };
+        let arrives = leaves.plus(ways.from(from)).plus(self.chance(ways.jitter));
+        timeline.at(self.links[number].arrival(from.other(), arrives), to, event);
+    }
+
+    /// A time between zero and the most, the same in each run of a scenario.
     fn chance(&mut self, most: Duration) -> Duration {
         self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let most = u64::try_from(most.as_nanos()).expect("it is short");
+        let most = u64::try_from(most.as_nanos()).expect("jitter is short");
         Duration::from_nanos((self.dice >> 32) % (most + 1))
     }
 
-    fn invite_all(&mut self) {
-        for id in self.ids() {
-            let seat = self.seat(id);
-            let (out, cut) = (seat.ways.out, seat.cut);
-            if !cut {
-                self.agenda.add(self.now.plus(out), (Node::Client(id), News::Heard(Heard::Invited)));
-            }
-        }
+    fn links_of(&mut self, id: ClientId) -> impl Iterator<Item = (usize, &mut Link)> {
+        self.links.iter_mut().enumerate().filter(move |(_, link)| link.client == id)
     }
-
-    fn open_link(&self, id: Id) -> Option<usize> {
-        let open = |link: &Link| link.client == id && link.is_open(Side::Client);
-        self.links.iter().rposition(open)
-    }
-}
-
-pub fn peer_of(link: usize) -> PeerId {
-    PeerId(u64::try_from(link).expect("links are few"))
-}
-
-pub fn link_of(peer: PeerId) -> usize {
-    usize::try_from(peer.0).expect("links are few")
 }

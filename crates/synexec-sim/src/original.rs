@@ -1,4 +1,4 @@
-//! A slave that speaks version 1 only, and does as its script says.
+//! A slave that speaks version 1 only, and follows a script.
 
 use std::time::Duration;
 
@@ -6,43 +6,51 @@ use synexec_proto::message::{Features, FinishedRecord, Message};
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_proto::wire::{Command, Frame};
 
-use super::client::{Deed, Heard, HostEvent};
-use super::link::SESSION;
-use super::time::secs;
+use crate::client_event::{ClientAction, ClientEvent, HostEvent};
+use crate::crossing::SESSION;
+use crate::time::secs;
 
-/// What it does instead of the right thing.
+/// How an original answers at one step of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
+    /// It does what version 1 asks for.
     Right,
-    /// `CONF_NO` or `EXEC_NO`.
+    /// It refuses, with `CONF_NO` or `EXEC_NO`.
     No,
-    /// Nothing, now and from now on, and it stays connected.
+    /// It says nothing, now and from now on, and stays connected.
     Silence,
-    /// Its host is gone.
+    /// Its host disappears.
     Vanish,
-    /// A FINISHD of the wrong length.
+    /// It sends a FINISHD of the wrong length.
     Garbled,
 }
 
-/// What it does at each step of a session.
+/// How an original answers at each step of a session. By default every answer is right, and its command runs for a second.
 #[derive(Debug, Clone, Copy)]
 pub struct Script {
+    /// The answer to the probe of a new connection.
     pub probe: Answer,
+    /// The answer to the conf.
     pub conf: Answer,
+    /// The answer to EXEC.
     pub exec: Answer,
+    /// What it does when its command has ended.
     pub finish: Answer,
     /// Time that its command runs.
     pub runs: Duration,
 }
 
+/// A slave that speaks version 1 only.
 #[derive(Debug)]
 pub struct Original {
-    pub script: Script,
+    script: Script,
+    /// The conf of its present connection.
     pub conf: Option<Vec<u8>>,
+    /// How many times its command has started.
     pub runs: u32,
-    /// When each run began.
+    /// When its command started, each time.
     pub started: Vec<MonotonicInstant>,
-    /// Or about to be.
+    /// Whether it has a connection, or has asked for one.
     connected: bool,
     silent: bool,
 }
@@ -55,56 +63,59 @@ impl Default for Script {
 }
 
 impl Original {
-    pub fn new(script: Script) -> Self {
+    pub(crate) fn new(script: Script) -> Self {
         Self { script, conf: None, runs: 0, started: Vec::new(), connected: false, silent: false }
     }
 
-    pub fn hear(&mut self, now: MonotonicInstant, heard: Heard) -> Vec<Deed> {
-        match heard {
-            Heard::Invited if !self.connected => {
+    pub(crate) fn handle(&mut self, now: MonotonicInstant, event: ClientEvent) -> Vec<ClientAction> {
+        match event {
+            ClientEvent::Invited if !self.connected => {
                 self.connected = true;
-                vec![Deed::Connect]
+                vec![ClientAction::Connect]
             }
-            Heard::Refused => {
+            ClientEvent::Refused => {
                 self.connected = false;
                 Vec::new()
             }
-            Heard::Connected => vec![Deed::Send(Message::Reply(None))],
-            Heard::Closed(_) => {
+            ClientEvent::Connected => vec![ClientAction::Send(Message::Reply(None))],
+            ClientEvent::Disconnected(_) => {
                 (self.connected, self.conf) = (false, None);
-                vec![Deed::Close]
+                vec![ClientAction::Close]
             }
-            Heard::Said(frame) if !self.silent => self.answer(now, read(frame)),
-            Heard::Host(HostEvent::Ended(number)) if number == self.runs && self.connected && !self.silent => {
-                self.react(self.script.finish, vec![Deed::Send(finished())], Vec::new())
+            ClientEvent::Received(frame) if !self.silent => self.answer(now, decode(frame)),
+            ClientEvent::Host(HostEvent::Ended(number)) if number == self.runs && self.connected && !self.silent => {
+                self.follow(self.script.finish, vec![ClientAction::Send(finished())], Vec::new())
             }
             _ => Vec::new(),
         }
     }
 
-    fn answer(&mut self, now: MonotonicInstant, message: Message) -> Vec<Deed> {
+    fn answer(&mut self, now: MonotonicInstant, message: Message) -> Vec<ClientAction> {
         match message {
-            Message::Probe(_) => self.react(self.script.probe, vec![Deed::Send(Message::Reply(None))], Vec::new()),
+            Message::Probe(_) => {
+                self.follow(self.script.probe, vec![ClientAction::Send(Message::Reply(None))], Vec::new())
+            }
             Message::Conf(bytes) => {
                 self.conf = Some(bytes);
-                let no = vec![Deed::Send(Message::ConfNo(None))];
-                self.react(self.script.conf, vec![Deed::Send(Message::ConfOk(None))], no)
+                let no = vec![ClientAction::Send(Message::ConfNo(None))];
+                self.follow(self.script.conf, vec![ClientAction::Send(Message::ConfOk(None))], no)
             }
             Message::Exec(None) => {
-                let started = Deed::Later(self.script.runs, HostEvent::Ended(self.runs + 1));
-                let no = vec![Deed::Send(Message::ExecNo(None))];
-                let deeds = self.react(self.script.exec, vec![Deed::Send(Message::ExecOk(None)), started], no);
+                let end = ClientAction::Later(self.script.runs, HostEvent::Ended(self.runs + 1));
+                let no = vec![ClientAction::Send(Message::ExecNo(None))];
+                let right = vec![ClientAction::Send(Message::ExecOk(None)), end];
+                let actions = self.follow(self.script.exec, right, no);
                 if self.script.exec == Answer::Right {
                     self.runs += 1;
                     self.started.push(now);
                 }
-                deeds
+                actions
             }
             other => panic!("an original was sent {other:?}"),
         }
     }
 
-    fn react(&mut self, answer: Answer, right: Vec<Deed>, no: Vec<Deed>) -> Vec<Deed> {
+    fn follow(&mut self, answer: Answer, right: Vec<ClientAction>, no: Vec<ClientAction>) -> Vec<ClientAction> {
         match answer {
             Answer::Right => right,
             Answer::No => no,
@@ -112,18 +123,18 @@ impl Original {
                 self.silent = true;
                 Vec::new()
             }
-            Answer::Vanish => vec![Deed::Exit],
-            Answer::Garbled => vec![Deed::Utter(garbled())],
+            Answer::Vanish => vec![ClientAction::Exit],
+            Answer::Garbled => vec![ClientAction::SendBytes(garbled())],
         }
     }
 }
 
-fn read(frame: Frame) -> Message {
-    Message::decode(frame, Features::NONE).expect("version 1 has nothing that cannot be read")
+fn decode(frame: Frame) -> Message {
+    Message::decode(frame, Features::NONE).expect("every message of version 1 can be decoded")
 }
 
 fn garbled() -> Vec<u8> {
-    Frame::new(Command::Finished, vec![0; 47]).expect("it fits").encode(SESSION)
+    Frame::new(Command::Finished, vec![0; 47]).expect("47 bytes fit into a frame").encode(SESSION)
 }
 
 fn finished() -> Message {

@@ -1,68 +1,100 @@
-//! How a slave of ours is set up, and what its host and task will do.
+//! The settings of a slave of ours, and what its host and its tasks do.
 
 use std::time::Duration;
 
 use synexec_proto::message::CONF_MAX;
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::MonotonicInstant;
+use synexec_session::slave::Settings;
 
-use super::time::START;
+use crate::time::START;
 
-/// The default is a slave that listens, accepts, and whose task succeeds after a second.
+/// The settings of a slave of ours, and what its host and its tasks do.
+///
+/// By default the slave waits for a probe, accepts the conf, and its task succeeds after a second.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Plan {
+    /// What the host refuses.
     pub refusal: Option<Refusal>,
-    /// Time to prepare the conf's command.
+    /// Time from the end of the conf, or from a HOLD, until the task is held.
     pub prepares: Duration,
-    /// Time from its release to its start.
+    /// Time from the release of the task, or from its instant, to its start.
     pub spawns: Duration,
-    /// Time that it runs when nobody stops it.
+    /// Time that the task runs when nobody stops it.
     pub runs: Duration,
-    /// How it ends then.
+    /// How the task ends when nobody stops it.
     pub end: TaskEnd,
+    /// Whether the task ignores SIGTERM.
     pub ignores_sigterm: bool,
-    /// How it ends when SIGTERM stops it; killed by that unless it sees to it itself.
+    /// How the task ends when SIGTERM stops it. By default SIGTERM kills the task.
     pub end_by_sigterm: Option<TaskEnd>,
-    /// How long others of its family, which ignore SIGTERM, outlive the first process.
+    /// Time for which other processes of the task's group outlive the first one. They ignore SIGTERM.
     pub straggles: Duration,
-    /// How many bytes it writes, evenly while it runs.
+    /// Bytes that the task writes, at a constant rate while it runs.
     pub writes: u32,
-    /// Whether a signal stops it for as long as it runs.
+    /// Whether the task is stopped, as by SIGSTOP, whenever the slave looks.
     pub is_stopped: bool,
+    /// Whether the slave connects without a probe.
     pub dials: bool,
+    /// Whether the slave exits after one session.
     pub once: bool,
-    /// Time to take a connection up again.
+    /// Time in which the slave tries to resume a broken connection.
     pub reconnect: Duration,
-    /// The largest conf that it takes.
+    /// Bytes of the largest conf that the slave accepts.
     pub max_conf: u64,
+    /// Whether the task goes on when its master is gone.
     pub keeps_orphans: bool,
+    /// The clock of the host.
     pub clock: SimClock,
 }
 
-/// A slave whose task runs for so long.
+impl Plan {
+    /// The settings of a slave that follows the plan, under this name. Its instance number follows from the name.
+    #[must_use]
+    pub fn settings(&self, name: &str) -> Settings {
+        Settings {
+            name: name.into(),
+            instance: name.bytes().fold(0, |number, byte| number << 8 | u64::from(byte)),
+            dials: self.dials,
+            once: self.once,
+            reconnect: self.reconnect,
+            max_conf: self.max_conf,
+            keeps_orphans: self.keeps_orphans,
+        }
+    }
+}
+
+/// The plan of a slave whose task runs for this long.
+#[must_use]
 pub fn runs(time: Duration) -> Plan {
     Plan { runs: time, ..Plan::default() }
 }
 
-/// A host's monotonic clock, against the world's time.
+/// A host's monotonic clock, compared with the world's time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SimClock {
-    /// Nanoseconds that it is ahead when the world begins.
+    /// Nanoseconds by which the clock is ahead when the world begins.
     pub ahead: i64,
-    /// Nanoseconds that it gains in a second.
+    /// Nanoseconds that the clock gains in a second.
     pub drift: i64,
 }
 
 impl SimClock {
-    /// What it shows.
+    /// The instant that the clock shows at an instant of the world.
+    ///
+    /// # Panics
+    ///
+    /// If the clock would show a time before its boot.
+    #[must_use]
     pub fn show(self, now: MonotonicInstant) -> MonotonicInstant {
         let drifted = now.since(START).as_nanos().cast_signed() * i128::from(self.drift) / 1_000_000_000;
         let shown = i128::from(now.as_nanos()) + i128::from(self.ahead) + drifted;
-        MonotonicInstant::from_nanos(u64::try_from(shown).expect("no clock is set to before its boot"))
+        MonotonicInstant::from_nanos(u64::try_from(shown).expect("no clock shows a time before its boot"))
     }
 
-    /// When it shows this, or a later instant.
+    /// The first instant of the world at which the clock shows this instant or a later one.
+    #[must_use]
     pub fn when(self, shown: MonotonicInstant) -> MonotonicInstant {
         let passed = i128::from(shown.as_nanos()) - i128::from(START.as_nanos()) - i128::from(self.ahead);
         let undrifted = passed * 1_000_000_000 / (1_000_000_000 + i128::from(self.drift));
@@ -75,10 +107,12 @@ impl SimClock {
     }
 }
 
-/// What the host does not do.
+/// What a host refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
+    /// To hold the task of a conf: "not here".
     Conf,
+    /// To start the released task: "no such program".
     Start,
 }
 

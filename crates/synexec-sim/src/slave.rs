@@ -2,65 +2,65 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Reason;
 use synexec_proto::time::MonotonicInstant;
-use synexec_session::slave::{Action, Event, ExitCause, Settings, Slave};
+use synexec_session::slave::{Action, Event, ExitCause, Slave};
 
-use super::client::{Deed, Heard, HostEvent};
-use super::host::Host;
-use super::plan::Plan;
-use super::slave_rules::SlaveRules;
+use crate::client_event::{ClientAction, ClientEvent, HostEvent};
+use crate::host::Host;
+use crate::plan::Plan;
+use crate::slave_rules::SlaveRules;
 
-/// Where all slaves find the master.
+/// The address of the master, as all slaves know it.
 const MASTER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 0, 0, 254)), 5165);
 
+/// A slave of ours: the real state machine on a simulated host.
 #[derive(Debug)]
 pub struct SimSlave {
     slave: Slave,
     rules: SlaveRules,
+    /// The host of the slave.
     pub host: Host,
-    /// All that it ever did, but for its looks at an output that does not grow: in an hour they are thousands.
+    /// All actions of the slave, each with its instant in the world's time, but without `SendOutput`: a slave looks at
+    /// its output a thousand times an hour.
     pub log: Vec<(MonotonicInstant, Action)>,
 }
 
 impl SimSlave {
-    pub fn new(name: &str, plan: Plan, boots: MonotonicInstant) -> Self {
-        let settings = Settings {
-            name: name.into(),
-            instance: name.bytes().fold(0, |number, byte| number << 8 | u64::from(byte)),
-            dials: plan.dials,
-            once: plan.once,
-            reconnect: plan.reconnect,
-            max_conf: plan.max_conf,
-            keeps_orphans: plan.keeps_orphans,
-        };
-        let (slave, rules) = (Slave::new(settings, plan.clock.show(boots)), SlaveRules::default());
+    pub(crate) fn new(name: &str, plan: Plan, boots: MonotonicInstant) -> Self {
+        let slave = Slave::new(plan.settings(name), plan.clock.show(boots));
+        let rules = SlaveRules::default();
         Self { slave, rules, host: Host::new(plan), log: Vec::new() }
     }
 
-    pub fn hear(&mut self, now: MonotonicInstant, heard: Heard) -> Vec<Deed> {
-        let mut deeds = Vec::new();
-        match heard {
-            Heard::Booted => {}
-            Heard::Due => self.advance(now, &mut deeds),
-            Heard::Invited => self.handle(now, Event::Invited { master: MASTER }),
-            Heard::Connected => self.handle(now, Event::Connected { master: MASTER }),
-            Heard::Refused => self.handle(now, Event::ConnectFailed { why: "refused".into() }),
-            Heard::Said(frame) => self.handle(now, Event::Received { frame, at: self.host.plan.clock.show(now) }),
-            Heard::Closed(why) => self.handle(now, Event::Disconnected(why)),
-            Heard::Shutdown(interrupt) => self.handle(now, Event::Shutdown(interrupt)),
-            Heard::Host(event) => self.host_event(now, event, &mut deeds),
+    pub(crate) fn handle(&mut self, now: MonotonicInstant, event: ClientEvent) -> Vec<ClientAction> {
+        let mut actions = Vec::new();
+        match event {
+            ClientEvent::Booted => {}
+            ClientEvent::Due => self.advance(now, &mut actions),
+            ClientEvent::Invited => self.tell(now, Event::Invited { master: MASTER }),
+            ClientEvent::Connected => self.tell(now, Event::Connected { master: MASTER }),
+            ClientEvent::Refused => self.tell(now, Event::ConnectFailed { why: "refused".into() }),
+            ClientEvent::Received(frame) => {
+                self.tell(now, Event::Received { frame, at: self.host.plan.clock.show(now) });
+            }
+            ClientEvent::Disconnected(why) => self.tell(now, Event::Disconnected(why)),
+            ClientEvent::Shutdown(interrupt) => self.tell(now, Event::Shutdown(interrupt)),
+            ClientEvent::Host(event) => self.host_event(now, event, &mut actions),
         }
-        self.carry_out(now, &mut deeds);
-        self.rules.settled();
-        deeds
+        self.carry_out(now, &mut actions);
+        self.rules.assert_settled();
+        actions
     }
 
+    /// The deadline of the slave, in the world's time.
+    #[must_use]
     pub fn deadline(&self) -> Option<MonotonicInstant> {
         self.slave.deadline().map(|shown| self.host.plan.clock.when(shown))
     }
 
+    /// Why the slave has exited, if it has.
+    #[must_use]
     pub fn exit(&self) -> Option<ExitCause> {
         match self.log.last() {
             Some((_, Action::Exit(cause))) => Some(*cause),
@@ -68,7 +68,8 @@ impl SimSlave {
         }
     }
 
-    /// When it last came back to discovery, if it is there.
+    /// Since when the slave is in discovery, if it is there.
+    #[must_use]
     pub fn in_discovery_since(&self) -> Option<MonotonicInstant> {
         let in_session = |action: &Action| matches!(action, Action::Send(_) | Action::Disconnect | Action::Exit(_));
         let from = self.log.iter().rposition(|(_, action)| in_session(action)).map_or(0, |last| last + 1);
@@ -76,7 +77,8 @@ impl SimSlave {
         self.log.iter().skip(from).find(|(_, action)| back(action)).map(|(at, _)| *at)
     }
 
-    /// When its last connection ended.
+    /// When the last connection of the slave ended.
+    #[must_use]
     pub fn disconnected_at(&self) -> Option<MonotonicInstant> {
         self.log
             .iter()
@@ -85,36 +87,38 @@ impl SimSlave {
             .map(|(at, _)| *at)
     }
 
+    /// How many times the slave took this action.
+    #[must_use]
     pub fn did(&self, wanted: &Action) -> usize {
         self.log.iter().filter(|(_, action)| action == wanted).count()
     }
 
-    fn handle(&mut self, now: MonotonicInstant, event: Event) {
+    fn tell(&mut self, now: MonotonicInstant, event: Event) {
         self.rules.event(&event);
         self.slave.handle(self.host.plan.clock.show(now), event);
     }
 
-    fn advance(&mut self, now: MonotonicInstant, deeds: &mut Vec<Deed>) {
+    fn advance(&mut self, now: MonotonicInstant, actions: &mut Vec<ClientAction>) {
         let shown = self.host.plan.clock.show(now);
         self.slave.advance(shown);
-        self.carry_out(now, deeds);
+        self.carry_out(now, actions);
         if self.is_due(now) {
-            // The end of a task may leave it with a master to dial, or others to end, at once.
+            // When its task ends, the slave may have to connect, or to kill the rest of the task's group, at once.
             self.slave.advance(shown);
-            self.carry_out(now, deeds);
+            self.carry_out(now, actions);
         }
-        assert!(!self.is_due(now), "its deadline does not go on");
+        assert!(!self.is_due(now), "the deadline of the slave stays in the past");
     }
 
     fn is_due(&self, now: MonotonicInstant) -> bool {
         self.deadline().is_some_and(|deadline| deadline <= now)
     }
 
-    fn host_event(&mut self, now: MonotonicInstant, event: HostEvent, deeds: &mut Vec<Deed>) {
+    fn host_event(&mut self, now: MonotonicInstant, event: HostEvent, actions: &mut Vec<ClientAction>) {
         match event {
             HostEvent::Prepared(number) => {
                 if let Some(result) = self.host.prepared(number) {
-                    self.handle(now, Event::Prepared(result));
+                    self.tell(now, Event::Prepared(result));
                 }
             }
             HostEvent::Spawned(number) => {
@@ -122,74 +126,67 @@ impl SimSlave {
                 match self.host.spawn(now, number) {
                     None => {}
                     Some(Ok((after, end))) => {
-                        deeds.push(Deed::Later(after, end));
+                        actions.push(ClientAction::Later(after, end));
                         if !silent {
-                            self.handle(now, Event::Started(Ok(())));
+                            self.tell(now, Event::Started(Ok(())));
                         }
                     }
-                    Some(Err(reason)) => self.handle(now, Event::Started(Err(reason))),
+                    Some(Err(reason)) => self.tell(now, Event::Started(Err(reason))),
                 }
             }
             HostEvent::HeldTaskDied => {
                 if self.host.lose_held_task() {
-                    self.handle(now, Event::HeldTaskDied(Reason::new("it was killed")));
+                    self.tell(now, Event::HeldTaskDied(Reason::new("it was killed")));
                 }
             }
             HostEvent::Ended(number) => {
                 if let Some((run, output)) = self.host.end(now, number) {
                     let stragglers = self.host.is_busy(now);
-                    self.handle(now, Event::TaskEnded { run, output: Some(output), stragglers });
+                    self.tell(now, Event::TaskEnded { run, output: Some(output), stragglers });
                 }
             }
         }
     }
 
-    fn carry_out(&mut self, now: MonotonicInstant, deeds: &mut Vec<Deed>) {
+    fn carry_out(&mut self, now: MonotonicInstant, actions: &mut Vec<ClientAction>) {
         while let Some(action) = self.slave.next_action() {
             self.rules.action(&action);
-            self.act(now, &action, deeds);
+            self.act(now, &action, actions);
             if !matches!(action, Action::SendOutput { .. }) {
                 self.log.push((now, action));
             }
         }
     }
 
-    fn act(&mut self, now: MonotonicInstant, action: &Action, deeds: &mut Vec<Deed>) {
-        let later = |(after, event)| Deed::Later(after, event);
+    fn act(&mut self, now: MonotonicInstant, action: &Action, actions: &mut Vec<ClientAction>) {
+        let later = |(after, event)| ClientAction::Later(after, event);
         match action {
-            Action::Connect(_) => deeds.push(Deed::Connect),
-            Action::Send(message) => deeds.push(Deed::Send(message.clone())),
-            Action::Disconnect => deeds.push(Deed::Close),
+            Action::Connect(_) => actions.push(ClientAction::Connect),
+            Action::Send(message) => actions.push(ClientAction::Send(message.clone())),
+            Action::Disconnect => actions.push(ClientAction::Close),
             Action::BeginConf(_) => self.host.begin_conf(),
             Action::StoreConf(bytes) => self.host.store(bytes),
-            Action::EndConf => deeds.push(later(self.host.end_conf())),
+            Action::EndConf => actions.push(later(self.host.end_conf())),
             Action::Discard | Action::DropHeld | Action::Abandon => self.host.discard_conf(),
-            Action::Hold { .. } => deeds.push(later(self.host.hold())),
+            Action::Hold { .. } => actions.push(later(self.host.hold())),
             Action::Release { at } => {
                 let at = at.map(|shown| self.host.plan.clock.when(shown));
-                deeds.push(later(self.host.release(now, at)));
+                actions.push(later(self.host.release(now, at)));
             }
-            Action::Signal(signal) => deeds.extend(self.host.signal(now, *signal).map(later)),
+            Action::Signal(signal) => actions.extend(self.host.signal(now, *signal).map(later)),
             Action::Sample => {
                 let stopped = self.host.plan.is_stopped;
                 if let Some(progress) = self.host.sample(now) {
-                    self.handle(now, Event::Sampled { progress, stopped });
+                    self.tell(now, Event::Sampled { progress, stopped });
                 }
             }
             Action::SendOutput { fetch, is_over } => match self.host.fetch(now, *fetch, *is_over) {
-                Some(messages) => deeds.extend(messages.into_iter().map(Deed::Send)),
-                None => self.handle(now, Event::NoOutputYet(*fetch)),
+                Some(messages) => actions.extend(messages.into_iter().map(ClientAction::Send)),
+                None => self.tell(now, Event::NoOutputYet(*fetch)),
             },
-            Action::CheckStragglers if !self.host.is_busy(now) => self.handle(now, Event::StragglersGone),
-            Action::Exit(_) => deeds.extend([Deed::Close, Deed::Exit]),
+            Action::CheckStragglers if !self.host.is_busy(now) => self.tell(now, Event::StragglersGone),
+            Action::Exit(_) => actions.extend([ClientAction::Close, ClientAction::Exit]),
             Action::Listen | Action::Tell(_) | Action::CheckStragglers => {}
         }
-    }
-}
-
-impl Heard {
-    /// A connection that its other end has closed.
-    pub fn closed() -> Self {
-        Self::Closed(Disconnect::Closed)
     }
 }

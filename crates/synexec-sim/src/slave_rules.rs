@@ -1,48 +1,53 @@
-//! What a slave never does, whatever it is told.
+//! What a slave must never do, whatever happens to it.
 
 use synexec_proto::message::{Feature, Features, Message, ResumeToken};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
 use synexec_session::slave::{Action, Event};
 
-/// Follows one slave's events and actions.
+/// Follows the events and actions of one slave, and panics when an action breaks a rule.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct SlaveRules {
     connected: bool,
-    /// What is agreed with the master.
+    /// The features that the slave and its master have agreed on.
     agreed: Features,
     conf_accepted: bool,
     held: bool,
-    /// The instant that was ordered, and then confirmed by the last word.
+    /// The instant that the master ordered last.
     ordered: Option<MonotonicInstant>,
+    /// The ordered instant, once the last word has confirmed it.
     told_to_go: Option<MonotonicInstant>,
-    /// From the order to start until its end.
+    /// Whether there is a task, from its release to its end.
     task: bool,
+    /// Whether the end of the task has to be reported.
     to_report: bool,
-    /// From the first signal to the task until the next start.
+    /// Whether the task was signalled, until the next start.
     stopping: bool,
-    /// While others of a stopped task's family are left, its end need not be reported yet, unless the user is in a hurry.
+    /// Whether the report may wait, because other processes of a stopped task's group are left. The user's second order
+    /// to shut down ends this.
     may_wait: bool,
-    /// By what it may come back, once its task was started.
+    /// The token with which the slave may resume.
     token: Option<ResumeToken>,
+    /// Whether the task of the present conf was released. Only then the slave may resume.
     started: bool,
-    /// From its attempt to come back until it is recognised.
+    /// Whether the slave tries to resume and the master has not recognised it yet.
     resuming: bool,
-    /// Whether the master may not know of the end yet.
+    /// Whether the master may not know of the task's end yet.
     unacknowledged: bool,
-    /// Whether others of its family are left, and nobody is in a hurry.
+    /// Whether other processes of the task's group are left, and the slave has to wait for their end.
     left: bool,
     shutdowns: u32,
     exited: bool,
 }
 
 impl SlaveRules {
+    /// Follows something that happens to the slave.
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Connected { .. } => (self.connected, self.agreed) = (true, Features::NONE),
             Event::Disconnected(_) => (self.connected, self.to_report) = (false, false),
-            Event::Received { frame, .. } => self.hears(frame),
+            Event::Received { frame, .. } => self.receives(frame),
             Event::Started(Err(_)) | Event::Prepared(Err(_)) => self.task = false,
             Event::Prepared(Ok(_)) => self.held = true,
             Event::HeldTaskDied(_) => self.held = false,
@@ -62,8 +67,9 @@ impl SlaveRules {
         }
     }
 
+    /// Follows something that the slave does.
     pub fn action(&mut self, action: &Action) {
-        assert!(!self.exited, "after its exit: {action:?}");
+        assert!(!self.exited, "{action:?} after the exit");
         match action {
             Action::Send(message) => self.sends(message),
             Action::BeginConf(_) | Action::Discard => {
@@ -74,61 +80,64 @@ impl SlaveRules {
             Action::DropHeld => self.held = false,
             Action::Abandon => (self.task, self.left) = (false, false),
             Action::Hold { .. } => {
-                assert!(self.conf_accepted, "a hold without an accepted conf");
-                assert!(!self.task && !self.to_report, "holds a second task");
+                assert!(self.conf_accepted, "a task is held without an accepted conf");
+                assert!(!self.task && !self.to_report, "a second task is held");
                 (self.held, self.unacknowledged) = (false, false);
             }
             Action::Release { at } => {
-                assert!(self.conf_accepted && self.held, "a start without an accepted conf, or of what is not held");
-                assert!(!self.task && !self.to_report, "a second task at once");
-                assert!(at.is_none() || self.told_to_go == *at, "started without the last word");
+                assert!(
+                    self.conf_accepted && self.held,
+                    "a task is released without an accepted conf, or without being held"
+                );
+                assert!(!self.task && !self.to_report, "a second task is released");
+                assert!(at.is_none() || self.told_to_go == *at, "a task is released without the last word");
                 (self.task, self.stopping, self.held, self.told_to_go) = (true, false, false, None);
                 (self.started, self.unacknowledged) = (true, false);
             }
             Action::Connect(Some(_)) if self.started && self.token.is_some() => {
-                assert!(!self.connected, "dials while connected");
+                assert!(!self.connected, "the slave connects while it is connected");
                 self.resuming = true;
             }
             Action::Listen | Action::Connect(_) => {
-                assert!(!self.task, "in discovery while a task runs");
-                assert!(!self.connected, "in discovery while connected");
-                assert!(!self.left, "in discovery while something is left of a task");
+                assert!(!self.task, "the slave is in discovery while a task runs");
+                assert!(!self.connected, "the slave is in discovery while it is connected");
+                assert!(!self.left, "the slave is in discovery while a process of a task is left");
             }
             Action::Signal(_) => self.stopping = true,
             Action::Disconnect => (self.connected, self.to_report) = (false, false),
             Action::Exit(_) => {
-                assert!(!self.task, "exits while a task runs");
-                assert!(!self.left, "exits while something is left of a task");
-                assert!(!self.to_report, "exits with an end unreported");
+                assert!(!self.task, "the slave exits while a task runs");
+                assert!(!self.left, "the slave exits while a process of a task is left");
+                assert!(!self.to_report, "the slave exits before it has reported the end of a task");
                 self.exited = true;
             }
             _ => {}
         }
     }
 
-    /// When all actions that followed an event were seen.
-    pub fn settled(&self) {
-        assert!(!self.to_report || self.may_wait, "a task's end was not reported");
+    /// Checks that the slave has done its duty when all actions that follow an event were seen.
+    pub fn assert_settled(&self) {
+        assert!(!self.to_report || self.may_wait, "the slave does not report the end of a task");
     }
 
     fn sends(&mut self, message: &Message) {
-        assert!(self.connected, "sent without a connection: {message:?}");
+        assert!(self.connected, "{message:?} without a connection");
         match message {
             Message::ConfOk(held) => {
                 assert_eq!(
                     held.is_some(),
                     self.agreed.has(Feature::Start),
-                    "tells an original how the task is held, or ours not"
+                    "CONF_OK says how the task is held if and only if this is agreed"
                 );
                 self.conf_accepted = true;
             }
             Message::TaskEnded(_) => self.reports(true),
             Message::Finished(_) => self.reports(false),
             Message::Running(_) | Message::Stopped(_) => {
-                assert!(self.task && self.agreed.has(Feature::Progress), "progress of no task, or to an original");
+                assert!(self.task && self.agreed.has(Feature::Progress), "progress without a task, or to an original");
             }
             Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_) => {
-                assert!(self.agreed.has(Feature::Outputs), "speaks of output to an original");
+                assert!(self.agreed.has(Feature::Outputs), "output to an original");
             }
             Message::ConfNo(Some(_)) | Message::ExecNo(Some(_)) => {
                 assert!(self.agreed.has(Feature::Reasons), "a reason to an original");
@@ -137,14 +146,14 @@ impl SlaveRules {
         }
     }
 
-    fn reports(&mut self, in_our_words: bool) {
-        assert!(self.to_report, "reported what has not ended, or twice");
-        assert_eq!(in_our_words, self.agreed.has(Feature::TaskEnded), "reported in the wrong words");
+    fn reports(&mut self, by_task_ended: bool) {
+        assert!(self.to_report, "the end of a task is reported before the end, or twice");
+        assert_eq!(by_task_ended, self.agreed.has(Feature::TaskEnded), "the end is reported by the wrong message");
         self.to_report = false;
         self.unacknowledged &= self.agreed.has(Feature::Resume);
     }
 
-    fn hears(&mut self, frame: &Frame) {
+    fn receives(&mut self, frame: &Frame) {
         match Message::decode(frame.clone(), self.agreed) {
             Ok(Message::Probe(Some(block))) => {
                 self.agreed = Features::ours().agreed_with(block.features);
@@ -152,7 +161,7 @@ impl SlaveRules {
                     (self.resuming, self.to_report) = (false, self.unacknowledged && !self.task);
                 }
             }
-            // What was not sent cannot be known.
+            // The master cannot acknowledge an end that was not sent.
             Ok(Message::Ack) if !self.resuming => self.unacknowledged &= self.to_report,
             Ok(Message::Exec(Some(at))) => self.ordered = Some(at),
             Ok(Message::Go) => self.told_to_go = self.ordered,

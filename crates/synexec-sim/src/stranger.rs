@@ -1,53 +1,57 @@
-//! Whoever connects and is no slave.
+//! A process that connects to the master and is no slave.
 
 use synexec_proto::message::{Capabilities, Message, ResumeToken};
 use synexec_proto::wire::{Command, Header, SessionId};
 
-use super::client::{Deed, Heard};
+use crate::client_event::{ClientAction, ClientEvent};
 
+/// What a stranger does when it is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
+    /// It says nothing.
     Silent,
-    /// Speaks another protocol.
+    /// It speaks another protocol.
     Garbage,
-    /// Belongs to another session.
+    /// It says hello to another session.
     OtherSession,
-    /// Begins a message and does not end it.
+    /// It begins a message and does not end it.
     HalfHeader,
-    /// Says hello, and never answers.
+    /// It says hello and then answers nothing.
     HelloOnly,
-    /// Says what only a slave that takes part has to say.
+    /// It sends messages that only a member may send.
     Impostor,
-    /// Says that it is the member with this token.
+    /// It claims to be the member with this token.
     Returns(ResumeToken),
 }
 
+/// A process that connects to the master and is no slave.
 #[derive(Debug)]
 pub struct Stranger(pub Manner);
 
 impl Stranger {
-    /// It connects unasked.
-    pub fn hear(&self, heard: &Heard) -> Vec<Deed> {
-        match heard {
-            Heard::Booted => vec![Deed::Connect],
-            Heard::Connected => self.speak(),
-            Heard::Closed(_) => vec![Deed::Close],
+    /// It connects without a probe.
+    pub fn handle(&self, event: &ClientEvent) -> Vec<ClientAction> {
+        match event {
+            ClientEvent::Booted => vec![ClientAction::Connect],
+            ClientEvent::Connected => self.speak(),
+            ClientEvent::Disconnected(_) => vec![ClientAction::Close],
             _ => Vec::new(),
         }
     }
 
-    fn speak(&self) -> Vec<Deed> {
+    fn speak(&self) -> Vec<ClientAction> {
         let hello = |session| Header::new(SessionId(session), Command::Reply, 0).encode().to_vec();
         match self.0 {
             Manner::Silent => Vec::new(),
-            Manner::Garbage => vec![Deed::Utter(b"GET / HTTP/1.1\r\n\r\n".to_vec())],
-            Manner::OtherSession => vec![Deed::Utter(hello(u32::MAX))],
-            Manner::HalfHeader => vec![Deed::Utter(hello(0).split_off(6))],
-            Manner::HelloOnly => vec![Deed::Send(Message::Reply(None))],
+            Manner::Garbage => vec![ClientAction::SendBytes(b"GET / HTTP/1.1\r\n\r\n".to_vec())],
+            Manner::OtherSession => vec![ClientAction::SendBytes(hello(u32::MAX))],
+            Manner::HalfHeader => vec![ClientAction::SendBytes(hello(0).split_off(6))],
+            Manner::HelloOnly => vec![ClientAction::Send(Message::Reply(None))],
             Manner::Returns(token) => {
-                vec![Deed::Send(Message::Reply(Some(Capabilities::ours("back").resuming(Some(token)))))]
+                let block = Capabilities::ours("back").resuming(Some(token));
+                vec![ClientAction::Send(Message::Reply(Some(block)))]
             }
-            Manner::Impostor => vec![Deed::Send(Message::ConfOk(None)), Deed::Send(Message::ExecOk(None))],
+            Manner::Impostor => [Message::ConfOk(None), Message::ExecOk(None)].map(ClientAction::Send).into(),
         }
     }
 }

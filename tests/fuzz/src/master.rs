@@ -19,7 +19,7 @@ use crate::guest::Guest;
 use crate::memory;
 use crate::messages::is_canonical;
 use crate::phases::Phase;
-use synexec_sim::{Master, START, rows_are_complete, verdict_follows};
+use synexec_sim::{Master, START, assert_rows_complete, assert_verdict_follows};
 
 /// Connections that may be named, of those that there are.
 const PEERS: usize = 30;
@@ -284,7 +284,7 @@ impl Trial {
             self.dispatcher_works();
             self.wait();
         }
-        assert!(self.master.rules.members() == 0 || self.report.is_some(), "a session without slaves goes on");
+        assert!(self.master.members() == 0 || self.report.is_some(), "a session without slaves goes on");
     }
 
     /// The user ends the session, as can always be done.
@@ -293,12 +293,12 @@ impl Trial {
             self.handle(Event::Interrupted(Interrupt::Interrupt));
         }
         let report = self.report.expect("the second interrupt leaves at once");
-        let members = self.master.rules.members();
+        let members = self.master.members();
         assert!(members == 0 || (self.quorum..=self.wanted).contains(&members), "{members} members");
         assert!(members == 0 || report.rows().len() == members, "{report:?}");
-        rows_are_complete(&report, report.rows().len());
+        assert_rows_complete(&report, report.rows().len());
         if !self.has_failed {
-            verdict_follows(&report);
+            assert_verdict_follows(&report);
         }
     }
 }

@@ -57,17 +57,17 @@ fn plan(input: &mut Input<'_>) -> Result<Plan> {
 fn step(bench: &mut Bench, input: &mut Input<'_>) -> Result<()> {
     let here = bench.slave.host.plan.clock.show(bench.now);
     match input.int_in_range(0..=23)? {
-        0..=2 => bench.connects(),
-        3..=5 => bench.is_told([Message::Probe(draw::capabilities(input)?)]),
-        6..=8 => bench.is_told(conf(input)?),
-        9..=11 => bench.is_told(start(input, here)?),
-        12 | 13 => bench.is_told(orders(input)?),
-        14 | 15 => bench.takes(draw::frame(input, here)?),
-        16 | 17 => bench.loses_master(),
-        18 => bench.is_refused(),
-        19 => bench.loses_what_it_was_not_told_of(),
-        20 if input.ratio(1, 4)? => bench.is_shut_down(),
-        _ => bench.passes(draw::passing(input)?),
+        0..=2 => bench.connect(),
+        3..=5 => bench.tell([Message::Probe(draw::capabilities(input)?)]),
+        6..=8 => bench.tell(conf(input)?),
+        9..=11 => bench.tell(start(input, here)?),
+        12 | 13 => bench.tell(orders(input)?),
+        14 | 15 => bench.deliver(draw::frame(input, here)?),
+        16 | 17 => bench.close(),
+        18 => bench.refuse(),
+        19 => bench.connect_and_close(),
+        20 if input.ratio(1, 4)? => bench.shut_down(),
+        _ => bench.wait(draw::passing(input)?),
     }
     Ok(())
 }
@@ -107,10 +107,10 @@ fn orders(input: &mut Input<'_>) -> Result<[Message; 1]> {
 
 /// Without a master, a slave ends in discovery or for good, without a task, unless it has left it to itself.
 fn comes_to_rest(bench: &mut Bench) {
-    bench.loses_master();
+    bench.close();
     let keeps = bench.slave.host.plan.keeps_orphans;
     // A start that the last word was said for happens.
-    bench.passes(if keeps { LEAD_MAX + REST } else { REST });
+    bench.wait(if keeps { LEAD_MAX + REST } else { REST });
     let is_left = keeps && bench.slave.exit().is_some();
     assert!(is_left || !bench.slave.host.is_busy(bench.now), "a task is left");
     assert!(bench.slave.exit().is_some() || bench.slave.in_discovery_since().is_some(), "it is not back");

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result};
 
 use super::Namespace;
-use super::harness::Missing;
+use super::missing::Missing;
 use super::tools;
 
 const NO_DESTROY: Missing = Missing("the kernel resets no connections (it lacks CONFIG_INET_DIAG_DESTROY)");

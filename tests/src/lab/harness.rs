@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Error, Result, ensure};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
+use super::missing::Missing;
 use super::{Namespace, tools};
 
 /// A test that fails by returning an error, which is shown with all its causes.
@@ -58,12 +59,6 @@ fn run(tests: Vec<Case>, arguments: &Arguments) -> ExitCode {
     };
     libtest_mimic::run(arguments, trials).exit_code()
 }
-
-/// Something that a test needs and this machine does not have: the test is then ignored, or fails where the policy
-/// is to require it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Missing(pub &'static str);
 
 fn allowed(test: Case) -> Trial {
     Trial::ignorable_test(test.name, move || match (test.run)() {

@@ -118,7 +118,7 @@ impl Host {
     ///
     /// [`Missing`] where there is no `ethtool`. Where the host is delayed already, or the wires cannot be made.
     ///
-    /// [`Missing`]: super::harness::Missing
+    /// [`Missing`]: super::missing::Missing
     pub fn delay(&self, each_way: Duration) -> Result<()> {
         if each_way.is_zero() {
             return Ok(());
@@ -148,7 +148,7 @@ impl Host {
     ///
     /// [`Missing`] where there is no `nft`, or where it fails.
     ///
-    /// [`Missing`]: super::harness::Missing
+    /// [`Missing`]: super::missing::Missing
     pub fn lose(&self, percent: u8) -> Result<()> {
         for (eth, port) in self.ports.iter().enumerate() {
             loss::lose(&self.namespace, &format!("eth{eth}"), percent)?;
@@ -193,7 +193,7 @@ impl Host {
     ///
     /// [`Missing`] where the kernel cannot do that. Where there is no `ss`.
     ///
-    /// [`Missing`]: super::harness::Missing
+    /// [`Missing`]: super::missing::Missing
     pub fn reset_connections(&self) -> Result<usize> {
         connections::reset(&self.namespace)
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::Namespace;
-use super::harness::Missing;
+use super::missing::Missing;
 use super::tools;
 
 const NO_NFT: Missing = Missing("nft is not installed (Debian: apt-get install nftables)");

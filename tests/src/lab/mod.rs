@@ -10,6 +10,7 @@ mod courier;
 pub mod harness;
 mod host;
 mod loss;
+pub mod missing;
 mod namespace;
 mod network;
 mod occupants;

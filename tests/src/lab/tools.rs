@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Error, Result, ensure};
 
 use super::Namespace;
-use super::harness::Missing;
+use super::missing::Missing;
 use crate::process::eventually;
 
 const NO_ETHTOOL: Missing = Missing("ethtool is not installed (Debian: apt-get install ethtool)");

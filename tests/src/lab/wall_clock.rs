@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::harness::Missing;
+use super::missing::Missing;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lab/wall_clock.c");
 

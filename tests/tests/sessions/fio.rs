@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use synexec_tests::fleet::Fleet;
-use synexec_tests::lab::harness::{Missing, Test};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::lab::missing::Missing;
 
 pub const TESTS: &[(&str, Test)] = &[("fio::four_hosts_give_four_sane_results", four_hosts_give_four_sane_results)];
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use synexec_tests::fleet::Fleet;
-use synexec_tests::lab::harness::{Missing, Test};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::lab::missing::Missing;
 use synexec_tests::process::{Finished, Process, eventually};
 use synexec_tests::report::{Slave, only_round};
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use synexec_tests::lab::harness::{Missing, Test};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::lab::missing::Missing;
 use synexec_tests::programs;
 
 pub const TESTS: &[(&str, Test)] = &[

@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use nix::libc;
 use synexec_tests::fleet::{Fleet, as_slave, row, rows};
 use synexec_tests::lab::Host;
-use synexec_tests::lab::harness::{Missing, Test};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::lab::missing::Missing;
 use synexec_tests::process::{Finished, Process, eventually};
 use synexec_tests::programs;
 

@@ -8,7 +8,8 @@ use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use nix::unistd::{Uid, User};
 use synexec_tests::fleet::{Fleet, is_alive, row, wait_until_listening};
-use synexec_tests::lab::harness::{Missing, Test};
+use synexec_tests::lab::harness::Test;
+use synexec_tests::lab::missing::Missing;
 use synexec_tests::process::eventually;
 
 pub const TESTS: &[(&str, Test)] = &[

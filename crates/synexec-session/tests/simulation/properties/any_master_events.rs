@@ -12,7 +12,7 @@ use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{Action, Event, OutputId, PeerId, Report, Settings};
 
 use super::{cases, draw};
-use synexec_sim::{Master, START, millis, rows_are_complete, secs, settings, verdict_follows};
+use synexec_sim::{Master, START, assert_rows_complete, assert_verdict_follows, millis, secs, settings};
 
 /// One thing that the session is told. Peers are numbers, of which some are nobody's.
 #[derive(Debug, Clone)]
@@ -170,11 +170,11 @@ impl Trial {
         self.take(Step::Interrupt);
         self.take(Step::Interrupt);
         let report = self.report.expect("the second interrupt leaves at once");
-        let members = self.master.rules.members();
+        let members = self.master.members();
         assert!(members == 0 || members == wanted, "{members}");
         assert!(members == 0 || report.rows().len() == wanted, "{report:?}");
-        rows_are_complete(&report, report.rows().len());
-        verdict_follows(&report);
+        assert_rows_complete(&report, report.rows().len());
+        assert_verdict_follows(&report);
     }
 }
 

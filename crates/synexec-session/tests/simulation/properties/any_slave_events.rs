@@ -41,20 +41,20 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn take(bench: &mut Bench, step: Step) {
     match step {
-        Step::Connects => bench.connects(),
-        Step::Refused => bench.is_refused(),
-        Step::Says(frame) => bench.takes(frame),
-        Step::Runs => bench.is_told([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]),
-        Step::Disconnects => bench.loses_master(),
-        Step::ShutDown => bench.is_shut_down(),
-        Step::Passes(time) => bench.passes(millis(time)),
+        Step::Connects => bench.connect(),
+        Step::Refused => bench.refuse(),
+        Step::Says(frame) => bench.deliver(frame),
+        Step::Runs => bench.tell([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]),
+        Step::Disconnects => bench.close(),
+        Step::ShutDown => bench.shut_down(),
+        Step::Passes(time) => bench.wait(millis(time)),
     }
 }
 
 /// Without a master, every slave comes to rest: in discovery or at its end, and without a task.
 fn comes_to_rest(bench: &mut Bench) {
-    bench.loses_master();
-    bench.passes(secs(20));
+    bench.close();
+    bench.wait(secs(20));
     assert!(!bench.slave.host.is_busy(bench.now), "a task is left");
     assert!(bench.slave.exit().is_some() || bench.slave.in_discovery_since().is_some());
     assert!(bench.slave.host.runs.iter().all(|run| run.ended.is_some()));

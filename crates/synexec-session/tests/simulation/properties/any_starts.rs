@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use synexec_session::master::{Settings, Verdict};
 
 use super::cases;
-use synexec_sim::{Plan, SimClock, Ways, World, secs, settings, starts_are_true};
+use synexec_sim::{Plan, SimClock, Ways, World, assert_starts_true, secs, settings};
 
 /// One slave's clock and way, and how late its task starts and how long it runs.
 type Far = (SimClock, Ways, [u64; 2]);
@@ -52,6 +52,6 @@ proptest! {
         let mut world = world(slaves, rounds);
         let report = world.run(secs(1000));
         prop_assert_eq!((report.verdict, report.rounds.len()), (Verdict::Succeeded, usize::try_from(rounds).unwrap()));
-        starts_are_true(&world, &report);
+        assert_starts_true(&world, &report);
     }
 }

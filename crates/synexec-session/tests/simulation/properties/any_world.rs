@@ -8,7 +8,7 @@ use synexec_session::master::{Loss, Outcome, Output, OutputStep, Report, Verdict
 
 use super::cases;
 use super::draw_world::{Fault, Guest, Kind, Plot, plot};
-use synexec_sim::{Id, Order, World, millis, row_of, secs};
+use synexec_sim::{ClientId, Order, World, millis, row_of, secs};
 
 /// Every row says what its slave went through.
 fn rows_are_true(plot: &Plot, world: &World, report: &Report) {
@@ -78,9 +78,9 @@ fn the_sound_are_not_lost(plot: &Plot, report: &Report) {
 fn slaves_are_at_rest(plot: &Plot, world: &World) {
     let held_up = |guest: &Guest| matches!(guest.fault, Some((_, Fault::Freeze(_))));
     for (id, guest) in plot.guests().filter(|(id, _)| world.living_slaves().contains(id)) {
-        world.is_at_rest(id);
+        world.assert_at_rest(id);
         if !held_up(guest) {
-            world.is_back_in_time(id);
+            world.assert_back_in_time(id);
         }
     }
 }
@@ -89,7 +89,7 @@ fn count(slaves: NonZeroU32) -> usize {
     usize::try_from(slaves.get()).expect("they are few")
 }
 
-fn cut_off(plot: &Plot) -> impl Iterator<Item = Id> {
+fn cut_off(plot: &Plot) -> impl Iterator<Item = ClientId> {
     plot.guests().filter(|(_, guest)| matches!(guest.fault, Some((_, Fault::Cut)))).map(|(id, _)| id)
 }
 
@@ -118,7 +118,7 @@ proptest! {
         world.run_until(secs(120));
         slaves_are_at_rest(&plot, &world);
         for id in cut_off(&plot).filter(|id| matches!(plot.guests[usize::from(id.0)].kind, Kind::Ours(_))) {
-            world.is_at_rest(id);
+            world.assert_at_rest(id);
         }
     }
 }

@@ -9,7 +9,7 @@ use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{OnLost, Settings};
 
 use super::draw;
-use synexec_sim::{Answer, Id, Manner, Order, Plan, Refusal, Script, SimClock, World, millis, secs, settings};
+use synexec_sim::{Answer, ClientId, Manner, Order, Plan, Refusal, Script, SimClock, World, millis, secs, settings};
 
 /// All that is to be known of a world before its time begins.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl Plot {
     /// The world, with its guests by number, in their order.
     pub fn world(&self) -> World {
         let mut world = World::new(self.settings.clone());
-        world.conf_takes(millis(self.conf_takes));
+        world.set_conf_time(millis(self.conf_takes));
         for guest in &self.guests {
             guest.enter(&mut world);
         }
@@ -75,8 +75,8 @@ impl Plot {
         self.interrupts.is_empty() && *on_lost == OnLost::Continue && timeout.is_none()
     }
 
-    pub fn guests(&self) -> impl Iterator<Item = (Id, &Guest)> {
-        (0..).map(Id).zip(&self.guests)
+    pub fn guests(&self) -> impl Iterator<Item = (ClientId, &Guest)> {
+        (0..).map(ClientId).zip(&self.guests)
     }
 }
 
@@ -106,7 +106,7 @@ impl Guest {
 }
 
 impl Fault {
-    fn of(self, id: Id) -> Order {
+    fn of(self, id: ClientId) -> Order {
         match self {
             Self::Kill => Order::Kill(id),
             Self::Freeze(time) => Order::Freeze(id, millis(time)),

@@ -6,11 +6,11 @@ use synexec_session::master::{Notice, Outcome, Report, Settings, Verdict};
 use synexec_session::slave;
 
 use synexec_sim::{
-    Id, Order, Plan, Refusal, START, Ways, World, millis, outcome_of, runs, secs, session, settings, starts_are_true,
+    ClientId, Order, Plan, Refusal, START, Ways, World, assert_starts_true, millis, outcome_of, runs, secs, settings,
 };
 
-const FIRST: Id = Id(0);
-const OTHER: Id = Id(1);
+const FIRST: ClientId = ClientId(0);
+const OTHER: ClientId = ClientId(1);
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
 fn gone(notice: &Notice) -> bool {
@@ -21,7 +21,7 @@ fn returned(notice: &Notice) -> bool {
     matches!(notice, Notice::Returned { .. })
 }
 
-fn unreported(world: &World, id: Id) -> usize {
+fn unreported(world: &World, id: ClientId) -> usize {
     world.slave_told(id, |notice| matches!(notice, slave::Notice::NotReported(_))).len()
 }
 
@@ -37,7 +37,7 @@ fn a_break_before_the_last_word_calls_the_session_off() {
         let mut world = World::pair(settings(2), Plan { prepares: millis(100), ..Plan::default() });
         world.set_delay(OTHER, millis(200));
         world.when(cue, millis(1), order);
-        let report = session(&mut world);
+        let report = world.run_session();
         assert_eq!((report.verdict, world.tasks_started()), (Verdict::Lost, 0), "{order:?}");
         assert!(matches!(outcome_of(&report, FIRST), Outcome::Lost { .. }));
         assert_eq!(*outcome_of(&report, OTHER), Outcome::Cancelled);
@@ -48,7 +48,7 @@ fn a_break_before_the_last_word_calls_the_session_off() {
 fn broken_in_between(plan: Plan) -> (World, Report) {
     let mut world = World::pair(Settings { lead: Some(secs(1)), ..settings(2) }, plan);
     world.when(gone, millis(2), Order::Break(FIRST));
-    let report = session(&mut world);
+    let report = world.run_session();
     let instant = world.instant().since(START);
     assert!(world.told(returned).is_some_and(|at| at < instant));
     (world, report)
@@ -58,16 +58,16 @@ fn broken_in_between(plan: Plan) -> (World, Report) {
 fn a_break_between_the_last_word_and_the_instant_does_not_change_the_start() {
     let (world, report) = broken_in_between(Plan::default());
     assert_eq!(report.verdict, Verdict::Succeeded);
-    starts_are_true(&world, &report);
+    assert_starts_true(&world, &report);
 }
 
 #[test]
 fn a_start_that_fails_while_its_slave_is_away_is_told_on_its_return() {
     let mut world = World::pair(settings(2), Plan { spawns: millis(1), ..Plan::default() });
-    world.sim_plan(FIRST).refusal = Some(Refusal::Start);
+    world.plan_mut(FIRST).refusal = Some(Refusal::Start);
     world.set_delay(FIRST, millis(20));
     world.when(gone, millis(25), Order::Break(FIRST));
-    let report = session(&mut world);
+    let report = world.run_session();
     let declined = Outcome::Declined(Some(Reason::new("no such program")));
     assert_eq!((report.verdict, outcome_of(&report, FIRST)), (Verdict::Declined, &declined));
     assert_eq!(*outcome_of(&report, OTHER), SUCCESS);
@@ -80,7 +80,7 @@ fn in_any_of_several_rounds_it_is_taken_up_again() {
             let mut world = World::pair(Settings { rounds: 3.try_into().unwrap(), ..settings(2) }, Plan::default());
             world.set_delay(FIRST, millis(3));
             world.when(gone, millis(after), order);
-            let report = session(&mut world);
+            let report = world.run_session();
             let broke_before_its_start = world.sim(FIRST).host.runs.is_empty();
             let broke_between_rounds = world.told(|notice| matches!(notice, Notice::RoundsLeftOut { .. })).is_some();
             let whole = report.rounds.len() == 3 && report.verdict == Verdict::Succeeded;
@@ -93,11 +93,11 @@ fn in_any_of_several_rounds_it_is_taken_up_again() {
 #[test]
 fn the_next_round_waits_for_who_is_away() {
     let mut world = World::pair(Settings { rounds: 2.try_into().unwrap(), ..settings(2) }, runs(secs(3)));
-    world.sim_plan(OTHER).runs = secs(5);
+    world.plan_mut(OTHER).runs = secs(5);
     world.at(secs(2), Order::Reroute(FIRST, Ways::even(secs(1))));
     let last_end = |notice: &Notice| matches!(notice, Notice::Ended { done: 1, .. });
     world.when(last_end, millis(500), Order::Break(FIRST));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, report.rounds.len(), world.tasks_started()), (Verdict::Succeeded, 2, 4));
     let next = world.told(|notice| matches!(notice, Notice::NextRound { .. })).unwrap();
     assert!(next >= world.told(returned).unwrap());
@@ -106,7 +106,7 @@ fn the_next_round_waits_for_who_is_away() {
 #[test]
 fn who_does_not_come_back_for_the_next_round_calls_it_off() {
     let mut world = World::pair(Settings { rounds: 2.try_into().unwrap(), ..settings(2) }, runs(secs(3)));
-    world.sim_plan(OTHER).runs = secs(5);
+    world.plan_mut(OTHER).runs = secs(5);
     let first_end = |notice: &Notice| matches!(notice, Notice::Ended { done: 1, .. });
     world.when(first_end, secs(1), Order::Break(FIRST));
     world.when(first_end, secs(1), Order::Cut(FIRST));

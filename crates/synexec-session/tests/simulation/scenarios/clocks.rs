@@ -8,8 +8,8 @@ use synexec_sim::Lie::{
     ClockAtTheEnd, ClockGoesBack, NoClock, NoStart, OtherInstant, OtherQuestion, StartAtTheEnd, ThoughtTooLong,
 };
 use synexec_sim::{
-    Id, Lie, Order, Plan, START, SimClock, Ways, World, all_starts, apart, millis, outcome_of, row_of, runs, secs,
-    session, settings, starts_are_true,
+    ClientId, Lie, Order, Plan, START, SimClock, Ways, World, all_starts, apart, assert_starts_true, millis,
+    outcome_of, row_of, runs, secs, settings,
 };
 
 const DAY: i64 = 86_400_000_000_000;
@@ -42,7 +42,7 @@ fn far_apart(ways: [Ways; 4]) -> World {
 fn true_report(world: &mut World) -> Report {
     let report = world.run(secs(2000));
     assert_eq!(report.verdict, Verdict::Succeeded);
-    starts_are_true(world, &report);
+    assert_starts_true(world, &report);
     report
 }
 
@@ -133,14 +133,14 @@ fn a_master_that_was_stopped_before_the_last_word_measures_again() {
 #[test]
 fn a_way_that_became_longer_after_it_was_measured_makes_nobody_late() {
     let mut world = far_apart([1, 1, 1, 2].map(millis).map(Ways::even));
-    let longer = Order::Reroute(Id(2), Ways::even(millis(300)));
+    let longer = Order::Reroute(ClientId(2), Ways::even(millis(300)));
     world.when(|notice| matches!(notice, Notice::Starting { .. }), Duration::ZERO, longer);
     let report = true_report(&mut world);
     assert!(report.rows().iter().all(|row| row.start.unwrap().lateness.is_zero()), "{report:?}");
 }
 
 /// What becomes of a slave that lies, and of the two others.
-fn session_with(lie: Lie) -> (World, Report, Id) {
+fn session_with(lie: Lie) -> (World, Report, ClientId) {
     let mut world = World::of(3);
     let liar = world.liar(lie);
     let others = [world.slave(exact(CLOCKS[0])), world.slave(exact(CLOCKS[1]))];
@@ -150,7 +150,7 @@ fn session_with(lie: Lie) -> (World, Report, Id) {
         assert!(others.iter().all(|id| *outcome_of(&report, *id) == Outcome::Cancelled), "{report:?}");
     }
     world.settle();
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
     (world, report, liar)
 }
 
@@ -200,7 +200,7 @@ fn apart_from(one: Duration, other: Duration) -> Duration {
 }
 
 /// Stops a slave's host for so long, with its clock, once it was told to go.
-fn stopped_by_its_hypervisor(world: &mut World, id: Id, time: Duration) {
+fn stopped_by_its_hypervisor(world: &mut World, id: ClientId, time: Duration) {
     let gone = |notice: &Notice| matches!(notice, Notice::Gone { .. });
     world.when(gone, millis(2), Order::Freeze(id, time));
     // While it stands still, so that it never sees its clock go back.
@@ -213,7 +213,7 @@ fn a_clock_that_stood_still_across_the_instant_makes_its_start_unsure() {
         let mut world = World::new(Settings { outputs, ..settings(2) });
         let [stopped, other] = [world.slave(Plan::default()), world.slave(Plan::default())];
         stopped_by_its_hypervisor(&mut world, stopped, millis(300));
-        let report = session(&mut world);
+        let report = world.run_session();
         let [row, others] = [stopped, other].map(|id| row_of(&report, id).unwrap());
         let slip = row.clock_slip.expect("it stood still");
         assert!(slip.by.abs_diff(-300_000_000) < 2_000_000, "{slip:?}");
@@ -231,7 +231,7 @@ fn who_does_not_tell_its_clock_at_the_end_is_waited_for_no_longer_than_a_second(
     let slaves = [world.slave(Plan::default()), world.slave(runs(secs(3)))];
     let ended = |notice: &Notice| matches!(notice, Notice::Ended { done: 2, .. });
     world.when(ended, Duration::ZERO, Order::Freeze(slaves[1], secs(10)));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!(report.verdict, Verdict::Succeeded);
     let waited = world.over_after().saturating_sub(*world.all_told(ended).last().expect("all have ended"));
     assert!((millis(999)..millis(1001)).contains(&waited), "{waited:?}");

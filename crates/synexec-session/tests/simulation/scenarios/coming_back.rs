@@ -18,8 +18,8 @@ fn runs(time: Duration) -> Plan {
 fn running(plan: Plan) -> Bench {
     let mut bench = Bench::joined(plan);
     let begin = ConfBegin { rank: 0, slaves: 1, length: 10, progress: None, token: Some(TOKEN) };
-    bench.is_told([Message::ConfBegin(begin), Message::ConfPart(b"/bin/task\n".to_vec()), Message::Exec(None)]);
-    bench.passes(millis(500));
+    bench.tell([Message::ConfBegin(begin), Message::ConfPart(b"/bin/task\n".to_vec()), Message::Exec(None)]);
+    bench.wait(millis(500));
     bench.sent();
     bench
 }
@@ -39,15 +39,15 @@ fn ours() -> Capabilities {
 #[test]
 fn another_master_at_the_same_place_is_not_given_the_result() {
     let mut bench = running(runs(secs(1)));
-    bench.loses_master();
-    bench.passes(secs(2));
-    bench.connects();
+    bench.close();
+    bench.wait(secs(2));
+    bench.connect();
     let sent = bench.sent();
     assert!(matches!(&sent[..], [hello] if is_hello_with(hello, Some(TOKEN))), "{sent:?}");
-    bench.is_told([Message::Probe(Some(ours()))]);
-    bench.passes(secs(1));
+    bench.tell([Message::Probe(Some(ours()))]);
+    bench.wait(secs(1));
     assert_eq!((bench.sent(), bench.is_connected()), (vec![], false));
-    bench.connects();
+    bench.connect();
     let sent = bench.sent();
     assert!(matches!(&sent[..], [hello] if is_hello_with(hello, None)), "it is a slave like any other: {sent:?}");
 }
@@ -55,23 +55,23 @@ fn another_master_at_the_same_place_is_not_given_the_result() {
 #[test]
 fn another_master_that_only_knows_version_one_is_not_given_the_result() {
     let mut bench = running(runs(secs(1)));
-    bench.loses_master();
-    bench.passes(secs(2));
-    bench.connects();
+    bench.close();
+    bench.wait(secs(2));
+    bench.connect();
     bench.sent();
-    bench.is_told([Message::Probe(None), Message::Exec(None)]);
-    bench.passes(secs(1));
+    bench.tell([Message::Probe(None), Message::Exec(None)]);
+    bench.wait(secs(1));
     assert_eq!((bench.sent(), bench.is_connected()), (vec![], false));
 }
 
 #[test]
 fn another_master_with_another_token_is_not_obeyed() {
     let mut bench = running(runs(secs(100)));
-    bench.loses_master();
-    bench.connects();
+    bench.close();
+    bench.connect();
     bench.sent();
-    bench.is_told([Message::Stop, Message::Probe(Some(ours().resuming(Some(ResumeToken::new([8; 16])))))]);
-    bench.passes(secs(1));
+    bench.tell([Message::Stop, Message::Probe(Some(ours().resuming(Some(ResumeToken::new([8; 16])))))]);
+    bench.wait(secs(1));
     assert_eq!((bench.sent(), bench.is_connected()), (vec![], false));
     assert_eq!(bench.slave.host.runs[0].ended.unwrap().1, TaskEnd::Killed(15), "its session is over");
 }
@@ -79,38 +79,38 @@ fn another_master_with_another_token_is_not_obeyed() {
 #[test]
 fn nothing_is_said_or_obeyed_before_it_was_recognised() {
     let mut bench = running(Plan { writes: 1000, ..runs(millis(700)) });
-    bench.loses_master();
-    bench.connects();
+    bench.close();
+    bench.connect();
     bench.sent();
-    bench.passes(secs(1));
+    bench.wait(secs(1));
     assert_eq!(bench.sent(), vec![], "its task has ended meanwhile");
-    bench.is_told([Message::Probe(Some(ours().resuming(Some(TOKEN))))]);
+    bench.tell([Message::Probe(Some(ours().resuming(Some(TOKEN))))]);
     let sent = bench.sent();
     assert!(matches!(&sent[..], [Message::Reply(None), Message::TaskEnded(_)]), "{sent:?}");
-    bench.is_told([Message::Ack, Message::Bye]);
-    bench.passes(secs(1));
+    bench.tell([Message::Ack, Message::Bye]);
+    bench.wait(secs(1));
     assert_eq!((bench.sent(), bench.is_connected()), (vec![], false));
 }
 
 #[test]
 fn a_master_that_takes_the_connection_and_says_nothing_is_given_up_in_time() {
     let mut bench = running(runs(secs(100)));
-    bench.loses_master();
-    bench.connects();
-    bench.passes(millis(9990));
+    bench.close();
+    bench.connect();
+    bench.wait(millis(9990));
     assert!(bench.is_connected());
-    bench.passes(millis(20));
+    bench.wait(millis(20));
     assert!(!bench.is_connected() && bench.slave.host.runs[0].ended.is_some());
 }
 
 #[test]
 fn a_master_that_resets_who_comes_back_is_not_dialled_all_the_time() {
     let mut bench = running(runs(secs(100)));
-    bench.loses_master();
+    bench.close();
     for _ in 0..1000 {
-        bench.connects();
-        bench.loses_master();
-        bench.passes(millis(5));
+        bench.connect();
+        bench.close();
+        bench.wait(millis(5));
     }
     let hellos = bench.sent().iter().filter(|message| is_hello_with(message, Some(TOKEN))).count();
     assert!((5..15).contains(&hellos), "{hellos}");
@@ -119,12 +119,12 @@ fn a_master_that_resets_who_comes_back_is_not_dialled_all_the_time() {
 #[test]
 fn a_master_that_recognises_and_resets_is_not_dialled_all_the_time() {
     let mut bench = running(runs(secs(100)));
-    bench.loses_master();
+    bench.close();
     for _ in 0..1000 {
-        bench.connects();
-        bench.is_told([Message::Probe(Some(ours().resuming(Some(TOKEN))))]);
-        bench.loses_master();
-        bench.passes(millis(5));
+        bench.connect();
+        bench.tell([Message::Probe(Some(ours().resuming(Some(TOKEN))))]);
+        bench.close();
+        bench.wait(millis(5));
     }
     let hellos = bench.sent().iter().filter(|message| is_hello_with(message, Some(TOKEN))).count();
     assert!((5..15).contains(&hellos), "{hellos}");
@@ -133,8 +133,8 @@ fn a_master_that_recognises_and_resets_is_not_dialled_all_the_time() {
 #[test]
 fn a_master_that_says_bye_is_not_tried_again() {
     let mut bench = running(runs(secs(100)));
-    bench.is_told([Message::Bye]);
-    bench.passes(secs(1));
+    bench.tell([Message::Bye]);
+    bench.wait(secs(1));
     assert!(!bench.is_connected());
     assert_eq!(bench.slave.host.runs[0].ended.unwrap().1, TaskEnd::Killed(15));
 }
@@ -142,14 +142,14 @@ fn a_master_that_says_bye_is_not_tried_again() {
 #[test]
 fn an_older_master_that_closes_the_connection_has_ended_the_session() {
     let mut bench = Bench::new(runs(secs(100)));
-    bench.connects();
+    bench.connect();
     let older = Capabilities::decode(b"SYNX\x00\x01\x00\x00\x00\x00\x00\x00\x00\x7f").unwrap();
     let begin = ConfBegin { rank: 0, slaves: 1, length: 10, progress: None, token: None };
-    bench.is_told([Message::Probe(older), Message::ConfBegin(begin), Message::ConfPart(b"/bin/task\n".to_vec())]);
-    bench.is_told([Message::Exec(None)]);
-    bench.passes(millis(500));
-    bench.loses_master();
-    bench.passes(millis(10));
+    bench.tell([Message::Probe(older), Message::ConfBegin(begin), Message::ConfPart(b"/bin/task\n".to_vec())]);
+    bench.tell([Message::Exec(None)]);
+    bench.wait(millis(500));
+    bench.close();
+    bench.wait(millis(10));
     assert_eq!(bench.slave.host.runs[0].ended.unwrap().1, TaskEnd::Killed(15));
     assert!(!bench.sent().contains(&Message::Bye));
 }
@@ -158,15 +158,15 @@ fn an_older_master_that_closes_the_connection_has_ended_the_session() {
 #[test]
 fn one_that_is_shut_down_before_its_task_is_held_again_ends_what_is_left_and_does_not_come_back() {
     let mut bench = running(Plan { prepares: millis(700), straggles: secs(8), ..runs(secs(1)) });
-    bench.passes(secs(2));
-    bench.is_told([Message::Exec(None)]);
-    bench.loses_master();
-    bench.is_refused();
-    bench.is_shut_down();
-    bench.passes(millis(600));
-    bench.is_refused();
+    bench.wait(secs(2));
+    bench.tell([Message::Exec(None)]);
+    bench.close();
+    bench.refuse();
+    bench.shut_down();
+    bench.wait(millis(600));
+    bench.refuse();
     let before = dials(&bench);
-    bench.passes(secs(20));
+    bench.wait(secs(20));
     assert_eq!(dials(&bench), before);
     assert!(matches!(bench.slave.exit(), Some(ExitCause::Interrupted(_))));
 }

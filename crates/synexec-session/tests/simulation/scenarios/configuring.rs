@@ -4,7 +4,7 @@ use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Reason;
 use synexec_session::master::{Loss, Notice, Outcome, PhaseName, Report, Settings, Verdict};
 
-use synexec_sim::{Order, Plan, Refusal, World, millis, outcome_of, rows_are_complete, secs, settings};
+use synexec_sim::{Order, Plan, Refusal, World, assert_rows_complete, millis, outcome_of, secs, settings};
 
 /// Takes ten seconds to accept the conf.
 fn slow() -> Plan {
@@ -14,9 +14,9 @@ fn slow() -> Plan {
 /// Runs a session that is called off, and checks what is true of all of those.
 fn called_off(world: &mut World, slaves: usize) -> Report {
     let report = world.run(secs(100));
-    rows_are_complete(&report, slaves);
+    assert_rows_complete(&report, slaves);
     world.settle();
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
     assert_eq!((world.tasks_started(), world.execs().len()), (0, 0));
     report
 }
@@ -46,7 +46,7 @@ fn one_that_has_declined_is_free_at_once() {
     let declines = world.slave(Plan { refusal: Some(Refusal::Conf), ..Plan::default() });
     world.slave(slow());
     world.run_until(millis(100));
-    world.is_at_rest(declines);
+    world.assert_at_rest(declines);
     called_off(&mut world, 2);
 }
 
@@ -116,7 +116,7 @@ fn a_large_conf_arrives_whole() {
 #[test]
 fn nobody_is_lost_while_the_network_takes_its_time_for_the_conf() {
     let mut world = World::of(2);
-    world.conf_takes(secs(300));
+    world.set_conf_time(secs(300));
     world.slave(Plan::default());
     world.slave(Plan { prepares: secs(25), ..Plan::default() });
     assert_eq!(world.run(secs(400)).verdict, Verdict::Succeeded);

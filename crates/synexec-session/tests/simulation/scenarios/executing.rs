@@ -7,16 +7,16 @@ use synexec_proto::message::Reason;
 use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Loss, Notice, Outcome, PhaseName, Report, Verdict};
 
-use synexec_sim::{Order, Plan, Refusal, World, millis, outcome_of, rows_are_complete, runs, secs};
+use synexec_sim::{Order, Plan, Refusal, World, assert_rows_complete, millis, outcome_of, runs, secs};
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
 /// Runs a session to its end, and checks what is true of every one that has got this far.
 fn executed(world: &mut World, slaves: usize) -> Report {
     let report = world.run(secs(300));
-    rows_are_complete(&report, slaves);
+    assert_rows_complete(&report, slaves);
     world.settle();
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
     report
 }
 
@@ -115,7 +115,7 @@ fn one_that_is_lost_and_comes_back_stops_its_task_while_the_others_run() {
     world.slave(runs(secs(100)));
     world.at(secs(12), Order::Freeze(lost, secs(40)));
     world.run_until(secs(53));
-    world.is_at_rest(lost);
+    world.assert_at_rest(lost);
     assert_eq!(executed(&mut world, 2).verdict, Verdict::Lost);
 }
 
@@ -156,7 +156,7 @@ fn a_host_that_is_cut_off_is_lost_and_stops_its_task() {
     world.at(secs(7), Order::Cut(cut));
     let report = executed(&mut world, 2);
     assert!(matches!(lost_while_executing(outcome_of(&report, cut)), Some(Loss::Silent(_))));
-    world.is_back_in_time(cut);
+    world.assert_back_in_time(cut);
     assert_eq!(world.sim(cut).host.runs[0].ended.unwrap().1, TaskEnd::Killed(15));
 }
 

@@ -5,12 +5,14 @@ use std::time::Duration;
 use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Action, Loss, Notice, Outcome, Report, Settings, Verdict};
 
-use synexec_sim::{Id, Manner, Order, Plan, World, millis, outcome_of, row_of, rows_are_complete, secs, settings};
+use synexec_sim::{
+    ClientId, Manner, Order, Plan, World, assert_rows_complete, millis, outcome_of, row_of, secs, settings,
+};
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
 fn everybody_succeeded(report: &Report, slaves: usize) {
-    rows_are_complete(report, slaves);
+    assert_rows_complete(report, slaves);
     assert_eq!(report.verdict, Verdict::Succeeded);
     assert!(report.rows().iter().all(|row| row.outcome == SUCCESS), "{report:?}");
 }
@@ -18,24 +20,24 @@ fn everybody_succeeded(report: &Report, slaves: usize) {
 #[test]
 fn all_join_and_all_succeed() {
     let mut world = World::of(5);
-    let slaves: Vec<Id> = (0..5).map(|_| world.slave(Plan::default())).collect();
+    let slaves: Vec<ClientId> = (0..5).map(|_| world.slave(Plan::default())).collect();
     everybody_succeeded(&world.run(secs(2)), 5);
     world.settle();
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
     assert!(slaves.iter().all(|id| world.sim(*id).host.confs == [world.conf()]));
 }
 
 #[test]
 fn just_as_many_as_wanted_take_part_and_the_surplus_is_released_at_once() {
     let mut world = World::of(3);
-    let slaves: Vec<Id> = (0..7).map(|_| world.slave(Plan { runs: secs(20), ..Plan::default() })).collect();
+    let slaves: Vec<ClientId> = (0..7).map(|_| world.slave(Plan { runs: secs(20), ..Plan::default() })).collect();
     world.run_until(secs(1));
     assert_eq!(world.tasks_started(), 3);
     let released = slaves.iter().filter(|id| world.sim(**id).in_discovery_since().is_some());
     assert_eq!(released.count(), 4);
     everybody_succeeded(&world.run(secs(30)), 3);
     world.settle();
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
     assert_eq!(world.tasks_started(), 3);
 }
 
@@ -57,7 +59,7 @@ fn slaves_that_dial_need_no_invitation() {
     everybody_succeeded(&report, 2);
     assert_eq!((outcome_of(&report, first), outcome_of(&report, second)), (&SUCCESS, &SUCCESS));
     world.settle();
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
 }
 
 #[test]
@@ -122,7 +124,7 @@ fn distant_slaves_join_too() {
     }
     everybody_succeeded(&world.run(secs(60)), 3);
     world.settle();
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
 }
 
 #[test]
@@ -166,11 +168,11 @@ fn the_wait_runs_out() {
     world.stranger_at(secs(1), Manner::HelloOnly);
     let report = world.run(secs(11));
     assert_eq!((report.verdict, world.over_after()), (Verdict::NotEnoughSlaves, secs(10)));
-    rows_are_complete(&report, 2);
+    assert_rows_complete(&report, 2);
     assert!(slaves.iter().all(|id| *outcome_of(&report, *id) == Outcome::Cancelled));
     assert!(world.told(|notice| matches!(notice, Notice::GaveUp { joined: 2, slaves: 3, .. })).is_some());
     world.settle();
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
     assert_eq!(world.tasks_started(), 0);
 }
 
@@ -182,6 +184,6 @@ fn a_wait_that_runs_out_during_the_roll_call_tells_who_was_there() {
     world.slave_at(millis(4500), Plan { dials: true, ..Plan::default() });
     let report = world.run(secs(6));
     let joined = report.rows().len();
-    rows_are_complete(&report, joined);
+    assert_rows_complete(&report, joined);
     assert!(world.told(|notice| matches!(notice, Notice::GaveUp { joined: told, .. } if *told == joined)).is_some());
 }

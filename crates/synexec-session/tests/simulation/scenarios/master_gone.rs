@@ -2,19 +2,19 @@
 
 use synexec_proto::task_end::TaskEnd;
 
-use synexec_sim::{Id, Order, Plan, Run, World, secs};
+use synexec_sim::{ClientId, Order, Plan, Run, World, secs};
 
 /// A world of slaves with one plan, whose master is killed at two seconds; some may join and more are wanted.
-fn abandoned(wanted: u32, plan: Plan) -> (World, Vec<Id>) {
+fn abandoned(wanted: u32, plan: Plan) -> (World, Vec<ClientId>) {
     let mut world = World::of(wanted);
     let slaves = [plan, Plan { dials: true, ..plan }].map(|plan| world.slave(plan)).to_vec();
     world.at(secs(2), Order::KillMaster);
     world.run_until(secs(60));
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
     (world, slaves)
 }
 
-fn only_run(world: &World, id: Id) -> Run {
+fn only_run(world: &World, id: ClientId) -> Run {
     let runs = &world.sim(id).host.runs;
     assert_eq!(runs.len(), 1);
     runs[0]
@@ -65,6 +65,6 @@ fn when_tasks_have_ended() {
     world.slave(Plan { runs: secs(10), ..Plan::default() });
     world.at(secs(5), Order::KillMaster);
     world.run_until(secs(30));
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
     assert_eq!(only_run(&world, done).ended.unwrap().1, TaskEnd::Exited(0));
 }

@@ -7,7 +7,7 @@ use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Loss, Notice, OnLost, Outcome, Output, OutputsWanted, Report, Settings, Verdict};
 
 use synexec_sim::{
-    Answer, Id, Order, Plan, Refusal, Script, World, millis, outcome_of, row_of, runs, secs, session, settings,
+    Answer, ClientId, Order, Plan, Refusal, Script, World, millis, outcome_of, row_of, runs, secs, settings,
 };
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
@@ -21,7 +21,7 @@ fn aborting(notice: &Notice) -> bool {
     matches!(notice, Notice::Aborting { .. })
 }
 
-fn is_lost(report: &Report, id: Id) -> bool {
+fn is_lost(report: &Report, id: ClientId) -> bool {
     matches!(outcome_of(report, id), Outcome::Lost { .. })
 }
 
@@ -32,7 +32,7 @@ fn the_others_are_stopped_at_once_and_tell_their_ends() {
     let done = world.slave(runs(secs(1)));
     let others = [world.slave(runs(secs(100))), world.slave(runs(secs(100)))];
     world.at(secs(5), Order::Kill(gone));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, outcome_of(&report, done)), (Verdict::Lost, &SUCCESS));
     assert!(is_lost(&report, gone) && others.iter().all(|id| *outcome_of(&report, *id) == STOPPED), "{report:?}");
     assert_eq!(world.all_told(|notice| *notice == Notice::Aborting { running: 2 }).len(), 1);
@@ -45,7 +45,7 @@ fn a_task_that_ignores_sigterm_is_killed_five_seconds_later() {
     let gone = world.slave(runs(secs(100)));
     let stubborn = world.slave(Plan { ignores_sigterm: true, ..runs(secs(100)) });
     world.at(secs(5), Order::Kill(gone));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!(*outcome_of(&report, stubborn), Outcome::Ended(TaskEnd::Killed(9)));
     assert!((secs(10)..millis(10_100)).contains(&world.over_after()));
 }
@@ -58,7 +58,7 @@ fn several_that_are_lost_are_one_reason() {
     for id in gone {
         world.at(secs(5), Order::Kill(id));
     }
-    let report = session(&mut world);
+    let report = world.run_session();
     assert!(gone.iter().all(|id| is_lost(&report, *id)) && *outcome_of(&report, other) == STOPPED);
     assert_eq!(world.all_told(aborting).len(), 1);
 }
@@ -73,7 +73,7 @@ fn one_that_comes_back_in_time_stops_nobody() {
         if !comes_back {
             world.at(secs(5), Order::Cut(broken));
         }
-        let report = session(&mut world);
+        let report = world.run_session();
         assert_eq!(*outcome_of(&report, other), if comes_back { SUCCESS } else { STOPPED });
         assert_eq!(world.told(aborting), (!comes_back).then_some(secs(15)));
     }
@@ -85,7 +85,7 @@ fn one_whose_task_had_ended_is_not_lost_and_stops_nobody() {
     let gone = world.slave(runs(secs(1)));
     world.slave(runs(secs(9)));
     world.at(secs(5), Order::Kill(gone));
-    assert_eq!((session(&mut world).verdict, world.told(aborting)), (Verdict::Succeeded, None));
+    assert_eq!((world.run_session().verdict, world.told(aborting)), (Verdict::Succeeded, None));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn one_that_cannot_start_is_not_lost_and_stops_nobody() {
     let mut world = wanting(2);
     world.slave(Plan { refusal: Some(Refusal::Start), ..Plan::default() });
     let other = world.slave(runs(secs(9)));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, outcome_of(&report, other)), (Verdict::Declined, &SUCCESS));
 }
 
@@ -104,7 +104,7 @@ fn an_original_cannot_be_stopped_and_is_not_awaited() {
     let original = world.original(Script { runs: secs(100), ..Script::default() });
     let ours = world.slave(runs(secs(100)));
     world.at(secs(5), Order::Kill(gone));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert!(matches!(outcome_of(&report, original), Outcome::Lost { why: Loss::CannotStop, .. }), "{report:?}");
     assert_eq!((report.verdict, outcome_of(&report, ours)), (Verdict::Lost, &STOPPED));
     assert!(world.over_after() < millis(5100));
@@ -115,7 +115,7 @@ fn an_original_that_is_lost_stops_the_others() {
     let mut world = wanting(2);
     let original = world.original(Script { runs: secs(3), finish: Answer::Vanish, ..Script::default() });
     let ours = world.slave(runs(secs(100)));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert!(is_lost(&report, original));
     assert_eq!(*outcome_of(&report, ours), STOPPED);
 }
@@ -127,7 +127,7 @@ fn one_that_is_lost_before_the_instant_keeps_all_others_from_running() {
     let original = world.original(Script::default());
     let ours = world.slave(runs(secs(100)));
     world.when(|notice| matches!(notice, Notice::Gone { .. }), Duration::ZERO, Order::Kill(gone));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((world.tasks_started(), report.verdict), (0, Verdict::Lost), "{report:?}");
     assert_eq!((outcome_of(&report, original), outcome_of(&report, ours)), (&Outcome::Cancelled, &STOPPED));
 }
@@ -138,7 +138,7 @@ fn what_the_stopped_have_written_is_fetched() {
     let gone = world.slave(runs(secs(100)));
     let other = world.slave(Plan { writes: 100_000, ..runs(secs(100)) });
     world.at(secs(5), Order::Kill(gone));
-    let report = session(&mut world);
+    let report = world.run_session();
     let row = row_of(&report, other).unwrap();
     let length = row.output_place.as_ref().unwrap().length;
     let written = &world.sim(other).host.output()[..usize::try_from(length).unwrap()];
@@ -153,7 +153,7 @@ fn the_round_is_the_last_one() {
     let gone = world.slave(runs(secs(4)));
     let other = world.slave(runs(secs(4)));
     world.when(|notice| matches!(notice, Notice::NextRound { .. }), secs(2), Order::Kill(gone));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::Lost, 2));
     assert_eq!(*outcome_of(&report, other), STOPPED);
 }
@@ -166,7 +166,7 @@ fn while_outputs_are_fetched_nobody_is_left_to_be_stopped() {
         world.set_delay(id, millis(50));
     }
     world.when(|notice| matches!(notice, Notice::Fetching { .. }), millis(100), Order::Kill(slaves[0]));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, world.told(aborting)), (Verdict::Lost, None));
     assert!(matches!(row_of(&report, slaves[1]).unwrap().output, Some(Output::Whole { .. })));
 }

@@ -14,12 +14,12 @@ fn once() -> Plan {
 fn exit_after(plan: Plan, messages: impl IntoIterator<Item = Message>) -> Option<ExitCause> {
     let mut bench = Bench::joined(plan);
     for message in messages {
-        bench.is_told([message]);
-        bench.passes(secs(1));
+        bench.tell([message]);
+        bench.wait(secs(1));
     }
     assert_eq!(bench.slave.exit(), None);
-    bench.loses_master();
-    bench.passes(secs(20));
+    bench.close();
+    bench.wait(secs(20));
     bench.slave.exit()
 }
 

@@ -7,13 +7,13 @@ use synexec_proto::wire::{Command, LayoutError};
 use synexec_session::master::{Action, Loss, Outcome, Report, Settings, Verdict};
 
 use synexec_sim::Answer::{Garbled, No, Silence, Vanish};
-use synexec_sim::{Plan, Script, World, millis, outcome_of, row_of, rows_are_complete, secs, settings};
+use synexec_sim::{Plan, Script, World, assert_rows_complete, millis, outcome_of, row_of, secs, settings};
 
 fn session(world: &mut World, slaves: usize) -> Report {
     let report = world.run(secs(200));
-    rows_are_complete(&report, slaves);
+    assert_rows_complete(&report, slaves);
     world.settle();
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
     report
 }
 

@@ -10,8 +10,8 @@ use synexec_sim::{Bench, Plan, millis, secs};
 fn keeping(seconds: u64) -> Bench {
     let plan = Plan { runs: secs(seconds), straggles: secs(2), keeps_orphans: true, ..Plan::default() };
     let mut bench = Bench::joined(plan);
-    bench.is_told([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]);
-    bench.passes(secs(1));
+    bench.tell([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]);
+    bench.wait(secs(1));
     bench
 }
 
@@ -22,12 +22,12 @@ fn signals(bench: &Bench) -> usize {
 #[test]
 fn without_its_master_the_task_goes_on_and_the_slave_waits_for_all_of_it() {
     let mut bench = keeping(100);
-    bench.loses_master();
+    bench.close();
     assert_eq!(bench.slave.did(&Action::Tell(Notice::Orphaned)), 1);
-    bench.passes(secs(100));
+    bench.wait(secs(100));
     assert_eq!(bench.slave.host.runs[0].ended.unwrap().1, TaskEnd::Exited(0));
     assert_eq!(bench.slave.in_discovery_since(), None);
-    bench.passes(secs(3));
+    bench.wait(secs(3));
     assert!(bench.slave.in_discovery_since().is_some());
     assert_eq!(signals(&bench), 0);
 }
@@ -35,10 +35,10 @@ fn without_its_master_the_task_goes_on_and_the_slave_waits_for_all_of_it() {
 #[test]
 fn what_a_task_left_goes_on_too() {
     let mut bench = keeping(0);
-    bench.is_told([Message::Hold(synexec_proto::message::Hold { round: 2 })]);
-    bench.loses_master();
+    bench.tell([Message::Hold(synexec_proto::message::Hold { round: 2 })]);
+    bench.close();
     assert_eq!((bench.slave.in_discovery_since(), bench.slave.did(&Action::DropHeld)), (None, 1));
-    bench.passes(secs(3));
+    bench.wait(secs(3));
     assert!(bench.slave.in_discovery_since().is_some());
     assert_eq!(signals(&bench), 0);
 }
@@ -48,9 +48,9 @@ fn a_slave_that_is_told_to_end_leaves_them() {
     for (runs, loses_master) in [(100, false), (100, true), (0, false), (0, true)] {
         let mut bench = keeping(runs);
         if loses_master {
-            bench.loses_master();
+            bench.close();
         }
-        bench.is_shut_down();
+        bench.shut_down();
         assert!(matches!(bench.slave.exit(), Some(ExitCause::Interrupted(_))));
         assert_eq!((signals(&bench), bench.slave.did(&Action::Abandon), bench.slave.did(&Action::Discard)), (0, 1, 0));
     }
@@ -59,8 +59,8 @@ fn a_slave_that_is_told_to_end_leaves_them() {
 #[test]
 fn a_master_can_stop_it_all_the_same() {
     let mut bench = keeping(100);
-    bench.is_told([Message::Stop]);
-    bench.passes(millis(2100));
+    bench.tell([Message::Stop]);
+    bench.wait(millis(2100));
     assert_eq!(bench.slave.host.runs[0].ended.unwrap().1, TaskEnd::Killed(15));
     assert!(matches!(bench.sent().last(), Some(Message::TaskEnded(_))));
 }

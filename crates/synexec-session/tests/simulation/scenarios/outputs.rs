@@ -13,7 +13,7 @@ use synexec_sim::Lie::{
     EmptyMarks, EmptyParts, EndlessOutput, MoreOutput, NoDigest, NoOutput, OtherDigest, OtherPosition, Trickle,
 };
 use synexec_sim::{
-    Bench, Id, Lie, Order, Plan, Refusal, START, Script, World, millis, outcome_of, row_of, secs, settings,
+    Bench, ClientId, Lie, Order, Plan, Refusal, START, Script, World, millis, outcome_of, row_of, secs, settings,
 };
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
@@ -39,7 +39,7 @@ fn writes(bytes: u32) -> Plan {
 }
 
 /// A slave whose large output takes more than half a second to fetch.
-fn slow(world: &mut World) -> Id {
+fn slow(world: &mut World) -> ClientId {
     let id = world.slave(writes(LARGE));
     world.set_delay(id, millis(50));
     id
@@ -55,7 +55,7 @@ fn output_lost(notice: &Notice) -> bool {
 
 /// Runs a session to its end, after which all slaves are free, and every output has either come or was given up.
 fn session(world: &mut World) -> Report {
-    let report = synexec_sim::session(world);
+    let report = world.run_session();
     for id in world.ids() {
         let is_end = |step: &OutputStep| matches!(step, OutputStep::End { .. } | OutputStep::Abandon);
         assert!(world.steps_of(id).last().is_none_or(|(_, step)| is_end(step)), "it was left open");
@@ -64,7 +64,7 @@ fn session(world: &mut World) -> Report {
 }
 
 /// All that a slave's task has written is here, in a round from 1.
-fn is_here(world: &World, report: &Report, round: u32, id: Id) {
+fn is_here(world: &World, report: &Report, round: u32, id: ClientId) {
     let row = row_of(report, id).expect("it took part");
     let rows = &report.rounds.iter().zip(1..).find(|(_, number)| *number == round).expect("there was one").0.rows;
     let row = rows.iter().find(|other| other.slave == row.slave).expect("it took part in every round");
@@ -77,12 +77,12 @@ fn is_here(world: &World, report: &Report, round: u32, id: Id) {
 }
 
 /// The whole of an output of one round is here.
-fn is_whole(world: &World, report: &Report, id: Id) {
+fn is_whole(world: &World, report: &Report, id: ClientId) {
     is_here(world, report, 1, id);
     assert_eq!(output_place(report, id), (world.sim(id).host.plan.writes.into(), KEPT_AT));
 }
 
-fn are_whole(world: &World, report: &Report, slaves: impl IntoIterator<Item = Id>) {
+fn are_whole(world: &World, report: &Report, slaves: impl IntoIterator<Item = ClientId>) {
     for id in slaves {
         is_whole(world, report, id);
     }
@@ -92,17 +92,17 @@ fn whole(bytes: &[u8]) -> Output {
     Output::Whole { length: bytes.len().try_into().expect("it is small"), digest: Digest::of(bytes) }
 }
 
-fn output_place(report: &Report, id: Id) -> (u64, &str) {
+fn output_place(report: &Report, id: ClientId) -> (u64, &str) {
     let place = row_of(report, id).and_then(|row| row.output_place.as_ref()).expect("it tells");
     (place.length, &place.path)
 }
 
-fn output_of(report: &Report, id: Id) -> Option<&Output> {
+fn output_of(report: &Report, id: ClientId) -> Option<&Output> {
     row_of(report, id).expect("it took part").output.as_ref()
 }
 
 /// Why an output is not here, though its task has ended well; its user was told where it is kept.
-fn why_missing(world: &World, report: &Report, id: Id, place: &str) -> String {
+fn why_missing(world: &World, report: &Report, id: ClientId, place: &str) -> String {
     let row = row_of(report, id).expect("it took part");
     let Some(Output::Failed { why } | Output::NoTail { why }) = &row.output else { panic!("{row:?}") };
     let is_told = |notice: &Notice| {
@@ -119,7 +119,7 @@ fn last_end(world: &World) -> Duration {
 }
 
 /// Bytes of an output that had come by an instant.
-fn come_by(world: &World, id: Id, at: Duration) -> usize {
+fn come_by(world: &World, id: ClientId, at: Duration) -> usize {
     let bytes = |step: &OutputStep| if let OutputStep::Bytes(bytes) = step { bytes.len() } else { 0 };
     world.steps_of(id).into_iter().filter(|(came, _)| *came <= at).map(|(_, step)| bytes(step)).sum()
 }
@@ -219,7 +219,7 @@ fn a_round_is_fetched_before_the_next_one_is_held() {
 fn sixteen_outputs_are_under_way_at_the_same_time() {
     for storing_takes in [0, 20] {
         let mut world = wanting(Whole, 20);
-        world.disk_is(usize::MAX, millis(storing_takes));
+        world.set_disk(usize::MAX, millis(storing_takes));
         for number in 0..20 {
             let id = world.slave(writes(100 + number));
             world.set_delay(id, millis(number.into()));
@@ -233,7 +233,7 @@ fn sixteen_outputs_are_under_way_at_the_same_time() {
 #[test]
 fn no_third_window_is_asked_for_before_the_first_is_stored() {
     let mut world = wanting(Whole, 2);
-    world.disk_is(usize::MAX, millis(100));
+    world.set_disk(usize::MAX, millis(100));
     let slaves = [world.slave(writes(LARGE)), world.slave(writes(LARGE / 2))];
     let report = session(&mut world);
     for id in slaves {
@@ -250,7 +250,7 @@ fn no_third_window_is_asked_for_before_the_first_is_stored() {
 #[test]
 fn a_disk_that_takes_long_blames_nobody() {
     let mut world = wanting(Whole, 1);
-    world.disk_is(usize::MAX, secs(40));
+    world.set_disk(usize::MAX, secs(40));
     let id = world.slave(writes(1_200_000));
     let report = session(&mut world);
     assert_eq!((report.verdict, world.told(output_lost)), (Verdict::Succeeded, None));
@@ -260,7 +260,7 @@ fn a_disk_that_takes_long_blames_nobody() {
 #[test]
 fn one_that_is_gone_when_all_has_come_is_not_missed() {
     let mut world = wanting(Whole, 2);
-    world.disk_is(usize::MAX, secs(2));
+    world.set_disk(usize::MAX, secs(2));
     let slaves = [world.slave(writes(1000)), world.slave(writes(2000))];
     world.when(fetching, secs(1), Order::Kill(slaves[0]));
     let report = session(&mut world);
@@ -269,7 +269,7 @@ fn one_that_is_gone_when_all_has_come_is_not_missed() {
 }
 
 /// What goes wrong with the slow one of three slaves while it is fetched from, and how long that takes to be known.
-fn loses_one(order: fn(Id) -> Order, takes: Duration, why: &str) {
+fn loses_one(order: fn(ClientId) -> Order, takes: Duration, why: &str) {
     let mut world = wanting(Whole, 3);
     let others = [world.slave(writes(1000)), world.slave(writes(LARGE))];
     let lost = slow(&mut world);
@@ -312,7 +312,7 @@ fn one_that_freezes_for_a_while_is_fetched_from_all_the_same() {
 #[test]
 fn one_that_waits_for_its_turn_and_dies_loses_its_output_at_once() {
     let mut world = wanting(Whole, 17);
-    world.disk_is(usize::MAX, secs(3));
+    world.set_disk(usize::MAX, secs(3));
     let slaves: Vec<_> = (0..17).map(|_| world.slave(writes(1000))).collect();
     world.when(fetching, secs(1), Order::Kill(slaves[16]));
     let report = session(&mut world);
@@ -334,7 +334,7 @@ fn a_lost_output_ends_the_rounds() {
 }
 
 /// A session of two rounds, in whose second one a slave is lost that was gone when the first one ended.
-fn is_missed_at_once(world: &mut World, gone: Id) {
+fn is_missed_at_once(world: &mut World, gone: ClientId) {
     let report = session(world);
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::Lost, 2));
     let lost = outcome_of(&report, gone);
@@ -354,9 +354,9 @@ fn one_that_goes_when_its_output_is_here_is_missed_when_the_next_round_begins() 
 
 #[test]
 fn one_that_goes_while_its_output_is_stored_is_missed_when_the_next_round_begins() {
-    for (order, storing_takes) in [(Order::Kill as fn(Id) -> Order, secs(2)), (Order::Cut, secs(40))] {
+    for (order, storing_takes) in [(Order::Kill as fn(ClientId) -> Order, secs(2)), (Order::Cut, secs(40))] {
         let mut world = rounds_wanting(Whole, 2, 2);
-        world.disk_is(usize::MAX, storing_takes);
+        world.set_disk(usize::MAX, storing_takes);
         let gone = world.slave(writes(1000));
         world.slave(writes(1000));
         world.when(fetching, secs(1), order(gone));
@@ -400,7 +400,7 @@ fn one_that_is_gone_when_its_live_output_is_here_is_not_missed() {
 #[test]
 fn one_that_is_gone_while_its_live_output_is_stored_is_not_missed() {
     let mut world = wanting(Live, 2);
-    world.disk_is(usize::MAX, secs(3));
+    world.set_disk(usize::MAX, secs(3));
     let gone = world.slave(writes(1000));
     let other = world.slave(Plan { runs: secs(5), ..writes(1) });
     world.when(|notice| matches!(notice, Notice::Ended { .. }), secs(3), Order::Kill(gone));
@@ -456,7 +456,7 @@ fn an_original_does_not_give_its_output_and_is_not_asked() {
 #[test]
 fn what_was_complete_when_the_disk_was_full_stays() {
     let mut world = wanting(Whole, 3);
-    world.disk_is(1500, Duration::ZERO);
+    world.set_disk(1500, Duration::ZERO);
     let here = world.slave(writes(1000));
     let missing = [world.slave(writes(1000)), slow(&mut world)];
     world.set_delay(missing[0], millis(20));
@@ -473,7 +473,7 @@ fn what_was_complete_when_the_disk_was_full_stays() {
 #[test]
 fn a_disk_that_fills_while_the_tasks_run_does_not_end_them() {
     let mut world = wanting(Live, 2);
-    world.disk_is(10_000, Duration::ZERO);
+    world.set_disk(10_000, Duration::ZERO);
     let slaves = [4, 8].map(|time| world.slave(Plan { runs: secs(time), ..writes(40_000) }));
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::MasterFailed);
@@ -491,7 +491,7 @@ fn a_disk_that_fills_while_the_tasks_run_does_not_end_them() {
 fn a_disk_that_fills_ends_the_rounds() {
     for outputs in [Whole, Live] {
         let mut world = rounds_wanting(outputs, 1, 5);
-        world.disk_is(1500, Duration::ZERO);
+        world.set_disk(1500, Duration::ZERO);
         let id = world.slave(writes(1000));
         let report = session(&mut world);
         assert_eq!((report.verdict, report.rounds.len()), (Verdict::MasterFailed, 2));
@@ -513,7 +513,7 @@ fn a_user_who_wants_an_end_does_not_wait_for_outputs() {
 }
 
 /// A world whose user stops long tasks at three seconds, of which the first writes some bytes.
-fn stopped(outputs: OutputsWanted) -> (World, [Id; 2]) {
+fn stopped(outputs: OutputsWanted) -> (World, [ClientId; 2]) {
     let mut world = wanting(outputs, 2);
     let slaves = [1_000_000, 0].map(|bytes| world.slave(Plan { runs: secs(1000), ..writes(bytes) }));
     world.at(secs(3), Order::Interrupt(Terminate));
@@ -664,7 +664,7 @@ fn bytes_that_come_one_by_one_are_handed_on_together() {
 fn a_live_output_that_is_slow_to_be_shown_is_not_its_slaves_fault() {
     let mut world = wanting(Live, 1);
     let slave = world.slave(writes(100_000));
-    world.disk_is(usize::MAX, secs(40));
+    world.set_disk(usize::MAX, secs(40));
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Succeeded);
     is_whole(&world, &report, slave);
@@ -690,7 +690,7 @@ fn one_that_gives_more_than_its_task_has_written_is_given_up() {
 
 /// All that a slave gives of an output, and the last mark.
 fn given(bench: &mut Bench, offset: u64, length: u32, follow: bool) -> (Vec<u8>, Vec<OutputMark>) {
-    bench.is_told([Message::Fetch(Fetch { offset, length, follow })]);
+    bench.tell([Message::Fetch(Fetch { offset, length, follow })]);
     let (mut bytes, mut marks) = (Vec::new(), Vec::new());
     for message in bench.sent() {
         match message {
@@ -705,8 +705,8 @@ fn given(bench: &mut Bench, offset: u64, length: u32, follow: bool) -> (Vec<u8>,
 /// A slave whose task writes a byte each millisecond for a second, and has run for so long.
 fn writing(time: Duration) -> Bench {
     let mut bench = Bench::joined(Plan { spawns: Duration::ZERO, ..writes(1000) });
-    bench.is_told([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]);
-    bench.passes(time);
+    bench.tell([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]);
+    bench.wait(time);
     bench.sent();
     bench
 }
@@ -720,9 +720,9 @@ fn a_slave_gives_what_is_there_unless_it_is_to_wait() {
     assert_eq!(given(&mut bench, 200, 1000, true), (written[200..500].to_vec(), mark(500)));
     assert_eq!(given(&mut bench, 500, 1000, false), (Vec::new(), mark(500)));
     assert_eq!(given(&mut bench, 500, 1000, true), (Vec::new(), Vec::new()));
-    bench.passes(millis(60));
+    bench.wait(millis(60));
     assert!(matches!(&bench.sent()[..], [Message::OutputPart(_), Message::OutputMark(mark)] if !mark.is_end));
-    bench.passes(secs(1));
+    bench.wait(secs(1));
     assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]), "it gives nothing that it was not asked for");
     let (rest, marks) = given(&mut bench, 900, 1000, true);
     assert_eq!((&rest[..], marks[0].position, marks[0].is_end), (&written[900..], 1000, true));
@@ -732,7 +732,7 @@ fn a_slave_gives_what_is_there_unless_it_is_to_wait() {
 fn the_end_of_a_task_is_told_before_the_rest_of_what_it_wrote() {
     let mut bench = writing(millis(999));
     assert_eq!(given(&mut bench, 999, 1000, true), (Vec::new(), Vec::new()));
-    bench.passes(secs(1));
+    bench.wait(secs(1));
     let sent = bench.sent();
     let [Message::TaskEnded(_), Message::OutputPart(_), Message::OutputMark(OutputMark { is_end: true, .. })] =
         sent[..]
@@ -745,17 +745,17 @@ fn the_end_of_a_task_is_told_before_the_rest_of_what_it_wrote() {
 fn a_slave_without_a_task_has_no_output() {
     let refused = |bench: &mut Bench| {
         bench.sent();
-        bench.is_told([Message::Fetch(Fetch { offset: 0, length: 10, follow: true })]);
+        bench.tell([Message::Fetch(Fetch { offset: 0, length: 10, follow: true })]);
         let sent = bench.sent();
         assert!(matches!(sent[..], [Message::OutputNo(Some(_))]), "{sent:?}");
     };
     let mut bench = Bench::joined(writes(1000));
     refused(&mut bench);
-    bench.is_told([Message::Conf(b"/bin/task".to_vec())]);
+    bench.tell([Message::Conf(b"/bin/task".to_vec())]);
     refused(&mut bench);
-    bench.is_told([Message::Exec(None)]);
-    bench.passes(secs(2));
-    bench.is_told([Message::Conf(b"/bin/other".to_vec())]);
+    bench.tell([Message::Exec(None)]);
+    bench.wait(secs(2));
+    bench.tell([Message::Conf(b"/bin/other".to_vec())]);
     refused(&mut bench);
 }
 
@@ -763,10 +763,10 @@ fn a_slave_without_a_task_has_no_output() {
 fn what_a_lost_master_waited_for_is_not_given_to_the_next() {
     let mut bench = writing(Duration::ZERO);
     assert_eq!(given(&mut bench, 1000, 10, true), (Vec::new(), Vec::new()));
-    bench.loses_master();
-    bench.passes(secs(2));
-    bench.connects();
-    bench.passes(secs(2));
+    bench.close();
+    bench.wait(secs(2));
+    bench.connect();
+    bench.wait(secs(2));
     let sent = bench.sent();
     assert!(matches!(sent[..], [Message::Reply(Some(_))]), "{sent:?}");
 }

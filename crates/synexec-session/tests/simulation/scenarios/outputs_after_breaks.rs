@@ -8,10 +8,10 @@ use synexec_session::interrupt::Interrupt::Terminate;
 use synexec_session::master::OutputsWanted::{self, Live, Tails, Whole};
 use synexec_session::master::{Notice, Outcome, Output, OutputStep, Report, Settings, Verdict};
 
-use synexec_sim::{Id, Lie, Order, Plan, World, millis, outcome_of, row_of, secs, session, settings};
+use synexec_sim::{ClientId, Lie, Order, Plan, World, millis, outcome_of, row_of, secs, settings};
 
-const FIRST: Id = Id(0);
-const OTHER: Id = Id(1);
+const FIRST: ClientId = ClientId(0);
+const OTHER: ClientId = ClientId(1);
 
 /// More than a few windows.
 const LARGE: u32 = 1_300_000;
@@ -40,7 +40,7 @@ fn since_fetching(world: &World) -> Duration {
 }
 
 /// All that a slave's task has written is here, byte for byte.
-fn is_whole(world: &World, report: &Report, id: Id) {
+fn is_whole(world: &World, report: &Report, id: ClientId) {
     let (row, written) = (row_of(report, id).expect("it took part"), world.sim(id).host.output());
     let (bytes, end) = world.fetched(1, row.rank).expect("it was fetched");
     assert!(
@@ -52,7 +52,7 @@ fn is_whole(world: &World, report: &Report, id: Id) {
 }
 
 /// Why an output is not here.
-fn why_missing(report: &Report, id: Id) -> &str {
+fn why_missing(report: &Report, id: ClientId) -> &str {
     match &row_of(report, id).expect("it took part").output {
         Some(Output::Failed { why }) => why,
         other => panic!("{other:?}"),
@@ -65,7 +65,7 @@ fn at_any_instant_of_it_outputs_come_whole() {
         for order in [Order::Break(FIRST), Order::BreakAtClient(FIRST)] {
             let mut world = pair(Whole);
             world.when(fetching, millis(after), order);
-            let report = session(&mut world);
+            let report = world.run_session();
             assert_eq!(report.verdict, Verdict::Succeeded, "{after} {order:?} {report:?}");
             is_whole(&world, &report, FIRST);
             is_whole(&world, &report, OTHER);
@@ -77,7 +77,7 @@ fn at_any_instant_of_it_outputs_come_whole() {
 fn what_was_fetched_is_not_fetched_again() {
     let mut world = pair(Whole);
     world.when(fetching, millis(350), Order::Break(FIRST));
-    session(&mut world);
+    world.run_session();
     let offsets: Vec<_> = world.fetches_of(FIRST).iter().map(|(_, fetch)| fetch.offset).collect();
     assert!(offsets.is_sorted() && offsets.len() < 10, "{offsets:?}");
 }
@@ -89,7 +89,7 @@ fn several_breaks_only_make_it_longer() {
         world.when(fetching, millis(after), Order::Break(FIRST));
         world.when(fetching, millis(after + 100), Order::Break(OTHER));
     }
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!(report.verdict, Verdict::Succeeded);
     is_whole(&world, &report, FIRST);
     is_whole(&world, &report, OTHER);
@@ -99,9 +99,9 @@ fn several_breaks_only_make_it_longer() {
 fn a_slow_disk_of_the_master_is_waited_for_across_a_break() {
     for after in (0..1300).step_by(190) {
         let mut world = pair(Whole);
-        world.disk_is(usize::MAX, millis(300));
+        world.set_disk(usize::MAX, millis(300));
         world.when(fetching, millis(after), Order::Break(FIRST));
-        let report = session(&mut world);
+        let report = world.run_session();
         assert_eq!(report.verdict, Verdict::Succeeded, "{after} {report:?}");
         is_whole(&world, &report, FIRST);
     }
@@ -113,7 +113,7 @@ fn live_outputs_go_on_where_they_were() {
         let mut world = pair(Live);
         world.when(gone, millis(after), Order::Break(FIRST));
         world.when(gone, millis(after + 150), Order::BreakAtClient(FIRST));
-        let report = session(&mut world);
+        let report = world.run_session();
         assert_eq!(report.verdict, Verdict::Succeeded, "{after} {report:?}");
         is_whole(&world, &report, FIRST);
         is_whole(&world, &report, OTHER);
@@ -125,7 +125,7 @@ fn tails_are_had_in_spite_of_a_break() {
     for after in [0, 30, 60, 90, 120] {
         let mut world = pair(Tails(4096));
         world.when(fetching, millis(after), Order::Break(FIRST));
-        let report = session(&mut world);
+        let report = world.run_session();
         let row = row_of(&report, FIRST).unwrap();
         assert_eq!((report.verdict, &row.output), (Verdict::Succeeded, &Some(Output::Tail { length: LARGE.into() })));
         assert_eq!(world.fetched(1, row.rank).unwrap().0.len(), 4096);
@@ -139,7 +139,7 @@ fn every_round_has_its_outputs_in_spite_of_breaks() {
     world.slave(Plan { writes: LARGE, reconnect: secs(10), ..Plan::default() });
     world.set_delay(FIRST, millis(50));
     world.when(fetching, millis(200), Order::Break(FIRST));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::Succeeded, 2), "{report:?}");
     let reconnects: Vec<_> = report.rounds.iter().map(|round| round.rows[0].reconnects).collect();
     assert_eq!(reconnects, [1, 0], "each round has its own");
@@ -153,7 +153,7 @@ fn who_does_not_come_back_loses_its_output_and_keeps_its_row() {
     let mut world = pair(Whole);
     world.when(fetching, millis(200), Order::Break(FIRST));
     world.when(fetching, millis(200), Order::Cut(FIRST));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!(report.verdict, Verdict::Lost);
     assert_eq!(*outcome_of(&report, FIRST), Outcome::Ended(TaskEnd::Exited(0)));
     assert!(why_missing(&report, FIRST).contains("reset"), "{report:?}");

@@ -7,8 +7,7 @@ use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Notice, Outcome, OutputsWanted, Settings, Verdict};
 
 use synexec_sim::{
-    Bench, Id, Order, Plan, Refusal, Run, START, Script, World, millis, outcome_of, row_of, runs, secs, session,
-    settings,
+    Bench, ClientId, Order, Plan, Refusal, Run, START, Script, World, millis, outcome_of, row_of, runs, secs, settings,
 };
 
 const HELD: Message = Message::ConfOk(Some(Held::AtFirstInstruction));
@@ -23,8 +22,8 @@ fn telling(every: Option<Duration>, slaves: u32) -> World {
 fn running(plan: Plan, progress: Option<Duration>) -> Bench {
     let mut bench = Bench::joined(plan);
     begins(&mut bench, progress);
-    bench.is_told([Message::Exec(None)]);
-    bench.passes(millis(10));
+    bench.tell([Message::Exec(None)]);
+    bench.wait(millis(10));
     assert_eq!(bench.sent(), [HELD, Message::ExecOk(None)]);
     bench
 }
@@ -34,12 +33,12 @@ fn begins(bench: &mut Bench, progress: Option<Duration>) {
     let conf = b"/bin/task".to_vec();
     let begin =
         ConfBegin { rank: 0, slaves: 1, length: conf.len().try_into().expect("it is short"), progress, token: None };
-    bench.is_told([Message::ConfBegin(begin), Message::ConfPart(conf)]);
+    bench.tell([Message::ConfBegin(begin), Message::ConfPart(conf)]);
 }
 
 fn answer_to_a_probe(bench: &mut Bench) -> Vec<Message> {
     bench.sent();
-    bench.is_told([Message::Probe(None)]);
+    bench.tell([Message::Probe(None)]);
     bench.sent()
 }
 
@@ -65,7 +64,7 @@ fn span(run: &Run) -> (Duration, Duration) {
 }
 
 /// What was told of progress, all of it while a task ran.
-fn told_while_it_ran(world: &World, id: Id) -> Vec<Duration> {
+fn told_while_it_ran(world: &World, id: ClientId) -> Vec<Duration> {
     let spans: Vec<_> = world.sim(id).host.runs.iter().map(span).collect();
     let told = world.said(id, is_progress);
     assert!(told.iter().all(|at| spans.iter().any(|(start, end)| start < at && at < end)), "{told:?} in {spans:?}");
@@ -76,7 +75,7 @@ fn told_while_it_ran(world: &World, id: Id) -> Vec<Duration> {
 fn one_that_is_probed_tells_how_far_its_task_is() {
     for is_stopped in [false, true] {
         let mut bench = running(Plan { is_stopped, writes: 1000, ..runs(secs(10)) }, None);
-        bench.passes(secs(5));
+        bench.wait(secs(5));
         let progress = bench.slave.host.sample(bench.now).expect("it runs");
         let told = if is_stopped { Message::Stopped(progress) } else { Message::Running(progress) };
         assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None), told]);
@@ -91,10 +90,10 @@ fn one_whose_task_does_not_run_answers_a_probe_and_no_more() {
     assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)]);
     begins(&mut bench, Some(secs(1)));
     assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "it is held");
-    bench.is_told([Message::Exec(Some(bench.now.plus(secs(9)))), Message::Go]);
-    bench.passes(secs(8));
+    bench.tell([Message::Exec(Some(bench.now.plus(secs(9)))), Message::Go]);
+    bench.wait(secs(8));
     assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "it waits for its instant");
-    bench.passes(secs(3));
+    bench.wait(secs(3));
     assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]));
     assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "it has ended");
     assert_eq!(bench.slave.deadline(), None, "nothing is left to tell");
@@ -104,12 +103,12 @@ fn one_whose_task_does_not_run_answers_a_probe_and_no_more() {
 fn an_original_master_is_told_nothing_of_progress_and_output() {
     let mut bench = Bench::joined_original(Plan { writes: 1000, ..runs(secs(30)) });
     begins(&mut bench, Some(secs(1)));
-    bench.is_told([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]);
+    bench.tell([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]);
     for _ in 0..5 {
-        bench.passes(secs(5));
-        bench.is_told([Message::Probe(None)]);
+        bench.wait(secs(5));
+        bench.tell([Message::Probe(None)]);
     }
-    bench.passes(secs(10));
+    bench.wait(secs(10));
     let sent = bench.sent();
     let expected = |message: &Message| {
         matches!(message, Message::ConfOk(None) | Message::ExecOk(None) | Message::Reply(None) | Message::Finished(_))
@@ -121,7 +120,7 @@ fn an_original_master_is_told_nothing_of_progress_and_output() {
 fn progress_is_told_as_often_as_it_is_wanted_while_the_task_runs() {
     let mut world = telling(Some(secs(1)), 2);
     let slaves = [world.slave(runs(millis(10_500))), world.slave(Plan { is_stopped: true, ..runs(millis(1500)) })];
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!(report.verdict, Verdict::Succeeded);
     for (id, times) in slaves.into_iter().zip([10, 1]) {
         let told = told_while_it_ran(&world, id);
@@ -138,7 +137,7 @@ fn progress_is_told_as_often_as_it_is_wanted_while_the_task_runs() {
 fn one_that_tells_by_itself_is_probed_once_a_minute() {
     let mut world = telling(Some(secs(2)), 1);
     let id = world.slave(runs(secs(210)));
-    session(&mut world);
+    world.run_session();
     let (start, end) = span(&world.sim(id).host.runs[0]);
     let probed = world.sent_to(id, is_probe).into_iter().filter(|at| (start..end).contains(at));
     assert_eq!(probed.count(), 3);
@@ -161,7 +160,7 @@ fn a_master_that_is_stopped_for_long_is_told_only_so_much() {
 #[test]
 fn no_master_can_have_it_told_all_the_time() {
     let mut bench = running(runs(secs(10)), Some(millis(1)));
-    bench.passes(secs(5));
+    bench.wait(secs(5));
     assert!((45..=51).contains(&bench.sent().len()));
 }
 
@@ -169,18 +168,18 @@ fn no_master_can_have_it_told_all_the_time() {
 fn progress_is_told_in_every_round_and_not_between() {
     let mut world = World::new(Settings { rounds: 3.try_into().unwrap(), progress: Some(secs(1)), ..settings(2) });
     let slaves = [4500, 1500].map(|time| world.slave(Plan { prepares: secs(3), ..runs(millis(time)) }));
-    assert_eq!(session(&mut world).verdict, Verdict::Succeeded);
+    assert_eq!(world.run_session().verdict, Verdict::Succeeded);
     assert_eq!(slaves.map(|id| told_while_it_ran(&world, id).len()), [12, 3]);
 }
 
 #[test]
 fn a_conf_that_asks_for_no_progress_is_told_none() {
     let mut bench = running(runs(secs(2)), Some(secs(1)));
-    bench.passes(secs(3));
+    bench.wait(secs(3));
     begins(&mut bench, None);
-    bench.is_told([Message::Exec(None)]);
+    bench.tell([Message::Exec(None)]);
     bench.sent();
-    bench.passes(secs(3));
+    bench.wait(secs(3));
     let sent = bench.sent();
     assert!(matches!(sent[..], [Message::ExecOk(None), Message::TaskEnded(_)]), "{sent:?}");
 }
@@ -189,8 +188,8 @@ fn a_conf_that_asks_for_no_progress_is_told_none() {
 fn a_start_that_failed_leaves_nothing_to_tell() {
     let mut bench = Bench::joined(Plan { refusal: Some(Refusal::Start), ..Plan::default() });
     begins(&mut bench, Some(secs(1)));
-    bench.is_told([Message::Exec(None)]);
-    bench.passes(secs(10));
+    bench.tell([Message::Exec(None)]);
+    bench.wait(secs(10));
     let sent = bench.sent();
     assert!(matches!(sent[..], [HELD, Message::ExecNo(Some(_))]), "{sent:?}");
     assert_eq!(bench.slave.deadline(), None, "it wakes up for nothing");
@@ -201,7 +200,7 @@ fn a_slave_that_was_stopped_itself_does_not_make_up_for_what_it_missed() {
     let mut world = telling(Some(secs(1)), 1);
     let id = world.slave(runs(millis(20_500)));
     world.at(millis(3300), Order::Freeze(id, secs(10)));
-    session(&mut world);
+    world.run_session();
     let (start, end) = span(&world.sim(id).host.runs[0]);
     let probed = world.sent_to(id, is_probe).into_iter().filter(|at| (start..end).contains(at)).count();
     assert_eq!(told_while_it_ran(&world, id).len(), 3 + 1 + 7 + probed, "before, at once, and after");
@@ -212,7 +211,7 @@ fn nothing_but_the_heartbeat_crosses_while_tasks_run() {
     for outputs in [OutputsWanted::Nothing, OutputsWanted::Whole, OutputsWanted::Tails(10)] {
         let mut world = World::new(Settings { outputs, ..settings(1) });
         let id = world.slave(Plan { writes: 1000, ..runs(secs(61)) });
-        session(&mut world);
+        world.run_session();
         let (start, end) = span(&world.sim(id).host.runs[0]);
         let meanwhile = |times: Vec<Duration>| times.into_iter().filter(|at| (start..end).contains(at)).count();
         assert_eq!(meanwhile(world.sent_to(id, is_probe)), 12, "every five seconds");
@@ -228,7 +227,7 @@ fn an_original_slave_is_not_asked_for_progress() {
     let mut world = telling(Some(secs(1)), 2);
     let original = world.original(Script { runs: secs(20), ..Script::default() });
     let ours = world.slave(runs(secs(20)));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, outcome_of(&report, original)), (Verdict::Succeeded, &Outcome::Finished));
     assert!(told_while_it_ran(&world, ours).len() >= 19);
     let address = row_of(&report, original).unwrap().slave.address;
@@ -241,7 +240,7 @@ fn one_that_answers_late_is_told_and_is_not_lost() {
     let mut world = World::of(2);
     let (frozen, other) = (world.slave(runs(secs(30))), world.slave(runs(secs(30))));
     world.at(secs(12), Order::Freeze(frozen, secs(10)));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, outcome_of(&report, frozen)), (Verdict::Succeeded, &SUCCESS));
     let (slow, back) = (world.all_told(late), world.all_told(recovered));
     assert_eq!((slow.len(), back.len()), (1, 1));
@@ -258,7 +257,7 @@ fn what_is_told_of_a_late_answer_is_how_long_it_was_silent() {
     let mut world = World::of(1);
     let id = world.slave(runs(secs(30)));
     world.at(secs(12), Order::Freeze(id, secs(10)));
-    session(&mut world);
+    world.run_session();
     let seven = |notice: &Notice| matches!(notice, Notice::Late { silence, .. } if *silence == secs(7));
     let twelve =
         |notice: &Notice| matches!(notice, Notice::Recovered { after, .. } if (secs(11)..secs(13)).contains(after));
@@ -272,7 +271,7 @@ fn one_that_is_late_again_and_again_is_told_each_time() {
     for start in [12, 40, 70] {
         world.at(secs(start), Order::Freeze(id, secs(start / 5 + 8)));
     }
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((world.all_told(late).len(), world.all_told(recovered).len()), (3, 3));
     let answered = row_of(&report, id).unwrap().answered_late.unwrap();
     assert!((secs(17)..=secs(22)).contains(&answered), "the longest counts: {answered:?}");
@@ -283,7 +282,7 @@ fn one_that_never_answers_is_late_before_it_is_lost() {
     let mut world = World::of(1);
     let id = world.slave(runs(secs(100)));
     world.at(secs(12), Order::Freeze(id, secs(60)));
-    assert_eq!(session(&mut world).verdict, Verdict::Lost);
+    assert_eq!(world.run_session().verdict, Verdict::Lost);
     let lost = world.told(|notice| matches!(notice, Notice::Lost { .. })).unwrap();
     assert_eq!((world.all_told(late).len(), world.told(recovered)), (1, None));
     assert_eq!(world.told(late).unwrap() + secs(23), lost);
@@ -294,7 +293,7 @@ fn whoever_is_told_to_be_late_is_late_in_its_row() {
     let mut world = World::new(Settings { lost_after: secs(3), ..settings(1) });
     let id = world.slave(runs(secs(30)));
     world.at(millis(12_500), Order::Freeze(id, millis(2400)));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!(
         (report.verdict, world.all_told(late).len(), world.all_told(recovered).len()),
         (Verdict::Succeeded, 1, 1)
@@ -309,7 +308,7 @@ fn one_that_answers_late_while_its_output_is_fetched_is_late_in_its_row() {
     world.set_delay(id, millis(50));
     let fetching = |notice: &Notice| matches!(notice, Notice::Fetching { .. });
     world.when(fetching, millis(10), Order::Freeze(id, secs(10)));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!(
         (report.verdict, world.all_told(late).len(), world.all_told(recovered).len()),
         (Verdict::Succeeded, 1, 1)
@@ -322,7 +321,7 @@ fn a_master_that_was_stopped_calls_nobody_late() {
     let mut world = telling(Some(secs(1)), 2);
     let slaves = [world.slave(runs(secs(90))), world.slave(runs(secs(90)))];
     world.at(secs(12), Order::FreezeMaster(secs(40)));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, world.told(late)), (Verdict::Succeeded, None));
     assert!(slaves.iter().all(|id| row_of(&report, *id).unwrap().answered_late.is_none()));
 }

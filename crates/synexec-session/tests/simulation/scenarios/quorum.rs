@@ -4,7 +4,9 @@ use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Notice, Outcome, Report, Settings, Verdict};
 use synexec_session::slave::Action;
 
-use synexec_sim::{Id, Order, Plan, Script, World, millis, outcome_of, row_of, rows_are_complete, secs, settings};
+use synexec_sim::{
+    ClientId, Order, Plan, Script, World, assert_rows_complete, millis, outcome_of, row_of, secs, settings,
+};
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
@@ -20,13 +22,13 @@ fn dials() -> Plan {
 fn session(world: &mut World) -> Report {
     let report = world.run(secs(60));
     world.settle();
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
     report
 }
 
 /// What each slave was told of its rank and their number is so many and no gap.
 fn places_are_contiguous(world: &World, report: &Report, slaves: u32) {
-    rows_are_complete(report, usize::try_from(slaves).expect("few"));
+    assert_rows_complete(report, usize::try_from(slaves).expect("few"));
     for id in world.ids().filter(|id| row_of(report, *id).is_some_and(|row| !row.is_original)) {
         let place = |action: &Action| if let Action::BeginConf(begin) = action { *begin } else { None };
         let begin = world.sim(id).log.iter().find_map(|(_, action)| place(action)).expect("it was given a conf");
@@ -80,7 +82,7 @@ fn fewer_than_a_quorum_give_up_when_the_wait_is_over() {
 #[test]
 fn one_that_went_silent_is_left_out_and_the_others_begin() {
     let mut world = wanting(4, 2);
-    let slaves: [Id; 3] = std::array::from_fn(|_| world.slave(Plan::default()));
+    let slaves: [ClientId; 3] = std::array::from_fn(|_| world.slave(Plan::default()));
     world.at(secs(2), Order::Freeze(slaves[0], secs(20)));
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Succeeded);

@@ -8,15 +8,17 @@ use synexec_proto::task_end::TaskEnd;
 use synexec_session::interrupt::Interrupt::Terminate;
 use synexec_session::master::{Loss, Notice, Outcome, PhaseName, Report, Verdict};
 
-use synexec_sim::{Id, Order, Plan, Ways, World, millis, outcome_of, row_of, runs, secs, settings, starts_are_true};
+use synexec_sim::{
+    ClientId, Order, Plan, Ways, World, assert_starts_true, millis, outcome_of, row_of, runs, secs, settings,
+};
 
-const FIRST: Id = Id(0);
-const OTHER: Id = Id(1);
+const FIRST: ClientId = ClientId(0);
+const OTHER: ClientId = ClientId(1);
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
 /// Runs a session to its end, after which all slaves are free, and nobody's end was told twice.
 fn session(world: &mut World) -> Report {
-    let report = synexec_sim::session(world);
+    let report = world.run_session();
     for id in [FIRST, OTHER] {
         let name = &row_of(&report, id).expect("it took part").slave;
         let ends = world.all_told(|notice| matches!(notice, Notice::Ended { slave, .. } if slave == name));
@@ -31,7 +33,7 @@ fn returned(notice: &Notice) -> bool {
 }
 
 /// Why a slave is lost, where it is while tasks run.
-fn loss(report: &Report, id: Id) -> &Loss {
+fn loss(report: &Report, id: ClientId) -> &Loss {
     match outcome_of(report, id) {
         Outcome::Lost { phase: PhaseName::Executing, why, .. } => why,
         other => panic!("{other:?}"),
@@ -49,7 +51,7 @@ fn the_task_goes_on_and_its_result_is_the_one_it_would_have_been() {
         world.at(secs(2), order);
         let report = session(&mut world);
         assert_eq!(report.verdict, Verdict::Succeeded, "{order:?}");
-        starts_are_true(&world, &report);
+        assert_starts_true(&world, &report);
         let [broken, other] = [FIRST, OTHER].map(|id| row_of(&report, id).unwrap().reconnects);
         assert_eq!((broken, other), (1, 0));
         assert_eq!((world.all_told(returned).len(), world.tasks_started()), (1, 2));
@@ -61,7 +63,7 @@ fn the_task_goes_on_and_its_result_is_the_one_it_would_have_been() {
 fn it_may_break_again_and_again() {
     let mut world = World::pair(settings(2), runs(secs(30)));
     for break_at in 2..27 {
-        world.at(secs(break_at), Order::Break(Id(u8::try_from(break_at % 2).unwrap())));
+        world.at(secs(break_at), Order::Break(ClientId(u8::try_from(break_at % 2).unwrap())));
     }
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Succeeded);
@@ -99,7 +101,7 @@ fn a_result_that_is_under_way_arrives_once_and_is_acknowledged() {
 #[test]
 fn a_result_whose_acknowledgement_was_lost_is_told_again_and_counts_once() {
     let mut world = World::pair(settings(2), runs(secs(2)));
-    world.sim_plan(OTHER).runs = secs(4);
+    world.plan_mut(OTHER).runs = secs(4);
     world.set_delay(FIRST, millis(100));
     let ended = |notice: &Notice| matches!(notice, Notice::Ended { .. });
     world.when(ended, millis(50), Order::Break(FIRST));
@@ -126,7 +128,7 @@ fn who_cannot_come_back_in_time_is_lost_then_and_the_others_are_not_harmed() {
     world.at(secs(20), Order::Break(FIRST));
     world.at(secs(20), Order::Cut(FIRST));
     world.run_until(secs(32));
-    world.is_at_rest(FIRST);
+    world.assert_at_rest(FIRST);
     let report = session(&mut world);
     assert_eq!((report.verdict, loss(&report, FIRST)), (Verdict::Lost, &reset()));
     assert_eq!(world.told(|notice| matches!(notice, Notice::Lost { .. })), Some(secs(30)));
@@ -140,7 +142,7 @@ fn who_notices_too_late_is_turned_back_and_stops_its_task() {
     world.at(secs(5), Order::Freeze(FIRST, secs(20)));
     world.at(secs(6), Order::Break(FIRST));
     world.run_until(secs(26));
-    world.is_at_rest(FIRST);
+    world.assert_at_rest(FIRST);
     let report = session(&mut world);
     assert_eq!((report.verdict, loss(&report, FIRST)), (Verdict::Lost, &reset()));
 }
@@ -170,7 +172,7 @@ fn a_slave_that_is_shut_down_while_it_is_away_does_not_try_any_longer() {
     world.at(secs(5), Order::Break(FIRST));
     world.at(secs(6), Order::Shutdown(FIRST, Terminate));
     world.run_until(secs(7));
-    assert!(world.sim(FIRST).exit().is_some() && !world.sim(FIRST).host.is_busy(world.time()));
+    assert!(world.sim(FIRST).exit().is_some() && !world.sim(FIRST).host.is_busy(world.now()));
 }
 
 #[test]
@@ -221,9 +223,9 @@ fn a_master_that_is_stopped_meanwhile_takes_back_who_has_not_given_up() {
 #[test]
 fn what_is_left_of_a_task_is_seen_to_when_its_slave_is_shut_down_while_it_is_away() {
     let mut world = World::pair(settings(2), Plan { straggles: millis(1490), ..runs(secs(3)) });
-    world.sim_plan(OTHER).runs = secs(30);
+    world.plan_mut(OTHER).runs = secs(30);
     world.at(secs(4), Order::KillMaster);
     world.at(millis(4001), Order::Shutdown(FIRST, Terminate));
     world.run_until(secs(10));
-    assert!(world.sim(FIRST).exit().is_some() && !world.sim(FIRST).host.is_busy(world.time()));
+    assert!(world.sim(FIRST).exit().is_some() && !world.sim(FIRST).host.is_busy(world.now()));
 }

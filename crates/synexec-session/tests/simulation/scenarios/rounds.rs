@@ -8,11 +8,11 @@ use synexec_session::interrupt::Interrupt::Terminate;
 use synexec_session::master::{Loss, Notice, Outcome, PhaseName, Report, Settings, Verdict};
 
 use synexec_sim::{
-    Id, Order, Plan, Refusal, Script, SimClock, World, millis, outcome_of, row_of, secs, session, settings,
-    starts_are_true,
+    ClientId, Order, Plan, Refusal, Script, SimClock, World, assert_starts_true, millis, outcome_of, row_of, secs,
+    settings,
 };
 
-const FIRST: Id = Id(0);
+const FIRST: ClientId = ClientId(0);
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
 /// A world that wants so many slaves and rounds.
@@ -47,9 +47,9 @@ fn every_round_has_its_rows_and_its_skew() {
         let id = world.slave(Plan { runs: millis(1), spawns: Duration::ZERO, clock, ..Plan::default() });
         world.set_delay(id, millis(number.unsigned_abs() * 3));
     }
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::Succeeded, 20));
-    starts_are_true(&world, &report);
+    assert_starts_true(&world, &report);
     assert!(report.rounds.iter().all(|round| round.rows.len() == 8));
     assert!(report.rounds.iter().all(|round| round.skew.unwrap().skew < Duration::from_micros(100)), "{report:?}");
 }
@@ -57,7 +57,7 @@ fn every_round_has_its_rows_and_its_skew() {
 #[test]
 fn every_task_is_held_before_each_round() {
     let mut world = five();
-    session(&mut world);
+    world.run_session();
     assert_eq!((world.tasks_started(), world.sim(FIRST).host.confs.len()), (10, 1), "one conf, and five runs each");
     assert_eq!(world.all_told(|notice| matches!(notice, Notice::Gone { .. })).len(), 5);
 }
@@ -67,7 +67,7 @@ fn a_task_that_fails_does_not_end_the_rounds() {
     let mut world = wanted(2, 5);
     let fails = world.slave(Plan { end: TaskEnd::Exited(3), ..Plan::default() });
     world.slave(Plan::default());
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::TaskFailed, 5));
     assert_eq!(*outcome_of(&report, fails), Outcome::Ended(TaskEnd::Exited(3)));
 }
@@ -76,24 +76,24 @@ fn a_task_that_fails_does_not_end_the_rounds() {
 fn one_that_is_lost_while_its_task_runs_ends_the_rounds() {
     let mut world = five();
     world.when(third, millis(500), Order::Kill(FIRST));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!(report.verdict, Verdict::Lost);
     earlier_rounds_are_good(&report, 2);
     let lost = outcome_of(&report, FIRST);
     let why = Loss::Disconnected(Disconnect::Closed);
     assert!(matches!(lost, Outcome::Lost { phase: PhaseName::Executing, why: told, .. } if *told == why), "{lost:?}");
-    assert_eq!(*outcome_of(&report, Id(1)), SUCCESS, "it is awaited");
+    assert_eq!(*outcome_of(&report, ClientId(1)), SUCCESS, "it is awaited");
 }
 
 #[test]
 fn one_that_is_lost_between_two_rounds_calls_the_next_one_off() {
     let mut world = five();
     world.when(third, Duration::ZERO, Order::Kill(FIRST));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!(report.verdict, Verdict::Lost);
     earlier_rounds_are_good(&report, 2);
     assert!(matches!(outcome_of(&report, FIRST), Outcome::Lost { phase: PhaseName::Configuring, .. }), "{report:?}");
-    assert_eq!((outcome_of(&report, Id(1)), world.sim(Id(1)).host.runs.len()), (&Outcome::Cancelled, 2));
+    assert_eq!((outcome_of(&report, ClientId(1)), world.sim(ClientId(1)).host.runs.len()), (&Outcome::Cancelled, 2));
 }
 
 #[test]
@@ -101,28 +101,28 @@ fn one_that_cannot_hold_its_task_again_ends_the_rounds() {
     let mut world = five();
     let second = |notice: &Notice| matches!(notice, Notice::NextRound { round: 2, .. });
     world.when(second, millis(500), Order::Refuse(FIRST, Refusal::Conf));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, world.tasks_started()), (Verdict::Declined, 4));
     earlier_rounds_are_good(&report, 2);
     assert!(matches!(outcome_of(&report, FIRST), Outcome::Declined(Some(_))));
-    assert_eq!(*outcome_of(&report, Id(1)), Outcome::Cancelled);
+    assert_eq!(*outcome_of(&report, ClientId(1)), Outcome::Cancelled);
 }
 
 #[test]
 fn one_that_cannot_start_its_task_again_ends_the_rounds() {
     let mut world = five();
     world.when(third, Duration::ZERO, Order::Refuse(FIRST, Refusal::Start));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!(report.verdict, Verdict::Declined);
     earlier_rounds_are_good(&report, 2);
-    assert_eq!(*outcome_of(&report, Id(1)), SUCCESS, "it was told to go");
+    assert_eq!(*outcome_of(&report, ClientId(1)), SUCCESS, "it was told to go");
 }
 
 #[test]
 fn a_user_ends_the_rounds_with_the_one_that_runs() {
     let mut world = five();
     world.when(third, millis(500), Order::Interrupt(Terminate));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!(report.verdict, Verdict::Interrupted(Terminate));
     earlier_rounds_are_good(&report, 2);
     assert!(report.rows().iter().all(|row| row.outcome == Outcome::Ended(TaskEnd::Killed(15))), "{report:?}");
@@ -132,7 +132,7 @@ fn a_user_ends_the_rounds_with_the_one_that_runs() {
 fn a_user_ends_the_rounds_between_two() {
     let mut world = five();
     world.when(third, Duration::ZERO, Order::Interrupt(Terminate));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, world.tasks_started()), (Verdict::Interrupted(Terminate), 4));
     earlier_rounds_are_good(&report, 2);
     assert!(report.rows().iter().all(|row| row.outcome == Outcome::Cancelled));
@@ -144,7 +144,7 @@ fn a_master_that_vanishes_between_two_rounds_leaves_all_slaves_at_rest() {
         let mut world = five();
         world.when(third, millis(after), Order::KillMaster);
         world.settle();
-        world.all_are_back_in_time();
+        world.assert_all_back_in_time();
         assert!(world.tasks_started() <= 6);
     }
 }
@@ -154,7 +154,7 @@ fn originals_take_part_in_every_round() {
     let mut world = wanted(3, 4);
     let originals = [world.original(Script::default()), world.original(Script { runs: secs(2), ..Script::default() })];
     let ours = world.slave(Plan::default());
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::Succeeded, 4));
     assert!(originals.iter().all(|id| world.v1(*id).runs == 4 && *outcome_of(&report, *id) == Outcome::Finished));
     assert_eq!((world.sim(ours).host.runs.len(), row_of(&report, ours).unwrap().start.is_some()), (4, true));
@@ -165,7 +165,7 @@ fn originals_take_part_in_every_round() {
 fn originals_alone_go_from_round_to_round() {
     let mut world = wanted(2, 3);
     let originals = [world.original(Script::default()), world.original(Script::default())];
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::Succeeded, 3));
     assert!(originals.iter().all(|id| world.v1(*id).runs == 3));
 }
@@ -180,7 +180,7 @@ fn verdict_within(max_skew: Duration, plans: [Plan; 2], original: bool) -> Verdi
     if original {
         world.original(Script::default());
     }
-    session(&mut world).verdict
+    world.run_session().verdict
 }
 
 #[test]
@@ -204,6 +204,6 @@ fn a_skew_in_an_early_round_counts() {
     world.slave(Plan::default());
     world.slave(Plan::default());
     world.when(|notice| matches!(notice, Notice::Gone { .. }), Duration::ZERO, Order::Freeze(FIRST, secs(4)));
-    let report = session(&mut world);
+    let report = world.run_session();
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::SkewExceeded, 3));
 }

@@ -9,11 +9,11 @@ use synexec_session::interrupt::Interrupt::Terminate;
 use synexec_session::master::{Loss, MeasuredStart, Notice, Outcome, PhaseName, Report, Settings, Verdict};
 
 use synexec_sim::{
-    Id, Order, Plan, START, Script, SimClock, Ways, World, all_starts, apart, millis, outcome_of, row_of,
-    rows_are_complete, secs, settings, starts_are_true,
+    ClientId, Order, Plan, START, Script, SimClock, Ways, World, all_starts, apart, assert_rows_complete,
+    assert_starts_true, millis, outcome_of, row_of, secs, settings,
 };
 
-const FIRST: Id = Id(0);
+const FIRST: ClientId = ClientId(0);
 
 fn starting(notice: &Notice) -> bool {
     matches!(notice, Notice::Starting { .. })
@@ -47,7 +47,7 @@ fn three(lead: Option<Duration>) -> World {
 /// Runs a session whose start is called off, and checks what is true of all of those.
 fn called_off(world: &mut World) -> Report {
     let report = world.run(secs(200));
-    rows_are_complete(&report, 3);
+    assert_rows_complete(&report, 3);
     nobody_has_run(world);
     assert!(world.execs().is_empty());
     report
@@ -55,7 +55,7 @@ fn called_off(world: &mut World) -> Report {
 
 fn nobody_has_run(world: &mut World) {
     world.settle();
-    world.all_are_back_in_time();
+    world.assert_all_back_in_time();
     assert_eq!(world.tasks_started(), 0);
 }
 
@@ -63,7 +63,7 @@ fn nobody_has_run(world: &mut World) {
 fn started_together(world: &mut World) -> Report {
     let report = world.run(secs(200));
     assert_eq!(report.verdict, Verdict::Succeeded);
-    starts_are_true(world, &report);
+    assert_starts_true(world, &report);
     assert!(all_starts(world, 0).into_iter().all(|start| apart(start, world.instant()) < millis(1)));
     assert!(report.rows().iter().all(|row| row.start.is_some_and(|start| start.lateness.is_zero())), "{report:?}");
     report
@@ -148,8 +148,8 @@ fn one_that_is_held_up_across_its_instant_is_told_as_late() {
         world.when(gone, millis(after), Order::Freeze(FIRST, secs(20)));
         let report = world.run(secs(60));
         assert_eq!(report.verdict, Verdict::Succeeded);
-        starts_are_true(&world, &report);
-        let late = |id: u8| row_of(&report, Id(id)).unwrap().start.unwrap().lateness;
+        assert_starts_true(&world, &report);
+        let late = |id: u8| row_of(&report, ClientId(id)).unwrap().start.unwrap().lateness;
         assert_eq!([late(1), late(2)], [Duration::ZERO; 2]);
         assert!((millis(19_990)..secs(20)).contains(&late(0)), "{:?}", late(0));
     }
@@ -180,7 +180,7 @@ fn a_master_that_is_away_when_all_have_confirmed_orders_the_start_anew() {
         let mut world = three(Some(millis(100)));
         world.when(ready, millis(5), Order::FreezeMaster(away));
         let report = world.run(secs(700));
-        starts_are_true(&world, &report);
+        assert_starts_true(&world, &report);
         assert!(world.told(postponed).is_some());
         assert!(all_starts(&world, 0).into_iter().all(|start| apart(start, world.instant()) < millis(1)));
         assert!(report.rows().iter().all(|row| row.start.unwrap().lateness.is_zero()), "{report:?}");
@@ -195,7 +195,7 @@ fn a_master_that_is_late_with_the_last_word_makes_nobody_late() {
         world.set_ways(FIRST, out);
         world.when(ready, millis(299), Order::FreezeMaster(millis(away)));
         let report = world.run(secs(60));
-        starts_are_true(&world, &report);
+        assert_starts_true(&world, &report);
         assert!(report.rows().iter().all(|row| row.start.unwrap().lateness.is_zero()), "{away}: {report:?}");
     }
 }
