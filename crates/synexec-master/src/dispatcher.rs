@@ -1,7 +1,8 @@
-//! The one thread that owns the session: events in, decisions by [`Session`], actions out.
+//! The thread that owns the session: it takes events, lets [`Session`] decide, and carries out the actions.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
 use anyhow::{Context, Result};
 use synexec_host::clock::monotonic_now;
@@ -11,31 +12,30 @@ use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{ConfBegin, Message};
-use synexec_proto::secure::{Key, Sealer};
+use synexec_proto::secure::Key;
 use synexec_proto::wire::SessionId;
 use synexec_session::master::{self, Action, PeerId, Report, Session, TokenSeed};
 
 use crate::conf_file::{ConfFile, Outgoing};
-use crate::connections::{Acceptor, Connection, Outboxes};
+use crate::connections::{Acceptor, ConnectionEvent, Deliver, Outboxes};
 use crate::discovery::Discovery;
-use crate::display::Display;
+use crate::display::{Display, DisplayOptions, Screen};
 use crate::options::Options;
 use crate::outputs::{Destination, Kept, Outputs};
 
-/// Events that may wait; a peer that has more to say than is handled has to wait itself.
+/// Most events that wait. A thread that has another event waits until the dispatcher has taken one.
 const EVENTS_MAX: usize = 1024;
 
-/// What the threads tell.
+/// Something that a thread reports to the dispatcher.
 #[derive(Debug)]
 pub enum Event {
-    /// A connection was accepted.
-    Accepted { peer: PeerId, connection: Connection, address: SocketAddr },
-    /// A peer has shown that it has the key.
-    Sealed { peer: PeerId, sealer: Sealer },
-    /// Something the state machine knows what to do with.
+    /// Something happened to a connection.
+    Connection(ConnectionEvent),
+    /// Something else happened that concerns the session.
     Session(master::Event),
 }
 
+/// Carries out a session.
 pub struct Dispatcher {
     session: Session,
     id: SessionId,
@@ -47,48 +47,67 @@ pub struct Dispatcher {
     events: Events<Event>,
 }
 
-/// What the session works with.
-pub struct Surroundings {
-    /// Where slaves connect to.
+/// Everything that a session needs from this host and that can fail to open. No part of it has a thread yet.
+pub struct Resources {
+    /// Socket to which slaves connect.
     pub listener: TcpListener,
-    /// What slaves must have, where they must.
+    /// Key that every slave must have, if the user gave one.
     pub key: Option<Arc<Key>>,
-    /// How they are found.
+    /// Finds slaves.
     pub discovery: Discovery,
-    /// What the user sees.
-    pub display: Display,
-    /// Where outputs go.
+    /// What the display needs to know.
+    pub display: DisplayOptions,
+    /// Place for the outputs.
     pub destination: Destination,
-    /// Bytes of each output's end that are kept.
+    /// Bytes that are kept of the end of each output.
     pub tail: usize,
 }
 
 impl Dispatcher {
     /// Starts the threads.
-    pub fn new(options: &Options, conf: ConfFile, surroundings: Surroundings, signals: BlockedSignals) -> Result<Self> {
-        let Surroundings { listener, key, discovery, display, destination, tail } = surroundings;
+    ///
+    /// # Errors
+    /// The system gives no threads or no random numbers.
+    pub fn new(
+        options: &Options,
+        conf: ConfFile,
+        resources: Resources,
+        screen: &Screen,
+        signals: BlockedSignals,
+    ) -> Result<Self> {
+        let Resources { listener, key, discovery, display, destination, tail } = resources;
+        // The display has a thread, so it starts after signals are blocked.
+        let display = Display::new(screen, display);
         let (sender, events) = events::queue(EVENTS_MAX);
-        let (id, lost_after) = (options.common.session(), options.common.lost_after());
-        let to_dispatcher = sender.clone();
-        let forward = move |signal| tell(&to_dispatcher, Event::Session(master::Event::Interrupted(signal)));
-        signals.forward(forward).context("cannot start a thread")?;
-        let (has_key, allowed) = (key.is_some(), options.common.allowed());
-        let acceptor = Acceptor { listener, session: id, key, allowed, lost_after, events: sender.clone() };
+        let (id, has_key) = (options.common.session(), key.is_some());
+        forward_signals(signals, sender.clone())?;
+        let deliver = deliver_to(sender.clone());
+        let acceptor = Acceptor {
+            listener,
+            session: id,
+            key,
+            allowed: options.common.allowed(),
+            lost_after: options.common.lost_after(),
+            deliver: Arc::clone(&deliver),
+        };
         acceptor.start().context("cannot start a thread")?;
         let seed = TokenSeed::new(random::bytes().context("the kernel gives no random numbers")?);
         let session = Session::new(options.settings(&conf, seed), monotonic_now());
-        let outputs = Outputs::start(destination, tail, sender.clone()).context("cannot start a thread")?;
+        let outputs = Outputs::start(destination, tail, sender).context("cannot start a thread")?;
         let who = if has_key {
             "; of those that listen, only one with the same key answers, and the others' logs say so"
         } else {
             ""
         };
         log::info!("waiting for {} slaves{who}", options.slaves());
-        let outboxes = Outboxes::new(id, has_key, sender);
+        let outboxes = Outboxes::new(id, has_key, deliver);
         Ok(Self { session, id, conf, discovery, display, outputs, outboxes, events })
     }
 
-    /// Runs the session to its end; gives what is known of it, and where outputs are.
+    /// Runs the session to its end; returns the report, and the outputs.
+    ///
+    /// # Errors
+    /// All threads have ended, which is a bug.
     pub fn run(mut self) -> Result<(Report, Kept)> {
         make_precise();
         self.session.advance(monotonic_now());
@@ -96,7 +115,7 @@ impl Dispatcher {
             self.act();
             if let Some(report) = self.session.report() {
                 let (report, Self { outputs, events, .. }) = (report.clone(), self);
-                // What threads still have to tell is of no interest, and must not keep them waiting.
+                // A thread that waits for room in the queue goes on when the queue is gone.
                 drop(events);
                 return Ok((report, outputs.finish()));
             }
@@ -110,13 +129,31 @@ impl Dispatcher {
     fn take(&mut self, event: Event) {
         let event = match event {
             Event::Session(event) => event,
-            Event::Sealed { peer, sealer } => return self.outboxes.seal(peer, sealer),
-            Event::Accepted { peer, connection, address } => {
+            Event::Connection(event) => match self.take_connection_event(event) {
+                Some(event) => event,
+                None => return,
+            },
+        };
+        self.session.handle(monotonic_now(), event);
+    }
+
+    /// Takes what concerns the outboxes; returns what concerns the session.
+    fn take_connection_event(&mut self, event: ConnectionEvent) -> Option<master::Event> {
+        Some(match event {
+            ConnectionEvent::Accepted { peer, connection, address } => {
                 self.outboxes.add(peer, connection);
                 master::Event::Connected { peer, address }
             }
-        };
-        self.session.handle(monotonic_now(), event);
+            ConnectionEvent::Sealed { peer, sealer } => {
+                self.outboxes.seal(peer, sealer);
+                return None;
+            }
+            ConnectionEvent::NoRoom => master::Event::NoRoom,
+            ConnectionEvent::Received { peer, frame, at } => master::Event::Received { peer, frame, at },
+            ConnectionEvent::ConfSent { peer } => master::Event::ConfSent { peer },
+            ConnectionEvent::ConfFailed { why } => master::Event::ConfFailed { why },
+            ConnectionEvent::Disconnected { peer, why } => master::Event::Disconnected { peer, why },
+        })
     }
 
     fn act(&mut self) {
@@ -125,7 +162,7 @@ impl Dispatcher {
                 Action::Probe => self.discovery.probe(),
                 Action::Send { peer, message } => {
                     if matches!(message, Message::Fetch(_)) {
-                        self.outboxes.expect_output(peer);
+                        self.outboxes.allow_output(peer);
                     }
                     let sent = self.outboxes.send(peer, &message);
                     self.note(peer, sent);
@@ -146,6 +183,7 @@ impl Dispatcher {
         }
     }
 
+    /// Reports a failure to send to the session.
     fn note(&mut self, peer: PeerId, sent: Result<(), Disconnect>) {
         if let Err(why) = sent {
             self.session.handle(monotonic_now(), master::Event::Disconnected { peer, why });
@@ -161,4 +199,13 @@ impl Dispatcher {
         self.session.handle(monotonic_now(), master::Event::ConfSent { peer });
         Ok(())
     }
+}
+
+fn deliver_to(events: SyncSender<Event>) -> Deliver {
+    Arc::new(move |event| tell(&events, Event::Connection(event)))
+}
+
+fn forward_signals(signals: BlockedSignals, events: SyncSender<Event>) -> Result<()> {
+    let deliver = move |signal| tell(&events, Event::Session(master::Event::Interrupted(signal)));
+    signals.forward(deliver).context("cannot start a thread")
 }

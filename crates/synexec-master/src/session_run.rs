@@ -16,9 +16,9 @@ use synexec_proto::transport;
 
 use crate::conf_file::ConfFile;
 use crate::discovery::Discovery;
-use crate::dispatcher::{Dispatcher, Surroundings};
-use crate::display::{ConfProgress, Display, Screen, Wanted};
-use crate::names;
+use crate::dispatcher::{Dispatcher, Resources};
+use crate::display::{ConfProgress, DisplayOptions, Screen};
+use crate::name_pattern::unfold;
 use crate::options::{Options, TAIL};
 use crate::outputs::{Destination, Kept, OutputDirError, Store};
 use crate::report::{self, Document, ReportFiles};
@@ -31,17 +31,15 @@ use crate::summary;
 pub fn run_session(options: &Options, conf: ConfFile, key: Option<Arc<Key>>, screen: &Screen) -> Result<ExitStatus> {
     // What can fail early does so before the program goes to the background.
     let files = ReportFiles::open(options.json.as_deref(), options.csv.as_deref(), options.html.as_deref())?;
-    let prepared = Prepared::new(options, &conf, key, screen)?;
+    let resources = open_resources(options, &conf, key, screen)?;
     if options.common.daemon {
         let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_master"));
         daemon::into_background(&daemon::open_log(&path)?)?;
     }
     let signals = signals::block().context("cannot block signals")?;
     limits::raise_open_files();
-    let about = About::new(options, &conf);
-    // Not before signals are blocked, since what is drawn has a thread.
-    let surroundings = prepared.with_display(options, screen);
-    let (report, kept) = Dispatcher::new(options, conf, surroundings, signals)?.run()?;
+    let about = SessionFacts::new(options, &conf);
+    let (report, kept) = Dispatcher::new(options, conf, resources, screen, signals)?.run()?;
     screen.clear();
     let document = about.document(options, &report, &kept);
     let printed = summary::print(&document, &kept, options).context("cannot write the results to stdout");
@@ -50,50 +48,33 @@ pub fn run_session(options: &Options, conf: ConfFile, key: Option<Arc<Key>>, scr
     Ok(report.verdict.into())
 }
 
-/// What the session works with, but for what needs a thread.
-struct Prepared {
-    listener: TcpListener,
-    key: Option<Arc<Key>>,
-    discovery: Discovery,
-    destination: Destination,
-    wanted: Wanted,
-}
-
-impl Prepared {
-    fn new(options: &Options, conf: &ConfFile, key: Option<Arc<Key>>, screen: &Screen) -> Result<Self> {
-        let expected =
-            options.expect.iter().map(|pattern| names::unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat();
-        let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
-        let destination = destination(options, screen)?;
-        let listener = listen(options, interface.as_ref())?;
-        let port = listener.local_addr().context("cannot tell the listening port")?.port();
-        warn_without(key.as_deref(), interface.as_ref());
-        let discovery = Discovery::new(options, key.clone(), interface, port)?;
-        let slaves = options.slaves().get();
-        let wanted = Wanted {
-            slaves: usize::try_from(slaves).unwrap_or(usize::MAX),
-            expected,
-            conf: ConfProgress { sent: conf.sent(), total: conf.length().saturating_mul(slaves.into()) },
-            progress: options.tells_progress(),
-        };
-        Ok(Self { listener, key, discovery, destination, wanted })
-    }
-
-    fn with_display(self, options: &Options, screen: &Screen) -> Surroundings {
-        let Self { listener, key, discovery, destination, wanted } = self;
-        let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
-        Surroundings { listener, key, discovery, display: Display::new(screen, wanted), destination, tail }
-    }
+fn open_resources(options: &Options, conf: &ConfFile, key: Option<Arc<Key>>, screen: &Screen) -> Result<Resources> {
+    let expected = options.expect.iter().map(|pattern| unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat();
+    let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
+    let destination = destination(options, screen)?;
+    let listener = listen(options, interface.as_ref())?;
+    let port = listener.local_addr().context("cannot tell the listening port")?.port();
+    warn_without(key.as_deref(), interface.as_ref());
+    let discovery = Discovery::new(options, key.clone(), interface, port)?;
+    let slaves = options.slaves().get();
+    let display = DisplayOptions {
+        slaves: usize::try_from(slaves).unwrap_or(usize::MAX),
+        expected,
+        conf: ConfProgress { sent: conf.sent(), total: conf.length().saturating_mul(slaves.into()) },
+        shows_progress: options.tells_progress(),
+    };
+    let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
+    Ok(Resources { listener, key, discovery, display, destination, tail })
 }
 
 /// What a report says of the session beside what is found in it, kept before the conf is given away.
-struct About {
+struct SessionFacts {
     began: WallClockTime,
     conf: report::Conf,
     asked: report::Asked,
 }
 
-impl About {
+impl SessionFacts {
     fn new(options: &Options, conf: &ConfFile) -> Self {
         let words = conf.command_line().words();
         let line = words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");

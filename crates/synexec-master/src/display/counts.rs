@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use synexec_proto::message::TaskProgress;
 use synexec_session::master::{Notice, SlaveLabel};
 
-use crate::names::fold;
+use crate::name_pattern::fold;
 
 /// Names that are shown one by one; of more, only how many there are.
 const NAMES_SHOWN: usize = 100;
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn those_expected_are_missing_until_they_join() {
-        let mut counts = Counts::new(4, crate::names::unfold("web[1-4]").unwrap());
+        let mut counts = Counts::new(4, crate::name_pattern::unfold("web[1-4]").unwrap());
         assert_eq!(counts.missing().unwrap(), "web[1-4]");
         for number in [1, 2, 4] {
             counts.take(&joined(number));

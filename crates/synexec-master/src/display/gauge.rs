@@ -146,7 +146,7 @@ mod tests {
         let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
         let conf = ConfProgress { sent: Arc::new(AtomicU64::new(1536)), total: 4096 };
         let mut gauge = Gauge { bar: ProgressBar::with_draw_target(Some(1), target), conf, stage: None };
-        let mut counts = Counts::new(4, crate::names::unfold("web[1-4]").unwrap());
+        let mut counts = Counts::new(4, crate::name_pattern::unfold("web[1-4]").unwrap());
         for notice in notices {
             counts.take(notice);
         }

@@ -24,33 +24,33 @@ pub struct Display {
     /// Where there is a terminal to count on.
     gauge: Option<Gauge>,
     /// Whether the user asked to be told how far tasks are.
-    tells_progress: bool,
+    shows_progress: bool,
     /// Who has come with the wrong key, and what was wrong: a slave comes again each second.
     told: Told<(IpAddr, String)>,
 }
 
-/// What a display is for.
+/// What a display needs to know of the session.
 #[derive(Debug)]
-pub struct Wanted {
-    /// How many slaves take part.
+pub struct DisplayOptions {
+    /// Number of slaves that take part.
     pub slaves: usize,
-    /// Those that are expected by name.
+    /// Names of the slaves that the user expects.
     pub expected: Vec<String>,
-    /// How much of the conf is on its way.
+    /// Counts the bytes of the conf that were sent.
     pub conf: ConfProgress,
-    /// Whether it is to be told how far tasks are.
-    pub progress: bool,
+    /// Whether the user asked for the progress of tasks.
+    pub shows_progress: bool,
 }
 
 impl Display {
     /// A display in which nothing has happened yet.
-    pub fn new(screen: &Screen, wanted: Wanted) -> Self {
-        let counts = Counts::new(wanted.slaves, wanted.expected);
-        let gauge = Gauge::new(screen, wanted.conf).map(|mut gauge| {
+    pub fn new(screen: &Screen, options: DisplayOptions) -> Self {
+        let counts = Counts::new(options.slaves, options.expected);
+        let gauge = Gauge::new(screen, options.conf).map(|mut gauge| {
             gauge.show(&counts);
             gauge
         });
-        Self { counts, gauge, tells_progress: wanted.progress, told: Told::default() }
+        Self { counts, gauge, shows_progress: options.shows_progress, told: Told::default() }
     }
 
     /// Tells the user.
@@ -75,7 +75,7 @@ impl Display {
                 if self.told.is_news((address.ip(), why.to_string())) { Level::Warn } else { Level::Debug }
             }
             Notice::Progress { slave, stopped, .. } if self.counts.is_stopped(slave) != *stopped => Level::Info,
-            Notice::Progress { slave, .. } if self.tells_progress && self.gauge.is_none() => {
+            Notice::Progress { slave, .. } if self.shows_progress && self.gauge.is_none() => {
                 if self.counts.was_told_lately(slave) { Level::Debug } else { Level::Info }
             }
             notice => text::level(notice, self.gauge.is_some()),

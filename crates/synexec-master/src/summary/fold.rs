@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::row::{Look, Row, cpu, elapsed, memory, or_dash};
-use crate::names;
+use crate::name_pattern;
 use crate::report::SlaveReport;
 use crate::units;
 
@@ -37,7 +37,7 @@ fn folded(group: &[&SlaveReport]) -> Row {
     let cells = [
         look.mark().to_owned(),
         format!("{}x", group.len()),
-        names::fold(group.iter().map(|slave| slave.name.as_str())),
+        name_pattern::fold(group.iter().map(|slave| slave.name.as_str())),
         String::new(),
         range(starts, units::time),
         range(group.iter().filter_map(|slave| elapsed(slave)), units::time),

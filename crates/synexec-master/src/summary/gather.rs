@@ -8,7 +8,7 @@ use std::path::Path;
 use diffy::DiffOptions;
 use synexec_session::master::OutputId;
 
-use crate::names::fold;
+use crate::name_pattern::fold;
 use crate::outputs::Kept;
 use crate::plain_text::shown;
 use crate::report::{Document, OutputReport, OutputState, RoundReport, SlaveReport};
