@@ -18,21 +18,34 @@ use thiserror::Error;
 #[error("cannot use the conf {path}: {problem}", path = .path.display())]
 pub struct ConfFileError {
     path: PathBuf,
-    problem: Problem,
+    problem: ConfProblem,
 }
 
+/// What is wrong with a conf.
 #[derive(Debug, Error)]
-enum Problem {
+pub enum ConfProblem {
+    /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// The path is that of a directory.
     #[error("it is a directory")]
     Directory,
+    /// The file has no bytes.
     #[error("it is empty")]
     Empty,
+    /// The file is too large to be sent.
     #[error("it has more than {CONF_MAX} bytes, which is the most that is sent")]
     TooLong,
+    /// The command line is wrong.
     #[error(transparent)]
     Grammar(#[from] ConfError),
+}
+
+impl ConfFileError {
+    /// What is wrong with the file.
+    pub fn problem(&self) -> &ConfProblem {
+        &self.problem
+    }
 }
 
 /// A conf that some slave may be able to run.
@@ -136,21 +149,21 @@ impl ConfFile {
         })
     }
 
-    fn try_open(path: &Path) -> Result<Self, Problem> {
+    fn try_open(path: &Path) -> Result<Self, ConfProblem> {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
-            return Err(Problem::Directory);
+            return Err(ConfProblem::Directory);
         }
         if !metadata.is_file() {
             file = copy_of(&file)?;
         }
         let length = file.metadata()?.len();
         if length == 0 {
-            return Err(Problem::Empty);
+            return Err(ConfProblem::Empty);
         }
         if length > CONF_MAX {
-            return Err(Problem::TooLong);
+            return Err(ConfProblem::TooLong);
         }
         let (command_line, line_length) = read_command_line(&file)?;
         let payload_length = length.saturating_sub(line_length);
@@ -176,7 +189,7 @@ fn copy_of(file: &File) -> io::Result<File> {
 }
 
 /// Reads as far as it takes to know the command line, its length, and whether there is a payload.
-fn read_command_line(file: &File) -> Result<(CommandLine, u64), Problem> {
+fn read_command_line(file: &File) -> Result<(CommandLine, u64), ConfProblem> {
     let mut splitter = ConfSplitter::default();
     let mut chunk = vec![0; 64 * 1024];
     let mut offset = 0;

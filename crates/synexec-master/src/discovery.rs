@@ -18,7 +18,7 @@ use crate::options::Options;
 /// A host given with `--target` that has no IPv4 address.
 #[derive(Debug, Error)]
 #[error("no IPv4 address for the target {0}")]
-pub struct TargetError(String);
+pub struct TargetError(pub String);
 
 /// Invites slaves.
 #[derive(Debug)]

@@ -4,9 +4,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use anyhow::{Context, Result};
 use synexec_host::clock::monotonic_now;
-use synexec_host::events::{self, Events, tell};
+use synexec_host::events::{self, Events, ThreadsGone, tell};
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
@@ -20,6 +19,7 @@ use crate::conf_file::{ConfFile, Outgoing};
 use crate::connections::{Acceptor, ConnectionEvent, Deliver, Outboxes};
 use crate::discovery::Discovery;
 use crate::display::{Display, DisplayOptions, Screen};
+use crate::failure::Failure;
 use crate::options::Options;
 use crate::outputs::{Destination, Kept, Outputs};
 
@@ -74,7 +74,7 @@ impl Dispatcher {
         resources: Resources,
         screen: &Screen,
         signals: BlockedSignals,
-    ) -> Result<Self> {
+    ) -> Result<Self, Failure> {
         let Resources { listener, key, discovery, display, destination, tail } = resources;
         // The display has a thread, so it starts after signals are blocked.
         let display = Display::new(screen, display);
@@ -90,10 +90,10 @@ impl Dispatcher {
             lost_after: options.common.lost_after(),
             deliver: Arc::clone(&deliver),
         };
-        acceptor.start().context("cannot start a thread")?;
-        let seed = TokenSeed::new(random::bytes().context("the kernel gives no random numbers")?);
+        acceptor.start().map_err(Failure::StartThread)?;
+        let seed = TokenSeed::new(random::bytes().map_err(Failure::RandomNumbers)?);
         let session = Session::new(options.settings(&conf, seed), monotonic_now());
-        let outputs = Outputs::start(destination, tail, sender).context("cannot start a thread")?;
+        let outputs = Outputs::start(destination, tail, sender).map_err(Failure::StartThread)?;
         let who = if has_key {
             "; of those that listen, only one with the same key answers, and the others' logs say so"
         } else {
@@ -107,8 +107,8 @@ impl Dispatcher {
     /// Runs the session to its end; returns the report, and the outputs.
     ///
     /// # Errors
-    /// All threads have ended, which is a bug.
-    pub fn run(mut self) -> Result<(Report, Kept)> {
+    /// [`ThreadsGone`], which is a bug.
+    pub fn run(mut self) -> Result<(Report, Kept), ThreadsGone> {
         make_precise();
         self.session.advance(monotonic_now());
         loop {
@@ -205,7 +205,7 @@ fn deliver_to(events: SyncSender<Event>) -> Deliver {
     Arc::new(move |event| tell(&events, Event::Connection(event)))
 }
 
-fn forward_signals(signals: BlockedSignals, events: SyncSender<Event>) -> Result<()> {
+fn forward_signals(signals: BlockedSignals, events: SyncSender<Event>) -> Result<(), Failure> {
     let deliver = move |signal| tell(&events, Event::Session(master::Event::Interrupted(signal)));
-    signals.forward(deliver).context("cannot start a thread")
+    signals.forward(deliver).map_err(Failure::StartThread)
 }

@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
 use synexec_host::clock::wall_clock_now;
 use synexec_host::exit::ExitStatus;
 use synexec_host::interfaces::{self, Interface};
@@ -18,17 +17,24 @@ use crate::conf_file::ConfFile;
 use crate::discovery::Discovery;
 use crate::dispatcher::{Dispatcher, Resources};
 use crate::display::{ConfProgress, DisplayOptions, Screen};
+use crate::failure::Failure;
 use crate::name_pattern::unfold;
 use crate::options::{Options, TAIL};
 use crate::outputs::{Destination, Kept, OutputDirError, Store};
 use crate::report::{self, Document, ReportFiles};
 use crate::summary;
+use crate::verdict;
 
 /// Runs the session, prints what became of every slave, and writes the reports.
 ///
 /// # Errors
 /// What the user asked for cannot be had, or this host has failed.
-pub fn run_session(options: &Options, conf: ConfFile, key: Option<Arc<Key>>, screen: &Screen) -> Result<ExitStatus> {
+pub fn run_session(
+    options: &Options,
+    conf: ConfFile,
+    key: Option<Arc<Key>>,
+    screen: &Screen,
+) -> Result<ExitStatus, Failure> {
     // What can fail early does so before the program goes to the background.
     let files = ReportFiles::open(options.json.as_deref(), options.csv.as_deref(), options.html.as_deref())?;
     let resources = open_resources(options, &conf, key, screen)?;
@@ -36,24 +42,29 @@ pub fn run_session(options: &Options, conf: ConfFile, key: Option<Arc<Key>>, scr
         let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_master"));
         daemon::into_background(&daemon::open_log(&path)?)?;
     }
-    let signals = signals::block().context("cannot block signals")?;
+    let signals = signals::block().map_err(Failure::BlockSignals)?;
     limits::raise_open_files();
     let about = SessionFacts::new(options, &conf);
     let (report, kept) = Dispatcher::new(options, conf, resources, screen, signals)?.run()?;
     screen.clear();
     let document = about.document(options, &report, &kept);
-    let printed = summary::print(&document, &kept, options).context("cannot write the results to stdout");
+    let printed = summary::print(&document, &kept, options).map_err(Failure::Results);
     files.write(&document)?;
     printed?;
-    Ok(report.verdict.into())
+    Ok(verdict::exit_status(report.verdict))
 }
 
-fn open_resources(options: &Options, conf: &ConfFile, key: Option<Arc<Key>>, screen: &Screen) -> Result<Resources> {
+fn open_resources(
+    options: &Options,
+    conf: &ConfFile,
+    key: Option<Arc<Key>>,
+    screen: &Screen,
+) -> Result<Resources, Failure> {
     let expected = options.expect.iter().map(|pattern| unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat();
     let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
     let destination = destination(options, screen)?;
     let listener = listen(options, interface.as_ref())?;
-    let port = listener.local_addr().context("cannot tell the listening port")?.port();
+    let port = listener.local_addr().map_err(Failure::ListeningPort)?.port();
     warn_without(key.as_deref(), interface.as_ref());
     let discovery = Discovery::new(options, key.clone(), interface, port)?;
     let slaves = options.slaves().get();
@@ -117,12 +128,10 @@ fn warn_without(key: Option<&Key>, interface: Option<&Interface>) {
     }
 }
 
-fn listen(options: &Options, interface: Option<&Interface>) -> Result<TcpListener> {
+fn listen(options: &Options, interface: Option<&Interface>) -> Result<TcpListener, Failure> {
     let address = interface.map_or(Ipv4Addr::UNSPECIFIED, |interface| interface.address);
     let port = options.common.port;
-    let listener = transport::listen(address, port).with_context(|| {
-        format!("cannot listen on TCP port {port}; is another master running? (choose with --port)")
-    })?;
-    log::debug!("listening on {}", listener.local_addr().context("cannot tell the listening port")?);
+    let listener = transport::listen(address, port).map_err(|why| Failure::Listen { port, why })?;
+    log::debug!("listening on {}", listener.local_addr().map_err(Failure::ListeningPort)?);
     Ok(listener)
 }

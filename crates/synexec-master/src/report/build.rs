@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use synexec_host::clock::{monotonic_now, wall_clock_now};
-use synexec_host::exit::ExitStatus;
 use synexec_proto::message::{Guest, Usage};
 use synexec_proto::outcome::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime, nanos};
 use synexec_session::clock::ClockEstimate;
-use synexec_session::master::{MeasuredStart, Outcome, Output, OutputId, Report, Round, Row, Skew, Verdict};
+use synexec_session::master::{MeasuredStart, Outcome, Output, OutputId, Report, Round, Row, Skew};
 
 use super::document::{
     Asked, ClockReport, Conf, Document, GuestReport, OutcomeReport, OutputReport, OutputState, RoundReport, SCHEMA,
@@ -18,6 +17,7 @@ use super::document::{
 use super::remarks::remarks;
 use super::sentence;
 use crate::outputs::Kept;
+use crate::verdict;
 
 /// What is known of a session beside its report.
 #[derive(Debug)]
@@ -68,8 +68,8 @@ pub fn build(report: &Report, context: Context<'_>) -> Document {
         session: context.session,
         began: rfc3339(context.began),
         ended: rfc3339(clock.wall_clock),
-        verdict: verdict(report.verdict),
-        exit_status: ExitStatus::from(report.verdict).code(),
+        verdict: verdict::word(report.verdict),
+        exit_status: verdict::exit_status(report.verdict).code(),
         sentence: sentence::of_session(&report.rounds, report.verdict, &context.asked),
         rounds,
         master: context.master,
@@ -228,19 +228,6 @@ fn guest(guest: &Guest) -> GuestReport {
         clock_step_ns: guest.clock_step,
         suspended_ns: nanos(guest.suspended),
         clock_source: guest.clock_source.clone(),
-    }
-}
-
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Succeeded => "succeeded",
-        Verdict::TaskFailed => "task_failed",
-        Verdict::SkewExceeded => "skew_exceeded",
-        Verdict::NotEnoughSlaves => "not_enough_slaves",
-        Verdict::Declined => "declined",
-        Verdict::Lost => "lost",
-        Verdict::MasterFailed => "master_failed",
-        Verdict::Interrupted(_) => "interrupted",
     }
 }
 
