@@ -22,6 +22,7 @@ use crate::display::{Display, DisplayOptions, Screen};
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::outputs::{Destination, Kept, Outputs};
+use crate::units::count;
 
 /// Most events that wait. A thread that has another event waits until the dispatcher has taken one.
 const EVENTS_MAX: usize = 1024;
@@ -94,12 +95,9 @@ impl Dispatcher {
         let seed = TokenSeed::new(random::bytes().map_err(Failure::RandomNumbers)?);
         let session = Session::new(options.settings(&conf, seed), monotonic_now());
         let outputs = Outputs::start(destination, tail, sender).map_err(Failure::StartThread)?;
-        let who = if has_key {
-            "; of those that listen, only one with the same key answers, and the others' logs say so"
-        } else {
-            ""
-        };
-        log::info!("waiting for {} slaves{who}", options.slaves());
+        let hint =
+            if has_key { "; only slaves with the same key answer, and the logs of other slaves say so" } else { "" };
+        log::info!("waiting for {}{hint}", count(options.slaves().get(), "slave"));
         let outboxes = Outboxes::new(id, has_key, deliver);
         Ok(Self { session, id, conf, discovery, display, outputs, outboxes, events })
     }

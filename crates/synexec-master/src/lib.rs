@@ -1,4 +1,4 @@
-//! The program `synexec_master`, as a library so that its manual can be made from its command line.
+//! The program `synexec_master`. It is a library so that the man page can be made from its command line.
 
 mod check;
 mod conf_file;
@@ -32,7 +32,7 @@ use failure::Failure;
 use options::Options;
 use session_run::run_session;
 
-/// Reads the command line and does what it says.
+/// Runs the program as its command line says.
 pub fn main() -> ExitCode {
     let options = Options::parse();
     let screen = Screen::new(!options.common.quiet && !options.common.daemon && options.check.is_none());
@@ -65,14 +65,14 @@ fn run(options: &Options, screen: &Screen) -> Result<ExitStatus, Failure> {
 fn make_key(path: &Path) -> Result<ExitStatus, Failure> {
     key_file::create(path)?;
     let text = format!(
-        "{}: a new key; copy it to the host of every slave, for its user only to read (mode 600), and give it to both \
+        "{}: new key; copy this file to the host of every slave, let only its user read it (mode 600), and give it to both \
          programs with --key-file\n",
         path.display()
     );
     print(&text)
 }
 
-/// Prints a text that is all the user asked for. A reader that has gone away wants no more.
+/// Prints a text that is all the user asked for. It is no error if the reader of stdout has gone away.
 fn print(text: &str) -> Result<ExitStatus, Failure> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Stdout(error)),

@@ -1,4 +1,4 @@
-//! One session from what was asked for to what is told of it.
+//! One session, from the options to the reports.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -25,17 +25,17 @@ use crate::report::{self, Document, ReportFiles};
 use crate::summary;
 use crate::verdict;
 
-/// Runs the session, prints what became of every slave, and writes the reports.
+/// Runs the session, prints the results, and writes the reports.
 ///
 /// # Errors
-/// What the user asked for cannot be had, or this host has failed.
+/// [`Failure`]: the user asked for something impossible, or this host failed.
 pub fn run_session(
     options: &Options,
     conf: ConfFile,
     key: Option<Arc<Key>>,
     screen: &Screen,
 ) -> Result<ExitStatus, Failure> {
-    // What can fail early does so before the program goes to the background.
+    // Everything that can fail early is tried before the program moves into the background.
     let files = ReportFiles::open(options.json.as_deref(), options.csv.as_deref(), options.html.as_deref())?;
     let resources = open_resources(options, &conf, key, screen)?;
     if options.common.daemon {
@@ -65,7 +65,7 @@ fn open_resources(
     let destination = destination(options, screen)?;
     let listener = listen(options, interface.as_ref())?;
     let port = listener.local_addr().map_err(Failure::ListeningPort)?.port();
-    warn_without(key.as_deref(), interface.as_ref());
+    warn_without_key(key.as_deref(), interface.as_ref());
     let discovery = Discovery::new(options, key.clone(), interface, port)?;
     let slaves = options.slaves().get();
     let display = DisplayOptions {
@@ -78,7 +78,7 @@ fn open_resources(
     Ok(Resources { listener, key, discovery, display, destination, tail })
 }
 
-/// What a report says of the session beside what is found in it, kept before the conf is given away.
+/// Facts for the report that are known before the session, taken before the dispatcher owns the conf.
 struct SessionFacts {
     began: WallClockTime,
     conf: report::Conf,
@@ -118,12 +118,12 @@ fn destination(options: &Options, screen: &Screen) -> Result<Destination, Output
     })
 }
 
-/// What it means to have no key, where others than this host can reach the port.
-fn warn_without(key: Option<&Key>, interface: Option<&Interface>) {
+/// Warns that the session is not protected, if other hosts can reach the port and the user gave no key.
+fn warn_without_key(key: Option<&Key>, interface: Option<&Interface>) {
     if key.is_none() && interface.is_none_or(|interface| !interface.address.is_loopback()) {
         log::warn!(
-            "no key: whoever reaches this port can join, and can read and change what crosses the network; give both sides \
-             one with --key-file (--new-key makes one); a slave that has one does not answer"
+            "no key: everyone who can reach this port can join the session, and everyone on the network can read and change \
+             its traffic; give both sides a key with --key-file (--new-key makes one); a slave that has one does not answer"
         );
     }
 }

@@ -61,7 +61,7 @@ fn a_slave_that_hears_has_the_same_key_or_none() -> Result<()> {
     for case in [
         ("none", "a", "it asks for a key", "it has shown no key"),
         ("a", "none", "of 10.77.0.1 is not answered: it has no key", "a slave that has one does not answer"),
-        ("a", "b", "of 10.77.0.1 is not answered: its key is another one", "only one with the same key answers"),
+        ("a", "b", "of 10.77.0.1 is not answered: its key is another one", "only slaves with the same key answer"),
     ] {
         do_not_meet(&fleet, &[], case).with_context(|| format!("{case:?}"))?;
     }

@@ -193,7 +193,7 @@ fn those_who_are_missing_are_named_at_the_end() -> Result<()> {
     fleet.conf("/bin/true\n")?;
     let (finished, lines) = Terminal::new(&fleet, &["--wait", "5", "--expect", "vm[0-1]"], "")?.wait()?;
     ensure!(finished.code() == Some(3), "{finished:?}");
-    ensure!(lines.iter().any(|line| line == "expected and not here: vm1"), "{lines:#?}");
+    ensure!(lines.iter().any(|line| line == "missing: vm1"), "{lines:#?}");
     ensure!(!lines.iter().any(|line| line.contains("joined 1/2")), "{lines:#?}");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! What the user sees on the way: on a terminal a line that counts, and above it what is worth a line of its own;
-//! elsewhere a line for each thing that happens.
+//! The progress of a session on stderr: on a terminal, one line with counts at the bottom and important notices above
+//! it; elsewhere, a line for each notice.
 
 mod counts;
 mod gauge;
@@ -17,15 +17,15 @@ pub use gauge::ConfProgress;
 use gauge::Gauge;
 pub use screen::Screen;
 
-/// Shows notices.
+/// Shows the notices of a session.
 #[derive(Debug)]
 pub struct Display {
     counts: Counts,
-    /// Where there is a terminal to count on.
+    /// The progress line, on a terminal.
     gauge: Option<Gauge>,
-    /// Whether the user asked to be told how far tasks are.
+    /// Whether the user asked for the progress of tasks.
     shows_progress: bool,
-    /// Who has come with the wrong key, and what was wrong: a slave comes again each second.
+    /// Addresses that were warned of because of their key, since a slave with a wrong key connects again each second.
     told: Told<(IpAddr, String)>,
 }
 
@@ -43,7 +43,7 @@ pub struct DisplayOptions {
 }
 
 impl Display {
-    /// A display in which nothing has happened yet.
+    /// Shows an empty progress line, if stderr is a terminal.
     pub fn new(screen: &Screen, options: DisplayOptions) -> Self {
         let counts = Counts::new(options.slaves, options.expected);
         let gauge = Gauge::new(screen, options.conf).map(|mut gauge| {
@@ -53,14 +53,14 @@ impl Display {
         Self { counts, gauge, shows_progress: options.shows_progress, told: Told::default() }
     }
 
-    /// Tells the user.
+    /// Shows a notice.
     pub fn show(&mut self, notice: &Notice) {
         let level = self.level(notice);
         log::log!(level, "{}", text::text(notice));
         if let Notice::GaveUp { .. } = notice
             && let Some(missing) = self.counts.missing()
         {
-            log::warn!("expected and not here: {missing}");
+            log::warn!("missing: {missing}");
         }
         self.counts.take(notice);
         if let Some(gauge) = &mut self.gauge {
@@ -68,7 +68,8 @@ impl Display {
         }
     }
 
-    /// Progress is told where it was asked for and no line counts it; and in any case that a task was stopped, or goes on.
+    /// Progress is shown if the user asked for it and no progress line counts it. A task that is stopped by a signal, or
+    /// that continues, is always shown.
     fn level(&mut self, notice: &Notice) -> Level {
         match notice {
             Notice::TurnedAway { address, why: Some(why) } if why.is_about_keys() => {
@@ -76,7 +77,7 @@ impl Display {
             }
             Notice::Progress { slave, stopped, .. } if self.counts.is_stopped(slave) != *stopped => Level::Info,
             Notice::Progress { slave, .. } if self.shows_progress && self.gauge.is_none() => {
-                if self.counts.was_told_lately(slave) { Level::Debug } else { Level::Info }
+                if self.counts.was_shown_recently(slave) { Level::Debug } else { Level::Info }
             }
             notice => text::level(notice, self.gauge.is_some()),
         }
