@@ -33,13 +33,13 @@ pub fn warnings(conf: &ConfFile) -> Vec<&'static str> {
     let findings = [
         (
             command_line.has_quotes(),
-            "the command line has quotes, but no shell reads them: the program gets them as they are; to group words, write \
-             the command into the payload and make `/bin/sh :CONF:` the first line",
+            "the command line has quotes, but no shell reads them: the program gets them as they are; to group words, \
+             write the command into the payload and make `/bin/sh :CONF:` the first line",
         ),
         (
             command_line.is_relative(),
-            "the path of the program is relative: it starts at the directory in which each slave was started (`/` for a \
-             daemon); use an absolute path",
+            "the path of the program is relative: it starts at the directory in which each slave was started (`/` for \
+             a daemon); use an absolute path",
         ),
         (
             names_payload && !has_payload,
@@ -47,8 +47,8 @@ pub fn warnings(conf: &ConfFile) -> Vec<&'static str> {
         ),
         (
             has_payload && !names_payload,
-            "the conf has a payload, but the first line has no word `:CONF:`; the program finds the payload only through the \
-             environment variable SYNEXEC_CONF",
+            "the conf has a payload, but the first line has no word `:CONF:`; the program finds the payload only \
+             through the environment variable SYNEXEC_CONF",
         ),
     ];
     findings.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning)).collect()

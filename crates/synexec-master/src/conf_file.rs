@@ -110,7 +110,8 @@ impl ConfFile {
         self.command_line.runs_payload()
     }
 
-    /// Encodes the conf for a slave: in parts headed by `begin`, or without `begin` as one message for an original slave.
+    /// Encodes the conf for a slave: in parts headed by `begin`, or without `begin` as one message for an original
+    /// slave.
     ///
     /// # Errors
     /// [`FrameTooLong`]: the conf is too large for one message.

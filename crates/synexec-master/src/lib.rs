@@ -65,8 +65,8 @@ fn run(options: &Options, screen: &Screen) -> Result<ExitStatus, Failure> {
 fn make_key(path: &Path) -> Result<ExitStatus, Failure> {
     key_file::create(path)?;
     let text = format!(
-        "{}: new key; copy this file to the host of every slave, let only its user read it (mode 600), and give it to both \
-         programs with --key-file\n",
+        "{}: new key; copy this file to the host of every slave, let only its user read it (mode 600), and give it to \
+         both programs with --key-file\n",
         path.display()
     );
     print(&text)

@@ -94,8 +94,8 @@ fn runs(numbers: &[u64]) -> impl Iterator<Item = (u64, u64)> {
     numbers.chunk_by(|one, next| *next == one + 1).filter_map(|run| Some((*run.first()?, *run.last()?)))
 }
 
-/// Splits a name at the number that distinguishes the host from its neighbours: the last number of an address, or the last
-/// number in the first label of a name.
+/// Splits a name at the number that distinguishes the host from its neighbours: the last number of an address, or the
+/// last number in the first label of a name.
 fn split(name: &str) -> Option<(Family, u64)> {
     let is_address = name.parse::<std::net::Ipv4Addr>().is_ok();
     let label = if is_address { name.len() } else { name.find('.').unwrap_or(name.len()) };

@@ -68,8 +68,8 @@ impl Display {
         }
     }
 
-    /// Progress is shown if the user asked for it and no progress line counts it. A task that is stopped by a signal, or
-    /// that continues, is always shown.
+    /// Progress is shown if the user asked for it and no progress line counts it. A task that is stopped by a signal,
+    /// or that continues, is always shown.
     fn level(&mut self, notice: &Notice) -> Level {
         match notice {
             Notice::TurnedAway { address, why: Some(why) } if why.is_about_keys() => {

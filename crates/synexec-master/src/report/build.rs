@@ -231,7 +231,8 @@ fn guest(guest: &Guest) -> GuestReport {
     }
 }
 
-/// The date of a time in UTC, to the nanosecond (RFC 3339, section 5.6). Every number of nanoseconds in 64 bits has one.
+/// The date of a time in UTC, to the nanosecond (RFC 3339, section 5.6). Every number of nanoseconds in 64 bits has
+/// one.
 fn rfc3339(time: WallClockTime) -> String {
     let date = Timestamp::from_nanosecond(time.as_nanos().into()).unwrap_or(Timestamp::UNIX_EPOCH);
     format!("{date:.9}")

@@ -1,8 +1,8 @@
-//! The document. `dist/schemas/report-1.schema.json` at the root of the repository describes it as JSON. No field is removed
-//! and no field changes its meaning without a new version.
+//! The document. `dist/schemas/report-1.schema.json` at the root of the repository describes it as JSON. No field is
+//! removed and no field changes its meaning without a new version.
 //!
-//! Dates are RFC 3339 in UTC, to the nanosecond. Fields that end in `_ns` are nanoseconds. Instants in such fields count from
-//! the `zero` of their round, on the master's monotonic clock.
+//! Dates are RFC 3339 in UTC, to the nanosecond. Fields that end in `_ns` are nanoseconds. Instants in such fields
+//! count from the `zero` of their round, on the master's monotonic clock.
 
 use serde::Serialize;
 
@@ -155,8 +155,8 @@ pub struct SlaveReport {
 /// How the round ended for a slave.
 #[derive(Debug, Clone, Serialize)]
 pub struct OutcomeReport {
-    /// `exited`, `killed`, `finished` (of an original slave, which does not report the exit status), `timed_out`, `declined`,
-    /// `lost` or `cancelled`.
+    /// `exited`, `killed`, `finished` (of an original slave, which does not report the exit status), `timed_out`,
+    /// `declined`, `lost` or `cancelled`.
     pub kind: &'static str,
     /// Exit status of a task that exited.
     pub status: Option<u8>,

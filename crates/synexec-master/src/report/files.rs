@@ -1,5 +1,5 @@
-//! The files of the reports. They are tried before the session, so that a wrong path is an error before any task runs. Each
-//! report is written to a temporary file beside it, which takes the name of the report when it is whole.
+//! The files of the reports. They are tried before the session, so that a wrong path is an error before any task runs.
+//! Each report is written to a temporary file beside it, which takes the name of the report when it is whole.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};

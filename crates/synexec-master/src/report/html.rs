@@ -45,8 +45,8 @@ pub fn write(document: &Document, mut to: impl Write) -> io::Result<()> {
     page.write_into(&mut to)
 }
 
-/// JSON that cannot end its script element (HTML Standard, 4.12.1.3). In JSON, `<` occurs only in strings, where it may be
-/// written as an escape.
+/// JSON that cannot end its script element (HTML Standard, 4.12.1.3). In JSON, `<` occurs only in strings, where it may
+/// be written as an escape.
 fn for_script(json: &str) -> String {
     json.replace('<', "\\u003c")
 }

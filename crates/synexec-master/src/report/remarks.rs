@@ -72,8 +72,8 @@ fn slip(row: &Row) -> Option<ClockSlip> {
 fn slipped(slip: ClockSlip) -> String {
     let (by, how) = (time(Duration::from_nanos(slip.by.unsigned_abs())), if slip.by < 0 { "slower" } else { "faster" });
     format!(
-        "this guest's clock ran {by} {how} than the master's: one of the clocks stood still or was slewed, so the start is \
-         uncertain by as much"
+        "this guest's clock ran {by} {how} than the master's: one of the clocks stood still or was slewed, so the \
+         start is uncertain by as much"
     )
 }
 
@@ -131,10 +131,8 @@ mod tests {
         assert!(is_disturbed(&row));
         assert_eq!(
             remarks(&row),
-            [
-                "this guest's clock ran 300.00 ms slower than the master's: one of the clocks stood still or was slewed, so \
-                 the start is uncertain by as much"
-            ]
+            ["this guest's clock ran 300.00 ms slower than the master's: one of the clocks stood still or was \
+                 slewed, so the start is uncertain by as much"]
         );
     }
 

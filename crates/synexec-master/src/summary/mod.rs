@@ -1,5 +1,5 @@
-//! The results that are printed on stdout when the session is over: the outputs, if the user wants them, and the table of
-//! slaves.
+//! The results that are printed on stdout when the session is over: the outputs, if the user wants them, and the table
+//! of slaves.
 
 mod fold;
 mod gather;
