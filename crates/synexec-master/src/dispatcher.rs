@@ -110,7 +110,7 @@ impl Dispatcher {
         make_precise();
         self.session.advance(monotonic_now());
         loop {
-            self.act();
+            self.carry_out_actions();
             if let Some(report) = self.session.report() {
                 let (report, Self { outputs, events, .. }) = (report.clone(), self);
                 // A thread that waits for room in the queue goes on when the queue is gone.
@@ -154,7 +154,7 @@ impl Dispatcher {
         })
     }
 
-    fn act(&mut self) {
+    fn carry_out_actions(&mut self) {
         while let Some(action) = self.session.next_action() {
             match action {
                 Action::Probe => self.discovery.probe(),
@@ -163,11 +163,11 @@ impl Dispatcher {
                         self.outboxes.allow_output(peer);
                     }
                     let sent = self.outboxes.send(peer, &message);
-                    self.note(peer, sent);
+                    self.check_sent(peer, sent);
                 }
                 Action::SendConf { peer, begin } => {
                     let sent = self.send_conf(peer, begin);
-                    self.note(peer, sent);
+                    self.check_sent(peer, sent);
                 }
                 Action::Output { name, id, step } => {
                     if let Err(gone) = self.outputs.take(id, name, step) {
@@ -181,8 +181,8 @@ impl Dispatcher {
         }
     }
 
-    /// Reports a failure to send to the session.
-    fn note(&mut self, peer: PeerId, sent: Result<(), Disconnect>) {
+    /// Tells the session if a peer cannot be written to.
+    fn check_sent(&mut self, peer: PeerId, sent: Result<(), Disconnect>) {
         if let Err(why) = sent {
             self.session.handle(monotonic_now(), master::Event::Disconnected { peer, why });
         }

@@ -77,7 +77,7 @@ impl Counts {
     }
 
     /// Counts a notice.
-    pub fn take(&mut self, notice: &Notice) {
+    pub fn count(&mut self, notice: &Notice) {
         match notice {
             Notice::Joined { slave, joined, .. } => {
                 self.joined = *joined;
@@ -214,30 +214,30 @@ mod tests {
         let mut counts = Counts::new(4, crate::name_pattern::unfold("web[1-4]").unwrap());
         assert_eq!(counts.missing().unwrap(), "web[1-4]");
         for number in [1, 2, 4] {
-            counts.take(&joined(number));
+            counts.count(&joined(number));
         }
         assert_eq!(counts.missing().unwrap(), "web3");
-        counts.take(&Notice::Dropped { slave: slave(2), why: Loss::NoClock, joined: 2, slaves: 4 });
+        counts.count(&Notice::Dropped { slave: slave(2), why: Loss::NoClock, joined: 2, slaves: 4 });
         assert_eq!((counts.missing().unwrap().as_str(), counts.joined), ("web[2-3]", 2));
     }
 
     #[test]
     fn tasks_run_until_they_end_and_are_late_until_they_answer() {
         let mut counts = Counts::new(4, Vec::new());
-        (1..=4).for_each(|number| counts.take(&joined(number)));
-        counts.take(&joined(5));
-        counts.take(&Notice::Released { address: slave(5).address });
-        counts.take(&Notice::Gone { slaves: 4 });
-        counts.take(&Notice::Late { slave: slave(3), silence: Duration::from_secs(7) });
-        counts.take(&Notice::Late { slave: slave(4), silence: Duration::from_secs(7) });
-        counts.take(&Notice::Recovered { slave: slave(4), after: Duration::from_secs(9) });
+        (1..=4).for_each(|number| counts.count(&joined(number)));
+        counts.count(&joined(5));
+        counts.count(&Notice::Released { address: slave(5).address });
+        counts.count(&Notice::Gone { slaves: 4 });
+        counts.count(&Notice::Late { slave: slave(3), silence: Duration::from_secs(7) });
+        counts.count(&Notice::Late { slave: slave(4), silence: Duration::from_secs(7) });
+        counts.count(&Notice::Recovered { slave: slave(4), after: Duration::from_secs(9) });
         for notice in [ended(1, 0), ended(2, 3)] {
-            counts.take(&notice);
+            counts.count(&notice);
         }
         assert_eq!((counts.succeeded, counts.failed), (1, 1));
         assert_eq!(counts.running(), (2, Some("web[3-4]".into())));
         assert_eq!(counts.late().unwrap(), "web3");
-        counts.take(&Notice::Lost { slave: slave(3), why: Loss::NoClock });
+        counts.count(&Notice::Lost { slave: slave(3), why: Loss::NoClock });
         assert_eq!((counts.late(), counts.failed), (None, 2));
     }
 }

@@ -119,7 +119,7 @@ fn message(counts: &Counts) -> String {
         }
         Stage::Running => {
             let (running, names) = counts.running();
-            let _ = write!(message, "running {running}, finished {}, failed {}", counts.succeeded, counts.failed);
+            let _ = write!(message, "running {running}, succeeded {}, failed {}", counts.succeeded, counts.failed);
             if let Some(TaskProgress { cpu, memory, output, .. }) = counts.progress() {
                 let (cpu, memory, output) = (units::time(cpu), units::bytes(memory), units::bytes(output));
                 let _ = write!(message, "; {cpu} CPU, {memory} memory, {output} output");
@@ -148,7 +148,7 @@ mod tests {
         let mut gauge = Gauge { bar: ProgressBar::with_draw_target(Some(1), target), conf, stage: None };
         let mut counts = Counts::new(4, crate::name_pattern::unfold("web[1-4]").unwrap());
         for notice in notices {
-            counts.take(notice);
+            counts.count(notice);
         }
         counts.stage = stage;
         gauge.show(&counts);
@@ -169,7 +169,7 @@ mod tests {
             (Stage::Joining, &["joined 1/4 [", "waiting for web[1,3-4]"][..]),
             (Stage::Configuring, &["accepted 0/4 [", "conf 1.5 KiB of 4.0 KiB"]),
             (Stage::Starting(soon), &["starting in ", " s"]),
-            (Stage::Running, &["0 s [", "running 0, finished 0, failed 0"]),
+            (Stage::Running, &["0 s [", "running 0, succeeded 0, failed 0"]),
             (Stage::Fetching, &["outputs 0/"]),
         ] {
             let line = shown(stage, &[joined()]);

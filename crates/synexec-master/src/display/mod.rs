@@ -62,7 +62,7 @@ impl Display {
         {
             log::warn!("missing: {missing}");
         }
-        self.counts.take(notice);
+        self.counts.count(notice);
         if let Some(gauge) = &mut self.gauge {
             gauge.show(&self.counts);
         }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use log::Level;
-use synexec_session::master::{MeasuredStart, Notice, Outcome, SlaveLabel};
+use synexec_proto::message::TaskProgress;
+use synexec_session::master::{MeasuredStart, Notice, Outcome, RunTimes, SlaveLabel};
 
 use crate::report::kept_at as kept_at_words;
 use crate::units::{bytes, count, part, time};
@@ -61,7 +62,7 @@ pub fn text(notice: &Notice) -> String {
         }
         Notice::TurnedAway { address, why: Some(why) } => format!("turned away {address}: {why}"),
         Notice::TurnedAway { address, why: None } => format!("turned away {address}: it sent nothing in time"),
-        Notice::Released { address } => format!("turned away {address}: enough slaves have joined"),
+        Notice::Released { address } => format!("turned away {address}: no more slaves are needed"),
         Notice::GaveUp { joined, slaves, wait } => {
             format!("only {} joined within {} s", part(*joined, *slaves, "slave"), wait.as_secs())
         }
@@ -89,21 +90,12 @@ pub fn text(notice: &Notice) -> String {
         Notice::Gone { slaves } => format!("all {slaves} slaves are ready: the task starts"),
         Notice::Started { slave } => format!("{} started", name(slave)),
         Notice::Ended { slave, outcome, times, start, done, slaves } => {
-            let elapsed = times.map_or(0.0, |times| times.elapsed.as_secs_f64());
-            let how =
-                if let Outcome::TimedOut(_) = outcome { "timed out, ended".to_owned() } else { outcome.to_string() };
-            format!("{} {how} after {elapsed:.3} s{}: {done} of {slaves}", name(slave), late(start.as_ref()))
+            let end = end(outcome, times.as_ref(), start.as_ref());
+            format!("{} {end}: {done} of {slaves}", name(slave))
         }
         Notice::Progress { slave, progress, stopped } => {
             let state = if *stopped { "is stopped by a signal" } else { "runs" };
-            format!(
-                "{} {state}, for {}: {} CPU, {} memory, {} output",
-                name(slave),
-                time(progress.elapsed),
-                time(progress.cpu),
-                bytes(progress.memory),
-                bytes(progress.output)
-            )
+            format!("{} {state}, for {}", name(slave), used(progress))
         }
         Notice::Late { slave, silence } => {
             format!("{} is late: it has sent nothing for {}", name(slave), time(*silence))
@@ -138,6 +130,18 @@ pub fn text(notice: &Notice) -> String {
             format!("interrupted: stopping the task on {} (interrupt again to exit at once)", count(*running, "slave"))
         }
     }
+}
+
+fn end(outcome: &Outcome, times: Option<&RunTimes>, start: Option<&MeasuredStart>) -> String {
+    let elapsed = times.map_or(0.0, |times| times.elapsed.as_secs_f64());
+    let how = if let Outcome::TimedOut(_) = outcome { "timed out, ended".to_owned() } else { outcome.to_string() };
+    format!("{how} after {elapsed:.3} s{}", late(start))
+}
+
+fn used(progress: &TaskProgress) -> String {
+    let TaskProgress { elapsed, cpu, memory, output } = *progress;
+    let (elapsed, cpu, memory, output) = (time(elapsed), time(cpu), bytes(memory), bytes(output));
+    format!("{elapsed}: {cpu} CPU, {memory} memory, {output} output")
 }
 
 fn late(start: Option<&MeasuredStart>) -> String {
