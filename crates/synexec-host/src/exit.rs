@@ -1,11 +1,10 @@
-//! Exit statuses. Scripts depend on them: a meaning is never changed.
+//! Exit statuses. Scripts depend on them, so a status never changes its meaning.
 
 use std::process::ExitCode;
 
 use synexec_session::interrupt::Interrupt;
-use synexec_session::master::Verdict;
 
-/// How a program ends, each with a number of its own.
+/// How a program ends. Each way has its own number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
     /// 0: every task exited 0.
@@ -18,20 +17,20 @@ pub enum ExitStatus {
     NotEnoughSlaves,
     /// 4: a slave declined.
     Declined,
-    /// 5: a slave, or for a slave its master, was lost.
+    /// 5: the master lost a slave, or the slave lost its master.
     Lost,
     /// 6: the starts were further apart than the user allows.
     SkewExceeded,
     /// 7: this host's own network or files failed.
     Host,
-    /// 130 for SIGINT, 143 for SIGTERM, as shells have it.
+    /// 130 after SIGINT and 143 after SIGTERM, as in a shell.
     Interrupted(Interrupt),
-    /// A task's own status, from a slave that serves one session.
+    /// The task's own exit status, from a slave that serves one session.
     Task(u8),
 }
 
 impl ExitStatus {
-    /// The number.
+    /// The number that the program exits with.
     pub fn code(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -45,21 +44,6 @@ impl ExitStatus {
             Self::Interrupted(Interrupt::Interrupt) => 130,
             Self::Interrupted(Interrupt::Terminate) => 143,
             Self::Task(status) => status,
-        }
-    }
-}
-
-impl From<Verdict> for ExitStatus {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Succeeded => Self::Success,
-            Verdict::TaskFailed => Self::TaskFailed,
-            Verdict::NotEnoughSlaves => Self::NotEnoughSlaves,
-            Verdict::Declined => Self::Declined,
-            Verdict::Lost => Self::Lost,
-            Verdict::SkewExceeded => Self::SkewExceeded,
-            Verdict::MasterFailed => Self::Host,
-            Verdict::Interrupted(interrupt) => Self::Interrupted(interrupt),
         }
     }
 }

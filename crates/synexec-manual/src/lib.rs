@@ -1,5 +1,4 @@
-//! What a user may install beside the programs: man pages, and completions for bash, zsh and fish, all made from the
-//! programs' command lines.
+//! Makes the man pages, and the completions for bash, zsh and fish, from the command lines of both programs.
 
 use std::fs;
 use std::io;
@@ -10,27 +9,27 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-/// Shells that completions are made for.
+/// Shells that get completions.
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
-/// A file that is made.
+/// A file that this crate makes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Made {
-    /// Where it belongs, from the root of the repository.
+    /// Path of the file, relative to the root of the repository.
     pub path: PathBuf,
-    /// What is in it.
+    /// Content of the file.
     pub content: Vec<u8>,
 }
 
-/// The root of the repository.
+/// Path of the root of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// All files, as they should be.
+/// Makes all files.
 ///
 /// # Errors
-/// None that happens: it is memory that they are written to.
+/// Writing to memory fails, which does not happen.
 pub fn files() -> io::Result<Vec<Made>> {
     let programs = [synexec_master::options::Options::command(), synexec_slave::options::Options::command()];
     let mut files = Vec::new();
@@ -42,10 +41,10 @@ pub fn files() -> io::Result<Vec<Made>> {
     Ok(files)
 }
 
-/// Writes all files to where they belong.
+/// Writes all files into the repository.
 ///
 /// # Errors
-/// Those of the files.
+/// A directory or file cannot be written.
 pub fn write(root: &Path) -> Result<()> {
     for Made { path, content } in files()? {
         let path = root.join(path);

@@ -1,4 +1,4 @@
-// Two small charts in SVG: the starts with their uncertainty, and how long the tasks ran.
+// Two charts in SVG: the starts with their uncertainty, and the elapsed times of the tasks.
 
 const CHART_HEIGHT = 270;
 const MARGIN = { top: 16, right: 24, bottom: 40, left: 66 };
@@ -37,13 +37,13 @@ const durationAxisBottom = (frame, from, to, x) => {
     frame.svg.append(chartLine(x(tick.at), frame.bottom, x(tick.at), frame.bottom + 4, 'axis'));
     frame.svg.append(chartText(tick.label, x(tick.at), frame.bottom + 17));
   }
-  const since = axis.base === 0 ? '' : ` (more than ${baseLabel(axis.base)})`;
+  const since = axis.base === 0 ? '' : ` (beyond ${baseLabel(axis.base)})`;
   frame.svg.append(chartText(`elapsed${since}`, (frame.left + frame.right) / 2, CHART_HEIGHT - 5, 'middle', 'title'));
 };
 
 const sayInstead = (host, words) => host.replaceChildren(el('p', { class: 'empty' }, words));
 
-// One path for all whiskers and one for all dots of a look: a thousand slaves cost a few elements.
+// All whiskers are one path, and so are all dots of a look: a thousand slaves need only a few elements.
 const startPaths = (slaves, x, y, small) => {
   const cap = small ? 0 : 3;
   const paths = {};
@@ -101,7 +101,7 @@ const instantLine = (frame, y, text, kind) => {
 const drawSkewChart = (host, round, asked, order, tooltip) => {
   const known = orderSlaves(round.slaves.filter((slave) => slave.start), order);
   if (known.length === 0) {
-    sayInstead(host, 'No start was measured in this round, so there is no skew to show.');
+    sayInstead(host, 'No start was measured in this round, so the skew is unknown.');
     return;
   }
   const frame = chartFrame(host, skewWords(round));
@@ -110,7 +110,7 @@ const drawSkewChart = (host, round, asked, order, tooltip) => {
   const x = linear(-0.5, known.length - 0.5, frame.left, frame.right);
   durationAxisLeft(frame, low, high, y);
   instantLine(frame, y(0), 'first start', 'zero');
-  if (isKnown(round.ordered_ns) && round.ordered_ns >= low && Math.abs(y(round.ordered_ns) - y(0)) > 12) instantLine(frame, y(round.ordered_ns), 'ordered', 'limit');
+  if (isKnown(round.ordered_ns) && round.ordered_ns >= low && Math.abs(y(round.ordered_ns) - y(0)) > 12) instantLine(frame, y(round.ordered_ns), 'ordered start', 'limit');
   if (isKnown(asked.max_skew_ns) && asked.max_skew_ns <= high) instantLine(frame, y(asked.max_skew_ns), 'largest skew allowed', 'limit');
   const { whiskers, paths } = startPaths(known, x, y, known.length > 80);
   frame.svg.append(svgEl('path', { d: whiskers, class: `chart-whisker${known.length > 300 ? ' faint' : ''}` }));
@@ -148,8 +148,8 @@ const skewWords = (round) => {
   const last = known.reduce((a, b) => (b.start.at_ns > a.start.at_ns ? b : a));
   const vague = known.reduce((a, b) => (b.start.uncertainty_ns > a.start.uncertainty_ns ? b : a));
   const missing = round.slaves.length - known.length;
-  const parts = [`Last to start: ${last.name}, ${startText(last)} after the first.`,
-    `Least certain: ${vague.name}, ± ${formatDuration(vague.start.uncertainty_ns)}.`];
+  const parts = [`Last start: ${last.name}, ${startText(last)} after the first start.`,
+    `Largest uncertainty: ${vague.name}, ± ${formatDuration(vague.start.uncertainty_ns)}.`];
   if (missing > 0) parts.push(`No start was measured for ${plural(missing, 'slave')}.`);
   return parts.join(' ');
 };
@@ -160,7 +160,7 @@ const quantile = (sorted, share) => {
   return sorted[below] + ((sorted[below + 1] ?? sorted[below]) - sorted[below]) * (place - below);
 };
 
-// Bins after Freedman and Diaconis, rounded to a step a reader can count in.
+// Bins by the rule of Freedman and Diaconis, rounded to a convenient step.
 const binsFor = (sorted) => {
   const [low, high] = [sorted[0], sorted[sorted.length - 1]];
   const spread = quantile(sorted, 0.75) - quantile(sorted, 0.25);
@@ -194,13 +194,13 @@ const elapsedWords = (round) => {
   const median = quantile(known.map((slave) => slave.elapsed_ns), 0.5);
   const words = `Shortest ${formatDuration(shortest.elapsed_ns)} (${shortest.name}), median ${formatDuration(median)}, longest ${formatDuration(longest.elapsed_ns)} (${longest.name}).`;
   const missing = round.slaves.length - known.length;
-  return missing > 0 ? `${words} Unknown for ${plural(missing, 'slave')}.` : words;
+  return missing > 0 ? `${words} The elapsed time of ${plural(missing, 'slave')} is not known.` : words;
 };
 
 const drawElapsedChart = (host, round, tooltip) => {
   const known = elapsedKnown(round);
   if (known.length === 0) {
-    sayInstead(host, 'No task ran to an end in this round, so there are no elapsed times.');
+    sayInstead(host, 'No task ended in this round, so there are no elapsed times.');
     return;
   }
   const values = known.map((slave) => slave.elapsed_ns);

@@ -1,7 +1,7 @@
-// Words, numbers and elements: how the report writes durations, times and untrusted text.
+// Durations, dates, counts, untrusted text and HTML elements, as the report writes them.
 'use strict';
 
-// Installed before anything else runs, so that a browser test sees every failure.
+// This comes before all other code, so that a test sees every failure.
 window.synexecErrors = [];
 window.onerror = (message) => { window.synexecErrors.push(String(message)); };
 window.addEventListener('unhandledrejection', (event) => {
@@ -51,7 +51,7 @@ const formatDuration = (ns) => {
   return decimalText(ns / unit.size, unit.decimals) + NBSP + unit.name;
 };
 
-// Value and uncertainty share one unit, or they could not be compared at a glance.
+// A value and its uncertainty have the same unit, so that a reader can compare them.
 const formatWithUncertainty = (ns, uncertainty) => {
   const largest = Math.max(Math.abs(ns), uncertainty);
   if (largest >= LONG) return `${formatDuration(ns)} ± ${formatDuration(uncertainty)}`;
@@ -88,7 +88,7 @@ const formatTime = (text, digits = 9) => {
   return `${day} ${clock}${cut}${NBSP}${zone.toUpperCase() === 'Z' ? 'UTC' : zone}`;
 };
 
-// Ticks: 1, 2, 5 within decades below a minute, the steps of a clock above.
+// Steps of ticks: 1, 2 and 5 in each decade below a minute; above, the steps of a clock.
 const CLOCK_STEPS = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400]
   .map((seconds) => seconds * SECOND);
 
@@ -117,8 +117,8 @@ const labelWriter = (step, largest) => {
   return (ns) => (ns === 0 ? '0' : decimalText(ns / unit.size, decimals) + NBSP + unit.name);
 };
 
-// Far from zero at high zoom, labels would differ only in their last of many digits:
-// they then count from a round base, which the axis names once.
+// At high zoom far from zero, labels would differ only in the last of many digits.
+// Labels then count from a round base, which the axis shows once.
 const axisTicks = (from, to, count) => {
   const step = durationStep(to - from, count);
   const largest = Math.max(Math.abs(from), Math.abs(to));
@@ -144,7 +144,7 @@ const decimalTail = (ns) => {
   return tail;
 };
 
-// Control and bidirectional-override characters of untrusted text are shown, not obeyed.
+// Control characters and bidirectional overrides in untrusted text become visible, so that they have no effect.
 const visibleText = (text) => String(text)
   .replaceAll('\r\n', '\n')
   .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
@@ -180,7 +180,7 @@ const svgEl = (tag, attributes = {}, ...children) => {
 
 const byId = (id) => document.getElementById(id);
 
-// How a slave ended, in the five looks of the report: each has a colour and a shape.
+// The five looks of an outcome. Each look has a colour and a shape.
 const LOOKS = {
   ok: 'succeeded',
   failed: 'failed',

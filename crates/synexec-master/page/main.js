@@ -1,4 +1,4 @@
-// Reads the data of the session, fills the page and connects its parts.
+// Reads the report, fills the page and connects its parts.
 
 const VERDICTS = {
   succeeded: ['ok', 'succeeded'],
@@ -24,8 +24,8 @@ const timeElement = (text, extra = '') => el('span', {}, el('time', { datetime: 
 
 const askedText = (asked) => {
   const parts = [isKnown(asked.slaves) ? plural(asked.slaves, 'slave') : 'any number of slaves', plural(asked.rounds ?? 1, 'round')];
-  if (isKnown(asked.quorum)) parts.splice(1, 0, `at least ${asked.quorum}`);
-  if (isKnown(asked.timeout_ns)) parts.push(`tasks at most ${formatDuration(asked.timeout_ns)}`);
+  if (isKnown(asked.quorum)) parts.splice(1, 0, `at least ${asked.quorum} of them`);
+  if (isKnown(asked.timeout_ns)) parts.push(`timeout ${formatDuration(asked.timeout_ns)}`);
   if (isKnown(asked.max_skew_ns)) parts.push(`skew at most ${formatDuration(asked.max_skew_ns)}`);
   return parts.join(', ');
 };
@@ -44,7 +44,7 @@ const showFacts = (report) => {
   const facts = [fact('command line', el('code', {}, conf?.command_line ?? UNKNOWN), true)];
   if (conf) facts.push(fact('conf', el('span', {}, el('code', {}, conf.path), ` ${formatBytes(conf.bytes)}, payload ${formatBytes(conf.payload_bytes)}`)));
   facts.push(
-    fact('asked for', askedText(asked)),
+    fact('requested', askedText(asked)),
     fact('master', report.master ?? UNKNOWN),
     fact('session', String(report.session)),
     fact('began', timeElement(report.began)),
@@ -61,12 +61,12 @@ const skewFigure = (round, asked) => {
   if (!round.skew) return figure('skew', UNKNOWN, 'no start was measured');
   const { skew_ns: skew, uncertainty_ns: uncertainty, known, slaves } = round.skew;
   const limit = isKnown(asked.max_skew_ns) ? `, allowed ${formatDuration(asked.max_skew_ns)}` : '';
-  return figure('skew', formatWithUncertainty(skew, uncertainty), `starts of ${known} of ${slaves} known${limit}`);
+  return figure('skew', formatWithUncertainty(skew, uncertainty), `${known} of ${plural(slaves, 'start')} known${limit}`);
 };
 
 const elapsedFigure = (round) => {
   const values = elapsedKnown(round).map((slave) => slave.elapsed_ns);
-  if (values.length === 0) return figure('elapsed, median', UNKNOWN, 'no task ran to an end');
+  if (values.length === 0) return figure('elapsed, median', UNKNOWN, 'no task ended');
   return figure('elapsed, median', formatDuration(quantile(values, 0.5)),
     `${formatDuration(values[0])} to ${formatDuration(values[values.length - 1])}`);
 };
@@ -82,7 +82,7 @@ const showFigures = (round, asked) => {
   const together = round.skew?.together_ns;
   byId('figures').replaceChildren(
     succeededFigure(round), skewFigure(round, asked),
-    figure('running together', formatDuration(together), isKnown(together) ? 'last start to first end' : 'never all at once, or not known'),
+    figure('running together', formatDuration(together), isKnown(together) ? 'from the last start to the first end' : 'not all starts are known'),
     elapsedFigure(round),
   );
 };
@@ -107,7 +107,7 @@ const notableButton = (slave, table) => el('li', {}, el('button', { type: 'butto
   markIcon(lookOf(slave)), el('b', {}, slave.name), ` ${slave.outcome.text}`,
   slave.remarks.length ? el('span', { class: 'notable-remark' }, slave.remarks[0]) : null));
 
-// Those that did not succeed come first: they are why a reader opens the report.
+// Slaves that did not succeed come first, since a reader looks for them first.
 const showNotable = (round, table) => {
   const all = round.slaves.filter((slave) => slave.stands_out)
     .sort((a, b) => Number(a.outcome.succeeded) - Number(b.outcome.succeeded) || a.rank - b.rank);
@@ -212,10 +212,10 @@ class Page {
 }
 
 const timelineWords = (round, ran) => {
-  if (!ran) return 'No task was started in this round, so there is no timeline. The table below tells how far each slave came.';
-  const zero = isKnown(round.zero) ? `The first start was at ${formatTime(round.zero)} by the master\u2019s clock. ` : '';
+  if (!ran) return 'No task was started in this round, so there is no timeline. The table below shows what happened to each slave.';
+  const zero = isKnown(round.zero) ? `The first start was at ${formatTime(round.zero)} on the master\u2019s clock. ` : '';
   const ordered = isKnown(round.ordered_ns) && round.ordered_ns !== 0
-    ? `The start was ordered for ${formatDuration(Math.abs(round.ordered_ns))} ${round.ordered_ns < 0 ? 'before' : 'after'} that.` : '';
+    ? `The ordered start is ${formatDuration(Math.abs(round.ordered_ns))} ${round.ordered_ns < 0 ? 'before' : 'after'} the first start.` : '';
   return zero + ordered;
 };
 
@@ -231,7 +231,7 @@ const startPage = () => {
   const report = JSON.parse(byId('report').textContent);
   showVerdict(report);
   showFacts(report);
-  byId('footer').textContent = visibleText(`Written by ${report.program}. Times are relative to the first measured start unless they say otherwise.`);
+  byId('footer').textContent = visibleText(`Written by ${report.program}. Times count from the first measured start, unless their label says otherwise.`);
   if (report.rounds.length === 0) return;
   byId('report-body').hidden = false;
   const page = new Page(report);

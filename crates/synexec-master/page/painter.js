@@ -1,4 +1,4 @@
-// Draws rows and axis into any 2D context; knows nothing of scrolling or pointers.
+// Draws rows and axis into any 2D context, independent of scrolling and pointers.
 class TimelinePainter {
   constructor(context, scale, palette, round) {
     this.c = context;
@@ -64,11 +64,11 @@ class TimelinePainter {
     this.text(label, place, y, this.palette.ink, 'center');
   }
 
-  // Labels of instants; one that would overlap its neighbour is left out.
+  // Labels of instants. A label that would overlap its neighbour is left out.
   eventLabels() {
     const { scale, palette, round } = this;
     const placed = [];
-    const events = [['first start', 0], ['ordered', round.ordered_ns], ['last start', togetherRange(round)?.[0]]];
+    const events = [['first start', 0], ['ordered start', round.ordered_ns], ['last start', togetherRange(round)?.[0]]];
     for (const [name, at] of events) {
       if (!isKnown(at) || !scale.sees(at)) continue;
       const half = this.c.measureText(name).width / 2;
@@ -182,7 +182,7 @@ class TimelinePainter {
     if (look !== 'ok' && height >= 6) this.hatch(from, to, y, height);
   }
 
-  // A task that ended badly is told by stripes too, not by colour alone.
+  // A task that did not succeed has stripes, so that it differs not only in colour.
   hatch(from, to, y, height) {
     const { c, palette } = this;
     c.save();

@@ -1,4 +1,4 @@
-// What the timeline shows of a round: ranges of time, orders of slaves, and the way from time to pixels.
+// Ranges of time, orders of slaves, and the conversion of time into pixels.
 
 const AXIS_HEIGHT = 42;
 const MAP_WIDTH = 9;
@@ -49,7 +49,7 @@ const startRange = (round) => {
   return padded([from, to], 0.12);
 };
 
-// Where all slaves were running at once: from the last start on.
+// The time in which all tasks ran together, which begins at the last start.
 const togetherRange = (round) => {
   if (!round.skew || !isKnown(round.skew.together_ns)) return null;
   const last = most(round.slaves.filter((slave) => slave.start).map((slave) => slave.start.at_ns), 0);
@@ -63,7 +63,7 @@ const orderings = {
   notable: (a, b) => Number(b.stands_out) - Number(a.stands_out) || a.rank - b.rank,
 };
 
-// Infinity minus Infinity is no number; such pairs fall back to the rank.
+// Infinity minus Infinity is NaN; such pairs are in the order of their ranks.
 const orderSlaves = (slaves, key) => [...slaves].sort((a, b) => orderings[key](a, b) || a.rank - b.rank);
 
 // Maps instants to pixels of one drawing, on screen or on paper.

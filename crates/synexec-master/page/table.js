@@ -1,4 +1,4 @@
-// The table of slaves: sorting, searching, and details that are built when unfolded.
+// The table of slaves: sorting, searching, and details that are built when a reader opens them.
 
 const sumKnown = (a, b) => (isKnown(a) && isKnown(b) ? a + b : a ?? b ?? null);
 
@@ -8,9 +8,9 @@ const COLUMNS = [
   { key: 'address', title: 'address', clip: true, value: (s) => s.address, text: (s) => s.address },
   { key: 'start', title: 'start', hint: 'relative to the first start, with its uncertainty', number: true, value: (s) => s.start?.at_ns, text: startText },
   { key: 'elapsed', title: 'elapsed', number: true, value: (s) => s.elapsed_ns, text: (s) => formatDuration(s.elapsed_ns) },
-  { key: 'cpu', title: 'CPU', hint: 'processor time, user and system', number: true, value: (s) => cpuOf(s), text: (s) => formatDuration(cpuOf(s)) },
+  { key: 'cpu', title: 'CPU', hint: 'CPU time, user and system', number: true, value: (s) => cpuOf(s), text: (s) => formatDuration(cpuOf(s)) },
   { key: 'memory', title: 'peak memory', number: true, value: (s) => s.usage?.peak_memory_bytes, text: (s) => formatBytes(s.usage?.peak_memory_bytes) },
-  { key: 'steal', title: 'steal', hint: 'time the host gave to others while this guest wanted to run', number: true, value: (s) => s.guest?.steal_ns, text: (s) => formatDuration(s.guest?.steal_ns) },
+  { key: 'steal', title: 'steal', hint: 'time in which the guest was ready to run but the hypervisor did not run it', number: true, value: (s) => s.guest?.steal_ns, text: (s) => formatDuration(s.guest?.steal_ns) },
   { key: 'outcome', title: 'how it ended', value: (s) => s.outcome.text, text: (s) => s.outcome.text },
   { key: 'remarks', title: 'remarks', value: (s) => (s.remarks.length ? s.remarks.join('\n') : null), text: (s) => s.remarks.join('\n') },
 ];
@@ -84,7 +84,7 @@ class SlaveTable {
     const attributes = { class: `col-${column.key}${column.number ? ' number' : ''}` };
     if (column.clip) attributes.title = slave[column.key].length > 24 ? visibleText(slave[column.key]) : null;
     if (column.key === 'outcome') return el('td', { class: `${attributes.class} look-${look}` }, markIcon(look), column.text(slave));
-    if (column.key === 'name') return el('th', { ...attributes, scope: 'row' }, el('bdi', {}, slave.name), slave.original ? el('span', { class: 'tag', title: 'it speaks version 1 of the protocol only' }, 'original') : null);
+    if (column.key === 'name') return el('th', { ...attributes, scope: 'row' }, el('bdi', {}, slave.name), slave.original ? el('span', { class: 'tag', title: 'this slave speaks only version 1 of the protocol' }, 'original') : null);
     if (column.key === 'remarks') return el('td', attributes, ...slave.remarks.map((remark) => el('div', {}, remark)));
     if (column.key === 'address') return el('td', attributes, el('bdi', {}, slave.address));
     return el('td', attributes, column.text(slave));
@@ -167,7 +167,7 @@ const clockFacts = (clock) => (clock ? [
 ] : [['clock offset', 'not measured']]);
 
 const heldText = (slave) => {
-  if (!isKnown(slave.held)) return 'never';
+  if (!isKnown(slave.held)) return 'not held';
   return isKnown(slave.held_ns) ? `${slave.held}, since ${formatDuration(slave.held_ns)}` : slave.held;
 };
 
@@ -188,7 +188,7 @@ const detailFacts = (slave) => [
   ['address', slave.address],
   ['held', heldText(slave)],
   ['released late by', slave.start ? formatDuration(slave.start.late_ns) : null],
-  ['answered late by', isKnown(slave.answered_late_ns) ? formatDuration(slave.answered_late_ns) : null],
+  ['answered a probe after', isKnown(slave.answered_late_ns) ? formatDuration(slave.answered_late_ns) : null],
   ['end', isKnown(slave.end_ns) ? `${formatDuration(slave.end_ns)} after the first start` : null],
   ...clockFacts(slave.clock),
   ['started (its clock)', isKnown(slave.started) ? formatTime(slave.started) : null],
@@ -199,13 +199,13 @@ const detailFacts = (slave) => [
 
 const OUTPUT_WORDS = {
   stored: 'stored',
-  fetched: 'fetched whole, and kept in no file',
-  tail: 'only its end was fetched',
+  fetched: 'fetched as a whole, but not stored in a file',
+  tail: 'only the end was fetched',
   failed: 'could not be fetched',
-  unavailable: 'not available',
+  unavailable: 'not available from an original slave',
 };
 
-// The master tells files from the root; anything else stays text.
+// The master writes absolute paths. Any other text is not a link.
 const fileLink = (file) => {
   if (!file.startsWith('/')) return el('code', {}, file);
   const href = `file://${file.split('/').map(encodeURIComponent).join('/')}`;
@@ -223,11 +223,11 @@ const outputFacts = (output) => [
 
 const buildOutput = (slave) => {
   const box = el('section', { class: 'detail-output' }, el('h3', {}, 'Output'));
-  if (!slave.output) return addChildren(box, [el('p', { class: 'empty' }, 'There is no output of this slave.')]);
+  if (!slave.output) return addChildren(box, [el('p', { class: 'empty' }, 'The output of this slave was not fetched.')]);
   box.append(factList(outputFacts(slave.output), 'detail-facts'));
   const { tail } = slave.output;
   if (!isKnown(tail)) return box;
-  if (tail === '') return addChildren(box, [el('p', { class: 'empty' }, 'It printed nothing.')]);
+  if (tail === '') return addChildren(box, [el('p', { class: 'empty' }, 'The task printed nothing.')]);
   box.append(el('pre', { tabindex: '0', 'aria-label': `end of the output of ${slave.name}` }, tail));
   return box;
 };

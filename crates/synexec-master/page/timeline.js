@@ -1,4 +1,4 @@
-// The timeline: one bar a slave on a canvas, of which only the visible rows are drawn; zooming and scrolling.
+// The timeline: one bar for each slave on a canvas, with zooming and scrolling. Only the visible rows are drawn.
 
 const sizeCanvas = (canvas, width, height, density) => {
   canvas.width = Math.round(width * density);
@@ -27,7 +27,7 @@ class Timeline {
 
   build() {
     this.axisCanvas = el('canvas', { class: 'timeline-axis', role: 'presentation' });
-    this.canvas = el('canvas', { class: 'timeline-canvas', role: 'img', 'aria-label': 'bars, one a slave; the table below has the same figures' });
+    this.canvas = el('canvas', { class: 'timeline-canvas', role: 'img', 'aria-label': 'one bar for each slave; the table below has the same figures' });
     this.rowsBox = el('div', { class: 'timeline-rows' }, this.canvas);
     this.box = el('div', { class: 'timeline-box', tabindex: '-1' }, this.rowsBox);
     this.selection = el('div', { class: 'timeline-selection', hidden: true });
@@ -129,7 +129,7 @@ class Timeline {
     context.fillRect(0, this.hover * this.rowHeight - this.box.scrollTop, width, this.rowHeight);
   }
 
-  // The strip at the right edge tells where in the whole list slaves stand out.
+  // The strip at the right edge shows where in the whole list slaves stand out.
   drawMap(context, painter, width, height, palette) {
     const whole = this.rows.length * this.rowHeight;
     if (whole <= height + 1) return;
@@ -149,7 +149,7 @@ class Timeline {
     const palette = paletteOf(target);
     const rows = orderSlaves(this.round.slaves, this.order).map((slave, row) => ({ ...slave, row }));
     const perPage = Math.floor(840 / this.rowHeight);
-    // The first part shares its page with the summary.
+    // The first part is on the same sheet as the summary.
     let size = rows.length > perPage ? Math.floor(perPage * 0.35) : perPage;
     for (let first = 0; first < rows.length; first += size, size = perPage) {
       target.appendChild(this.printPart(rows.slice(first, first + size), palette));
@@ -194,8 +194,8 @@ class Timeline {
     return this.scale && x >= this.scale.left && x <= this.scale.right;
   }
 
-  // A reader who scrolls the page past the timeline must not be caught by it: a turn of
-  // the wheel that began elsewhere goes on scrolling the page.
+  // A reader who scrolls the page past the timeline does not want to zoom. If a turn of
+  // the wheel began outside the timeline, it continues to scroll the page.
   noteForeignWheel(event) {
     const inside = this.host.contains(event.target);
     if (!inside || this.passesBy()) this.lastForeignWheel = performance.now();

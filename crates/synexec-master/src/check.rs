@@ -1,4 +1,4 @@
-//! What a conf would run, and what in it is likely to be a mistake.
+//! `--check`: the command that a conf would run, and its likely mistakes.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -6,17 +6,18 @@ use std::path::Path;
 
 use crate::conf_file::ConfFile;
 use crate::plain_text::shown;
+use crate::units::count;
 
-/// Where the payload would be, for one to see the shape of it.
+/// The path of the payload on a slave, as an example.
 const PAYLOAD: &str = "/tmp/synexec_slave_conf.PID";
 
-/// What the conf would run, in words for a terminal.
+/// The command that the conf would run, as text for a terminal.
 pub fn show(path: &Path, conf: &ConfFile) -> String {
     let payload = Path::new(PAYLOAD);
     let command_line = conf.command_line();
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "conf     {}: {} bytes", path.display(), conf.length());
+    let _ = writeln!(text, "conf     {}: {}", path.display(), count(conf.length(), "byte"));
     let _ = writeln!(text, "program  {}", readable(command_line.program(payload).as_os_str()));
     for (number, argument) in command_line.arguments(payload).iter().enumerate() {
         let _ = writeln!(text, "argv[{number}]  {}", readable(argument));
@@ -25,34 +26,35 @@ pub fn show(path: &Path, conf: &ConfFile) -> String {
     text
 }
 
-/// What is likely to be a mistake.
+/// The likely mistakes.
 pub fn warnings(conf: &ConfFile) -> Vec<&'static str> {
     let command_line = conf.command_line();
     let (has_payload, names_payload) = (conf.payload_length() > 0, command_line.names_payload());
     let findings = [
         (
             command_line.has_quotes(),
-            "the command line has quotes, which are passed on as they are; to group words, write the command into the \
-             payload and let the first line be `/bin/sh :CONF:`",
+            "the command line has quotes, but no shell reads them: the program gets them as they are; to group words, \
+             write the command into the payload and make `/bin/sh :CONF:` the first line",
         ),
         (
             command_line.is_relative(),
-            "the program's path is relative, to the directory in which each slave was started (a daemon's is /); give it \
-             from the root",
+            "the path of the program is relative: it starts at the directory in which each slave was started (`/` for \
+             a daemon); use an absolute path",
         ),
         (
             names_payload && !has_payload,
-            "`:CONF:` stands for the payload, but nothing follows the first line; it will name a file that is not there",
+            "`:CONF:` stands for the path of the payload, but nothing follows the first line: the file will not exist",
         ),
         (
             has_payload && !names_payload,
-            "there is a payload, but no word `:CONF:` in the first line; the program finds it only by SYNEXEC_CONF",
+            "the conf has a payload, but the first line has no word `:CONF:`; the program finds the payload only \
+             through the environment variable SYNEXEC_CONF",
         ),
     ];
     findings.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning)).collect()
 }
 
-/// A conf may hold anything, and is not to command the terminal.
+/// A word without control characters, since a conf must not control the terminal.
 fn readable(word: &OsStr) -> String {
     let shown = shown(word.as_encoded_bytes(), true);
     String::from_utf8_lossy(&shown).into_owned()
@@ -63,7 +65,7 @@ fn payload_text(conf: &ConfFile) -> String {
     if bytes == 0 {
         return "none".to_owned();
     }
-    format!("{bytes} bytes, in a file as {PAYLOAD} on each slave, whose path SYNEXEC_CONF tells")
+    format!("{}, in a file like {PAYLOAD} on each slave; SYNEXEC_CONF has its path", count(bytes, "byte"))
 }
 
 #[cfg(test)]
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn likely_mistakes_are_told_and_nothing_else() {
+    fn only_likely_mistakes_get_warnings() {
         for (conf, words) in [
             (&b"/bin/sh -c 'a b'\n"[..], &["quotes"][..]),
             (b"./job\n", &["relative"]),

@@ -13,63 +13,76 @@ use synexec_proto::transport::Source;
 use synexec_proto::wire::{Command, DATA_MAX, FrameTooLong, Header, SessionId};
 use thiserror::Error;
 
-/// Why a file is no conf.
+/// A file that cannot be used as a conf.
 #[derive(Debug, Error)]
 #[error("cannot use the conf {path}: {problem}", path = .path.display())]
 pub struct ConfFileError {
     path: PathBuf,
-    problem: Problem,
+    problem: ConfProblem,
 }
 
+/// What is wrong with a conf.
 #[derive(Debug, Error)]
-enum Problem {
+pub enum ConfProblem {
+    /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// The path is that of a directory.
     #[error("it is a directory")]
     Directory,
+    /// The file has no bytes.
     #[error("it is empty")]
     Empty,
-    #[error("it has more than {CONF_MAX} bytes, which is the most that is sent")]
+    /// The file is too large to be sent.
+    #[error("it has more than {CONF_MAX} bytes; a larger conf cannot be sent")]
     TooLong,
+    /// The command line is wrong.
     #[error(transparent)]
     Grammar(#[from] ConfError),
 }
 
-/// A conf that some slave may be able to run.
+impl ConfFileError {
+    /// What is wrong with the file.
+    pub fn problem(&self) -> &ConfProblem {
+        &self.problem
+    }
+}
+
+/// A conf whose command line is correct.
 #[derive(Debug)]
 pub struct ConfFile {
     content: Content,
     command_line: CommandLine,
     payload_length: u64,
-    /// Bytes of it that were handed to the network, for all slaves together.
+    /// Bytes that the network took, for all slaves together.
     sent: Arc<AtomicU64>,
 }
 
-/// A small conf is kept, and a large one read where it is sent, so that memory does not grow with it.
+/// A small conf is kept in memory. A large conf is read while it is sent, so that it needs little memory.
 #[derive(Debug)]
 enum Content {
     Small(Vec<u8>),
     Large { file: Arc<File>, length: u64 },
 }
 
-/// A conf on its way.
+/// An encoded conf.
 pub enum Outgoing {
-    /// At once.
+    /// All frames.
     Bytes(Vec<u8>),
-    /// Piece by piece.
+    /// A source that gives one frame after the other.
     Stream(Source),
 }
 
 impl ConfFile {
-    /// Opens and checks a conf. One that is no regular file, such as a pipe, is copied first.
+    /// Opens and checks a conf. A file that is not regular, such as a pipe, is copied first.
     ///
     /// # Errors
-    /// [`ConfFileError`] when no slave could run it.
+    /// [`ConfFileError`]: no slave could run this conf.
     pub fn open(path: &Path) -> Result<Self, ConfFileError> {
         Self::try_open(path).map_err(|problem| ConfFileError { path: path.to_owned(), problem })
     }
 
-    /// Its size in bytes.
+    /// Size of the conf in bytes.
     pub fn length(&self) -> u64 {
         match &self.content {
             Content::Small(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
@@ -77,17 +90,17 @@ impl ConfFile {
         }
     }
 
-    /// What its first line says.
+    /// The command line: the first line of the conf.
     pub fn command_line(&self) -> &CommandLine {
         &self.command_line
     }
 
-    /// Bytes after the first line.
+    /// Size of the payload in bytes: all that follows the first line.
     pub fn payload_length(&self) -> u64 {
         self.payload_length
     }
 
-    /// Counts the bytes of it that are handed to the network, for all slaves together.
+    /// The counter of bytes that the network took, for all slaves together.
     pub fn sent(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.sent)
     }
@@ -97,10 +110,11 @@ impl ConfFile {
         self.command_line.runs_payload()
     }
 
-    /// The conf as it goes to a slave: in parts headed by `begin`, or whole, for an original one.
+    /// Encodes the conf for a slave: in parts headed by `begin`, or without `begin` as one message for an original
+    /// slave.
     ///
     /// # Errors
-    /// [`FrameTooLong`] when a conf that has to go whole is too large for that: it is never cut to fit.
+    /// [`FrameTooLong`]: the conf is too large for one message.
     pub fn outgoing(&self, session: SessionId, begin: Option<ConfBegin>) -> Result<Outgoing, FrameTooLong> {
         match (&self.content, begin) {
             (Content::Small(bytes), Some(begin)) => {
@@ -136,21 +150,21 @@ impl ConfFile {
         })
     }
 
-    fn try_open(path: &Path) -> Result<Self, Problem> {
+    fn try_open(path: &Path) -> Result<Self, ConfProblem> {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
-            return Err(Problem::Directory);
+            return Err(ConfProblem::Directory);
         }
         if !metadata.is_file() {
             file = copy_of(&file)?;
         }
         let length = file.metadata()?.len();
         if length == 0 {
-            return Err(Problem::Empty);
+            return Err(ConfProblem::Empty);
         }
         if length > CONF_MAX {
-            return Err(Problem::TooLong);
+            return Err(ConfProblem::TooLong);
         }
         let (command_line, line_length) = read_command_line(&file)?;
         let payload_length = length.saturating_sub(line_length);
@@ -175,8 +189,8 @@ fn copy_of(file: &File) -> io::Result<File> {
     Ok(copy)
 }
 
-/// Reads as far as it takes to know the command line, its length, and whether there is a payload.
-fn read_command_line(file: &File) -> Result<(CommandLine, u64), Problem> {
+/// Reads the command line and its length; stops reading at the first byte of the payload.
+fn read_command_line(file: &File) -> Result<(CommandLine, u64), ConfProblem> {
     let mut splitter = ConfSplitter::default();
     let mut chunk = vec![0; 64 * 1024];
     let mut offset = 0;
@@ -191,7 +205,7 @@ fn read_command_line(file: &File) -> Result<(CommandLine, u64), Problem> {
     Ok((splitter.finish()?, splitter.line_length()))
 }
 
-/// Appends the part that begins at `from`, and gives where the next one does; nothing at the end.
+/// Appends the part that begins at `from` and returns where the next part begins. Appends nothing at the end.
 fn read_part(file: &File, session: SessionId, from: u64, length: u64, buffer: &mut Vec<u8>) -> io::Result<u64> {
     let part = usize::try_from(length.saturating_sub(from)).unwrap_or(DATA_MAX).min(DATA_MAX);
     let data_length = u16::try_from(part).map_err(io::Error::other)?;
@@ -203,7 +217,7 @@ fn read_part(file: &File, session: SessionId, from: u64, length: u64, buffer: &m
     buffer.resize(start + part, 0);
     let data = buffer.get_mut(start..).unwrap_or_default();
     file.read_exact_at(data, from).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => io::Error::other("it has become shorter while it was sent"),
+        io::ErrorKind::UnexpectedEof => io::Error::other("the file became shorter while it was sent"),
         _ => error,
     })?;
     Ok(from + u64::from(data_length))
@@ -239,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_conf_is_told_with_its_path() {
+    fn the_error_of_a_wrong_conf_names_its_path() {
         assert!(problem(b"").contains("empty"));
         assert!(problem(b"\npayload").contains("first line is empty"));
         assert!(problem(b"echo x").contains("without a path"));

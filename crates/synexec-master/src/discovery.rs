@@ -1,4 +1,4 @@
-//! Which ways probes take, and sending them.
+//! Discovery: sends probes over UDP, by broadcast on each interface and by unicast to each target.
 
 use std::collections::HashSet;
 use std::io;
@@ -15,28 +15,32 @@ use thiserror::Error;
 
 use crate::options::Options;
 
-/// A host given with `--target` that has no IPv4 address.
+/// A host of `--target` without an IPv4 address.
 #[derive(Debug, Error)]
 #[error("no IPv4 address for the target {0}")]
-pub struct TargetError(String);
+pub struct TargetError(pub String);
 
-/// Invites slaves.
+/// Sends probes, to which slaves answer by connecting.
 #[derive(Debug)]
 pub struct Discovery {
     session: SessionId,
+    /// Key that signs the probes, if the user gave one.
     key: Option<Arc<Key>>,
     port: u16,
+    /// The only interface to use, if the user named one.
     interface: Option<Interface>,
+    /// Whether probes go only to 255.255.255.255, and not to the broadcast address of each network.
     limited_only: bool,
     targets: Vec<SocketAddrV4>,
-    complained: HashSet<Option<String>>,
+    /// Interfaces that were warned of; none stands for no interface at all.
+    warned: HashSet<Option<String>>,
 }
 
 impl Discovery {
-    /// Discovery as the options say, for slaves that listen on `port` and have the key, where there is one.
+    /// Discovery as the user asked for it. Slaves listen on `port`; with a key, probes are signed.
     ///
     /// # Errors
-    /// [`TargetError`].
+    /// [`TargetError`]: a target has no IPv4 address.
     pub fn new(
         options: &Options,
         key: Option<Arc<Key>>,
@@ -46,20 +50,21 @@ impl Discovery {
         let targets: Result<Vec<_>, _> = options.targets.iter().map(|target| resolve(target, port)).collect();
         let session = options.common.session();
         let limited_only = options.broadcast;
-        Ok(Self { session, key, port, interface, limited_only, targets: targets?, complained: HashSet::new() })
+        Ok(Self { session, key, port, interface, limited_only, targets: targets?, warned: HashSet::new() })
     }
 
-    /// Sends a probe every way there is. Interfaces are looked up each time, since they come and go.
+    /// Sends one probe on each interface and to each target. Interfaces are looked up each time, since they may change.
     pub fn probe(&mut self) {
         let routes = self.routes();
-        if routes.is_empty() && self.complained.insert(None) {
+        if routes.is_empty() && self.warned.insert(None) {
             log::warn!("no interface can broadcast; name one with --interface, or hosts with --target");
         }
         for route in routes {
             if let Err(error) = route.send_probe(|| self.datagram())
-                && self.complained.insert(route.device.clone())
+                && self.warned.insert(route.device.clone())
             {
-                log::warn!("cannot probe on {}: {error}", route.device.as_deref().unwrap_or("a target"));
+                let how = route.device.as_ref().map_or("to a target".to_owned(), |device| format!("on {device}"));
+                log::warn!("cannot send a probe {how}: {error}");
             }
         }
     }

@@ -1,41 +1,42 @@
-//! The one thread that owns the session: events in, decisions by [`Session`], actions out.
+//! The thread that owns the session: it takes events, lets [`Session`] decide, and carries out the actions.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
-use anyhow::{Context, Result};
 use synexec_host::clock::monotonic_now;
-use synexec_host::events::{self, Events, tell};
+use synexec_host::events::{self, Events, ThreadsGone, tell};
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{ConfBegin, Message};
-use synexec_proto::secure::{Key, Sealer};
+use synexec_proto::secure::Key;
 use synexec_proto::wire::SessionId;
 use synexec_session::master::{self, Action, PeerId, Report, Session, TokenSeed};
 
 use crate::conf_file::{ConfFile, Outgoing};
-use crate::connections::{Acceptor, Connection, Outboxes};
+use crate::connections::{Acceptor, ConnectionEvent, Deliver, Outboxes};
 use crate::discovery::Discovery;
-use crate::display::Display;
+use crate::display::{Display, DisplayOptions, Screen};
+use crate::failure::Failure;
 use crate::options::Options;
 use crate::outputs::{Destination, Kept, Outputs};
+use crate::units::count;
 
-/// Events that may wait; a peer that has more to say than is handled has to wait itself.
+/// Most events that wait. A thread that has another event waits until the dispatcher has taken one.
 const EVENTS_MAX: usize = 1024;
 
-/// What the threads tell.
+/// Something that a thread reports to the dispatcher.
 #[derive(Debug)]
 pub enum Event {
-    /// A connection was accepted.
-    Accepted { peer: PeerId, connection: Connection, address: SocketAddr },
-    /// A peer has shown that it has the key.
-    Sealed { peer: PeerId, sealer: Sealer },
-    /// Something the state machine knows what to do with.
+    /// Something happened to a connection.
+    Connection(ConnectionEvent),
+    /// Something else happened that concerns the session.
     Session(master::Event),
 }
 
+/// Carries out a session.
 pub struct Dispatcher {
     session: Session,
     id: SessionId,
@@ -47,58 +48,73 @@ pub struct Dispatcher {
     events: Events<Event>,
 }
 
-/// What the session works with.
-pub struct Surroundings {
-    /// Where slaves connect to.
+/// Everything that a session needs from this host and that can fail to open. No part of it has a thread yet.
+pub struct Resources {
+    /// Socket to which slaves connect.
     pub listener: TcpListener,
-    /// What slaves must have, where they must.
+    /// Key that every slave must have, if the user gave one.
     pub key: Option<Arc<Key>>,
-    /// How they are found.
+    /// Finds slaves.
     pub discovery: Discovery,
-    /// What the user sees.
-    pub display: Display,
-    /// Where outputs go.
+    /// What the display needs to know.
+    pub display: DisplayOptions,
+    /// Place for the outputs.
     pub destination: Destination,
-    /// Bytes of each output's end that are kept.
+    /// Bytes that are kept of the end of each output.
     pub tail: usize,
 }
 
 impl Dispatcher {
     /// Starts the threads.
-    pub fn new(options: &Options, conf: ConfFile, surroundings: Surroundings, signals: BlockedSignals) -> Result<Self> {
-        let Surroundings { listener, key, discovery, display, destination, tail } = surroundings;
+    ///
+    /// # Errors
+    /// The system gives no threads or no random numbers.
+    pub fn new(
+        options: &Options,
+        conf: ConfFile,
+        resources: Resources,
+        screen: &Screen,
+        signals: BlockedSignals,
+    ) -> Result<Self, Failure> {
+        let Resources { listener, key, discovery, display, destination, tail } = resources;
+        // The display has a thread, so it starts after signals are blocked.
+        let display = Display::new(screen, display);
         let (sender, events) = events::queue(EVENTS_MAX);
-        let (id, lost_after) = (options.common.session(), options.common.lost_after());
-        let to_dispatcher = sender.clone();
-        let forward = move |signal| tell(&to_dispatcher, Event::Session(master::Event::Interrupted(signal)));
-        signals.forward(forward).context("cannot start a thread")?;
-        let (has_key, allowed) = (key.is_some(), options.common.allowed());
-        let acceptor = Acceptor { listener, session: id, key, allowed, lost_after, events: sender.clone() };
-        acceptor.start().context("cannot start a thread")?;
-        let seed = TokenSeed::new(random::bytes().context("the kernel gives no random numbers")?);
-        let session = Session::new(options.settings(&conf, seed), monotonic_now());
-        let to_dispatcher = sender.clone();
-        let answer = move |event| tell(&to_dispatcher, Event::Session(event));
-        let outputs = Outputs::start(destination, tail, answer).context("cannot start a thread")?;
-        let who = if has_key {
-            "; of those that listen, only one with the same key answers, and the others' logs say so"
-        } else {
-            ""
+        let (id, has_key) = (options.common.session(), key.is_some());
+        forward_signals(signals, sender.clone())?;
+        let deliver = deliver_to(sender.clone());
+        let acceptor = Acceptor {
+            listener,
+            session: id,
+            key,
+            allowed: options.common.allowed(),
+            lost_after: options.common.lost_after(),
+            deliver: Arc::clone(&deliver),
         };
-        log::info!("waiting for {} slaves{who}", options.slaves());
-        let outboxes = Outboxes::new(id, has_key, sender);
+        acceptor.start().map_err(Failure::StartThread)?;
+        let seed = TokenSeed::new(random::bytes().map_err(Failure::RandomNumbers)?);
+        let session = Session::new(options.settings(&conf, seed), monotonic_now());
+        let answer = move |event| tell(&sender, Event::Session(event));
+        let outputs = Outputs::start(destination, tail, answer).map_err(Failure::StartThread)?;
+        let hint =
+            if has_key { "; only slaves with the same key answer, and the logs of other slaves say so" } else { "" };
+        log::info!("waiting for {}{hint}", count(options.slaves().get(), "slave"));
+        let outboxes = Outboxes::new(id, has_key, deliver);
         Ok(Self { session, id, conf, discovery, display, outputs, outboxes, events })
     }
 
-    /// Runs the session to its end; gives what is known of it, and where outputs are.
-    pub fn run(mut self) -> Result<(Report, Kept)> {
+    /// Runs the session to its end; returns the report, and the outputs.
+    ///
+    /// # Errors
+    /// [`ThreadsGone`], which is a bug.
+    pub fn run(mut self) -> Result<(Report, Kept), ThreadsGone> {
         make_precise();
         self.session.advance(monotonic_now());
         loop {
-            self.act();
+            self.carry_out_actions();
             if let Some(report) = self.session.report() {
                 let (report, Self { outputs, events, .. }) = (report.clone(), self);
-                // What threads still have to tell is of no interest, and must not keep them waiting.
+                // A thread that waits for room in the queue goes on when the queue is gone.
                 drop(events);
                 return Ok((report, outputs.finish()));
             }
@@ -112,29 +128,47 @@ impl Dispatcher {
     fn take(&mut self, event: Event) {
         let event = match event {
             Event::Session(event) => event,
-            Event::Sealed { peer, sealer } => return self.outboxes.seal(peer, sealer),
-            Event::Accepted { peer, connection, address } => {
-                self.outboxes.add(peer, connection);
-                master::Event::Connected { peer, address }
-            }
+            Event::Connection(event) => match self.take_connection_event(event) {
+                Some(event) => event,
+                None => return,
+            },
         };
         self.session.handle(monotonic_now(), event);
     }
 
-    fn act(&mut self) {
+    /// Takes what concerns the outboxes; returns what concerns the session.
+    fn take_connection_event(&mut self, event: ConnectionEvent) -> Option<master::Event> {
+        Some(match event {
+            ConnectionEvent::Accepted { peer, connection, address } => {
+                self.outboxes.add(peer, connection);
+                master::Event::Connected { peer, address }
+            }
+            ConnectionEvent::Sealed { peer, sealer } => {
+                self.outboxes.seal(peer, sealer);
+                return None;
+            }
+            ConnectionEvent::NoRoom => master::Event::NoRoom,
+            ConnectionEvent::Received { peer, frame, at } => master::Event::Received { peer, frame, at },
+            ConnectionEvent::ConfSent { peer } => master::Event::ConfSent { peer },
+            ConnectionEvent::ConfFailed { why } => master::Event::ConfFailed { why },
+            ConnectionEvent::Disconnected { peer, why } => master::Event::Disconnected { peer, why },
+        })
+    }
+
+    fn carry_out_actions(&mut self) {
         while let Some(action) = self.session.next_action() {
             match action {
                 Action::Probe => self.discovery.probe(),
                 Action::Send { peer, message } => {
                     if matches!(message, Message::Fetch(_)) {
-                        self.outboxes.expect_output(peer);
+                        self.outboxes.allow_output(peer);
                     }
                     let sent = self.outboxes.send(peer, &message);
-                    self.note(peer, sent);
+                    self.check_sent(peer, sent);
                 }
                 Action::SendConf { peer, begin } => {
                     let sent = self.send_conf(peer, begin);
-                    self.note(peer, sent);
+                    self.check_sent(peer, sent);
                 }
                 Action::Output { id, step } => {
                     if let Err(gone) = self.outputs.take(id, step) {
@@ -148,7 +182,8 @@ impl Dispatcher {
         }
     }
 
-    fn note(&mut self, peer: PeerId, sent: Result<(), Disconnect>) {
+    /// Tells the session if a peer cannot be written to.
+    fn check_sent(&mut self, peer: PeerId, sent: Result<(), Disconnect>) {
         if let Err(why) = sent {
             self.session.handle(monotonic_now(), master::Event::Disconnected { peer, why });
         }
@@ -163,4 +198,13 @@ impl Dispatcher {
         self.session.handle(monotonic_now(), master::Event::ConfSent { peer });
         Ok(())
     }
+}
+
+fn deliver_to(events: SyncSender<Event>) -> Deliver {
+    Arc::new(move |event| tell(&events, Event::Connection(event)))
+}
+
+fn forward_signals(signals: BlockedSignals, events: SyncSender<Event>) -> Result<(), Failure> {
+    let deliver = move |signal| tell(&events, Event::Session(master::Event::Interrupted(signal)));
+    signals.forward(deliver).map_err(Failure::StartThread)
 }

@@ -1,4 +1,4 @@
-//! The program `synexec_master`, as a library so that its manual can be made from its command line.
+//! The program `synexec_master`. It is a library so that the man page can be made from its command line.
 
 mod check;
 mod conf_file;
@@ -6,7 +6,8 @@ mod connections;
 mod discovery;
 mod dispatcher;
 mod display;
-mod names;
+mod failure;
+mod name_pattern;
 pub mod options;
 mod outputs;
 mod plain_text;
@@ -14,43 +15,38 @@ mod report;
 mod session_run;
 mod summary;
 mod units;
+mod verdict;
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
 use clap::Parser;
 use synexec_host::exit::ExitStatus;
-use synexec_host::interfaces::InterfaceError;
-use synexec_host::key_file::{self, KeyFileError};
-use synexec_host::{logging, signals};
+use synexec_host::{key_file, logging, signals};
 
-use conf_file::{ConfFile, ConfFileError};
-use discovery::TargetError;
+use conf_file::ConfFile;
 use display::Screen;
-use names::PatternError;
-use options::{Options, QuorumError};
-use outputs::OutputDirError;
-use report::ReportFileError;
+use failure::Failure;
+use options::Options;
 use session_run::run_session;
 
-/// Reads the command line and does what it says.
+/// Runs the program as its command line says.
 pub fn main() -> ExitCode {
     let options = Options::parse();
     let screen = Screen::new(!options.common.quiet && !options.common.daemon && options.check.is_none());
     logging::start(&options.common, Some(Box::new(screen.clone())));
-    let status = run(&options, &screen).unwrap_or_else(|error| {
+    let status = run(&options, &screen).unwrap_or_else(|failure| {
         screen.clear();
-        log::error!("synexec_master: {error:#}");
-        status_of(&error)
+        log::error!("synexec_master: {failure}");
+        failure.status()
     });
     status.into()
 }
 
-fn run(options: &Options, screen: &Screen) -> Result<ExitStatus> {
-    signals::reset().context("cannot set up signals")?;
+fn run(options: &Options, screen: &Screen) -> Result<ExitStatus, Failure> {
+    signals::reset().map_err(Failure::SetUpSignals)?;
     if let Some(path) = &options.new_key {
         return make_key(path);
     }
@@ -61,39 +57,25 @@ fn run(options: &Options, screen: &Screen) -> Result<ExitStatus> {
         log::warn!("{}: {warning}", options.conf().display());
     }
     if options.check.is_some() {
-        return print(&check::show(options.conf(), &conf))
-            .context("cannot write to stdout")
-            .map(|()| ExitStatus::Success);
+        return print(&check::show(options.conf(), &conf));
     }
     run_session(options, conf, key, screen)
 }
 
-fn make_key(path: &Path) -> Result<ExitStatus> {
+fn make_key(path: &Path) -> Result<ExitStatus, Failure> {
     key_file::create(path)?;
     let text = format!(
-        "{}: a new key; copy it to the host of every slave, for its user only to read (mode 600), and give it to both \
-         programs with --key-file\n",
+        "{}: new key; copy this file to the host of every slave, let only its user read it (mode 600), and give it to \
+         both programs with --key-file\n",
         path.display()
     );
-    print(&text).context("cannot write to stdout").map(|()| ExitStatus::Success)
+    print(&text)
 }
 
-fn print(text: &str) -> io::Result<()> {
+/// Prints a text that is all the user asked for. It is no error if the reader of stdout has gone away.
+fn print(text: &str) -> Result<ExitStatus, Failure> {
     match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Stdout(error)),
+        _ => Ok(ExitStatus::Success),
     }
-}
-
-/// What the user asked for cannot be had (2), or this host failed (7).
-fn status_of(error: &anyhow::Error) -> ExitStatus {
-    let usage = error.is::<ConfFileError>()
-        || error.is::<KeyFileError>()
-        || error.is::<QuorumError>()
-        || error.is::<TargetError>()
-        || error.is::<PatternError>()
-        || error.is::<OutputDirError>()
-        || matches!(error.downcast_ref(), Some(InterfaceError::Unknown { .. }))
-        || matches!(error.downcast_ref(), Some(ReportFileError::Open { .. } | ReportFileError::Twice(_)));
-    if usage { ExitStatus::Usage } else { ExitStatus::Host }
 }

@@ -1,4 +1,5 @@
-//! `synexec_master`: finds N slaves, hands each the task, starts it on all of them, and tells what happened.
+//! `synexec_master`: finds N slaves, sends each of them the task, starts it on all of them at the same instant, and
+//! reports what happened.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
-//! What tasks have written, as it may be shown. A terminal obeys what is written to it, and tasks are not to command it.
+//! Output of tasks as text that is safe to show: a terminal obeys control characters, and a task must not control it.
 
 use std::borrow::Cow;
 
-/// The bytes as they are; for a terminal, without control characters but tab and line break, and with what is no UTF-8
+/// The bytes unchanged; for a terminal, control characters (except tab and line break) and bytes that are not UTF-8 are
 /// replaced.
 pub fn shown(bytes: &[u8], on_terminal: bool) -> Cow<'_, [u8]> {
     let is_command = |c: char| c.is_control() && !matches!(c, '\t' | '\n');
@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_is_not_commanded() {
+    fn a_terminal_gets_no_control_characters() {
         let bytes = b"a\tb\x1b[2J\x07\r\xc2\x9bc\xff\n";
         assert_eq!(
             String::from_utf8(shown(bytes, true).into_owned()).unwrap(),

@@ -1,10 +1,9 @@
-//! One session from what was asked for to what is told of it.
+//! One session, from the options to the reports.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
 use synexec_host::clock::wall_clock_now;
 use synexec_host::exit::ExitStatus;
 use synexec_host::host_name::host_name;
@@ -16,84 +15,77 @@ use synexec_proto::transport;
 
 use crate::conf_file::ConfFile;
 use crate::discovery::Discovery;
-use crate::dispatcher::{Dispatcher, Surroundings};
-use crate::display::{ConfProgress, Display, Screen, Wanted};
-use crate::names;
+use crate::dispatcher::{Dispatcher, Resources};
+use crate::display::{ConfProgress, DisplayOptions, Screen};
+use crate::failure::Failure;
+use crate::name_pattern::unfold;
 use crate::options::{Options, TAIL};
 use crate::outputs::{Destination, Kept, OutputDirError, Store};
 use crate::report::{self, Document, ReportFiles};
 use crate::summary;
+use crate::verdict;
 
-/// Runs the session, prints what became of every slave, and writes the reports.
+/// Runs the session, prints the results, and writes the reports.
 ///
 /// # Errors
-/// What the user asked for cannot be had, or this host has failed.
-pub fn run_session(options: &Options, conf: ConfFile, key: Option<Arc<Key>>, screen: &Screen) -> Result<ExitStatus> {
-    // What can fail early does so before the program goes to the background.
+/// [`Failure`]: the user asked for something impossible, or this host failed.
+pub fn run_session(
+    options: &Options,
+    conf: ConfFile,
+    key: Option<Arc<Key>>,
+    screen: &Screen,
+) -> Result<ExitStatus, Failure> {
+    // Everything that can fail early is tried before the program moves into the background.
     let files = ReportFiles::open(options.json.as_deref(), options.csv.as_deref(), options.html.as_deref())?;
-    let prepared = Prepared::new(options, &conf, key, screen)?;
+    let resources = open_resources(options, &conf, key, screen)?;
     if options.common.daemon {
         let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_master"));
         daemon::into_background(&daemon::open_log(&path)?)?;
     }
-    let signals = signals::block().context("cannot block signals")?;
+    let signals = signals::block().map_err(Failure::BlockSignals)?;
     limits::raise_open_files();
-    let about = About::new(options, &conf);
-    // Not before signals are blocked, since what is drawn has a thread.
-    let surroundings = prepared.with_display(options, screen);
-    let (report, kept) = Dispatcher::new(options, conf, surroundings, signals)?.run()?;
+    let about = SessionFacts::new(options, &conf);
+    let (report, kept) = Dispatcher::new(options, conf, resources, screen, signals)?.run()?;
     screen.clear();
     let document = about.document(options, &report, &kept);
-    let printed = summary::print(&document, &kept, options).context("cannot write the results to stdout");
+    let printed = summary::print(&document, &kept, options).map_err(Failure::Results);
     files.write(&document)?;
     printed?;
-    Ok(report.verdict.into())
+    Ok(verdict::exit_status(report.verdict))
 }
 
-/// What the session works with, but for what needs a thread.
-struct Prepared {
-    listener: TcpListener,
+fn open_resources(
+    options: &Options,
+    conf: &ConfFile,
     key: Option<Arc<Key>>,
-    discovery: Discovery,
-    destination: Destination,
-    wanted: Wanted,
+    screen: &Screen,
+) -> Result<Resources, Failure> {
+    let expected = options.expect.iter().map(|pattern| unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat();
+    let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
+    let destination = destination(options, screen)?;
+    let listener = listen(options, interface.as_ref())?;
+    let port = listener.local_addr().map_err(Failure::ListeningPort)?.port();
+    warn_without_key(key.as_deref(), interface.as_ref());
+    let discovery = Discovery::new(options, key.clone(), interface, port)?;
+    let slaves = options.slaves().get();
+    let display = DisplayOptions {
+        slaves: usize::try_from(slaves).unwrap_or(usize::MAX),
+        expected,
+        conf: ConfProgress { sent: conf.sent(), total: conf.length().saturating_mul(slaves.into()) },
+        shows_progress: options.tells_progress(),
+    };
+    let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
+    Ok(Resources { listener, key, discovery, display, destination, tail })
 }
 
-impl Prepared {
-    fn new(options: &Options, conf: &ConfFile, key: Option<Arc<Key>>, screen: &Screen) -> Result<Self> {
-        let expected =
-            options.expect.iter().map(|pattern| names::unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat();
-        let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
-        let destination = destination(options, screen)?;
-        let listener = listen(options, interface.as_ref())?;
-        let port = listener.local_addr().context("cannot tell the listening port")?.port();
-        warn_without(key.as_deref(), interface.as_ref());
-        let discovery = Discovery::new(options, key.clone(), interface, port)?;
-        let slaves = options.slaves().get();
-        let wanted = Wanted {
-            slaves: usize::try_from(slaves).unwrap_or(usize::MAX),
-            expected,
-            conf: ConfProgress { sent: conf.sent(), total: conf.length().saturating_mul(slaves.into()) },
-            progress: options.tells_progress(),
-        };
-        Ok(Self { listener, key, discovery, destination, wanted })
-    }
-
-    fn with_display(self, options: &Options, screen: &Screen) -> Surroundings {
-        let Self { listener, key, discovery, destination, wanted } = self;
-        let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
-        Surroundings { listener, key, discovery, display: Display::new(screen, wanted), destination, tail }
-    }
-}
-
-/// What a report says of the session beside what is found in it, kept before the conf is given away.
-struct About {
+/// Facts for the report that are known before the session, taken before the dispatcher owns the conf.
+struct SessionFacts {
     began: WallClockTime,
     conf: report::Conf,
     asked: report::Asked,
 }
 
-impl About {
+impl SessionFacts {
     fn new(options: &Options, conf: &ConfFile) -> Self {
         let words = conf.command_line().words();
         let line = words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
@@ -126,22 +118,21 @@ fn destination(options: &Options, screen: &Screen) -> Result<Destination, Output
     })
 }
 
-/// What it means to have no key, where others than this host can reach the port.
-fn warn_without(key: Option<&Key>, interface: Option<&Interface>) {
+/// Warns that the session is not protected, if other hosts can reach the port and the user gave no key.
+fn warn_without_key(key: Option<&Key>, interface: Option<&Interface>) {
     if key.is_none() && interface.is_none_or(|interface| !interface.address.is_loopback()) {
         log::warn!(
-            "no key: whoever reaches this port can join, and can read and change what crosses the network; give both sides \
-             one with --key-file (--new-key makes one); a slave that has one does not answer"
+            "no key: everyone who can reach this port can join the session, and everyone on the network can read and \
+             change its traffic; give both sides a key with --key-file (--new-key makes one); a slave that has one \
+             does not answer"
         );
     }
 }
 
-fn listen(options: &Options, interface: Option<&Interface>) -> Result<TcpListener> {
+fn listen(options: &Options, interface: Option<&Interface>) -> Result<TcpListener, Failure> {
     let address = interface.map_or(Ipv4Addr::UNSPECIFIED, |interface| interface.address);
     let port = options.common.port;
-    let listener = transport::listen(address, port).with_context(|| {
-        format!("cannot listen on TCP port {port}; is another master running? (choose with --port)")
-    })?;
-    log::debug!("listening on {}", listener.local_addr().context("cannot tell the listening port")?);
+    let listener = transport::listen(address, port).map_err(|why| Failure::Listen { port, why })?;
+    log::debug!("listening on {}", listener.local_addr().map_err(Failure::ListeningPort)?);
     Ok(listener)
 }

@@ -1,9 +1,21 @@
-//! Times and sizes as people read them.
+//! Counts, times and sizes as people read them.
 
+use std::fmt::Display;
 use std::time::Duration;
 
-/// From here on, minutes.
+/// Times from this length on are written in minutes.
 const LONG: Duration = Duration::from_secs(600);
+
+/// A number of things: `1 slave`, `2 slaves`. The plural of the noun must end in `s`.
+pub fn count<N: Copy + PartialEq + From<u8> + Display>(number: N, noun: &str) -> String {
+    let ending = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
+/// A part of a number of things: `1 of 1 slave`, `1 of 2 slaves`.
+pub fn part<N: Copy + PartialEq + From<u8> + Display>(number: N, of: N, noun: &str) -> String {
+    format!("{number} of {}", count(of, noun))
+}
 
 /// A time in the unit that fits it: `84.0 µs`, `1.36 ms`, `10.002 s`, `12 min 03.4 s`.
 pub fn time(time: Duration) -> String {
@@ -14,7 +26,7 @@ pub fn time(time: Duration) -> String {
     format!("{} {}", unit.write(time), unit.name)
 }
 
-/// A time and how far it may be wrong, in one unit: `84.0 ± 51.0 µs`.
+/// A time with its uncertainty, both in one unit: `84.0 ± 51.0 µs`.
 pub fn time_within(figure: Duration, uncertainty: Duration) -> String {
     if figure.max(uncertainty) >= LONG {
         return format!("{} ± {}", time(figure), time(uncertainty));
@@ -73,6 +85,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_thing_is_singular() {
+        assert_eq!([0_u32, 1, 2].map(|number| count(number, "slave")), ["0 slaves", "1 slave", "2 slaves"]);
+        assert_eq!([part(0_usize, 1, "slave"), part(1_usize, 2, "slave")], ["0 of 1 slave", "1 of 2 slaves"]);
+    }
+
+    #[test]
     fn times_are_in_the_unit_that_fits() {
         for (nanos, text) in [
             (0, "0 s"),
@@ -93,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_too() {
+    fn sizes_are_in_the_unit_that_fits() {
         assert_eq!([0, 1023, 1536, 3 << 20, 5 << 30].map(bytes), ["0 B", "1023 B", "1.5 KiB", "3.0 MiB", "5.0 GiB"]);
     }
 }

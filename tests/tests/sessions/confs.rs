@@ -99,7 +99,7 @@ fn a_conf_that_shrinks_ends_the_session_with_its_rows() -> Result<()> {
     std::fs::File::options().write(true).open(&conf)?.set_len(1 << 20)?;
     fleet.guests[1].limit_rate("1gbit")?;
     let finished = master.wait()?;
-    ensure!(finished.code() == Some(7) && finished.stderr.contains("become shorter"), "{finished:?}");
+    ensure!(finished.code() == Some(7) && finished.stderr.contains("became shorter"), "{finished:?}");
     ensure!(row(&finished, "vm0")?.contains("cancelled") && row(&finished, "vm1")?.contains("cancelled"));
     Ok(())
 }

@@ -100,7 +100,7 @@ fn an_output_lost_in_one_round() -> Result<()> {
     slaves[0].signal(Signal::SIGKILL)?;
     let finished = master.wait()?;
     ensure!(
-        finished.code() == Some(5) && finished.stderr.contains("the 2 rounds that were left are not run"),
+        finished.code() == Some(5) && finished.stderr.contains("the remaining 2 rounds are not run"),
         "{finished:?}"
     );
     only_round(&fleet.control)?;

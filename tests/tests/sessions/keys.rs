@@ -152,7 +152,7 @@ fn a_broken_connection_is_taken_up_again() -> Result<()> {
     let master = fleet.master(1, &conf, &["-k", &key, "-o", "out"])?;
     fleet.wait_for_output(0, "begun")?;
     ensure!(fleet.guests[0].reset_connections()? == 1);
-    master.wait_for("vm0 (10.77.0.2) is back")?;
+    master.wait_for("vm0 (10.77.0.2) has reconnected")?;
     fs::write(fleet.guests[0].dir().join("end"), "")?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(0) && rows(&finished, "exited").len() == 1, "{finished:?}");

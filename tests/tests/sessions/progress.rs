@@ -160,7 +160,7 @@ fn a_guest_that_is_slow_to_answer() -> Result<()> {
     let finished = master.wait()?;
     ensure!(finished.code() == Some(0) && !finished.stderr.contains("lost"), "{finished:?}");
     let row = row(&finished, "vm1")?;
-    ensure!(row.contains("exited 0") && row.contains("to answer when it was probed"), "{row}");
+    ensure!(row.contains("exited 0") && row.contains("to answer a probe"), "{row}");
     let round = only_round(&fleet.control)?;
     let late = |name| -> Result<_> { Ok(round.slave(name)?.all["answered_late_ns"].as_u64()) };
     ensure!(late("vm1")?.is_some_and(|late| late >= 2_000_000_000) && late("vm0")? < late("vm1")?, "{round:?}");

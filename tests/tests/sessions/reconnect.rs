@@ -55,7 +55,7 @@ fn reset_while_tasks_run(fleet: &Fleet, options: &[&str]) -> Result<()> {
     let master = fleet.master(2, &fleet.conf(UNTIL_GO)?, options)?;
     let tasks = [task(fleet, 0)?, task(fleet, 1)?];
     reset(fleet, 0)?;
-    let told = master.wait_for("vm0 (10.77.0.2) is back, after")?;
+    let told = master.wait_for("vm0 (10.77.0.2) has reconnected after")?;
     // It may be back before its master knows that it was away.
     let broke = "the connection of vm0 (10.77.0.2) broke (Connection reset by peer";
     ensure!(told.ends_with("after 0 s") || master.output_so_far().contains(broke), "{}", master.output_so_far());
@@ -65,7 +65,7 @@ fn reset_while_tasks_run(fleet: &Fleet, options: &[&str]) -> Result<()> {
     let_go(fleet)?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
-    ensure!(row(&finished, "vm0")?.contains("its connection broke and was taken up again"), "{finished:?}");
+    ensure!(row(&finished, "vm0")?.contains("its connection broke and was resumed"), "{finished:?}");
     schema::check(&report::read(&fleet.control)?)?;
     ensure!((reconnects(fleet, "vm0")?, reconnects(fleet, "vm1")?) == (1, 0), "{finished:?}");
     ensure!(!slaves[1].output_so_far().contains("broke"), "{}", slaves[1].output_so_far());
@@ -117,7 +117,7 @@ fn an_output_comes_whole_in_spite_of_resets() -> Result<()> {
         let is_there = || come(&fleet).filter(|come| *come > megabytes << 20).map(drop);
         eventually("some more of the output", is_there)?;
         reset(&fleet, 0)?;
-        master.wait_for_count("is back, after", usize::try_from(megabytes)?)?;
+        master.wait_for_count("has reconnected after", usize::try_from(megabytes)?)?;
     }
     fleet.control.limit_rate("1gbit")?;
     let finished = master.wait()?;
@@ -139,7 +139,7 @@ fn live_lines_come_once_each() -> Result<()> {
     for (number, line) in (1..).zip(["vm0: line 30", "vm0: line 70", "vm0: line 110"]) {
         master.wait_for(line)?;
         reset(&fleet, 0)?;
-        master.wait_for_count("is back, after", number)?;
+        master.wait_for_count("has reconnected after", number)?;
     }
     let_go(&fleet)?;
     let finished = master.wait()?;
@@ -158,7 +158,7 @@ fn each_round_may_be_taken_up_again() -> Result<()> {
         master.wait_for_count("the task starts", round)?;
         task(&fleet, 0)?;
         reset(&fleet, 0)?;
-        master.wait_for_count("is back, after", round)?;
+        master.wait_for_count("has reconnected after", round)?;
         let_go(&fleet)?;
     }
     let finished = master.wait()?;
@@ -210,9 +210,9 @@ fn reset_without(fleet: &Fleet, slave_options: &[&str], master_options: &[&str])
 fn where_it_is_not_wanted() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let by_master = reset_without(&fleet, &[], &["--reconnect", "0"])?;
-    ensure!(!by_master.output_so_far().contains("to come back"), "{}", by_master.output_so_far());
+    ensure!(!by_master.output_so_far().contains("to reconnect"), "{}", by_master.output_so_far());
     let by_slave = reset_without(&fleet, &["--reconnect", "0"], &["--reconnect", "1"])?;
-    ensure!(by_slave.output_so_far().contains("1.000 s to come back"), "{}", by_slave.output_so_far());
+    ensure!(by_slave.output_so_far().contains("1.000 s to reconnect"), "{}", by_slave.output_so_far());
     Ok(())
 }
 

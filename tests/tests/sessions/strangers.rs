@@ -70,7 +70,7 @@ fn a_slave_that_hears_has_the_same_key_or_none() -> Result<()> {
             "a",
             "b",
             "from 10.77.0.1 is not answered: the probe is signed with another key",
-            "only one with the same key answers",
+            "only slaves with the same key answer",
         ),
     ] {
         do_not_meet(&fleet, &[], case).with_context(|| format!("{case:?}"))?;

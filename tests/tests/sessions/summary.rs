@@ -127,7 +127,7 @@ fn those_that_were_expected_are_named() -> Result<()> {
     let expected = ["--wait", "5", "--expect", "vm[0-2]", "--expect", "db1,vm3"];
     let finished = run(&fleet, "/bin/true\n", &expected, None)?;
     ensure!(finished.code() == Some(3), "{finished:?}");
-    ensure!(finished.stderr.contains("expected and not here: db1,vm[0,2]"), "{finished:?}");
+    ensure!(finished.stderr.contains("missing: db1,vm[0,2]"), "{finished:?}");
     ensure!(finished.stdout.starts_with("Only 2 of 4 slaves joined in time; no task was started.\n"), "{finished:?}");
     for wrong in ["vm[0-", "vm[2-1]", "vm[x]"] {
         let finished = run(&fleet, "/bin/true\n", &["--expect", wrong], None)?;

@@ -122,14 +122,14 @@ fn tasks_are_counted_and_a_failure_stays_to_be_read() -> Result<()> {
     fleet.conf(ONE_FAILS)?;
     let terminal = Terminal::new(&fleet, &[], "")?;
     let warning = "vm1 (10.77.0.3) exited 3 after ";
-    let seen = terminal.wait_for(&["running 2, finished 0, failed 1", "running: vm[0,2]", warning])?;
+    let seen = terminal.wait_for(&["running 2, succeeded 0, failed 1", "running: vm[0,2]", warning])?;
     let line = |needle: &str| seen.lines().position(|line| line.contains(needle));
     ensure!(
         line(warning) < line("running 2") && line("running 2").map(|at| at + 1) == Some(seen.lines().count()),
         "{seen}"
     );
     fs::write(fleet.guests[0].dir().join("go"), "")?;
-    terminal.wait_for(&["running 1, finished 1, failed 1", "running: vm2", warning])?;
+    terminal.wait_for(&["running 1, succeeded 1, failed 1", "running: vm2", warning])?;
     let_go(&fleet)?;
     let (finished, lines) = terminal.wait()?;
     ensure!(finished.code() == Some(1), "{finished:?}");
@@ -143,7 +143,7 @@ fn lines_of_outputs_stay_to_be_read() -> Result<()> {
     let _slaves = fleet.slaves(&[])?;
     fleet.conf(ONE_FAILS)?;
     let terminal = Terminal::new(&fleet, &["--live"], "")?;
-    terminal.wait_for(&["vm0: it runs\n", "vm2: it runs\n", "running 2, finished 0, failed 1"])?;
+    terminal.wait_for(&["vm0: it runs\n", "vm2: it runs\n", "running 2, succeeded 0, failed 1"])?;
     let_go(&fleet)?;
     let (_, lines) = terminal.wait()?;
     let above = ends_with_table(&lines, 3)?;
@@ -193,7 +193,7 @@ fn those_who_are_missing_are_named_at_the_end() -> Result<()> {
     fleet.conf("/bin/true\n")?;
     let (finished, lines) = Terminal::new(&fleet, &["--wait", "5", "--expect", "vm[0-1]"], "")?.wait()?;
     ensure!(finished.code() == Some(3), "{finished:?}");
-    ensure!(lines.iter().any(|line| line == "expected and not here: vm1"), "{lines:#?}");
+    ensure!(lines.iter().any(|line| line == "missing: vm1"), "{lines:#?}");
     ensure!(!lines.iter().any(|line| line.contains("joined 1/2")), "{lines:#?}");
     Ok(())
 }

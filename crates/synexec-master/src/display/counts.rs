@@ -1,4 +1,4 @@
-//! How far the session is, in numbers and names.
+//! The progress of the session in numbers and names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -7,26 +7,26 @@ use std::time::{Duration, Instant};
 use synexec_proto::message::TaskProgress;
 use synexec_session::master::{Notice, SlaveLabel};
 
-use crate::names::fold;
+use crate::name_pattern::fold;
 
-/// Names that are shown one by one; of more, only how many there are.
+/// Most names that are shown. Of more slaves, only their number is shown.
 const NAMES_SHOWN: usize = 100;
 
-/// Progress of one slave that comes sooner after another is not told.
-const MOMENT: Duration = Duration::from_millis(900);
+/// Shortest time between two lines of progress of one slave.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(900);
 
-/// Where the session is.
+/// The phase of the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     Joining,
     Configuring,
-    /// Until this instant.
+    /// The task starts at this instant.
     Starting(Instant),
     Running,
     Fetching,
 }
 
-/// The numbers. A slave is known by its address, since names need not differ.
+/// The numbers and names. The keys are addresses, since two slaves may have the same name.
 #[derive(Debug)]
 pub struct Counts {
     pub stage: Stage,
@@ -35,19 +35,22 @@ pub struct Counts {
     pub accepted: usize,
     pub fetched: usize,
     pub to_fetch: usize,
-    /// Which round, where there are several.
+    /// Number of this round and of all rounds, if there are several.
     pub round: Option<(u32, u32)>,
     pub succeeded: usize,
     pub failed: usize,
     pub running_since: Instant,
-    /// Names of those that have joined, and of those that are awaited.
+    /// Slaves that have joined.
     here: BTreeMap<SocketAddr, String>,
+    /// Names of the slaves that the user expects.
     expected: BTreeSet<String>,
-    /// Those whose tasks run.
+    /// Slaves whose tasks run.
     running: BTreeMap<SocketAddr, String>,
+    /// Slaves that take long to answer.
     late: BTreeMap<SocketAddr, String>,
+    /// Slaves whose tasks are stopped by a signal.
     stopped: BTreeMap<SocketAddr, String>,
-    /// How far tasks are that run, and when that was told.
+    /// Progress of the running tasks, and when it was shown.
     progress: BTreeMap<SocketAddr, (TaskProgress, Instant)>,
 }
 
@@ -73,8 +76,8 @@ impl Counts {
         }
     }
 
-    /// Counts what has happened.
-    pub fn take(&mut self, notice: &Notice) {
+    /// Counts a notice.
+    pub fn count(&mut self, notice: &Notice) {
         match notice {
             Notice::Joined { slave, joined, .. } => {
                 self.joined = *joined;
@@ -98,7 +101,7 @@ impl Counts {
             Notice::Ended { slave, outcome, .. } => self.settle(slave, !outcome.has_succeeded()),
             Notice::Declined { slave, .. } | Notice::Lost { slave, .. } => self.settle(slave, true),
             Notice::Progress { slave, stopped, progress } => {
-                if !self.was_told_lately(slave) {
+                if !self.was_shown_recently(slave) {
                     self.progress.insert(slave.address, (*progress, Instant::now()));
                 }
                 self.stopped.remove(&slave.address);
@@ -120,33 +123,33 @@ impl Counts {
         }
     }
 
-    /// Those that are expected by name and not here.
+    /// Names of expected slaves that have not joined.
     pub fn missing(&self) -> Option<String> {
         let here: BTreeSet<_> = self.here.values().collect();
         names(self.expected.iter().filter(|name| !here.contains(name)))
     }
 
-    /// How many tasks run, and whose they are.
+    /// Number of running tasks, and the names of their slaves.
     pub fn running(&self) -> (usize, Option<String>) {
         (self.running.len(), names(self.running.values()))
     }
 
-    /// Those that take long to answer.
+    /// Names of slaves that take long to answer.
     pub fn late(&self) -> Option<String> {
         names(self.late.values())
     }
 
-    /// Whether a signal has stopped a slave's task.
+    /// Whether a signal has stopped the task of a slave.
     pub fn is_stopped(&self, slave: &SlaveLabel) -> bool {
         self.stopped.contains_key(&slave.address)
     }
 
-    /// Whether a slave has told how far it is less than a moment ago, so that it need not be told again.
-    pub fn was_told_lately(&self, slave: &SlaveLabel) -> bool {
-        self.progress.get(&slave.address).is_some_and(|(_, at)| at.elapsed() < MOMENT)
+    /// Whether the last progress of a slave was shown so recently that another line would be too much.
+    pub fn was_shown_recently(&self, slave: &SlaveLabel) -> bool {
+        self.progress.get(&slave.address).is_some_and(|(_, at)| at.elapsed() < PROGRESS_INTERVAL)
     }
 
-    /// What all tasks have used together that have told it and run.
+    /// Sum of what all running tasks have used, as far as their slaves have reported progress.
     pub fn progress(&self) -> Option<TaskProgress> {
         let all = self.progress.values().map(|(progress, _)| *progress);
         all.reduce(|sum, one| TaskProgress {
@@ -157,7 +160,7 @@ impl Counts {
         })
     }
 
-    /// Those whose task a signal has stopped.
+    /// Names of slaves whose task a signal has stopped.
     pub fn stopped(&self) -> Option<String> {
         names(self.stopped.values())
     }
@@ -176,7 +179,7 @@ impl Counts {
     }
 }
 
-/// Names as a folded set; how many they are where they are too many to be read.
+/// Names as a folded set, or their number if there are too many to read.
 fn names<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
     let names: Vec<&str> = names.map(String::as_str).collect();
     match names.len() {
@@ -207,34 +210,34 @@ mod tests {
     }
 
     #[test]
-    fn those_expected_are_missing_until_they_join() {
-        let mut counts = Counts::new(4, crate::names::unfold("web[1-4]").unwrap());
+    fn expected_slaves_are_missing_until_they_join() {
+        let mut counts = Counts::new(4, crate::name_pattern::unfold("web[1-4]").unwrap());
         assert_eq!(counts.missing().unwrap(), "web[1-4]");
         for number in [1, 2, 4] {
-            counts.take(&joined(number));
+            counts.count(&joined(number));
         }
         assert_eq!(counts.missing().unwrap(), "web3");
-        counts.take(&Notice::Dropped { slave: slave(2), why: Loss::NoClock, joined: 2, slaves: 4 });
+        counts.count(&Notice::Dropped { slave: slave(2), why: Loss::NoClock, joined: 2, slaves: 4 });
         assert_eq!((counts.missing().unwrap().as_str(), counts.joined), ("web[2-3]", 2));
     }
 
     #[test]
     fn tasks_run_until_they_end_and_are_late_until_they_answer() {
         let mut counts = Counts::new(4, Vec::new());
-        (1..=4).for_each(|number| counts.take(&joined(number)));
-        counts.take(&joined(5));
-        counts.take(&Notice::Released { address: slave(5).address });
-        counts.take(&Notice::Gone { slaves: 4 });
-        counts.take(&Notice::Late { slave: slave(3), silence: Duration::from_secs(7) });
-        counts.take(&Notice::Late { slave: slave(4), silence: Duration::from_secs(7) });
-        counts.take(&Notice::Recovered { slave: slave(4), after: Duration::from_secs(9) });
+        (1..=4).for_each(|number| counts.count(&joined(number)));
+        counts.count(&joined(5));
+        counts.count(&Notice::Released { address: slave(5).address });
+        counts.count(&Notice::Gone { slaves: 4 });
+        counts.count(&Notice::Late { slave: slave(3), silence: Duration::from_secs(7) });
+        counts.count(&Notice::Late { slave: slave(4), silence: Duration::from_secs(7) });
+        counts.count(&Notice::Recovered { slave: slave(4), after: Duration::from_secs(9) });
         for notice in [ended(1, 0), ended(2, 3)] {
-            counts.take(&notice);
+            counts.count(&notice);
         }
         assert_eq!((counts.succeeded, counts.failed), (1, 1));
         assert_eq!(counts.running(), (2, Some("web[3-4]".into())));
         assert_eq!(counts.late().unwrap(), "web3");
-        counts.take(&Notice::Lost { slave: slave(3), why: Loss::NoClock });
+        counts.count(&Notice::Lost { slave: slave(3), why: Loss::NoClock });
         assert_eq!((counts.late(), counts.failed), (None, 2));
     }
 }

@@ -1,4 +1,4 @@
-//! The line at the bottom of the terminal.
+//! The progress line at the bottom of the terminal.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,36 +12,36 @@ use super::Screen;
 use super::counts::{Counts, Stage};
 use crate::units;
 
-/// How often the line is drawn anew when nothing happens: time goes on, and so does the conf.
+/// How often the line is drawn again without a new notice, since it shows the time and the sent bytes of the conf.
 const TICK: Duration = Duration::from_millis(200);
 
-/// How much of the conf is on its way to all slaves.
+/// How much of the conf was sent to all slaves.
 #[derive(Debug, Clone)]
 pub struct ConfProgress {
-    /// Bytes that were handed to the network.
+    /// Bytes that the network took.
     pub sent: Arc<AtomicU64>,
-    /// Bytes in all.
+    /// Bytes that all slaves together receive.
     pub total: u64,
 }
 
-/// The line.
+/// The progress line.
 #[derive(Debug)]
 pub struct Gauge {
     bar: ProgressBar,
     conf: ConfProgress,
-    /// For which stage the line was last laid out.
+    /// The stage for which the line was last laid out.
     stage: Option<Stage>,
 }
 
 impl Gauge {
-    /// None where there is no terminal.
+    /// Shows the line; returns none without a terminal.
     pub fn new(screen: &Screen, conf: ConfProgress) -> Option<Self> {
         let bar = screen.bars()?.add(ProgressBar::new(1));
         bar.enable_steady_tick(TICK);
         Some(Self { bar, conf, stage: None })
     }
 
-    /// Shows how far the session is.
+    /// Shows new counts.
     pub fn show(&mut self, counts: &Counts) {
         let (done, of) = match counts.stage {
             Stage::Joining => (counts.joined, counts.slaves),
@@ -55,7 +55,7 @@ impl Gauge {
             self.stage = Some(counts.stage);
             self.bar.set_style(self.style(counts));
         }
-        // Both at once, so that no figure is shown with another stage's.
+        // Both at once, so that the figures never belong to two stages.
         self.bar.update(|state| {
             state.set_len(number(of.max(1)));
             state.set_pos(number(done));
@@ -71,7 +71,7 @@ impl Gauge {
             Stage::Running => "{clock} [{bar:20}] {wide_msg}",
             Stage::Fetching => "outputs {pos}/{len} [{bar:20}] {wide_msg}",
         };
-        // All templates are written here, and a test has tried them.
+        // A test tries every template.
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let style = style.progress_chars("=> ");
         match counts.stage {
@@ -119,7 +119,7 @@ fn message(counts: &Counts) -> String {
         }
         Stage::Running => {
             let (running, names) = counts.running();
-            let _ = write!(message, "running {running}, finished {}, failed {}", counts.succeeded, counts.failed);
+            let _ = write!(message, "running {running}, succeeded {}, failed {}", counts.succeeded, counts.failed);
             if let Some(TaskProgress { cpu, memory, output, .. }) = counts.progress() {
                 let (cpu, memory, output) = (units::time(cpu), units::bytes(memory), units::bytes(output));
                 let _ = write!(message, "; {cpu} CPU, {memory} memory, {output} output");
@@ -146,9 +146,9 @@ mod tests {
         let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
         let conf = ConfProgress { sent: Arc::new(AtomicU64::new(1536)), total: 4096 };
         let mut gauge = Gauge { bar: ProgressBar::with_draw_target(Some(1), target), conf, stage: None };
-        let mut counts = Counts::new(4, crate::names::unfold("web[1-4]").unwrap());
+        let mut counts = Counts::new(4, crate::name_pattern::unfold("web[1-4]").unwrap());
         for notice in notices {
-            counts.take(notice);
+            counts.count(notice);
         }
         counts.stage = stage;
         gauge.show(&counts);
@@ -169,7 +169,7 @@ mod tests {
             (Stage::Joining, &["joined 1/4 [", "waiting for web[1,3-4]"][..]),
             (Stage::Configuring, &["accepted 0/4 [", "conf 1.5 KiB of 4.0 KiB"]),
             (Stage::Starting(soon), &["starting in ", " s"]),
-            (Stage::Running, &["0 s [", "running 0, finished 0, failed 0"]),
+            (Stage::Running, &["0 s [", "running 0, succeeded 0, failed 0"]),
             (Stage::Fetching, &["outputs 0/"]),
         ] {
             let line = shown(stage, &[joined()]);

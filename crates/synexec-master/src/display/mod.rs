@@ -1,5 +1,5 @@
-//! What the user sees on the way: on a terminal a line that counts, and above it what is worth a line of its own;
-//! elsewhere a line for each thing that happens.
+//! The progress of a session on stderr: on a terminal, one line with counts at the bottom and important notices above
+//! it; elsewhere, a line for each notice.
 
 mod counts;
 mod gauge;
@@ -17,66 +17,67 @@ pub use gauge::ConfProgress;
 use gauge::Gauge;
 pub use screen::Screen;
 
-/// Shows notices.
+/// Shows the notices of a session.
 #[derive(Debug)]
 pub struct Display {
     counts: Counts,
-    /// Where there is a terminal to count on.
+    /// The progress line, on a terminal.
     gauge: Option<Gauge>,
-    /// Whether the user asked to be told how far tasks are.
-    tells_progress: bool,
-    /// Who has come with the wrong key, and what was wrong: a slave comes again each second.
+    /// Whether the user asked for the progress of tasks.
+    shows_progress: bool,
+    /// Addresses that were warned of because of their key, since a slave with a wrong key connects again each second.
     told: SeenBefore<(IpAddr, String)>,
 }
 
-/// What a display is for.
+/// What a display needs to know of the session.
 #[derive(Debug)]
-pub struct Wanted {
-    /// How many slaves take part.
+pub struct DisplayOptions {
+    /// Number of slaves that take part.
     pub slaves: usize,
-    /// Those that are expected by name.
+    /// Names of the slaves that the user expects.
     pub expected: Vec<String>,
-    /// How much of the conf is on its way.
+    /// Counts the bytes of the conf that were sent.
     pub conf: ConfProgress,
-    /// Whether it is to be told how far tasks are.
-    pub progress: bool,
+    /// Whether the user asked for the progress of tasks.
+    pub shows_progress: bool,
 }
 
 impl Display {
-    /// A display in which nothing has happened yet.
-    pub fn new(screen: &Screen, wanted: Wanted) -> Self {
-        let counts = Counts::new(wanted.slaves, wanted.expected);
-        let gauge = Gauge::new(screen, wanted.conf).map(|mut gauge| {
+    /// Shows an empty progress line, if stderr is a terminal.
+    pub fn new(screen: &Screen, options: DisplayOptions) -> Self {
+        let counts = Counts::new(options.slaves, options.expected);
+        let gauge = Gauge::new(screen, options.conf).map(|mut gauge| {
             gauge.show(&counts);
             gauge
         });
-        Self { counts, gauge, tells_progress: wanted.progress, told: SeenBefore::default() }
+        Self { counts, gauge, shows_progress: options.shows_progress, told: SeenBefore::default() }
     }
 
-    /// Tells the user.
+    /// Shows a notice.
     pub fn show(&mut self, notice: &Notice) {
         let level = self.level(notice);
         log::log!(level, "{}", text::text(notice));
         if let Notice::GaveUp { .. } = notice
             && let Some(missing) = self.counts.missing()
         {
-            log::warn!("expected and not here: {missing}");
+            log::warn!("missing: {missing}");
         }
-        self.counts.take(notice);
+        self.counts.count(notice);
         if let Some(gauge) = &mut self.gauge {
             gauge.show(&self.counts);
         }
     }
 
-    /// Progress is told where it was asked for and no line counts it; and in any case that a task was stopped, or goes on.
+    /// Progress is shown if the user asked for it and no progress line counts it. A task that is stopped by a signal,
+    /// or that continues, is always shown.
     fn level(&mut self, notice: &Notice) -> Level {
         match notice {
             Notice::TurnedAway { address, why: Some(why) } if why.is_about_keys() => {
                 if self.told.insert((address.ip(), why.to_string())) { Level::Warn } else { Level::Debug }
             }
             Notice::Progress { slave, stopped, .. } if self.counts.is_stopped(slave) != *stopped => Level::Info,
-            Notice::Progress { slave, .. } if self.tells_progress && self.gauge.is_none() => {
-                if self.counts.was_told_lately(slave) { Level::Debug } else { Level::Info }
+            Notice::Progress { slave, .. } if self.shows_progress && self.gauge.is_none() => {
+                if self.counts.was_shown_recently(slave) { Level::Debug } else { Level::Info }
             }
             notice => text::level(notice, self.gauge.is_some()),
         }

@@ -1,4 +1,4 @@
-//! The terminal, which a line at its bottom and lines above it share.
+//! The terminal, which is shared by a progress line at its bottom and other lines above it.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -7,23 +7,23 @@ use indicatif::MultiProgress;
 /// The terminal, if there is one.
 #[derive(Debug, Clone)]
 pub struct Screen {
-    /// The line at the bottom; none where there is no terminal, or nothing is to be seen.
+    /// The progress line at the bottom; none without a terminal, or if the user does not want one.
     bars: Option<MultiProgress>,
 }
 
 impl Screen {
-    /// The terminal on stderr, where it is one and something is to be seen on it.
+    /// Takes the terminal on stderr, if stderr is a terminal and a progress line is wanted.
     pub fn new(is_wanted: bool) -> Self {
         let is_there = is_wanted && io::stderr().is_terminal();
         Self { bars: is_there.then(MultiProgress::new) }
     }
 
-    /// What is at the bottom.
+    /// The progress line at the bottom.
     pub(super) fn bars(&self) -> Option<&MultiProgress> {
         self.bars.as_ref()
     }
 
-    /// Prints something above what is at the bottom.
+    /// Prints something above the progress line.
     pub fn above<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.bars {
             Some(bars) => bars.suspend(print),
@@ -31,7 +31,7 @@ impl Screen {
         }
     }
 
-    /// Has done with the bottom of the terminal.
+    /// Removes the progress line.
     pub fn clear(&self) {
         if let Some(Err(error)) = self.bars.as_ref().map(MultiProgress::clear) {
             log::debug!("cannot clear the progress display: {error}");
@@ -39,7 +39,7 @@ impl Screen {
     }
 }
 
-/// Writes whole lines of the log above what is at the bottom.
+/// Writes whole lines of the log above the progress line.
 impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.above(|| io::stderr().write_all(bytes))?;

@@ -1,17 +1,18 @@
-//! What happened, in a line.
+//! Each notice as one line of the log.
 
 use std::time::Duration;
 
 use log::Level;
-use synexec_session::master::{MeasuredStart, Notice, Outcome, SlaveLabel};
+use synexec_proto::message::TaskProgress;
+use synexec_session::master::{MeasuredStart, Notice, Outcome, RunTimes, SlaveLabel};
 
 use crate::report::kept_at as kept_at_words;
-use crate::units;
+use crate::units::{bytes, count, part, time};
 
-/// A start that is later than this is worth a word.
+/// The end of a task is logged with the lateness of its start only above this.
 const LATE: Duration = Duration::from_millis(1);
 
-/// Who is interested. What is told of each slave when all goes well is detail where a display counts them.
+/// The level of a notice. If a progress line counts the slaves, good news of a single slave is only a detail.
 pub fn level(notice: &Notice, is_counted: bool) -> Level {
     match notice {
         Notice::Progress { .. }
@@ -49,7 +50,7 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
     }
 }
 
-/// The line.
+/// The line of a notice.
 pub fn text(notice: &Notice) -> String {
     match notice {
         Notice::Joined { slave, original, joined, slaves } => {
@@ -57,15 +58,15 @@ pub fn text(notice: &Notice) -> String {
             format!("{} joined{kind}: {joined} of {slaves}", name(slave))
         }
         Notice::Dropped { slave, why, joined, slaves } => {
-            format!("{} is gone: {why}; {joined} of {slaves} are left", name(slave))
+            format!("{} is gone: {why}; slaves now: {joined} of {slaves}", name(slave))
         }
-        Notice::TurnedAway { address, why: Some(why) } => format!("no slave: {address}: {why}"),
-        Notice::TurnedAway { address, why: None } => format!("no slave: {address}: it said nothing in time"),
-        Notice::Released { address } => format!("{address} is not needed"),
+        Notice::TurnedAway { address, why: Some(why) } => format!("turned away {address}: {why}"),
+        Notice::TurnedAway { address, why: None } => format!("turned away {address}: it sent nothing in time"),
+        Notice::Released { address } => format!("turned away {address}: no more slaves are needed"),
         Notice::GaveUp { joined, slaves, wait } => {
-            format!("only {joined} of {slaves} slaves joined within {} s", wait.as_secs())
+            format!("only {} joined within {} s", part(*joined, *slaves, "slave"), wait.as_secs())
         }
-        Notice::Configuring { slaves } => format!("handing out the conf to {slaves} slaves"),
+        Notice::Configuring { slaves } => format!("sending the conf to {}", count(*slaves, "slave")),
         Notice::ConfFailed { why } => format!("cannot send the conf: {why}"),
         Notice::Accepted { slave } => format!("{} accepted the conf", name(slave)),
         Notice::Declined { slave, reason: Some(reason) } => format!("{} declined: {reason}", name(slave)),
@@ -73,42 +74,38 @@ pub fn text(notice: &Notice) -> String {
             format!("{} declined; an original slave gives no reason", name(slave))
         }
         Notice::NextRound { round, rounds } => format!("round {round} of {rounds}"),
-        Notice::RoundsLeftOut { rounds: 1 } => "the round that was left is not run".to_owned(),
-        Notice::RoundsLeftOut { rounds } => format!("the {rounds} rounds that were left are not run"),
+        Notice::RoundsLeftOut { rounds: 1 } => "the remaining round is not run".to_owned(),
+        Notice::RoundsLeftOut { rounds } => format!("the remaining {rounds} rounds are not run"),
         Notice::SkewExceeded { most } => {
-            format!("the starts were more than {} µs apart, or are not known for all slaves", most.as_micros())
+            format!("the skew is more than {} µs, or not all starts are known", most.as_micros())
         }
         Notice::Starting { slaves, ahead } => {
-            format!("starting the task on {slaves} slaves in {}", units::time(*ahead))
+            format!("starting the task on {} in {}", count(*slaves, "slave"), time(*ahead))
         }
         Notice::Ready { slave } => format!("{} is ready to start", name(slave)),
-        Notice::Postponed => "not all confirmed the start in time; it is ordered anew, further ahead".to_owned(),
+        Notice::Postponed => {
+            "not all slaves confirmed the start in time; the start is ordered anew, further ahead".to_owned()
+        }
+        Notice::Gone { slaves: 1 } => "the slave is ready: the task starts".to_owned(),
         Notice::Gone { slaves } => format!("all {slaves} slaves are ready: the task starts"),
         Notice::Started { slave } => format!("{} started", name(slave)),
         Notice::Ended { slave, outcome, times, start, done, slaves } => {
-            let elapsed = times.map_or(0.0, |times| times.elapsed.as_secs_f64());
-            let how =
-                if let Outcome::TimedOut(_) = outcome { "timed out, ended".to_owned() } else { outcome.to_string() };
-            format!("{} {how} after {elapsed:.3} s{}: {done} of {slaves}", name(slave), late(start.as_ref()))
+            let end = end(outcome, times.as_ref(), start.as_ref());
+            format!("{} {end}: {done} of {slaves}", name(slave))
         }
         Notice::Progress { slave, progress, stopped } => {
             let state = if *stopped { "is stopped by a signal" } else { "runs" };
-            format!(
-                "{} {state}, for {}: {} CPU, {} memory, {} output",
-                name(slave),
-                units::time(progress.elapsed),
-                units::time(progress.cpu),
-                units::bytes(progress.memory),
-                units::bytes(progress.output)
-            )
+            format!("{} {state}, for {}", name(slave), used(progress))
         }
         Notice::Late { slave, silence } => {
-            format!("{} is late: it has said nothing for {}", name(slave), units::time(*silence))
+            format!("{} is late: it has sent nothing for {}", name(slave), time(*silence))
         }
         Notice::Recovered { slave, after } => {
-            format!("{} has answered, after {}", name(slave), units::time(*after))
+            format!("{} has answered after {}", name(slave), time(*after))
         }
-        Notice::Fetching { slaves } => format!("all tasks have ended; fetching the outputs of {slaves} slaves"),
+        Notice::Fetching { slaves } => {
+            format!("all tasks have ended; fetching the outputs of {}", count(*slaves, "slave"))
+        }
         Notice::Fetched { slave, done, slaves } => format!("{}: output fetched: {done} of {slaves}", name(slave)),
         Notice::OutputLost { slave, why, kept_at } => {
             let place = kept_at_words(kept_at.as_deref());
@@ -116,28 +113,40 @@ pub fn text(notice: &Notice) -> String {
         }
         Notice::OutputsFailed { why } => format!("outputs cannot be stored any more: {why}"),
         Notice::Away { slave, why, wait } => {
-            let (how, wait) = (why.how(), units::time(*wait));
-            format!("the connection of {} broke ({how}); it has {wait} to come back", name(slave))
+            let (how, wait) = (why.how(), time(*wait));
+            format!("the connection of {} broke ({how}); the slave has {wait} to reconnect", name(slave))
         }
-        Notice::Returned { slave, after } => format!("{} is back, after {}", name(slave), units::time(*after)),
+        Notice::Returned { slave, after } => format!("{} has reconnected after {}", name(slave), time(*after)),
         Notice::TimedOut { timeout, running } => {
-            format!("the {} that tasks have are over; stopping those of {running} slaves", units::time(*timeout))
+            format!("the timeout of {} is over; stopping the task on {}", time(*timeout), count(*running, "slave"))
         }
-        Notice::Aborting { running } => format!("stopping the task on the {running} slaves that are left"),
+        Notice::Aborting { running } => format!("a slave is lost; stopping the task on {}", count(*running, "slave")),
         Notice::QuorumReached { joined, slaves } => {
-            format!("the wait is over; going on with {joined} of {slaves} slaves")
+            format!("the wait is over; continuing with {}", part(*joined, *slaves, "slave"))
         }
         Notice::Lost { slave, why } => format!("{} is lost: {why}", name(slave)),
         Notice::CalledOff => "the session is called off; no task was started".to_owned(),
         Notice::Stopping { running, .. } => {
-            format!("interrupted: stopping the task on {running} slaves (interrupt again to leave at once)")
+            format!("interrupted: stopping the task on {} (interrupt again to exit at once)", count(*running, "slave"))
         }
     }
 }
 
+fn end(outcome: &Outcome, times: Option<&RunTimes>, start: Option<&MeasuredStart>) -> String {
+    let elapsed = times.map_or(0.0, |times| times.elapsed.as_secs_f64());
+    let how = if let Outcome::TimedOut(_) = outcome { "timed out, ended".to_owned() } else { outcome.to_string() };
+    format!("{how} after {elapsed:.3} s{}", late(start))
+}
+
+fn used(progress: &TaskProgress) -> String {
+    let TaskProgress { elapsed, cpu, memory, output } = *progress;
+    let (elapsed, cpu, memory, output) = (time(elapsed), time(cpu), bytes(memory), bytes(output));
+    format!("{elapsed}: {cpu} CPU, {memory} memory, {output} output")
+}
+
 fn late(start: Option<&MeasuredStart>) -> String {
     let lateness = start.map(|start| start.lateness).filter(|lateness| *lateness > LATE);
-    lateness.map_or_else(String::new, |late| format!(", started {} late", units::time(late)))
+    lateness.map_or_else(String::new, |late| format!(", started {} late", time(late)))
 }
 
 fn name(slave: &SlaveLabel) -> String {

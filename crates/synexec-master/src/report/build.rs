@@ -1,15 +1,14 @@
-//! Makes the document of what the session has found.
+//! Makes the document from the results of the session.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use synexec_host::clock::{monotonic_now, wall_clock_now};
-use synexec_host::exit::ExitStatus;
 use synexec_proto::message::{Guest, Usage};
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime, nanos};
 use synexec_session::clock::ClockEstimate;
-use synexec_session::master::{MeasuredStart, Outcome, Output, OutputId, Report, Round, Row, Skew, Verdict};
+use synexec_session::master::{MeasuredStart, Outcome, Output, OutputId, Report, Round, Row, Skew};
 
 use super::document::{
     Asked, ClockReport, Conf, Document, GuestReport, OutcomeReport, OutputReport, OutputState, RoundReport, SCHEMA,
@@ -18,44 +17,45 @@ use super::document::{
 use super::remarks::remarks;
 use super::sentence;
 use crate::outputs::Kept;
+use crate::verdict;
 
-/// What is known of a session beside its report.
+/// Facts about a session that its results do not have.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// Session id.
     pub session: u32,
-    /// What the master's host is called.
+    /// Name of the master's host.
     pub master: String,
-    /// The conf.
+    /// The conf that was run.
     pub conf: Conf,
-    /// What was asked for.
+    /// What the user asked for.
     pub asked: Asked,
-    /// When it began.
+    /// When the session began.
     pub began: WallClockTime,
-    /// Where outputs are, and their ends.
+    /// The stored outputs, and the ends of outputs.
     pub kept: &'a Kept,
 }
 
 impl Conf {
-    /// What a document says of a conf.
+    /// Describes a conf.
     pub fn new(path: String, bytes: u64, command_line: String, payload_bytes: u64) -> Self {
         Self { path, bytes, command_line, payload_bytes }
     }
 }
 
 impl Asked {
-    /// What a document says of what was asked for, without limits.
+    /// A session without limits.
     pub fn new(slaves: u32, rounds: u32) -> Self {
         Self { slaves, rounds, max_skew_ns: None, quorum: None, timeout_ns: None }
     }
 
-    /// The same with limits: largest skew, fewest slaves, longest task.
+    /// The same session with limits: largest skew, fewest slaves, longest task.
     pub fn within(self, max_skew: Option<Duration>, quorum: Option<u32>, timeout: Option<Duration>) -> Self {
         Self { max_skew_ns: max_skew.map(nanos), quorum, timeout_ns: timeout.map(nanos), ..self }
     }
 }
 
-/// The document, at the end of the session.
+/// Makes the document; called at the end of the session.
 pub fn build(report: &Report, context: Context<'_>) -> Document {
     let clock = MasterClock::now();
     let rounds =
@@ -68,8 +68,8 @@ pub fn build(report: &Report, context: Context<'_>) -> Document {
         session: context.session,
         began: rfc3339(context.began),
         ended: rfc3339(clock.wall_clock),
-        verdict: verdict(report.verdict),
-        exit_status: ExitStatus::from(report.verdict).code(),
+        verdict: verdict::word(report.verdict),
+        exit_status: verdict::exit_status(report.verdict).code(),
         sentence: sentence::of_session(&report.rounds, report.verdict, &context.asked),
         rounds,
         master: context.master,
@@ -78,7 +78,7 @@ pub fn build(report: &Report, context: Context<'_>) -> Document {
     }
 }
 
-/// One moment on both clocks of this host, by which instants get a date.
+/// One instant on both clocks of this host, which converts other instants into dates.
 #[derive(Debug, Clone, Copy)]
 struct MasterClock {
     wall_clock: WallClockTime,
@@ -231,20 +231,8 @@ fn guest(guest: &Guest) -> GuestReport {
     }
 }
 
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Succeeded => "succeeded",
-        Verdict::TaskFailed => "task_failed",
-        Verdict::SkewExceeded => "skew_exceeded",
-        Verdict::NotEnoughSlaves => "not_enough_slaves",
-        Verdict::Declined => "declined",
-        Verdict::Lost => "lost",
-        Verdict::MasterFailed => "master_failed",
-        Verdict::Interrupted(_) => "interrupted",
-    }
-}
-
-/// RFC 3339, section 5.6, in UTC and to the nanosecond. All that fits into 64 bits of nanoseconds has such a date.
+/// The date of a time in UTC, to the nanosecond (RFC 3339, section 5.6). Every number of nanoseconds in 64 bits has
+/// one.
 fn rfc3339(time: WallClockTime) -> String {
     let date = Timestamp::from_nanosecond(time.as_nanos().into()).unwrap_or(Timestamp::UNIX_EPOCH);
     format!("{date:.9}")

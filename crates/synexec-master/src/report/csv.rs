@@ -1,4 +1,4 @@
-//! The document as CSV (RFC 4180): a row for each slave and round.
+//! The report as CSV (RFC 4180): one row for each slave and round.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Document, RoundReport, SlaveReport};
 
-/// The columns. Those that are times are nanoseconds; what is not known is empty.
+/// The columns. Times are in nanoseconds. An unknown value is an empty field.
 #[derive(Debug, Default, Serialize)]
 struct Record<'a> {
     round: u32,
@@ -45,10 +45,10 @@ struct Record<'a> {
     remarks: String,
 }
 
-/// Writes a head and the rows.
+/// Writes a head line and the rows.
 ///
 /// # Errors
-/// Those of the writer.
+/// The writer fails.
 pub fn write(document: &Document, to: impl Write) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(to);
     writer.write_record(HEAD)?;
@@ -60,7 +60,7 @@ pub fn write(document: &Document, to: impl Write) -> io::Result<()> {
     writer.flush()
 }
 
-/// Written also where there is no row.
+/// The head line, which is written even if there are no rows.
 const HEAD: [&str; 33] = [
     "round",
     "rank",
@@ -136,7 +136,7 @@ fn record<'a>(round: &RoundReport, slave: &'a SlaveReport) -> Record<'a> {
     }
 }
 
-/// Text that a slave has chosen, so that no spreadsheet takes it for a formula:
+/// Text that a slave has chosen, changed so that no spreadsheet takes it for a formula:
 /// <https://owasp.org/www-community/attacks/CSV_Injection>.
 fn as_text(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }

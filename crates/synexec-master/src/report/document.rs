@@ -1,37 +1,37 @@
-//! The document. Its JSON form is described by `dist/schemas/report-1.schema.json` at the root of the repository: a field is
-//! never removed nor its meaning changed without another version.
+//! The document. `dist/schemas/report-1.schema.json` at the root of the repository describes it as JSON. No field is
+//! removed and no field changes its meaning without a new version.
 //!
-//! Instants are RFC 3339 in UTC, to the nanosecond. Numbers that end in `_ns` are nanoseconds; those of a round that are
-//! instants count from its `zero`, on the master's monotonic clock.
+//! Dates are RFC 3339 in UTC, to the nanosecond. Fields that end in `_ns` are nanoseconds. Instants in such fields
+//! count from the `zero` of their round, on the master's monotonic clock.
 
 use serde::Serialize;
 
-/// What the document is called, so that a reader knows it.
+/// Name of the schema, by which a reader recognises a report.
 pub const SCHEMA: &str = "synexec-report";
 
 /// Version of the schema.
 pub const VERSION: u32 = 1;
 
-/// A session.
+/// The report of a session.
 #[derive(Debug, Clone, Serialize)]
 pub struct Document {
     /// [`SCHEMA`].
     pub schema: &'static str,
     /// [`VERSION`].
     pub version: u32,
-    /// The program that wrote this, and its version.
+    /// Name and version of the program that wrote the report.
     pub program: String,
     /// Session id.
     pub session: u32,
-    /// What the master's host is called.
+    /// Name of the master's host.
     pub master: String,
-    /// What was run.
+    /// The conf that was run.
     pub conf: Conf,
-    /// What was asked for.
+    /// What the user asked for.
     pub asked: Asked,
-    /// When the master began to look for slaves.
+    /// Date when the master began to look for slaves.
     pub began: String,
-    /// When the session was over.
+    /// Date when the session was over.
     pub ended: String,
     /// The session in one word.
     pub verdict: &'static str,
@@ -39,130 +39,130 @@ pub struct Document {
     pub exit_status: u8,
     /// The session in one sentence.
     pub sentence: String,
-    /// What happened, round by round.
+    /// The rounds in their order.
     pub rounds: Vec<RoundReport>,
 }
 
-/// The conf.
+/// The conf that was run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Conf {
-    /// The file, as it was named.
+    /// Path of the conf, as the user gave it.
     pub path: String,
-    /// Its size.
+    /// Size of the conf in bytes.
     pub bytes: u64,
-    /// Its first line's words.
+    /// The words of the first line, with one space between them.
     pub command_line: String,
-    /// Size of what follows the first line.
+    /// Size of the payload in bytes: all that follows the first line.
     pub payload_bytes: u64,
 }
 
 /// What the user asked for.
 #[derive(Debug, Clone, Serialize)]
 pub struct Asked {
-    /// How many slaves.
+    /// Number of slaves.
     pub slaves: u32,
-    /// How many rounds.
+    /// Number of rounds.
     pub rounds: u32,
-    /// Skew above which the session has failed.
+    /// Largest skew with which the session succeeds.
     pub max_skew_ns: Option<u64>,
-    /// How many slaves are enough when the wait is over; all where it is null.
+    /// Number of slaves that is enough when the wait is over; all slaves if this is null.
     pub quorum: Option<u32>,
-    /// How long a task may run.
+    /// Longest time that a task may run.
     pub timeout_ns: Option<u64>,
 }
 
-/// Every slave's task run once.
+/// One round: every slave runs the task once.
 #[derive(Debug, Clone, Serialize)]
 pub struct RoundReport {
-    /// From 1.
+    /// Number of the round, from 1.
     pub round: u32,
     /// The round in one sentence.
     pub sentence: String,
-    /// How many tasks succeeded.
+    /// Number of slaves whose task succeeded.
     pub succeeded: usize,
-    /// The first measured start, or where none is known the ordered instant, by the master's wall clock.
+    /// Date of the first measured start on the master's wall clock; date of the ordered start if no start is known.
     pub zero: Option<String>,
-    /// The ordered instant.
+    /// The ordered start.
     pub ordered_ns: Option<i64>,
     /// How far apart the starts were.
     pub skew: Option<SkewReport>,
-    /// One for each slave, by rank.
+    /// The slaves, by rank.
     pub slaves: Vec<SlaveReport>,
 }
 
 /// How far apart the starts were.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct SkewReport {
-    /// Last minus first.
+    /// Last start minus first start.
     pub skew_ns: u64,
-    /// How far the true skew can be from it, either way.
+    /// Largest error of the skew in either direction.
     pub uncertainty_ns: u64,
-    /// Starts that are known.
+    /// Number of known starts.
     pub known: usize,
-    /// Slaves that took part.
+    /// Number of slaves that took part.
     pub slaves: usize,
-    /// How long all were running together; null where a start is not known.
+    /// How long all tasks ran together; null if a start is not known.
     pub together_ns: Option<u64>,
 }
 
 /// One slave's part in a round.
 #[derive(Debug, Clone, Serialize)]
 pub struct SlaveReport {
-    /// From 0.
+    /// Rank of the slave, from 0.
     pub rank: u32,
-    /// What it is called.
+    /// Name of the slave.
     pub name: String,
-    /// Where it was connected from.
+    /// Address and port from which the slave connected.
     pub address: String,
-    /// Whether it spoke version 1 of the protocol only.
+    /// Whether the slave speaks only version 1 of the protocol.
     pub original: bool,
-    /// What became of it.
+    /// How the round ended for the slave.
     pub outcome: OutcomeReport,
-    /// How its task was held.
+    /// How the task was held before the start.
     pub held: Option<String>,
-    /// Since when.
+    /// Instant since which the task was held.
     pub held_ns: Option<i64>,
-    /// When its task started.
+    /// Measured start of the task.
     pub start: Option<StartReport>,
-    /// When its task ended.
+    /// Instant at which the task ended.
     pub end_ns: Option<i64>,
-    /// Start by the slave's own wall clock.
+    /// Date of the start on the slave's wall clock.
     pub started: Option<String>,
-    /// End by the slave's own wall clock.
+    /// Date of the end on the slave's wall clock.
     pub finished: Option<String>,
-    /// Time between the two, by its monotonic clock where it tells.
+    /// Time from start to end, on the slave's monotonic clock if the slave reports it.
     pub elapsed_ns: Option<u64>,
-    /// What was known of its clock at the start.
+    /// Estimate of the slave's clock at the start.
     pub clock: Option<ClockReport>,
-    /// By how much its clock has run on since, where that was not evenly.
+    /// How far the slave's clock moved against the estimate since then, if this is more than the uncertainty explains.
     pub clock_slip_ns: Option<i64>,
-    /// What its task used.
+    /// Resources that the task used.
     pub usage: Option<UsageReport>,
-    /// What happened to its host while the task ran.
+    /// Disturbances of the slave's host while the task ran.
     pub guest: Option<GuestReport>,
-    /// How long it took to answer a probe, where that was long.
+    /// How long the slave took to answer a probe, if that was long.
     pub answered_late_ns: Option<u64>,
-    /// How often its connection broke and was taken up again.
+    /// How often the connection broke and was resumed.
     pub reconnects: u32,
-    /// In words, why its figures are no measurement, and what else is to be known.
+    /// Remarks in words, above all why the figures are not reliable.
     pub remarks: Vec<String>,
-    /// Whether it failed, was late or lost, or has remarks.
+    /// Whether the task did not succeed or the slave has remarks.
     pub stands_out: bool,
-    /// What was had of its output; null where that was not wanted.
+    /// The fetched output; null if the user did not want it.
     pub output: Option<OutputReport>,
 }
 
-/// What became of a slave.
+/// How the round ended for a slave.
 #[derive(Debug, Clone, Serialize)]
 pub struct OutcomeReport {
-    /// `exited`, `killed`, `finished` (an original slave, which does not say how), `timed_out`, `declined`, `lost` or
-    /// `cancelled`.
+    /// `exited`, `killed`, `finished` (of an original slave, which does not report the exit status), `timed_out`,
+    /// `declined`, `lost` or `cancelled`.
     pub kind: &'static str,
-    /// Exit status of an exited task.
+    /// Exit status of a task that exited.
     pub status: Option<u8>,
-    /// Signal of a killed one.
+    /// Signal that killed the task.
     pub signal: Option<u8>,
-    /// In words.
+    /// The outcome in words.
     pub text: String,
     /// Whether this counts as success.
     pub succeeded: bool,
@@ -172,85 +172,85 @@ pub struct OutcomeReport {
 #[expect(clippy::struct_field_names, reason = "the schema has the unit in each name")]
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct StartReport {
-    /// First instruction.
+    /// Instant of the program's first instruction.
     pub at_ns: i64,
-    /// How far the true start can be from it, either way.
+    /// Largest error of the start in either direction.
     pub uncertainty_ns: u64,
-    /// How long after the ordered instant it was released.
+    /// Time from the ordered start to the release of the task.
     pub late_ns: u64,
 }
 
-/// An estimate of a clock.
+/// Estimate of a slave's clock.
 #[expect(clippy::struct_field_names, reason = "the schema has the unit in each name")]
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct ClockReport {
-    /// The slave's monotonic clock less the master's.
+    /// The slave's monotonic clock minus the master's.
     pub offset_ns: i64,
-    /// How far the true offset can be from it, either way.
+    /// Largest error of the offset in either direction.
     pub uncertainty_ns: u64,
-    /// Round trip of the best exchange.
+    /// Round trip of the best exchange of timestamps.
     pub round_trip_ns: u64,
 }
 
-/// What a task used: see getrusage(2).
+/// Resources that a task used: see getrusage(2).
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct UsageReport {
-    /// On a core in the program.
+    /// CPU time in user mode.
     pub cpu_user_ns: u64,
-    /// On a core in the kernel.
+    /// CPU time in kernel mode.
     pub cpu_system_ns: u64,
-    /// Most that one process had resident.
+    /// Largest resident memory of one process.
     pub peak_memory_bytes: u64,
-    /// Times it gave up its core.
+    /// How often the task gave up its core.
     pub voluntary_switches: u64,
-    /// Times its core was taken from it.
+    /// How often the kernel took the core from the task.
     pub involuntary_switches: u64,
 }
 
-/// What happened to a host.
+/// Disturbances of a host.
 #[derive(Debug, Clone, Serialize)]
 pub struct GuestReport {
-    /// CPU steal, summed over cores.
+    /// CPU steal, summed over all cores.
     pub steal_ns: u64,
-    /// By how much its wall clock was set.
+    /// How far the wall clock was set forward or back.
     pub clock_step_ns: i64,
-    /// How long it was suspended.
+    /// How long the host was suspended.
     pub suspended_ns: u64,
-    /// What its kernel takes the time from.
+    /// Clock source of the kernel.
     pub clock_source: Option<String>,
 }
 
-/// What was had of an output.
+/// A fetched output.
 #[derive(Debug, Clone, Serialize)]
 pub struct OutputReport {
-    /// How much of it.
+    /// How much of the output was fetched.
     pub state: OutputState,
-    /// Its whole size.
+    /// Size of the whole output in bytes.
     pub bytes: Option<u64>,
-    /// BLAKE3 digest of all of it, where all of it was fetched.
+    /// BLAKE3 digest of the whole output, if all of it was fetched.
     pub blake3: Option<String>,
-    /// The file that it is in.
+    /// The file that contains the output.
     pub file: Option<String>,
-    /// Why it could not be fetched.
+    /// Why the output could not be fetched.
     pub why: Option<String>,
-    /// Where it is on the slave's host, unless that path is too long to be told.
+    /// Path of the output on the slave's host, unless the path is too long for a message.
     pub kept_at: Option<String>,
-    /// Its end, where that was kept for a page.
+    /// End of the output, if the user asked for a page.
     pub tail: Option<String>,
 }
 
-/// How much of an output is here.
+/// How much of an output was fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OutputState {
-    /// All of it, in a file.
+    /// All of it, into a file.
     Stored,
-    /// All of it was fetched and checked, and is in no file that stays.
+    /// All of it, but into no file that remains.
     Fetched,
-    /// Its end, which a page shows.
+    /// Only its end, which the page shows.
     Tail,
-    /// It could not be fetched.
+    /// Nothing, because of an error.
     Failed,
-    /// An original slave does not give it.
+    /// Nothing, because an original slave does not send its output.
     Unavailable,
 }

@@ -1,5 +1,5 @@
-//! The files that reports go to. Whether they can be made is tried before the session, so that a path that cannot be
-//! written is told before anything is run; they are written beside, and take their names only when they are whole.
+//! The files of the reports. They are tried before the session, so that a wrong path is an error before any task runs.
+//! Each report is written to a temporary file beside it, which takes the name of the report when it is whole.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
@@ -12,31 +12,31 @@ use thiserror::Error;
 
 use super::{Document, csv, html, json};
 
-/// A report cannot be written to where the user wants it.
+/// A report cannot be written where the user wants it.
 #[derive(Debug, Error)]
 pub enum ReportFileError {
-    /// Not at all, which is known before the session.
+    /// The file cannot be made. This is known before the session.
     #[error("cannot write a report to {path}: {why}", path = .path.display())]
     Open {
-        /// The file.
+        /// Path of the report.
         path: PathBuf,
-        /// Why.
+        /// Error of the system call.
         why: io::Error,
     },
-    /// Two of them have one name.
-    #[error("{path} cannot be two reports at once", path = .0.display())]
+    /// Two reports have the same path.
+    #[error("{path} is the file of two reports; give each report a file of its own", path = .0.display())]
     Twice(PathBuf),
-    /// Not any more, when the session is over.
+    /// The file cannot be written after the session.
     #[error("cannot write the report {path}: {why}", path = .path.display())]
     Write {
-        /// The file.
+        /// Path of the report.
         path: PathBuf,
-        /// Why.
+        /// Error of the system call.
         why: io::Error,
     },
 }
 
-/// Those that the user wants.
+/// The reports that the user wants.
 #[derive(Debug)]
 pub struct ReportFiles(Vec<ReportFile>);
 
@@ -44,18 +44,18 @@ type Format = fn(&Document, &mut BufWriter<File>) -> io::Result<()>;
 
 #[derive(Debug)]
 struct ReportFile {
-    /// Where it goes, links followed.
+    /// Absolute path of the report, with links followed.
     path: PathBuf,
-    /// Whether there is something that is no plain file, as a pipe, which is written to and not replaced.
+    /// Whether the path is that of a special file, such as a pipe, which is written to instead of replaced.
     is_special: bool,
     format: Format,
 }
 
 impl ReportFiles {
-    /// Makes sure that files can be made beside those that are wanted.
+    /// Checks that all reports can be written.
     ///
     /// # Errors
-    /// [`ReportFileError`].
+    /// [`ReportFileError`]: a path cannot be written, or two reports have the same path.
     pub fn open(json: Option<&Path>, csv: Option<&Path>, html: Option<&Path>) -> Result<Self, ReportFileError> {
         let formats: [(Option<&Path>, Format); 3] = [
             (json, |document, to| json::write(document, to)),
@@ -73,10 +73,10 @@ impl ReportFiles {
         Ok(Self(files))
     }
 
-    /// Writes all, each whole or not at all.
+    /// Writes all reports, each as a whole or not at all.
     ///
     /// # Errors
-    /// The first of those that cannot be written, when all were tried.
+    /// The first error, after all reports were tried.
     pub fn write(self, document: &Document) -> Result<(), ReportFileError> {
         let results: Vec<_> = self.0.iter().map(|file| file.write(document)).collect();
         results.into_iter().collect()
@@ -86,7 +86,7 @@ impl ReportFiles {
 impl ReportFile {
     fn open(path: &Path, format: Format) -> Result<Self, ReportFileError> {
         let error = |why| ReportFileError::Open { path: path.to_owned(), why };
-        // A daemon goes elsewhere, and a link is to stay one.
+        // A daemon changes its directory. A link is followed, so that it remains a link.
         let absolute = path.canonicalize().or_else(|_| std::path::absolute(path)).map_err(error)?;
         let there = fs::metadata(&absolute).ok();
         if there.as_ref().is_some_and(fs::Metadata::is_dir) {
@@ -95,7 +95,7 @@ impl ReportFile {
         let file = Self { path: absolute, is_special: there.is_some_and(|there| !there.is_file()), format };
         if !file.is_special {
             file.check_replaceable().map_err(error)?;
-            // Without a name, so that nothing is left where this program is killed.
+            // This file has no name, so nothing is left if this program is killed.
             tempfile::tempfile_in(file.directory().map_err(error)?).map_err(error)?;
         }
         Ok(file)
@@ -105,7 +105,7 @@ impl ReportFile {
         self.path.parent().ok_or_else(|| io::ErrorKind::InvalidFilename.into())
     }
 
-    /// In a sticky directory, as `/tmp` is, nobody but root can replace what is another's: unlink(2).
+    /// In a sticky directory such as `/tmp`, only root can replace a file of another user: unlink(2).
     fn check_replaceable(&self) -> io::Result<()> {
         let Ok(there) = fs::metadata(&self.path) else { return Ok(()) };
         let (directory, us) = (fs::metadata(self.directory()?)?, geteuid());
@@ -127,7 +127,7 @@ impl ReportFile {
 
     fn replace(&self, document: &Document) -> io::Result<()> {
         let mut builder = tempfile::Builder::new();
-        // As any other new file: the umask takes away from it.
+        // The permissions of any new file; the umask reduces them.
         let builder = builder.prefix(".synexec-report-").permissions(Permissions::from_mode(0o666));
         let beside = builder.tempfile_in(self.directory()?)?;
         let mut writer = BufWriter::new(beside.as_file().try_clone()?);

@@ -1,4 +1,4 @@
-//! The document as one page for a browser, which needs nothing from any network.
+//! The report as one HTML page, which loads nothing from the network.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use super::Document;
 
 const STYLE: &str = include_str!("../../page/report.css");
 
-/// The page's script, in the order in which its parts build on one another.
+/// The script of the page. Each part uses only the parts before it.
 const SCRIPT: &str = concat!(
     include_str!("../../page/format.js"),
     include_str!("../../page/ranges.js"),
@@ -19,7 +19,7 @@ const SCRIPT: &str = concat!(
     include_str!("../../page/main.js"),
 );
 
-/// What the page's frame is filled with; as it stands where the frame says `safe`.
+/// Values of the template. Values that the template marks as `safe` are not escaped.
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
@@ -33,7 +33,7 @@ struct Page<'a> {
 /// Writes the page.
 ///
 /// # Errors
-/// Those of the writer.
+/// The writer fails.
 pub fn write(document: &Document, mut to: impl Write) -> io::Result<()> {
     let page = Page {
         title: format!("synexec: {}", document.conf.path),
@@ -45,8 +45,8 @@ pub fn write(document: &Document, mut to: impl Write) -> io::Result<()> {
     page.write_into(&mut to)
 }
 
-/// JSON that cannot end the script element that it stands in (HTML Standard, 4.12.1.3): `<` occurs in its strings only,
-/// and may be written as an escape there.
+/// JSON that cannot end its script element (HTML Standard, 4.12.1.3). In JSON, `<` occurs only in strings, where it may
+/// be written as an escape.
 fn for_script(json: &str) -> String {
     json.replace('<', "\\u003c")
 }

@@ -1,13 +1,13 @@
-//! The document as JSON.
+//! The report as JSON.
 
 use std::io::{self, Write};
 
 use super::Document;
 
-/// Writes it, with a line for each value so that two reports can be compared.
+/// Writes the report with one line for each value, so that two reports are easy to compare.
 ///
 /// # Errors
-/// Those of the writer.
+/// The writer fails.
 pub fn write(document: &Document, mut to: impl Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut to, document)?;
     writeln!(to)

@@ -1,4 +1,4 @@
-//! All that is known of a session, as one document; the table on the terminal, JSON, CSV and HTML are its readers.
+//! The report of a session: one document, which is printed as a table and written as JSON, CSV and HTML.
 
 mod build;
 mod csv;

@@ -1,4 +1,4 @@
-//! What happened to a guest, in words: why its run is no measurement.
+//! Remarks on a slave in words: above all, why its figures are not reliable.
 
 use std::time::Duration;
 
@@ -8,22 +8,22 @@ use synexec_session::master::{Output, Row};
 
 use crate::units::time;
 
-/// Steal below this, or below a hundredth of the run, is told as a figure only. The kernel counts it in ticks of 10 ms.
+/// Less CPU steal than this, or than a hundredth of the run, gets no remark. The kernel counts steal in ticks of 10 ms.
 const STEAL_MIN: Duration = Duration::from_millis(20);
 
-/// Clocks of a healthy guest agree much better than this.
+/// Clocks that disagree by less than this get no remark. Clocks of an undisturbed guest agree much better.
 const CLOCK_MIN: Duration = Duration::from_millis(1);
 
-/// A task that was released later than this did not start with the others.
+/// A task that was released less late than this gets no remark.
 const LATE_MIN: Duration = Duration::from_millis(1);
 
-/// All that is to be said of a slave.
+/// All remarks on a slave.
 pub fn remarks(row: &Row) -> Vec<String> {
     let elapsed = row.times.map_or(Duration::ZERO, |times| times.elapsed);
     let mut remarks: Vec<String> = row.guest.iter().flat_map(|guest| of_guest(guest, elapsed)).collect();
     remarks.extend(slip(row).map(slipped));
     remarks.extend(lateness(row).map(|late| format!("its task was released {} late", time(late))));
-    remarks.extend(row.answered_late.map(|late| format!("it took {} to answer when it was probed", time(late))));
+    remarks.extend(row.answered_late.map(|late| format!("it took {} to answer a probe", time(late))));
     remarks.extend(reconnects(row.reconnects));
     match &row.output {
         Some(Output::Failed { why }) => {
@@ -36,16 +36,16 @@ pub fn remarks(row: &Row) -> Vec<String> {
     remarks
 }
 
-/// Where an output is that is not here, to be added to a sentence.
+/// The end of a sentence about an output that was not fetched: where the slave keeps it.
 pub fn kept_at(path: Option<&str>) -> String {
     match path {
         None => String::new(),
-        Some("") => "; its slave keeps it in its work dir".to_owned(),
-        Some(path) => format!("; it is in {path} there"),
+        Some("") => "; the slave keeps it in its work directory".to_owned(),
+        Some(path) => format!("; the slave keeps it in {path}"),
     }
 }
 
-/// Whether the guest ran as if it were a machine of its own.
+/// Whether the hypervisor or a clock change disturbed the guest, so that its figures are not reliable.
 pub fn is_disturbed(row: &Row) -> bool {
     let elapsed = row.times.map_or(Duration::ZERO, |times| times.elapsed);
     slip(row).is_some() || row.guest.as_ref().is_some_and(|guest| !of_guest(guest, elapsed).is_empty())
@@ -63,7 +63,7 @@ fn of_guest(guest: &Guest, elapsed: Duration) -> Vec<String> {
     findings.into_iter().flatten().collect()
 }
 
-/// What is worth a word of it, and not told already: clocks stand still in a guest that is suspended.
+/// A clock slip that deserves a remark. If the guest was suspended, the remark on that explains the slip.
 fn slip(row: &Row) -> Option<ClockSlip> {
     let is_suspended = row.guest.as_ref().is_some_and(|guest| guest.suspended >= CLOCK_MIN);
     row.clock_slip.filter(|slip| Duration::from_nanos(slip.by.unsigned_abs()) >= CLOCK_MIN && !is_suspended)
@@ -72,15 +72,16 @@ fn slip(row: &Row) -> Option<ClockSlip> {
 fn slipped(slip: ClockSlip) -> String {
     let (by, how) = (time(Duration::from_nanos(slip.by.unsigned_abs())), if slip.by < 0 { "slower" } else { "faster" });
     format!(
-        "this guest's clock went {by} {how} than the master's: one stood still or was slewed, and the start is as unsure"
+        "this guest's clock ran {by} {how} than the master's: one of the clocks stood still or was slewed, so the \
+         start is uncertain by as much"
     )
 }
 
 fn reconnects(times: u32) -> Option<String> {
     match times {
         0 => None,
-        1 => Some("its connection broke and was taken up again".to_owned()),
-        times => Some(format!("its connection broke and was taken up again {times} times")),
+        1 => Some("its connection broke and was resumed".to_owned()),
+        times => Some(format!("its connection broke and was resumed {times} times")),
     }
 }
 
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_to_the_guest_is_told_in_words() {
+    fn a_disturbed_guest_has_remarks() {
         let secs = Duration::from_secs;
         let calm = Guest { steal: Duration::from_millis(90), clock_step: 900_000, ..Guest::default() };
         assert_eq!(remarks(&row(calm, secs(10))), Vec::<String>::new());
@@ -124,21 +125,19 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_did_not_go_evenly_is_told() {
+    fn a_clock_slip_has_a_remark() {
         let slip = ClockSlip { by: -300_000_000, uncertainty: Duration::from_micros(50) };
         let row = Row { clock_slip: Some(slip), ..row(Guest::default(), Duration::ZERO) };
         assert!(is_disturbed(&row));
         assert_eq!(
             remarks(&row),
-            [
-                "this guest's clock went 300.00 ms slower than the master's: one stood still or was slewed, and the start is \
-                 as unsure"
-            ]
+            ["this guest's clock ran 300.00 ms slower than the master's: one of the clocks stood still or was \
+                 slewed, so the start is uncertain by as much"]
         );
     }
 
     #[test]
-    fn an_output_that_is_not_here_is_said_to_be_there() {
+    fn the_place_of_an_output_that_was_not_fetched_is_named() {
         let row = Row {
             output: Some(Output::Failed { why: "it closed the connection".into() }),
             output_place: Some(OutputPlace { length: 5, path: "/w/synexec.out".into() }),
@@ -148,8 +147,8 @@ mod tests {
         assert_eq!(
             remarks(&row),
             [
-                "it took 7.000 s to answer when it was probed",
-                "its output could not be fetched: it closed the connection; it is in /w/synexec.out there",
+                "it took 7.000 s to answer a probe",
+                "its output could not be fetched: it closed the connection; the slave keeps it in /w/synexec.out",
             ]
         );
         assert!(!is_disturbed(&row));

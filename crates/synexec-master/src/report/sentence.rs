@@ -1,4 +1,4 @@
-//! A round, and a session, in one sentence.
+//! One sentence about a round, and about a session.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use synexec_session::master::{Outcome, Round, Skew, Verdict};
 
 use super::document::Asked;
 use super::remarks::is_disturbed;
-use crate::units::{time, time_within};
+use crate::units::{count, part, time, time_within};
 
-/// How many succeeded, how far apart they started, and how long all were running together.
+/// A round: how many slaves succeeded, how far apart the starts were, and how long all tasks ran together.
 pub fn of_round(round: &Round) -> String {
     if !has_started(round) {
         return of_unstarted(round);
     }
-    let count = round.rows.len();
+    let slaves = round.rows.len();
     let succeeded = round.rows.iter().filter(|row| row.outcome.has_succeeded()).count();
     let disturbed = round.rows.iter().filter(|row| is_disturbed(row)).count();
     let start = round.skew.as_ref().map_or_else(String::new, |skew| format!("; {}", of_skew(skew)));
-    format!("{succeeded} of {count} {} succeeded{start}.{}", plural(count, "slave"), of_disturbed(disturbed))
+    format!("{} succeeded{start}.{}", part(succeeded, slaves, "slave"), of_disturbed(disturbed))
 }
 
 fn has_started(round: &Round) -> bool {
@@ -25,60 +25,69 @@ fn has_started(round: &Round) -> bool {
 }
 
 fn of_unstarted(round: &Round) -> String {
-    let count = |wanted: fn(&Outcome) -> bool| round.rows.iter().filter(|row| wanted(&row.outcome)).count();
-    let declined = count(|outcome| matches!(outcome, Outcome::Declined(_)));
-    let lost = count(|outcome| matches!(outcome, Outcome::Lost { .. }));
-    let slaves = round.rows.len();
-    let why = match (declined, lost) {
-        (0, 0) => return "No task was started.".to_owned(),
-        (declined, 0) => format!("{declined} declined"),
-        (0, lost) => format!("{lost} lost"),
-        (declined, lost) => format!("{declined} declined, {lost} lost"),
-    };
-    format!("No task was started: of {slaves} {} {why}.", plural(slaves, "slave"))
+    let number = |wanted: fn(&Outcome) -> bool| round.rows.iter().filter(|row| wanted(&row.outcome)).count();
+    let declined = number(|outcome| matches!(outcome, Outcome::Declined(_)));
+    let lost = number(|outcome| matches!(outcome, Outcome::Lost { .. }));
+    let of_slaves = |number| part(number, round.rows.len(), "slave");
+    match (declined, lost) {
+        (0, 0) => "No task was started.".to_owned(),
+        (declined, 0) => format!("No task was started: {} declined.", of_slaves(declined)),
+        (0, lost) => format!("No task was started: {} {} lost.", of_slaves(lost), were(lost)),
+        (declined, lost) => {
+            format!("No task was started: {} declined and {lost} {} lost.", of_slaves(declined), were(lost))
+        }
+    }
 }
 
 fn of_disturbed(guests: usize) -> String {
-    let were = match guests {
-        0 => return String::new(),
-        1 => "1 guest was".to_owned(),
-        guests => format!("{guests} guests were"),
-    };
-    format!(" {were} descheduled or suspended, or had a clock set or stopped: that is no measurement.")
+    if guests == 0 {
+        return String::new();
+    }
+    format!(
+        " {} {} disturbed (descheduled or suspended, or a clock was set or stopped): the figures are not reliable.",
+        count(guests, "guest"),
+        were(guests)
+    )
 }
 
-/// A session in one sentence: that of its only round, or how its rounds went together.
+fn were(number: usize) -> &'static str {
+    if number == 1 { "was" } else { "were" }
+}
+
+/// A session: the sentence of its only round, or a sentence about all rounds.
 pub fn of_session(rounds: &[Round], verdict: Verdict, asked: &Asked) -> String {
     let rounds: Vec<_> = rounds.iter().filter(|round| !round.rows.is_empty()).collect();
-    let (here, slaves) = (rounds.first().map_or(0, |round| round.rows.len()), asked.slaves);
+    let (here, slaves) =
+        (rounds.first().map_or(0, |round| round.rows.len()), usize::try_from(asked.slaves).unwrap_or(usize::MAX));
+    let joined = part(here, slaves, "slave");
     match (&rounds[..], verdict) {
         ([] | [_], Verdict::NotEnoughSlaves) => {
-            format!("Only {here} of {slaves} slaves joined in time; no task was started.")
+            format!("Only {joined} joined in time; no task was started.")
         }
-        ([], _) => format!("No slave of {slaves} was here; no task was started."),
+        ([], _) => format!("No task was started: {joined} had joined."),
         ([round], Verdict::Interrupted(_)) if !has_started(round) => {
-            format!("Interrupted when {here} of {slaves} slaves were here; no task was started.")
+            format!("Interrupted when {joined} had joined; no task was started.")
         }
         ([round], _) if asked.rounds == 1 => format!("{}{}", of_quorum(here, slaves), of_round(round)),
         (rounds, _) => format!("{}{}", of_quorum(here, slaves), of_rounds(rounds, asked.rounds)),
     }
 }
 
-/// Where the session began with fewer than were asked for.
-fn of_quorum(here: usize, asked: u32) -> String {
-    if usize::try_from(asked).is_ok_and(|asked| here < asked) {
-        format!("Only {here} of {asked} slaves took part. ")
-    } else {
-        String::new()
-    }
+/// Names the slaves that are missing, if the session began with fewer than the user asked for.
+fn of_quorum(here: usize, asked: usize) -> String {
+    if here < asked { format!("Only {} took part. ", part(here, asked, "slave")) } else { String::new() }
 }
 
 fn of_rounds(rounds: &[&Round], asked: u32) -> String {
     let good = rounds.iter().filter(|round| round.rows.iter().all(|row| row.outcome.has_succeeded())).count();
     let spread = spread(rounds).map_or_else(String::new, |spread| format!("; {spread}"));
     let left_out = usize::try_from(asked).unwrap_or(0).saturating_sub(rounds.len());
-    let left_out = if left_out > 0 { format!("; {left_out} not run") } else { String::new() };
-    format!("All slaves succeeded in {good} of {asked} rounds{left_out}{spread}.")
+    let left_out = match left_out {
+        0 => String::new(),
+        left_out => format!("; {} {} not run", count(left_out, "round"), were(left_out)),
+    };
+    let rounds = part(good, usize::try_from(asked).unwrap_or(usize::MAX), "round");
+    format!("All slaves succeeded in {rounds}{left_out}{spread}.")
 }
 
 fn of_skew(skew: &Skew) -> String {
@@ -86,20 +95,21 @@ fn of_skew(skew: &Skew) -> String {
     let together = match skew.together {
         Some(together) if together > Duration::ZERO => time(together),
         _ if skew.known < skew.slaves => {
-            // One alone is not apart from any.
-            let within = if skew.known > 1 { format!(", within {figure}") } else { String::new() };
-            return format!("{} of {} starts known{within}", skew.known, skew.slaves);
+            // One start alone has no skew.
+            let within = if skew.known > 1 { format!(", with a skew of {figure}") } else { String::new() };
+            let known = part(skew.known, skew.slaves, "start");
+            return format!("{known} {} known{within}", if skew.known == 1 { "is" } else { "are" });
         }
-        _ => return format!("skew {figure}; they never all ran together"),
+        _ => return format!("skew {figure}; the tasks never all ran together"),
     };
     if skew.slaves == 1 {
-        format!("it ran for {together}")
+        format!("the task ran for {together}")
     } else {
         format!("skew {figure}; all ran together for {together}")
     }
 }
 
-/// The spread of skews over several rounds.
+/// The least, median and largest skew of several rounds.
 fn spread(rounds: &[&Round]) -> Option<String> {
     let known: Vec<_> = rounds.iter().filter_map(|round| round.skew).collect();
     let whole = known.iter().filter(|skew| skew.known == skew.slaves);
@@ -110,13 +120,9 @@ fn spread(rounds: &[&Round]) -> Option<String> {
     let [least, middle, most] = [*least, middle, *most].map(time);
     let partly = match rounds.len() - skews.len() {
         0 => String::new(),
-        partly => format!(" (without {partly} in which not all starts are known)"),
+        partly => format!(" (without {} with unknown starts)", count(partly, "round")),
     };
-    Some(format!("skew{partly} {least} at least, {middle} median, {most} at most"))
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+    Some(format!("skew{partly} {least} to {most}, median {middle}"))
 }
 
 #[cfg(test)]
@@ -147,35 +153,37 @@ mod tests {
     }
 
     #[test]
-    fn a_round_is_told_with_its_skew() {
+    fn the_sentence_of_a_round_has_its_skew() {
         let all = round(120, 2, vec![row(0), row(0)]);
         assert_eq!(of_round(&all), "2 of 2 slaves succeeded; skew 120.0 ± 40.0 µs; all ran together for 900.00 ms.");
         let some = round(120, 2, vec![row(0), row(3), row(3)]);
-        assert_eq!(of_round(&some), "1 of 3 slaves succeeded; 2 of 3 starts known, within 120.0 ± 40.0 µs.");
+        assert_eq!(
+            of_round(&some),
+            "1 of 3 slaves succeeded; 2 of 3 starts are known, with a skew of 120.0 ± 40.0 µs."
+        );
         let one = round(0, 1, vec![row(0), row(3)]);
-        assert_eq!(of_round(&one), "1 of 2 slaves succeeded; 1 of 2 starts known.");
+        assert_eq!(of_round(&one), "1 of 2 slaves succeeded; 1 of 2 starts is known.");
         let guest = Some(Guest { suspended: Duration::from_secs(1), ..Guest::default() });
         let disturbed = Round { rows: vec![Row { guest, ..row(0) }], skew: None, ordered: None };
-        let expected = "1 of 1 slave succeeded. 1 guest was descheduled or suspended, or had a clock set or stopped: that is no \
-                        measurement.";
+        let expected = "1 of 1 slave succeeded. 1 guest was disturbed (descheduled or suspended, or a clock was set or \
+                        stopped): the figures are not reliable.";
         assert_eq!(of_round(&disturbed), expected);
     }
 
     #[test]
-    fn rounds_are_told_by_the_spread_of_their_skews() {
+    fn the_sentence_of_several_rounds_has_the_spread_of_their_skews() {
         let rounds =
             |last| [10, 40, 20, 70].map(|micros| round(micros, if micros == 70 { last } else { 1 }, vec![row(0)]));
         let sentence = of_session(&rounds(1), Verdict::Succeeded, &asked(1, 4));
-        let spread = "skew 10.0 µs at least, 30.0 µs median, 70.0 µs at most.";
+        let spread = "skew 10.0 µs to 70.0 µs, median 30.0 µs.";
         assert_eq!(sentence, format!("All slaves succeeded in 4 of 4 rounds; {spread}"));
         let partly = of_session(&rounds(0), Verdict::Lost, &asked(1, 6));
-        let spread =
-            "skew (without 1 in which not all starts are known) 10.0 µs at least, 20.0 µs median, 40.0 µs at most.";
-        assert_eq!(partly, format!("All slaves succeeded in 4 of 6 rounds; 2 not run; {spread}"));
+        let spread = "skew (without 1 round with unknown starts) 10.0 µs to 40.0 µs, median 20.0 µs.";
+        assert_eq!(partly, format!("All slaves succeeded in 4 of 6 rounds; 2 rounds were not run; {spread}"));
     }
 
     #[test]
-    fn fewer_than_were_asked_for_are_told_with_one_round_and_with_several() {
+    fn the_sentence_says_that_slaves_are_missing() {
         let unmeasured = || Round { rows: vec![row(0)], skew: None, ordered: None };
         let one = of_session(&[unmeasured()], Verdict::Succeeded, &asked(3, 1));
         assert_eq!(one, "Only 1 of 3 slaves took part. 1 of 1 slave succeeded.");
@@ -184,16 +192,16 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_did_not_start_is_told_too() {
+    fn a_session_that_did_not_start_has_a_sentence_too() {
         let none = Round { rows: Vec::new(), skew: None, ordered: None };
         let expected = "Only 0 of 3 slaves joined in time; no task was started.";
         assert_eq!(of_session(&[none], Verdict::NotEnoughSlaves, &asked(3, 1)), expected);
         let ended = |outcome| Row { outcome, ..row(0) };
         let rows = vec![ended(Outcome::Cancelled), ended(Outcome::Declined(None)), ended(Outcome::Cancelled)];
         let some = || [Round { rows: rows.clone(), skew: None, ordered: None }];
-        let expected = "No task was started: of 3 slaves 1 declined.";
+        let expected = "No task was started: 1 of 3 slaves declined.";
         assert_eq!(of_session(&some(), Verdict::Declined, &asked(3, 1)), expected);
-        let expected = "Interrupted when 3 of 4 slaves were here; no task was started.";
+        let expected = "Interrupted when 3 of 4 slaves had joined; no task was started.";
         let interrupted = Verdict::Interrupted(Interrupt::Interrupt);
         assert_eq!(of_session(&some(), interrupted, &asked(4, 1)), expected);
     }

@@ -1,26 +1,26 @@
-//! With many slaves: those that matter first, and one line for all that went alike.
+//! The table of many slaves: first the slaves that stand out, then one line for each group of slaves that ended alike.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::row::{Look, Row, cpu, elapsed, memory, or_dash};
-use crate::names;
+use crate::name_pattern;
 use crate::report::SlaveReport;
 use crate::units;
 
-/// Most lines of slaves that are shown one by one.
+/// Most slaves that have a line of their own.
 pub const ROWS_MAX: usize = 30;
 
-/// The lines of many slaves.
+/// The lines of the table.
 pub fn rows(slaves: &[SlaveReport]) -> Vec<Row> {
     let (mut notable, plain): (Vec<_>, Vec<_>) = slaves.iter().partition(|slave| slave.stands_out);
-    // The sort is stable, so that ranks stay in order.
+    // Failed slaves come first. The sort is stable, so ranks stay in order.
     notable.sort_by_key(|slave| slave.outcome.succeeded);
     let beyond = notable.split_off(notable.len().min(ROWS_MAX));
     notable.into_iter().map(Row::of).chain(groups(&beyond)).chain(groups(&plain)).collect()
 }
 
-/// A line for all that ended alike.
+/// One line for each group of slaves that ended alike.
 fn groups(slaves: &[&SlaveReport]) -> Vec<Row> {
     let mut groups: BTreeMap<_, Vec<&SlaveReport>> = BTreeMap::new();
     for slave in slaves {
@@ -37,7 +37,7 @@ fn folded(group: &[&SlaveReport]) -> Row {
     let cells = [
         look.mark().to_owned(),
         format!("{}x", group.len()),
-        names::fold(group.iter().map(|slave| slave.name.as_str())),
+        name_pattern::fold(group.iter().map(|slave| slave.name.as_str())),
         String::new(),
         range(starts, units::time),
         range(group.iter().filter_map(|slave| elapsed(slave)), units::time),
@@ -48,14 +48,14 @@ fn folded(group: &[&SlaveReport]) -> Row {
     Row { look, cells }
 }
 
-/// How all of them ended; where they differ in details, only of which kind their ends are.
+/// How the slaves of a group ended; only the kind of end, if the details differ.
 fn ending(group: &[&SlaveReport]) -> String {
     let mut outcomes = group.iter().map(|slave| &slave.outcome);
     let Some(first) = outcomes.next() else { return String::new() };
     if outcomes.all(|outcome| outcome.text == first.text) { first.text.clone() } else { first.kind.to_owned() }
 }
 
-/// Least and most, where they differ.
+/// The least and the most of the figures, or the figure that all have.
 fn range<T: Ord + Copy>(figures: impl Iterator<Item = T> + Clone, write: fn(T) -> String) -> String {
     let ends = figures.clone().min().zip(figures.max()).map(|(least, most)| (write(least), write(most)));
     or_dash(ends.map(|(least, most)| if least == most { least } else { format!("{least} .. {most}") }))

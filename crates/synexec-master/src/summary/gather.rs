@@ -1,4 +1,4 @@
-//! Outputs, grouped: those that are the same once, with the names of all whose they are.
+//! Outputs in groups: equal outputs are printed once, with the names of all their slaves.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -8,35 +8,36 @@ use std::path::Path;
 use diffy::DiffOptions;
 use synexec_session::master::OutputId;
 
-use crate::names::fold;
+use crate::name_pattern::fold;
 use crate::outputs::Kept;
 use crate::plain_text::shown;
 use crate::report::{Document, OutputReport, OutputState, RoundReport, SlaveReport};
 use crate::units;
 
-/// Outputs larger than this are not compared line by line.
+/// Outputs of more bytes are not compared line by line.
 const DIFF_MAX: u64 = 1 << 20;
 
-/// Nor are those of which the number of lines of one times that of the other is larger, since that long it may take: a
-/// second or so.
+/// Outputs are not compared line by line if the product of their numbers of lines is larger, since the time of a
+/// comparison grows with the product. This limit takes about a second.
 const DIFF_LINES_MAX: usize = 100_000_000;
 
-/// Most bytes of a line that are handled at a time.
+/// A longer line is printed in pieces of this many bytes.
 const PIECE: u64 = 64 * 1024;
 
-/// What is printed, and how.
+/// Prints the outputs of a session.
 #[derive(Debug, Clone, Copy)]
 pub struct Gather<'a> {
+    /// The report of the session.
     pub document: &'a Document,
-    /// Where the outputs are.
+    /// The stored outputs.
     pub kept: &'a Kept,
-    /// Whether of outputs that are not like most others only what differs is printed.
+    /// Whether all groups except the largest are printed as their difference from the largest.
     pub diff: bool,
-    /// Whether it goes to a terminal.
+    /// Whether stdout is a terminal.
     pub on_terminal: bool,
 }
 
-/// Outputs that are the same.
+/// Slaves with equal outputs.
 struct Group<'a> {
     slaves: Vec<&'a SlaveReport>,
     file: &'a Path,
@@ -47,7 +48,7 @@ impl<'a> Gather<'a> {
     /// Prints the outputs of all rounds.
     ///
     /// # Errors
-    /// Those of the files, and of the writer.
+    /// A file cannot be read, or the writer fails.
     pub fn print(self, to: &mut impl Write) -> io::Result<()> {
         for round in &self.document.rounds {
             if self.document.asked.rounds > 1 {
@@ -65,7 +66,7 @@ impl<'a> Gather<'a> {
         Ok(())
     }
 
-    /// The largest group first, then in the order of ranks.
+    /// The groups of a round: larger groups first, equally large groups in the order of their ranks.
     fn groups(self, round: &'a RoundReport) -> Vec<Group<'a>> {
         let mut groups: Vec<Group<'_>> = Vec::new();
         let mut by_digest = HashMap::new();
@@ -103,7 +104,7 @@ impl<'a> Gather<'a> {
         let (title_of_most, title) = (title(most), title(group));
         let too_large = |to: &mut dyn Write| {
             let size = units::bytes(group.bytes);
-            writeln!(to, "--- {title}: {size}, not as those of {title_of_most}, and too large to compare")
+            writeln!(to, "--- {title}: differs from {title_of_most}; too large to compare ({size})")
         };
         if most.bytes.max(group.bytes) > DIFF_MAX {
             return too_large(to);
@@ -126,7 +127,7 @@ fn print_without_output(round: &RoundReport, to: &mut impl Write) -> io::Result<
     for slave in round.slaves.iter().filter(lacks_output) {
         let why = match &slave.output {
             Some(output) if output.state == OutputState::Failed => output.why.as_deref().unwrap_or_default(),
-            Some(_) => "an original slave does not give it",
+            Some(_) => "an original slave does not send its output",
             None => &slave.outcome.text,
         };
         writeln!(to, "--- {}: no output: {why}", slave.name)?;
@@ -134,7 +135,7 @@ fn print_without_output(round: &RoundReport, to: &mut impl Write) -> io::Result<
     Ok(())
 }
 
-/// Whether all of it was fetched.
+/// Whether the whole output was fetched.
 fn is_here(output: &OutputReport) -> bool {
     matches!(output.state, OutputState::Stored | OutputState::Fetched)
 }
@@ -143,6 +144,6 @@ fn title(group: &Group<'_>) -> String {
     let names = fold(group.slaves.iter().map(|slave| slave.name.as_str()));
     match group.slaves.len() {
         1 => names,
-        count => format!("{names} ({count} slaves)"),
+        slaves => format!("{names} ({})", units::count(slaves, "slave")),
     }
 }

@@ -1,4 +1,5 @@
-//! What is printed on stdout when the session is over: outputs where they are wanted, and what became of every slave.
+//! The results that are printed on stdout when the session is over: the outputs, if the user wants them, and the table
+//! of slaves.
 
 mod fold;
 mod gather;
@@ -12,13 +13,13 @@ use crate::outputs::Kept;
 use crate::report::Document;
 use table::Style;
 
-/// Columns below which a table that fits would have words cut to pieces.
+/// A terminal with fewer columns is too narrow for a table that fits it: words would be cut.
 const WIDTH_MIN: u16 = 80;
 
-/// Prints all of it. A reader that has gone away wants no more.
+/// Prints the results. It is no error if the reader of stdout has gone away.
 ///
 /// # Errors
-/// That of stdout, or of the files that outputs are in.
+/// Stdout cannot be written, or the file of an output cannot be read.
 pub fn print(document: &Document, kept: &Kept, options: &Options) -> io::Result<()> {
     match try_print(document, kept, options, &mut io::stdout().lock()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -36,13 +37,13 @@ fn try_print(document: &Document, kept: &Kept, options: &Options, to: &mut impl 
         writeln!(to)?;
     }
     let style = Style { colored: is_colored(options.color), fitted: has_room(), all: options.all };
-    // What became of every slave is told also where an output cannot be.
+    // The table is printed even if an output could not be.
     to.write_all(text(document, style).as_bytes())?;
     to.flush()?;
     gathered
 }
 
-/// The sentence, and for each round a table.
+/// The sentence about the session, and a table for each round.
 fn text(document: &Document, style: Style) -> String {
     let rounds: Vec<_> = document.rounds.iter().filter(|round| !round.slaves.is_empty()).collect();
     let mut text = format!("{}\n", style.strong(&document.sentence));
@@ -58,13 +59,13 @@ fn text(document: &Document, style: Style) -> String {
     text
 }
 
-/// Whether stdout is a terminal wide enough for lines to be made to fit it. On a narrow one they go on in the next.
+/// Whether stdout is a terminal that is wide enough to fit the table into. On a narrow terminal, lines wrap.
 fn has_room() -> bool {
     let columns = console::Term::stdout().size_checked().map_or(0, |(_, columns)| columns);
     io::stdout().is_terminal() && columns >= WIDTH_MIN
 }
 
-/// Where the user does not say, stdout and <https://no-color.org> do.
+/// By default, a terminal gets colours unless `NO_COLOR` is set: <https://no-color.org>.
 fn is_colored(when: ColorWhen) -> bool {
     match when {
         ColorWhen::Always => true,

@@ -1,36 +1,36 @@
-//! A slave's line in the table.
+//! The line of a slave in the table.
 
 use std::time::Duration;
 
 use crate::report::SlaveReport;
 use crate::units;
 
-/// What it looks like.
+/// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// As it should be.
+    /// The task succeeded and nothing else is to report.
     Plain,
-    /// There is something to know of it.
+    /// The task succeeded, but the slave has remarks.
     Notable,
-    /// Its task did not succeed.
+    /// The task did not succeed.
     Failed,
 }
 
-/// A line.
+/// A line of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     pub look: Look,
     pub cells: [String; 9],
 }
 
-/// The head of the table; the first column is a mark that needs no colour.
+/// Titles of the columns. The first column has the mark of [`Look::mark`].
 pub const HEAD: [&str; 9] = ["", "Rank", "Name", "Address", "Start", "Elapsed", "CPU", "Peak memory", "How it ended"];
 
-/// Columns that are numbers.
+/// Columns of numbers.
 pub const NUMBERS: [usize; 5] = [1, 4, 5, 6, 7];
 
 impl Look {
-    /// How a slave looks.
+    /// How the line of a slave looks.
     pub fn of(slave: &SlaveReport) -> Self {
         match (slave.outcome.succeeded, slave.stands_out) {
             (false, _) => Self::Failed,
@@ -39,7 +39,7 @@ impl Look {
         }
     }
 
-    /// The mark that needs no colour.
+    /// A mark for readers who see no colours.
     pub fn mark(self) -> &'static str {
         match self {
             Self::Plain => "",
@@ -50,7 +50,7 @@ impl Look {
 }
 
 impl Row {
-    /// A slave's.
+    /// The line of one slave.
     pub fn of(slave: &SlaveReport) -> Self {
         let look = Look::of(slave);
         let start = slave.start.map(|start| {
@@ -76,22 +76,22 @@ impl Row {
     }
 }
 
-/// Time that the task ran.
+/// How long the task ran.
 pub fn elapsed(slave: &SlaveReport) -> Option<Duration> {
     slave.elapsed_ns.map(Duration::from_nanos)
 }
 
-/// Time that it had a core.
+/// CPU time of the task, in user and kernel mode.
 pub fn cpu(slave: &SlaveReport) -> Option<Duration> {
     slave.usage.map(|usage| Duration::from_nanos(usage.cpu_user_ns.saturating_add(usage.cpu_system_ns)))
 }
 
-/// Most memory that it had.
+/// Largest memory of the task in bytes.
 pub fn memory(slave: &SlaveReport) -> Option<u64> {
     slave.usage.map(|usage| usage.peak_memory_bytes)
 }
 
-/// What is not known.
+/// The text, or a dash if it is not known.
 pub fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
 }

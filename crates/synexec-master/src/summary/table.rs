@@ -6,25 +6,25 @@ use super::fold;
 use super::row::{HEAD, Look, NUMBERS, Row};
 use crate::report::RoundReport;
 
-/// How it is written.
+/// How the table is written.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
-    /// Whether what stands out is marked by colour.
+    /// Whether slaves that stand out are coloured.
     pub colored: bool,
-    /// Whether lines are made to fit the terminal.
+    /// Whether the table is made to fit the terminal.
     pub fitted: bool,
-    /// Whether every slave has a line, however many there are.
+    /// Whether every slave has a line of its own, however many slaves there are.
     pub all: bool,
 }
 
 impl Style {
-    /// Text that is to be seen first.
+    /// Text in bold.
     pub fn strong(self, text: &str) -> String {
         if self.colored { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
-/// The table, without its last line break.
+/// The table without the last line break.
 pub fn show(round: &RoundReport, style: Style) -> String {
     let rows = if style.all || round.slaves.len() <= fold::ROWS_MAX {
         round.slaves.iter().map(Row::of).collect()

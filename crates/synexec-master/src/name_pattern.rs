@@ -1,36 +1,38 @@
-//! Sets of names, folded as people write them: `web[1-12,14],db1`.
+//! Patterns for sets of names, as people write them: `web[1-12,14],db1`.
 
 use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-/// Most names that one pattern may stand for.
+/// Most names of one pattern.
 const NAMES_MAX: usize = 100_000;
 
-/// Why a pattern is no set of names.
+/// A pattern that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PatternError {
-    /// A bracket without its other half.
-    #[error("`{0}` has a bracket too many or without its other half; write sets of names as in `web[1-12,14],db1`")]
+    /// A bracket has no other half, or there is a second pair of brackets.
+    #[error(
+        "`{0}` has an unmatched bracket or a second pair of brackets; write a set of names like `web[1-12,14],db1`"
+    )]
     Bracket(String),
-    /// What is between brackets is no list of numbers.
-    #[error("`{0}` is no range of numbers; write them as in `web[1-12,14]`")]
+    /// The text between the brackets is not a list of numbers and ranges.
+    #[error("`{0}` is not a range of numbers; write ranges like `web[1-12,14]`")]
     Range(String),
-    /// It is too large a set.
-    #[error("a pattern stands for at most {NAMES_MAX} names")]
+    /// The set is too large.
+    #[error("a pattern may stand for at most {NAMES_MAX} names")]
     TooMany,
 }
 
-/// A name as text, a number, and text. Leading zeros make another family: `a01` is none of `a[1-2]`.
+/// Names that differ only in one number. Names with leading zeros are a family of their own: `a01` is not in `a[1-2]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Family {
     before: String,
     after: String,
-    /// Digits that the number is padded to; zero where it is not.
+    /// Number of digits, if the number has leading zeros; otherwise zero.
     padded_to: usize,
 }
 
-/// Folds names, each told once, in the order of their families and numbers.
+/// Folds names into a pattern, in the order of families and numbers. Equal names occur once.
 pub fn fold<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut families: BTreeMap<Family, Vec<u64>> = BTreeMap::new();
     let mut plain: Vec<&str> = Vec::new();
@@ -48,7 +50,7 @@ pub fn fold<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     plain.into_iter().map(str::to_owned).chain(folded).collect::<Vec<_>>().join(",")
 }
 
-/// Numbers that fill the digits of a padded family belong to it: `n08,n09,n10` is `n[08-10]`.
+/// Moves numbers that have as many digits as a padded family into this family: `n08,n09,n10` is `n[08-10]`.
 fn join_padded(families: &mut BTreeMap<Family, Vec<u64>>) {
     let padded: Vec<Family> = families.keys().filter(|family| family.padded_to > 0).cloned().collect();
     for family in padded {
@@ -59,10 +61,10 @@ fn join_padded(families: &mut BTreeMap<Family, Vec<u64>>) {
     }
 }
 
-/// The names that a pattern stands for.
+/// All names of a pattern.
 ///
 /// # Errors
-/// [`PatternError`].
+/// [`PatternError`]: the pattern is wrong or stands for too many names.
 pub fn unfold(pattern: &str) -> Result<Vec<String>, PatternError> {
     let mut names = Vec::new();
     for part in split_at_commas(pattern)? {
@@ -87,13 +89,13 @@ impl Family {
     }
 }
 
-/// First and last of each run of numbers that follow one another.
+/// First and last number of each run of consecutive numbers.
 fn runs(numbers: &[u64]) -> impl Iterator<Item = (u64, u64)> {
     numbers.chunk_by(|one, next| *next == one + 1).filter_map(|run| Some((*run.first()?, *run.last()?)))
 }
 
-/// The number that tells a host from its neighbours: the last one of an address, and of a name the last one of its first
-/// label.
+/// Splits a name at the number that distinguishes the host from its neighbours: the last number of an address, or the
+/// last number in the first label of a name.
 fn split(name: &str) -> Option<(Family, u64)> {
     let is_address = name.parse::<std::net::Ipv4Addr>().is_ok();
     let label = if is_address { name.len() } else { name.find('.').unwrap_or(name.len()) };
@@ -102,7 +104,7 @@ fn split(name: &str) -> Option<(Family, u64)> {
     let digits = name.get(start..end)?;
     let padded_to = if digits.len() > 1 && digits.starts_with('0') { digits.len() } else { 0 };
     let family = Family { before: name.get(..start)?.to_owned(), after: name.get(end..)?.to_owned(), padded_to };
-    // One that is too large to be a number is a plain name.
+    // A number that is too large counts as text.
     Some((family, digits.parse().ok().filter(|number| *number < u64::MAX)?))
 }
 
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_folded_unfolds_to_the_same() {
+    fn a_folded_set_unfolds_to_itself() {
         let names = ["db1", "n08", "n09", "n10", "web1", "web2", "web14"];
         let mut unfolded = unfold(&fold(names)).unwrap();
         unfolded.sort();
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_told() {
+    fn a_wrong_pattern_is_an_error() {
         assert_eq!(unfold("web[1-2").unwrap_err(), PatternError::Bracket("web[1-2".into()));
         for pattern in ["web]1", "a[1-2]b[3-4]", "a[1]]"] {
             assert!(matches!(unfold(pattern), Err(PatternError::Bracket(_))), "{pattern}");
