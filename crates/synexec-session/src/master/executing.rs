@@ -17,7 +17,7 @@ use super::member::Member;
 use super::roster::Roster;
 use super::stopping::{Stopping, Timeout};
 use super::{Loss, Notice, OnLost, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
-use run::Run;
+use run::{Progress, Run};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Feature, Features, Message};
 use synexec_proto::time::MonotonicInstant;
@@ -198,11 +198,11 @@ impl Executing {
     /// Whether every slave's outcome is known. If the slaves are needed for another round, the phase also waits for those
     /// that are away.
     pub(super) fn is_over(&self, are_needed: bool) -> bool {
-        let all_settled = self.slaves.all(|stage| stage.is_settled);
+        let all_settled = self.slaves.all(|stage| stage.is_settled());
         let waits = are_needed
             && self.interrupted().is_none()
             && self.slaves.any(|stage| stage.is_away)
-            && self.slaves.all(|stage| stage.has_ended);
+            && self.slaves.all(|stage| stage.progress == Progress::Ended);
         all_settled && !waits
     }
 
@@ -227,6 +227,6 @@ impl Executing {
 
     /// Number of slaves whose outcome is not known.
     fn running(&self) -> usize {
-        self.slaves.count(|stage| !stage.is_settled)
+        self.slaves.count(|stage| !stage.is_settled())
     }
 }

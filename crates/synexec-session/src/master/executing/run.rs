@@ -31,12 +31,27 @@ pub(super) enum Run {
 /// What the phase counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stage {
-    pub(super) is_settled: bool,
-    /// Whether the task ran and has ended.
-    pub(super) has_ended: bool,
+    pub(super) progress: Progress,
     pub(super) is_away: bool,
     /// Whether the master waits for the slave's clock after the end of the task.
     pub(super) awaits_clock: bool,
+}
+
+/// How far a slave's part in the round is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Progress {
+    /// The outcome is not known.
+    Open,
+    /// The task ran and has ended.
+    Ended,
+    /// The outcome is known, and the task did not run to an end.
+    Failed,
+}
+
+impl Stage {
+    pub(super) fn is_settled(self) -> bool {
+        self.progress != Progress::Open
+    }
 }
 
 impl Awaited for Run {
@@ -44,12 +59,12 @@ impl Awaited for Run {
 
     fn stage(slave: &Slave<Self>) -> Stage {
         let row = slave.member.this_round.row.as_ref();
-        Stage {
-            is_settled: slave.state.is_settled(),
-            has_ended: row.is_some_and(|row| row.outcome.has_ended()),
-            is_away: slave.member.is_away(),
-            awaits_clock: clock_check::awaited_until(slave).is_some(),
-        }
+        let progress = match row {
+            None => Progress::Open,
+            Some(row) if row.outcome.has_ended() => Progress::Ended,
+            Some(_) => Progress::Failed,
+        };
+        Stage { progress, is_away: slave.member.is_away(), awaits_clock: clock_check::awaited_until(slave).is_some() }
     }
 
     fn is_settled(&self) -> bool {

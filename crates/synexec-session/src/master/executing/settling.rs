@@ -9,7 +9,7 @@ impl Executing {
     pub(super) fn end(&mut self, peer: PeerId, row: Row, actions: &mut Actions) {
         let (outcome, times, start) = (row.outcome.clone(), row.times, row.start);
         let Some(slave) = self.slaves.get_mut(peer).and_then(|mut slave| slave.settle(row)) else { return };
-        let done = self.slaves.count(|stage| stage.is_settled);
+        let done = self.slaves.count(|stage| stage.is_settled());
         actions.tell(Notice::Ended { slave, outcome, times, start, done, slaves: self.slaves.len() });
     }
 

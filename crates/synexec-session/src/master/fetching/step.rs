@@ -48,7 +48,7 @@ pub(super) enum Stage {
 }
 
 impl FetchStage {
-    pub(super) fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(self) -> bool {
         matches!(self.step, Stage::NotWanted | Stage::Done)
     }
 }
