@@ -1,6 +1,6 @@
 //! How a user asks a program to end.
 
-/// How the user ended the session early.
+/// How the user asks a program to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
     /// SIGINT.

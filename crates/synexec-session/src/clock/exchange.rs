@@ -1,44 +1,44 @@
-//! One exchange of timestamps, as NTP has it: RFC 5905, section 8.
+//! One exchange of timestamps, as in NTP (RFC 5905, section 8).
 
 use std::time::Duration;
 
 use synexec_proto::time::{ClockOffset, MonotonicInstant};
 
-/// Most that two clocks run apart, in nanoseconds a second; quartz is specified to a tenth of it.
+/// Largest drift of two clocks against each other, in nanoseconds per second. Quartz clocks are specified to a tenth of it.
 const DRIFT_MAX: u32 = 100_000;
 
-/// What rounding to nanoseconds can add.
+/// Largest error of rounding to nanoseconds, in nanoseconds.
 const ROUNDING: Duration = Duration::from_nanos(2);
 
 /// The four timestamps of a question and its answer: `t1` to `t4` of RFC 5905.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exchange {
-    /// When we asked, by our clock.
+    /// When the question left, by this host's clock.
     pub sent: MonotonicInstant,
-    /// When the question arrived, by their clock.
+    /// When the question arrived, by the other host's clock.
     pub received: MonotonicInstant,
-    /// When they answered, by their clock.
+    /// When the answer left, by the other host's clock.
     pub replied: MonotonicInstant,
-    /// When the answer arrived, by our clock.
+    /// When the answer arrived, by this host's clock.
     pub arrived: MonotonicInstant,
 }
 
-/// What one exchange says of the other clock.
+/// The measurement of another host's clock by one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockSample {
-    /// How far their clock is ahead of ours.
+    /// How far the other clock is ahead of this one.
     pub offset: ClockOffset,
-    /// Time on the network there and back.
+    /// Time that question and answer spent on the network.
     pub delay: Duration,
-    /// When it was taken, by our clock.
+    /// When the question left, by this host's clock.
     pub at: MonotonicInstant,
-    /// How long it took as a whole.
+    /// Time from the question to the arrival of its answer.
     span: Duration,
 }
 
 impl Exchange {
-    /// Offset `((t2 - t1) + (t3 - t4)) / 2` and delay `(t4 - t1) - (t3 - t2)`. None where a clock went back, or they
-    /// claim to have taken longer than we have waited.
+    /// Offset `((t2 - t1) + (t3 - t4)) / 2` and delay `(t4 - t1) - (t3 - t2)`. None if a clock went back, or if the
+    /// other host claims to have taken longer than this one has waited.
     pub fn sample(self) -> Option<ClockSample> {
         let nanos = |instant: MonotonicInstant| i128::from(instant.as_nanos());
         let [t1, t2, t3, t4] = [self.sent, self.received, self.replied, self.arrived].map(nanos);
@@ -58,15 +58,15 @@ impl Exchange {
 }
 
 impl ClockSample {
-    /// How far the true offset can be from this one at an instant: half the delay, since all of it may have been on
-    /// one way, and what the clocks may have run apart since the question was asked.
+    /// Largest distance between the true offset at an instant and this one: half the delay, since all of the delay may have
+    /// been on one way, and the possible drift since the question was asked.
     pub fn uncertainty(&self, at: MonotonicInstant) -> Duration {
         let age = at.since(self.at).max(self.at.since(at));
         self.delay / 2 + drift(self.span.saturating_add(age)) + ROUNDING
     }
 }
 
-/// What two clocks may run apart in this time.
+/// Largest drift of two clocks against each other in this time.
 fn drift(time: Duration) -> Duration {
     let nanos = time.as_nanos().saturating_mul(u128::from(DRIFT_MAX)) / 1_000_000_000;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

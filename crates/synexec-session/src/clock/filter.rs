@@ -5,31 +5,31 @@ use std::time::Duration;
 use super::ClockSample;
 use synexec_proto::time::{ClockOffset, MonotonicInstant};
 
-/// Samples that are kept.
+/// Number of samples that are kept.
 const KEPT: usize = 8;
 
-/// How far another clock is ahead of ours at an instant, and how sure that is.
+/// The estimate of another host's clock at an instant of this host's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockEstimate {
-    /// How far it is ahead.
+    /// How far the other clock is ahead of this one.
     pub offset: ClockOffset,
-    /// How far the true offset can be from it, either way.
+    /// Largest distance between the true offset and this one, either way.
     pub uncertainty: Duration,
-    /// Time on the network there and back, of the sample it rests on.
+    /// Network delay of the sample from which the estimate comes.
     pub round_trip: Duration,
 }
 
-/// A clock did not go evenly: it stood still, as where a hypervisor stops its guest, or was slewed.
+/// A clock did not run evenly: it stood still, for example because a hypervisor stopped its guest, or it was slewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockSlip {
-    /// By how many nanoseconds it has run on between two measurements, beyond ours; negative where it was slow.
+    /// Nanoseconds that the clock gained on this host's clock between two measurements; negative if it lost time.
     pub by: i64,
-    /// How far off that can be, either way.
+    /// Largest error of `by`, either way.
     pub uncertainty: Duration,
 }
 
 impl ClockEstimate {
-    /// What has happened to a clock since an earlier estimate for the same instant, where both cannot be true.
+    /// The slip of a clock since an earlier estimate for the same instant, if the two estimates contradict each other.
     pub fn slip_since(self, earlier: Self) -> Option<ClockSlip> {
         let uncertainty = self.uncertainty + earlier.uncertainty;
         let by = self.offset.as_nanos().saturating_sub(earlier.offset.as_nanos());
@@ -37,16 +37,16 @@ impl ClockEstimate {
     }
 }
 
-/// Keeps the samples of one clock that are the surest. As in NTP's clock filter (RFC 5905, section 10) the least delay
-/// wins, and an older sample has to be better by what the clocks may have run apart since.
+/// Keeps the samples of one clock with the least uncertainty. As in NTP's clock filter (RFC 5905, section 10), the least
+/// delay wins. The possible drift since an older sample was taken counts against that sample.
 #[derive(Debug, Clone, Default)]
 pub struct ClockFilter {
     samples: Vec<ClockSample>,
 }
 
 impl ClockFilter {
-    /// Adds a sample. Those that it contradicts go: the clock has stood still since, or was slewed, as when a hypervisor
-    /// stops its guest. Where there are too many, the one that is the least sure by now goes.
+    /// Adds a sample. Samples that contradict it are removed: the clock has stood still since, for example because a
+    /// hypervisor stopped its guest, or was slewed. If there are too many, the least certain sample is removed.
     pub fn add(&mut self, sample: ClockSample) {
         let fresh = estimate(&sample, sample.at);
         self.samples.retain(|kept| fresh.slip_since(estimate(kept, sample.at)).is_none());
@@ -57,13 +57,13 @@ impl ClockFilter {
         }
     }
 
-    /// The estimate for an instant of our clock; none without a sample.
+    /// The estimate for an instant of this host's clock; none without a sample.
     pub fn estimate(&self, at: MonotonicInstant) -> Option<ClockEstimate> {
         self.samples.iter().min_by_key(|sample| sample.uncertainty(at)).map(|best| estimate(best, at))
     }
 }
 
-/// What one sample says of an instant.
+/// The estimate of one sample for an instant.
 fn estimate(sample: &ClockSample, at: MonotonicInstant) -> ClockEstimate {
     ClockEstimate { offset: sample.offset, uncertainty: sample.uncertainty(at), round_trip: sample.delay }
 }
@@ -77,11 +77,11 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    /// Another host's clock.
+    /// Another host's clock, which drifts.
     #[derive(Debug, Clone, Copy)]
     struct SimulatedClock {
         ahead: i64,
-        /// Nanoseconds a second by which it is fast.
+        /// Drift in nanoseconds per second; positive if the clock is fast.
         drift: i64,
     }
 
@@ -91,7 +91,7 @@ mod tests {
             u64::try_from(i128::from(ours) + i128::from(self.ahead) + drifted).unwrap()
         }
 
-        /// An exchange that begins at an instant, with a delay each way and time for the answer.
+        /// An exchange that begins at an instant, with a delay for each way and a time for the answer.
         fn exchange(self, sent: u64, [there, taken, back]: [u64; 3]) -> Exchange {
             let stamp = MonotonicInstant::from_nanos;
             Exchange {
@@ -102,7 +102,7 @@ mod tests {
             }
         }
 
-        /// How wrong an estimate is at an instant.
+        /// Error of an estimate at an instant, in nanoseconds.
         fn error(self, estimate: ClockEstimate, at: u64) -> Duration {
             let truth = i128::from(self.at(at)) - i128::from(at);
             let error = (truth - i128::from(estimate.offset.as_nanos())).unsigned_abs();
@@ -115,7 +115,7 @@ mod tests {
         (-7 * day..7 * day, -100_000..=100_000_i64).prop_map(|(ahead, drift)| SimulatedClock { ahead, drift })
     }
 
-    /// Delays from equal and small to all on one way and long.
+    /// Delays from short and equal ones to long ones that are all on one way.
     fn delays() -> impl Strategy<Value = [u64; 3]> {
         let way = || prop_oneof![20_000..200_000_u64, 0..60 * SECOND / 1000, 0..3 * SECOND];
         let taken = prop_oneof![0..100_000_u64, 0..SECOND];

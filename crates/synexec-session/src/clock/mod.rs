@@ -1,7 +1,7 @@
-//! Clock mathematics: how far another host's clock is ahead of ours, and how sure that is.
+//! Clock mathematics: how far another host's clock is ahead of this one, and how certain that is.
 //!
-//! An [`Exchange`] of four timestamps gives a [`ClockSample`]; a [`ClockFilter`] keeps the best of several, and says
-//! at any instant which [`ClockEstimate`] they support.
+//! An [`Exchange`] of four timestamps gives a [`ClockSample`]; a [`ClockFilter`] keeps the best of several samples,
+//! and gives the [`ClockEstimate`] for any instant.
 
 mod exchange;
 mod filter;

@@ -1,4 +1,4 @@
-//! The queue of what the session wants done.
+//! The queue of actions that the session wants carried out.
 
 use std::collections::VecDeque;
 

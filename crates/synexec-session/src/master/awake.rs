@@ -1,22 +1,22 @@
-//! Time as the master lives it: it stands still while the master itself is stopped or its host suspended.
+//! Time as the master experiences it: the time stands still while the master is stopped or its host suspended.
 //!
-//! Every limit in a session is there to find a slave that is gone. A master that was away has heard nobody, and must
-//! read what has arrived meanwhile before it blames anyone.
+//! Every limit in a session exists to find a slave that is lost. A master that was away has heard no slave, and must read
+//! the messages that have arrived meanwhile before it calls a slave lost.
 
 use std::time::Duration;
 
 use synexec_proto::time::MonotonicInstant;
 
-/// How often the clock is looked at. Of a longer time between two looks, only this much is counted.
+/// Time between two looks at the clock. If more time passes between two looks, only this much counts.
 const TICK: Duration = Duration::from_secs(1);
 
-/// A look that comes this much late is still counted whole: the machine is busy, not away.
+/// A look that is late by at most this much counts in full: the machine is busy, not away.
 const SLACK: Duration = Duration::from_millis(250);
 
-/// Time after an absence in which nothing strikes: what has arrived meanwhile is still to be read.
+/// Time after an absence in which no limit strikes, because the messages that have arrived meanwhile are still unread.
 const SETTLING: Duration = Duration::from_millis(50);
 
-/// An instant of an [`AwakeClock`]; not one of any clock that other programs or hosts have.
+/// An instant of an [`AwakeClock`]. No other program or host has this clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AwakeInstant(MonotonicInstant);
 
@@ -38,20 +38,21 @@ impl AwakeInstant {
 /// Now, on both clocks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
-    /// For limits.
+    /// The clock of limits.
     pub(super) awake: AwakeInstant,
-    /// For what is to happen at an instant, and for measuring.
+    /// The clock of starts and measurements.
     pub(super) monotonic: MonotonicInstant,
 }
 
 impl Now {
-    /// Time from now to an arrival, heard later: an absence of the master itself says nothing of its peer.
+    /// Time from now to an arrival of which the master hears later. An absence of the master does not count, since it says
+    /// nothing about the peer.
     pub(super) fn until(self, heard: Self, arrived: MonotonicInstant) -> Duration {
         arrived.since(self.monotonic).min(heard.awake.since(self.awake))
     }
 }
 
-/// When something has to be looked at, on either clock.
+/// When the session has to look at something, on either clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Deadline {
     pub(super) awake: Option<AwakeInstant>,
@@ -62,7 +63,7 @@ pub(super) struct Deadline {
 pub(super) struct AwakeClock {
     last_look: MonotonicInstant,
     away: Duration,
-    /// After an absence, until when nothing strikes.
+    /// After an absence, the end of the time in which no limit strikes.
     settled_at: Option<MonotonicInstant>,
 }
 
@@ -71,14 +72,14 @@ impl AwakeClock {
         Self { last_look: now, away: Duration::ZERO, settled_at: None }
     }
 
-    /// Looks at the clock, and gives its time.
+    /// Looks at the clock, and returns the time.
     pub(super) fn look(&mut self, now: MonotonicInstant) -> Now {
         let step = now.since(self.last_look);
         let was_away = step > TICK + SLACK;
         if was_away {
             self.away += step.saturating_sub(TICK);
         }
-        // A machine that is always late settles once, or nothing would ever strike.
+        // A machine that is always late settles only once; otherwise no limit would ever strike.
         self.settled_at = match self.settled_at {
             None => was_away.then(|| now.plus(SETTLING)),
             Some(settled_at) => (now < settled_at).then_some(settled_at),
@@ -87,12 +88,12 @@ impl AwakeClock {
         Now { awake: AwakeInstant(self.last_look.minus(self.away)), monotonic: self.last_look }
     }
 
-    /// Whether the master was away just now, so that nothing is to strike yet.
+    /// Whether the master was away just now, so that no limit strikes yet.
     pub(super) fn is_settling(&self) -> bool {
         self.settled_at.is_some()
     }
 
-    /// When a deadline will come, or the clock has to be looked at before.
+    /// When a deadline comes, or when to look at the clock before it.
     pub(super) fn next_look(&self, awaited: Deadline) -> MonotonicInstant {
         if let Some(settled_at) = self.settled_at {
             return settled_at;

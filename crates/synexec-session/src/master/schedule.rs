@@ -1,45 +1,46 @@
-//! When a start is ordered for, and until when it can be called off.
+//! The instant of a start, and the time until which the start can be called off.
 
 use std::time::Duration;
 
 use synexec_proto::time::MonotonicInstant;
 
-/// Time that one order and its answer take when there are many, of slaves that share their cores with each other and the
-/// master: the worst that can be.
+/// Time that one of many orders and its answer take in the worst case, in which all slaves share their cores with each
+/// other and with the master.
 const PER_SLAVE: Duration = Duration::from_micros(100);
 
-/// What a volley of messages may take beyond that: threads that have to wake up.
+/// Time that a volley of messages takes beyond that, because threads have to wake up.
 const SLACK: Duration = Duration::from_millis(4);
 
-/// Longest lead that repeated attempts lead to.
+/// Longest lead of repeated attempts.
 const REPEATED_MAX: Duration = Duration::from_secs(60);
 
-/// Clocks are measured again when this is left of a long lead, beyond what that and the volleys take: they run apart by
-/// some microseconds a second.
+/// Rest of a long lead at which the clocks are measured again, beyond the time for the measurement and the volleys. Clocks
+/// drift by some microseconds per second.
 const REFINED: Duration = Duration::from_millis(200);
 
-/// Time that measuring takes for each of many slaves.
+/// Time that the measurement of one of many clocks takes.
 const MEASURING_PER_SLAVE: Duration = Duration::from_micros(300);
 
-/// Volleys that have to pass before the start: the orders and their answers, and the last word.
+/// Number of volleys before the start: one for the orders and their answers, one for the last word.
 const VOLLEYS: u32 = 2;
 
-/// One start.
+/// The schedule of one start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Schedule {
     /// When the tasks start.
     pub(super) instant: MonotonicInstant,
-    /// When all are told to go: as late as it can be, so that the start can be called off until then.
+    /// When the master says the last word. This is as late as possible, since the start can be called off until then.
     pub(super) go_at: MonotonicInstant,
-    /// After this, not all would hear it in time.
+    /// When it is too late for the last word: not all slaves would hear it in time.
     pub(super) go_by: MonotonicInstant,
-    /// When the clocks are to be measured once more for the same instant, which is far ahead.
+    /// When the clocks are measured once more for the same instant, if the instant is far ahead.
     pub(super) refine_at: Option<MonotonicInstant>,
 }
 
 impl Schedule {
-    /// A schedule for slaves of which the slowest took this long to answer. The lead of the first attempt is the user's,
-    /// or follows from that; of each further one it follows from that, and doubles.
+    /// A schedule for this many slaves, the slowest of which took this long to answer. The lead of the first attempt is the
+    /// user's; without it, the lead follows from the slowest answer. The lead of each further attempt follows from the slowest
+    /// answer, and doubles.
     pub(super) fn new(
         now: MonotonicInstant,
         slowest: Duration,
@@ -63,7 +64,7 @@ impl Schedule {
     }
 }
 
-/// What messages to all slaves and their answers take, when the slowest answers in this time.
+/// Time that messages to all slaves and their answers take, if the slowest slave answers in this time.
 fn volley(slowest: Duration, slaves: usize) -> Duration {
     slowest + PER_SLAVE.saturating_mul(count(slaves)) + SLACK
 }

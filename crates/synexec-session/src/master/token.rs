@@ -1,27 +1,27 @@
-//! The tokens by which slaves are known again.
+//! The tokens by which the master recognises slaves that connect anew.
 
 use std::fmt;
 
 use synexec_proto::message::{ResumeToken, TOKEN_LEN};
 
-/// A random number that a session's tokens are made from.
+/// The random number from which the session makes its tokens.
 #[derive(Clone)]
 pub struct TokenSeed([u8; 32]);
 
 impl TokenSeed {
-    /// A seed of these bytes, which nobody may be able to guess.
+    /// A seed of these bytes, which must be impossible to guess.
     pub fn new(random: [u8; 32]) -> Self {
         Self(random)
     }
 
-    /// The token of the slave of this rank: none of them tells anything about another.
+    /// The token of the slave with this rank. No token tells anything about another.
     pub(super) fn token(&self, rank: u32) -> ResumeToken {
         let hash = blake3::keyed_hash(&self.0, &rank.to_be_bytes());
         ResumeToken::new(hash.as_bytes().first_chunk::<TOKEN_LEN>().copied().unwrap_or_default())
     }
 }
 
-/// It is as secret as the tokens.
+/// The seed is as secret as the tokens, so it has no text form.
 impl fmt::Debug for TokenSeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenSeed(..)")
