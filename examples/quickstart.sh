@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds both programs, runs examples/hello.conf on slaves on this host's loopback, shows what each slave printed, and
-# writes a report to look at. There are as many slaves as cores, from two to four, so that the skew is the program's and
-# not that of a queue for a core. Touches no network but loopback, needs no root, and leaves only the report behind.
+# writes a report. It starts as many slaves as the host has cores, from two to four: more slaves would wait for a core,
+# and this wait would be part of the skew. It uses only loopback, needs no root, and leaves only the report behind.
 # SYNEXEC_PORT chooses another port, SYNEXEC_REPORT another directory for the report.
 set -euo pipefail
 cd "$(dirname "$0")/.."
