@@ -1,5 +1,5 @@
-//! What a forked child does until it is the program. Only async-signal-safe calls, and no allocation: other threads of
-//! the parent may have held any lock at the fork.
+//! The work of a forked child before exec. The child makes only async-signal-safe calls and allocates nothing: other
+//! threads of the parent may have held any lock at the fork.
 
 use std::convert::Infallible;
 use std::ffi::CStr;
@@ -17,24 +17,25 @@ use super::refusal::{READY, Refusal, Step};
 use crate::exec_image::ExecImage;
 use crate::identity::Identity;
 
-/// Real-time signals included, signal(7).
+/// The last signal, real-time signals included, signal(7).
 const LAST_SIGNAL: i32 = 64;
 
-/// Another user that the child becomes, and the payload that this user must be able to read.
+/// The user to run the program as, and the payload that this user must be able to read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Other<'a> {
+pub(super) struct OtherUser<'a> {
     pub(super) identity: &'a Identity,
     pub(super) payload: Option<&'a CStr>,
 }
 
-/// The child's ends of what connects it with its parent, and what it becomes.
+/// The program that a forked child executes, and the child's ends of its pipes.
 pub(super) struct Child<'a> {
     pub(super) image: &'a ExecImage,
     pub(super) input: &'a File,
     pub(super) output: &'a File,
-    pub(super) other: Option<Other<'a>>,
+    /// The user to become, if that is another user.
+    pub(super) user: Option<OtherUser<'a>>,
     /// Whether the child dies with the thread that forked it. That thread lives as long as the child.
-    pub(super) is_kept: bool,
+    pub(super) dies_with_thread: bool,
     /// The gate: one byte opens it, and it closes when the parent is gone.
     pub(super) gate: PipeReader,
     /// The pipe for reports to the parent. exec closes it.
@@ -42,21 +43,21 @@ pub(super) struct Child<'a> {
 }
 
 impl Child<'_> {
-    /// Waits at the gate and becomes the program.
+    /// Waits at the gate and executes the program.
     pub(super) fn run(mut self) -> ! {
-        let Err(refusal) = self.become_program();
+        let Err(refusal) = self.prepare_and_execute();
         // This fails if the parent is gone.
-        let _ = self.tell(refusal.news());
-        // SAFETY: unlike exit, it runs nothing that the parent has registered.
+        let _ = self.send(refusal.encode());
+        // SAFETY: unlike exit, _exit runs no handler that the parent has registered.
         unsafe { libc::_exit(127) }
     }
 
-    fn become_program(&mut self) -> Result<Infallible, Refusal> {
-        self.settle().map_err(Refusal::itself)?;
-        if let Some(other) = self.other {
-            other.become_it(self.image)?;
+    fn prepare_and_execute(&mut self) -> Result<Infallible, Refusal> {
+        self.settle().map_err(Refusal::own)?;
+        if let Some(user) = self.user {
+            user.switch_to(self.image)?;
         }
-        self.wait_and_execute().map_err(Refusal::itself)
+        self.wait_and_execute().map_err(Refusal::own)
     }
 
     fn settle(&self) -> io::Result<()> {
@@ -69,17 +70,17 @@ impl Child<'_> {
     }
 
     fn wait_and_execute(&mut self) -> io::Result<Infallible> {
-        if self.is_kept {
-            // After becoming another user, which takes it back.
+        if self.dies_with_thread {
+            // A change of user would undo this setting, so it comes after the change.
             set_pdeathsig(Signal::SIGKILL)?;
         }
-        self.tell(READY)?;
+        self.send(READY)?;
         self.wait_at_the_gate()?;
         Err(self.image.execute())
     }
 
-    fn tell(&mut self, news: i32) -> io::Result<()> {
-        self.report.write_all(&news.to_ne_bytes())
+    fn send(&mut self, number: i32) -> io::Result<()> {
+        self.report.write_all(&number.to_ne_bytes())
     }
 
     fn wait_at_the_gate(&mut self) -> io::Result<()> {
@@ -94,10 +95,10 @@ impl Child<'_> {
     }
 }
 
-impl Other<'_> {
-    /// Becomes the user, stays in this directory if that user can enter it, and sees that it can run the task: exec
-    /// would say less of what is wrong, and where the task is held before it, too late.
-    fn become_it(&self, image: &ExecImage) -> Result<(), Refusal> {
+impl OtherUser<'_> {
+    /// Becomes the user, and moves to `/` if the user cannot enter this directory. Then checks that the user can run
+    /// the task. An error of exec would say less, and would come too late for a task that is held before exec.
+    fn switch_to(&self, image: &ExecImage) -> Result<(), Refusal> {
         self.set_user().map_err(|errno| Refusal { step: Step::Become, errno })?;
         if access(c".", AccessFlags::X_OK).is_err() {
             chdir(c"/").map_err(|errno| Refusal { step: Step::Become, errno })?;
@@ -108,7 +109,7 @@ impl Other<'_> {
         access(image.program(), AccessFlags::X_OK).map_err(|errno| Refusal { step: Step::Program, errno })
     }
 
-    /// The user last, since after that the rest would not be allowed any more.
+    /// Sets the groups and the user. The user comes last, because only the former user may set the groups.
     fn set_user(&self) -> nix::Result<()> {
         setgroups(self.identity.groups())?;
         setgid(self.identity.gid())?;
@@ -116,10 +117,12 @@ impl Other<'_> {
     }
 }
 
-/// Whatever this program or who started it has ignored (as std does SIGPIPE, and nohup SIGHUP), exec would keep so.
+/// Resets every signal to its default action. exec would keep ignored signals ignored: std ignores SIGPIPE, and nohup
+/// ignores SIGHUP.
 fn reset_signals() {
     for signal in 1..=LAST_SIGNAL {
-        // SAFETY: the default action runs no code of ours. It fails for signals that have no other.
+        // SAFETY: the default action runs no code of this program. The call fails only for signals that always have
+        // their default action.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
 }

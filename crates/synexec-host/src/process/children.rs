@@ -1,8 +1,8 @@
-//! The children of this process: those that it has made, and those that it has adopted.
+//! The children of this process: forked children and adopted children.
 //!
-//! As a child subreaper, prctl(2), it becomes the parent of whatever a task has started and left, however far that has
-//! got away (setsid, a fork behind a fork). So what tasks start is its family as long as it lives, and when it dies its
-//! zombies are reaped here. A child of our own making is left to the thread that waits for it.
+//! This process is a child subreaper, prctl(2): it adopts every orphan among the processes that tasks have started,
+//! also after setsid or a double fork. Every process that a task starts thus stays a descendant of this process. This
+//! module reaps adopted children. The thread that waits for a forked child reaps that child.
 
 use std::io::{self, PipeWriter, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,29 +17,33 @@ use nix::unistd::{ForkResult, Pid, fork, getpid};
 use super::stat::children_of;
 use super::syscalls::{self, Children};
 
-/// Locked from a fork until the child is noted, so that a child of our own is never mistaken for an adopted one.
+/// The census of the children. A lock is held from a fork until the new child is in `own`, so that a forked child never
+/// counts as adopted.
 static CENSUS: Mutex<Census> =
-    Mutex::new(Census { adopts: false, is_clear: true, own: Vec::new(), foreign: Vec::new(), kept: None });
+    Mutex::new(Census { adopts: false, is_clear: true, own: Vec::new(), foreign: Vec::new(), keeper: None });
 
 #[derive(Debug)]
 struct Census {
+    /// Whether this process adopts orphans.
     adopts: bool,
     /// Whether every process that tasks have started has ended.
     is_clear: bool,
-    /// Children that a thread of this process waits for.
+    /// Forked children, each with a thread of this process that waits for the child.
     own: Vec<Pid>,
-    /// Children that were there before the tasks: of a shell that has executed this program in its place, what those
-    /// have left, and where this program is the first of its pid namespace, what anybody there has. They are no task's.
+    /// Children that belong to no task. A shell that has executed this program in its own place leaves its children
+    /// behind. If this program is the first process of its pid namespace, it also adopts all orphans of the namespace.
     foreign: Vec<Pid>,
-    kept: Option<KeeperLink>,
+    /// The keeper, if there is one.
+    keeper: Option<KeeperLink>,
 }
 
-/// The pipe to the keeper, and what the keeper was told.
+/// The pipe to the keeper, and the last message to the keeper.
 #[derive(Debug)]
 struct KeeperLink {
     pipe: PipeWriter,
+    /// The mark in the environment of every task.
     mark: String,
-    /// The session that the keeper was told last; 0 for none.
+    /// The session in the last message to the keeper; 0 for none.
     told: i32,
     /// Whether the keeper has ended, which the log says once.
     is_gone: bool,
@@ -49,10 +53,10 @@ struct KeeperLink {
 #[derive(Debug)]
 pub(super) struct OwnChild(Pid);
 
-/// Makes this process adopt what its tasks leave, and reap it. To be called before the first thread is started.
+/// Makes this process adopt and reap the orphans of its tasks. Call it before the first thread starts.
 ///
 /// # Errors
-/// Those of the system calls, or when no thread is to be had.
+/// The error of a system call, or of starting a thread.
 pub fn adopt_orphans() -> io::Result<()> {
     set_child_subreaper(true)?;
     let child_ended = SigSet::from_iter([Signal::SIGCHLD]);
@@ -61,7 +65,7 @@ pub fn adopt_orphans() -> io::Result<()> {
     (census().adopts, census().foreign) = (true, foreign);
     let reap = move || {
         while child_ended.wait().is_ok() {
-            // Where this fails, the next signal tries again.
+            // After an error, the next signal tries again.
             let _ = census().reap_adopted();
         }
     };
@@ -73,13 +77,13 @@ pub fn adopt_orphans() -> io::Result<()> {
 pub(super) fn connect_keeper(pipe: PipeWriter, mark: String) -> io::Result<()> {
     // Writing to a stopped keeper must not block this process.
     fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    census().kept = Some(KeeperLink { pipe, mark, told: 0, is_gone: false });
+    census().keeper = Some(KeeperLink { pipe, mark, told: 0, is_gone: false });
     Ok(())
 }
 
 /// The mark by which the keeper recognises tasks, if there is a keeper.
 pub(super) fn mark() -> Option<String> {
-    census().kept.as_ref().map(|kept| kept.mark.clone())
+    census().keeper.as_ref().map(|keeper| keeper.mark.clone())
 }
 
 /// The children that belong to no task.
@@ -87,16 +91,16 @@ pub(super) fn foreign() -> Vec<Pid> {
     census().foreign.clone()
 }
 
-/// Whether processes that tasks have started are still there.
+/// Whether processes that tasks have started are still alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Descendants {
-    /// All of them have ended, and none appears before the next task is held.
+    /// All of these processes have ended. None appears before the next task is held.
     Gone,
-    /// At least one is there, or the system call failed.
+    /// At least one process is alive, or the system call failed.
     Left,
 }
 
-/// Reaps the adopted children that have ended, and tells whether other processes that tasks have started are left.
+/// Reaps the adopted children that have ended. Returns whether other processes that tasks have started are alive.
 pub fn reap_adopted() -> Descendants {
     match census().reap_adopted() {
         Ok(Children::None) => Descendants::Gone,
@@ -105,14 +109,15 @@ pub fn reap_adopted() -> Descendants {
 }
 
 impl OwnChild {
-    /// Forks; none in the child.
+    /// Forks. Returns the new child in the parent, and none in the child.
     ///
     /// # Safety
-    /// As for `fork`: the child of a process with threads may only do what is async-signal-safe.
+    /// The rule of `fork` applies: the child of a process with threads may make only async-signal-safe calls.
     pub(super) unsafe fn fork() -> io::Result<Option<Self>> {
         let mut census = census();
         census.refresh_foreign();
-        // SAFETY: the caller's promise. The child only lets go of the lock, which allocates nothing.
+        // SAFETY: the caller obeys the rule of `fork`. In the child, this function only unlocks the census, which
+        // allocates nothing.
         match unsafe { fork() }? {
             ForkResult::Child => Ok(None),
             ForkResult::Parent { child } => {
@@ -134,24 +139,24 @@ impl Drop for OwnChild {
     fn drop(&mut self) {
         let mut census = census();
         census.own.retain(|own| *own != self.0);
-        // While its zombie was there, those behind it were not seen. Where this fails, the next signal tries again.
+        // The zombie of this child may have hidden other dead children. After an error, the next signal tries again.
         let _ = census.reap_adopted();
     }
 }
 
 impl Census {
-    /// If nothing of earlier tasks is left, every present child is foreign.
+    /// Counts every present child as foreign if all processes of earlier tasks have ended.
     fn refresh_foreign(&mut self) {
         if self.adopts && self.is_clear {
             self.foreign = children_of(getpid());
         }
     }
 
-    /// Reaps who is dead and was adopted; gives what is left. A dead child of our own making hides the others, but not
-    /// for long.
+    /// Reaps the dead adopted children, and returns the state of the remaining children. A dead forked child hides
+    /// other dead children until its own thread reaps it.
     fn reap_adopted(&mut self) -> io::Result<Children> {
         let left = loop {
-            match syscalls::look_at_children()? {
+            match syscalls::poll_children()? {
                 Children::Dead(pid) if self.adopts && !self.own.contains(&pid) => {
                     syscalls::reap(pid)?;
                     self.foreign.retain(|foreign| *foreign != pid);
@@ -172,29 +177,30 @@ impl Census {
         !self.foreign.is_empty() && children_of(getpid()).iter().all(|child| self.foreign.contains(child))
     }
 
-    /// When nobody is left of the process group of the child that the keeper was told of, its number may come to mean
-    /// another session, which is not the keeper's to end.
+    /// Tells the keeper to forget the session of a task when the task's process group is empty. The kernel may then
+    /// reuse the number for another session, which the keeper must not kill.
     fn forget_ended_session(&mut self) {
-        let told = Pid::from_raw(self.kept.as_ref().map_or(0, |kept| kept.told));
+        let told = Pid::from_raw(self.keeper.as_ref().map_or(0, |keeper| keeper.told));
         if told.as_raw() != 0 && !self.own.contains(&told) && killpg(told, None) == Err(Errno::ESRCH) {
             self.tell_keeper(0);
         }
     }
 
-    /// Tells the keeper in which session the task is; 0 when nothing is left of it.
+    /// Tells the keeper the session of the task; 0 when all processes of the task have ended.
     fn tell_keeper(&mut self, session: i32) {
-        let Some(kept) = self.kept.as_mut().filter(|kept| !kept.is_gone && kept.told != session) else { return };
-        kept.told = session;
-        if let Err(error) = kept.pipe.write_all(&session.to_ne_bytes())
+        let is_news = |keeper: &&mut KeeperLink| !keeper.is_gone && keeper.told != session;
+        let Some(keeper) = self.keeper.as_mut().filter(is_news) else { return };
+        keeper.told = session;
+        if let Err(error) = keeper.pipe.write_all(&session.to_ne_bytes())
             && error.kind() == io::ErrorKind::BrokenPipe
         {
-            kept.is_gone = true;
-            log::warn!("the keeper is gone; if this slave is killed, what its task has started may go on");
+            keeper.is_gone = true;
+            log::warn!("the keeper is gone; if this slave is killed, processes of its task may keep running");
         }
     }
 }
 
-/// Locks the census. A thread that panicked with the lock held has left no update half done.
+/// Locks the census. A panic while the lock is held leaves no update half done.
 fn census() -> MutexGuard<'static, Census> {
     CENSUS.lock().unwrap_or_else(PoisonError::into_inner)
 }

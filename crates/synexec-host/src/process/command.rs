@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::identity::Identity;
 
-/// The command that a task runs, and what the task is given.
+/// The command that a task runs, with its environment, output and user.
 #[derive(Debug)]
 pub struct TaskCommand {
     /// The file to execute.

@@ -1,5 +1,5 @@
-//! A control group of the slave's own, cgroups(7): all that it starts is in it whatever becomes of its environment, its
-//! session and its parents, and can be killed at once.
+//! The slave's own control group, cgroups(7). Every process that the slave or a task starts is in the group, whatever
+//! environment, session or parent the process has. One write kills the whole group.
 
 use std::fs::{self, DirEntry};
 use std::io;
@@ -11,23 +11,24 @@ use nix::unistd::getpid;
 /// First part of the directory's name. The mark of the slave's tasks follows.
 const PREFIX: &str = "synexec_slave.";
 
-/// A slave enters its group before the group reaches this age.
+/// Age at which a group is old. A slave enters its new group before that.
 const ENTERED_BY: Duration = Duration::from_secs(60);
 
-/// A group within the one that this process was in. It has no controllers and no limits, so that nothing runs otherwise
-/// in it than it would outside.
+/// A subgroup of the group that this process was in. The subgroup has no controllers and no limits, so that processes
+/// run in it as they would outside.
 #[derive(Debug)]
 pub(super) struct ControlGroup(PathBuf);
 
 impl ControlGroup {
-    /// Makes a group, in which nobody is yet.
+    /// Makes an empty group.
     ///
     /// # Errors
-    /// Where there is no cgroup version 2 that this process may write to, or a group in it would have controllers.
+    /// There is no cgroup version 2 that this process may write to, a subgroup would have controllers, or the kernel
+    /// cannot kill a group.
     pub(super) fn create(mark: &str) -> io::Result<Self> {
         let parent = own_directory()?;
         if !fs::read_to_string(parent.join("cgroup.subtree_control"))?.trim().is_empty() {
-            return Err(io::Error::other("controllers are on for groups below this one"));
+            return Err(io::Error::other("subgroups of the own group have controllers"));
         }
         remove_stale(&parent);
         let path = parent.join(format!("{PREFIX}{mark}"));
@@ -37,7 +38,7 @@ impl ControlGroup {
             Ok(group)
         } else {
             let _ = group.try_remove();
-            Err(io::Error::other("it could not be killed, as before Linux 5.14"))
+            Err(io::Error::other("the kernel cannot kill a control group; Linux 5.14 and later can"))
         }
     }
 
@@ -85,8 +86,8 @@ fn version_2(mount: &str) -> Option<(&str, &str)> {
     Some((fields.next()?, fields.next()?))
 }
 
-/// Removes the groups of slaves that ended together with their keepers, for instance with their pid namespace. A group
-/// stays if a process is in it, or if it is so new that a slave may be about to enter it.
+/// Removes the groups of slaves that ended together with their keepers, for instance with their pid namespace. Keeps a
+/// group that has a process, and a new group that a slave may be about to enter.
 fn remove_stale(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) && is_old(&entry) {
@@ -95,6 +96,7 @@ fn remove_stale(parent: &Path) {
     }
 }
 
+/// Whether the group of this directory is older than [`ENTERED_BY`].
 fn is_old(entry: &DirEntry) -> bool {
     let made = entry.metadata().and_then(|metadata| metadata.modified());
     made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > ENTERED_BY))
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_own_group_is_below_where_it_is_mounted() {
+    fn the_own_group_is_below_its_mount_point() {
         let found = directory(&mounts("/", "/sys/fs/cgroup"), GROUPS);
         assert_eq!(found.as_deref(), Some(Path::new("/sys/fs/cgroup/system.slice/a.service")));
         let found = directory(&mounts("/system.slice", "/cg"), GROUPS);
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_is_not_to_be_found_there_is_none() {
+    fn without_a_mount_of_the_group_there_is_no_directory() {
         assert_eq!(directory(&mounts("/other", "/cg"), GROUPS), None);
         assert_eq!(directory("22 1 0:20 / /proc rw - proc proc rw\n", GROUPS), None);
         assert_eq!(directory(&mounts("/", "/cg"), "1:cpu:/x\n"), None);

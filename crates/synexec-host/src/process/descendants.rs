@@ -15,8 +15,8 @@ use super::{children, syscalls};
 /// before.
 const SEARCHES_MAX: usize = 16;
 
-/// Sends a signal to every descendant of this process, except foreign children and members of the group `served`, which
-/// have had the signal already.
+/// Sends a signal to every descendant of this process, except foreign children and members of the group `served`. The
+/// caller has sent the signal to that group already.
 ///
 /// # Errors
 /// The first error of a system call. All other descendants get the signal nevertheless.
@@ -41,7 +41,7 @@ pub fn signal_descendants(signal: Signal, served: Option<ProcessGroup>) -> io::R
 /// Sends a signal to a process if its current state matches `is_meant`. The check guards against a reused process id.
 ///
 /// # Errors
-/// That of the system call. A process that is gone is no error.
+/// The error of the system call. A process that is gone is no error.
 pub(super) fn signal_if(pid: Pid, signal: Signal, is_meant: impl Fn(&Stat) -> bool) -> io::Result<()> {
     let process = syscalls::pidfd_open(pid);
     if !Stat::of(pid).is_some_and(|stat| is_meant(&stat)) {
@@ -58,7 +58,7 @@ pub(super) fn signal_if(pid: Pid, signal: Signal, is_meant: impl Fn(&Stat) -> bo
     }
 }
 
-/// The process `from` and its descendants, except foreign children and the descendants of those.
+/// The process `from` and its descendants, except foreign children and their descendants.
 fn descendants(from: Pid, foreign: &[Pid]) -> BTreeSet<Pid> {
     let (mut found, mut unvisited) = (BTreeSet::from([from]), vec![from]);
     while let Some(parent) = unvisited.pop() {

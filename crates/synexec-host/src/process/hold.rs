@@ -1,9 +1,9 @@
 //! A task that is ready and waits for its start.
 //!
-//! A child is forked and waits at a gate, a pipe. Where the kernel lets us trace it, the gate is opened at once and the
-//! child stops at the first instruction of its program: exec can fail no more. Otherwise it stays at the gate. Either
-//! way it ends when this process does: a tracee by `PTRACE_O_EXITKILL`, which is in force from before exec on; a child
-//! at the gate because its pipe closes.
+//! A forked child waits at a gate, which is a pipe. If the kernel allows this process to trace the child, the gate
+//! opens at once and the child stops at the first instruction of its program, so that exec cannot fail at the start.
+//! Otherwise the child stays at the gate. If this process ends, the child ends too. `PTRACE_O_EXITKILL` kills a traced
+//! child, and is in force before exec. A child at the gate ends because its pipe closes.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -19,7 +19,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use synexec_proto::message::Held;
 
-use super::child::{Child, Other};
+use super::child::{Child, OtherUser};
 use super::children::{self, OwnChild};
 use super::command::TaskCommand;
 use super::group::ProcessGroup;
@@ -27,30 +27,33 @@ use super::interpreter;
 use super::keeper;
 use super::privileges::gains_privileges;
 use super::refusal::{READY, Refusal};
-use super::start::{FirstRun, How, Release};
+use super::start::{FirstRun, Release, ReleaseKind};
 use super::syscalls::{self, Change};
 use super::task::Task;
 use crate::clock::monotonic_now;
 use crate::exec_image::ExecImage;
 
-/// A held task. Dropping it kills it. It stays on the thread that made it, which alone may trace it.
+/// A held task. Dropping this value kills the task. The value stays on the thread that made it, since only that thread
+/// may trace the task.
 #[derive(Debug)]
 pub struct HeldTask {
     pid: Pid,
     held: Held,
+    /// The gate: one byte opens it.
     gate: PipeWriter,
+    /// The pipe for reports from the child.
     report: PipeReader,
-    /// Until it is released or reaped. Made before the release, so that nothing delays that.
+    /// The task, until it is released or reaped. It is made before the release, which therefore has no delay.
     task: Option<Task>,
     first_run: FirstRun,
     _traced_by_this_thread: PhantomData<*const ()>,
 }
 
 impl TaskCommand {
-    /// Makes the task ready, with stdin from `/dev/null` and no signal blocked or ignored, and holds it.
+    /// Makes the task ready and holds it. Its stdin is `/dev/null`, and no signal is blocked or ignored.
     ///
     /// # Errors
-    /// That of fork, or of exec where the task can be held behind it.
+    /// The error of fork; also the error of exec, if the task can be held after exec.
     pub fn hold(self) -> io::Result<HeldTask> {
         let program = self.program.clone();
         let held = self.fork()?;
@@ -65,11 +68,11 @@ impl TaskCommand {
     pub(super) fn fork(self) -> io::Result<HeldTask> {
         let (identity, payload) = (self.identity.as_ref(), self.payload.as_deref());
         let mark = children::mark().map(|mark| (keeper::MARK, mark.into()));
-        let (is_kept, mut environment) = (mark.is_some(), self.environment);
+        let (dies_with_thread, mut environment) = (mark.is_some(), self.environment);
         environment.extend(mark);
         let image = ExecImage::new(&self.program, self.arguments, identity, &environment)?;
         let payload_name = payload.map(|payload| CString::new(payload.as_os_str().as_bytes())).transpose()?;
-        let other = identity.map(|identity| Other { identity, payload: payload_name.as_deref() });
+        let user = identity.map(|identity| OtherUser { identity, payload: payload_name.as_deref() });
         let input = File::open("/dev/null")?;
         let (their_gate, gate) = io::pipe()?;
         let (report, their_report) = io::pipe()?;
@@ -79,11 +82,11 @@ impl TaskCommand {
                 drop((gate, report));
                 let output = &self.output;
                 let gate = their_gate;
-                Child { image: &image, input: &input, output, other, is_kept, gate, report: their_report }.run()
+                Child { image: &image, input: &input, output, user, dies_with_thread, gate, report: their_report }.run()
             }
             Some(child) => {
                 drop((their_gate, their_report));
-                HeldTask::new(child, gate, report).until_ready(|refusal| refusal.why(identity, payload))
+                HeldTask::new(child, gate, report).until_ready(|refusal| refusal.into_error(identity, payload))
             }
         }
     }
@@ -95,13 +98,13 @@ impl HeldTask {
         self.held
     }
 
-    /// The process group, to signal it while this thread waits. What has a signal pending that ends it runs no
-    /// instruction of its program when it is released.
+    /// The process group, to signal the task while this thread waits. A deadly signal that is pending at the release
+    /// ends the task before its first instruction.
     pub fn group(&self) -> ProcessGroup {
         ProcessGroup(self.pid)
     }
 
-    /// Whether the held task is alive. It may have been killed, for instance by the kernel when memory runs out.
+    /// Whether the held task is alive. The task may have been killed, for instance by the kernel when memory runs out.
     pub fn is_alive(&self) -> bool {
         self.task.as_ref().is_some_and(|task| !task.wait_for(Duration::ZERO))
     }
@@ -112,13 +115,13 @@ impl HeldTask {
     /// The error of exec, if the task was held before exec.
     pub fn release(mut self) -> io::Result<(Task, Release)> {
         let at = monotonic_now();
-        let how = match self.held {
-            Held::AtFirstInstruction => self.detach().map(|()| How::Resumed),
-            Held::BeforeExec => self.execute().map(|()| How::Executed),
+        let kind = match self.held {
+            Held::AtFirstInstruction => self.detach().map(|()| ReleaseKind::Resumed),
+            Held::BeforeExec => self.execute().map(|()| ReleaseKind::Executed),
         }?;
         let until = monotonic_now();
-        let Some(task) = self.task.take() else { return Err(io::Error::other("it has been released before")) };
-        Ok((task, Release { how, at, until, first_run: std::mem::take(&mut self.first_run) }))
+        let Some(task) = self.task.take() else { return Err(io::Error::other("the task was released before")) };
+        Ok((task, Release { kind, at, until, first_run: std::mem::take(&mut self.first_run) }))
     }
 
     fn new(child: OwnChild, gate: PipeWriter, report: PipeReader) -> Self {
@@ -133,18 +136,20 @@ impl HeldTask {
         }
     }
 
-    fn until_ready(mut self, why: impl Fn(Refusal) -> io::Error) -> io::Result<Self> {
-        match self.hear()? {
+    /// Waits until the child is ready at the gate.
+    fn until_ready(mut self, to_error: impl Fn(Refusal) -> io::Error) -> io::Result<Self> {
+        match self.receive()? {
             Some(READY) => {
                 self.first_run = FirstRun::of_stopped(self.pid);
                 Ok(self)
             }
-            Some(news) => Err(why(Refusal::of(news))),
+            Some(number) => Err(to_error(Refusal::decode(number))),
             None => Err(io::Error::other("the child was killed before it was ready")),
         }
     }
 
-    /// Has the child execute the program and stop there; leaves it where it is if it may not be traced.
+    /// Makes the child execute its program and stop at the first instruction. A child that cannot be traced stays at
+    /// the gate.
     fn load(mut self) -> io::Result<Self> {
         let options = Options::PTRACE_O_TRACEEXEC.union(Options::PTRACE_O_EXITKILL);
         if let Err(refusal) = ptrace::seize(self.pid, options) {
@@ -158,24 +163,25 @@ impl HeldTask {
         Ok(self)
     }
 
+    /// Waits until exec has succeeded. Passes on the signals that the child gets meanwhile.
     fn until_loaded(&mut self) -> io::Result<()> {
         loop {
             match syscalls::wait(self.pid)? {
                 Change::Stopped { event: libc::PTRACE_EVENT_EXEC, .. } => return Ok(()),
-                Change::Stopped { signal, event: 0 } => syscalls::go_on(self.pid, signal)?,
-                Change::Stopped { .. } => syscalls::go_on(self.pid, 0)?,
+                Change::Stopped { signal, event: 0 } => syscalls::continue_traced(self.pid, signal)?,
+                Change::Stopped { .. } => syscalls::continue_traced(self.pid, 0)?,
                 Change::Ended { .. } => {
                     self.task = None;
-                    return Err(self.why_not_executed());
+                    return Err(self.exec_error());
                 }
             }
         }
     }
 
-    fn why_not_executed(&mut self) -> io::Error {
-        match self.hear() {
+    fn exec_error(&mut self) -> io::Error {
+        match self.receive() {
             Ok(Some(errno)) => io::Error::from_raw_os_error(errno),
-            Ok(None) => io::Error::other("it was killed before it could be executed"),
+            Ok(None) => io::Error::other("the task was killed before exec"),
             Err(error) => error,
         }
     }
@@ -184,13 +190,13 @@ impl HeldTask {
         self.gate.write_all(&[0])
     }
 
-    /// Has the child execute the program, and waits until exec has closed its end of the report.
+    /// Makes the child execute its program, and waits until exec has closed the child's end of the report pipe.
     fn execute(&mut self) -> io::Result<()> {
         match self.open_gate() {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             opened => opened?,
         }
-        match self.hear()? {
+        match self.receive()? {
             None => Ok(()),
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
         }
@@ -198,17 +204,17 @@ impl HeldTask {
 
     fn detach(&mut self) -> io::Result<()> {
         match ptrace::detach(self.pid, None) {
-            // Somebody has killed it meanwhile; that is told as its end.
+            // A signal has killed the task meanwhile. The end of the task reports the signal.
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Reads a number from the child; none when the child has closed its end.
-    fn hear(&mut self) -> io::Result<Option<i32>> {
-        let mut news = [0; 4];
-        match self.report.read_exact(&mut news) {
-            Ok(()) => Ok(Some(i32::from_ne_bytes(news))),
+    /// Receives a number from the child; none when the child has closed its end of the pipe.
+    fn receive(&mut self) -> io::Result<Option<i32>> {
+        let mut number = [0; 4];
+        match self.report.read_exact(&mut number) {
+            Ok(()) => Ok(Some(i32::from_ne_bytes(number))),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Err(error) => Err(error),
         }
@@ -218,7 +224,7 @@ impl HeldTask {
 impl Drop for HeldTask {
     fn drop(&mut self) {
         if self.task.is_some() {
-            // This fails only where the child is gone already.
+            // This fails only if the child is gone already.
             let _ = kill(self.pid, Signal::SIGKILL);
             while let Ok(Change::Stopped { .. }) = syscalls::wait(self.pid) {}
         }

@@ -28,36 +28,37 @@ use crate::descriptors;
 /// The environment variable that holds the mark of a slave's tasks.
 pub(super) const MARK: &str = "SYNEXEC_TASK";
 
-/// How long the keeper goes on killing processes that do not die, or new ones.
+/// Longest time for which the keeper searches for processes and kills them.
 const KILL_FOR: Duration = Duration::from_secs(5);
 
-/// Pause between two looks at all processes.
+/// Pause between two searches through all processes.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Looks in a row that must find nothing: a process has no environment for a moment while it executes its program.
-const CLEAN_LOOKS: u32 = 2;
+/// Number of searches in a row that must find no process. One search is too few: during exec, a process has no
+/// environment for a moment.
+const CLEAN_SEARCHES: u32 = 2;
 
-/// Starts the keeper of this process, which also removes a file when this process was killed and could not. To be
-/// called before the first thread is started, and before [`super::adopt_orphans`], since the keeper is not to be
-/// adopted.
+/// Starts the keeper of this process. When this process is gone, the keeper also removes the file `leftover`. Call this
+/// function before the first thread starts, and before [`super::adopt_orphans`], so that this process does not adopt
+/// the keeper.
 ///
 /// # Errors
-/// Those of the system calls.
+/// The error of a system call.
 pub fn start(leftover: &Path) -> io::Result<()> {
     let us = getpid();
     if us == Pid::from_raw(1) {
-        // All others of its pid namespace end with it, pid_namespaces(7).
+        // The kernel kills all other processes of the pid namespace with its first process, pid_namespaces(7).
         return Ok(());
     }
     let mark = format!("{us}-{}", monotonic_now().as_nanos());
     let (slave, pipe) = io::pipe()?;
     set_child_subreaper(false)?;
     let group = make_group(&mark);
-    // SAFETY: there is no other thread yet.
+    // SAFETY: this process has no other thread yet.
     match unsafe { fork() }? {
         ForkResult::Child => {
             drop(pipe);
-            go_between(Keeper { slave, group, mark: format!("{MARK}={mark}"), leftover, session: Pid::from_raw(0) })
+            fork_and_exit(Keeper { slave, group, mark: format!("{MARK}={mark}"), leftover, session: Pid::from_raw(0) })
         }
         ForkResult::Parent { child } => match waitpid(child, None)? {
             WaitStatus::Exited(_, 0) => {
@@ -69,29 +70,30 @@ pub fn start(leftover: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes the control group of this slave; none where that is not possible.
 fn make_group(mark: &str) -> Option<ControlGroup> {
     let why_not = |why: &io::Error| log::debug!("no control group for this slave: {why}");
     ControlGroup::create(mark).inspect_err(why_not).ok()
 }
 
-/// After the keeper is made, which is not to be in it.
+/// Moves this process into its control group. The keeper must stay outside, so this runs after the keeper was forked.
 fn enter(group: Option<ControlGroup>) {
     if let Some(Err(why)) = group.map(|group| group.enter()) {
-        log::debug!("this slave cannot be in its control group: {why}");
+        log::debug!("this slave cannot enter its control group: {why}");
     }
 }
 
-/// Becomes the keeper's parent, and ends when the keeper has let go of all that is the slave's: another slave could not
-/// have the work dir while the keeper has its lock.
-fn go_between(keeper: Keeper<'_>) -> ! {
+/// Forks the keeper, and exits when the keeper has closed the slave's files. While the keeper holds the lock of the
+/// work dir, no other slave can use the work dir.
+fn fork_and_exit(keeper: Keeper<'_>) -> ! {
     let status = i32::from(start_keeper(keeper).is_err());
-    // SAFETY: unlike exit, it runs nothing that the slave has registered.
+    // SAFETY: unlike exit, _exit runs no handler that the slave has registered.
     unsafe { libc::_exit(status) }
 }
 
 fn start_keeper(keeper: Keeper<'_>) -> io::Result<()> {
     let (mut settled, ready) = io::pipe()?;
-    // SAFETY: there is no other thread in this process.
+    // SAFETY: this process has no other thread.
     match unsafe { fork() }? {
         ForkResult::Child => {
             drop(settled);
@@ -104,20 +106,23 @@ fn start_keeper(keeper: Keeper<'_>) -> io::Result<()> {
     }
 }
 
+/// The state of the keeper process.
 #[derive(Debug)]
 struct Keeper<'a> {
-    /// Tells sessions, and is closed when the slave is gone.
+    /// The pipe from the slave, with the session of each task. It closes when the slave is gone.
     slave: PipeReader,
-    /// The slave's, where it has one.
+    /// The control group of the slave, if there is one.
     group: Option<ControlGroup>,
-    /// As it stands in an environment.
+    /// The mark as an entry of an environment, `NAME=VALUE`.
     mark: String,
+    /// The file to remove when the slave is gone.
     leftover: &'a Path,
-    /// The session of the last task; 0 when nothing of it is left.
+    /// The session of the last task; 0 when all of the task's processes have ended.
     session: Pid,
 }
 
 impl Keeper<'_> {
+    /// Waits until the slave is gone, and then ends its tasks.
     fn keep(mut self, mut ready: PipeWriter) -> io::Result<Infallible> {
         self.settle(&ready)?;
         ready.write_all(&[0])?;
@@ -127,15 +132,16 @@ impl Keeper<'_> {
             self.session = Pid::from_raw(i32::from_ne_bytes(session));
         }
         self.end_all();
-        // Mostly it is gone.
+        // The slave has usually removed the file.
         let _ = fs::remove_file(self.leftover);
         Err(io::ErrorKind::BrokenPipe.into())
     }
 
-    /// Lets go of all that is the slave's: its session, directory, files, locks and sockets; and does not end with it.
+    /// Leaves the slave's session and directory, and closes its files, locks and sockets. Ignores the signals that end
+    /// the slave.
     fn settle(&self, ready: &PipeWriter) -> io::Result<()> {
         for ignored in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            // SAFETY: ignoring runs no code of ours.
+            // SAFETY: an ignored signal runs no code of this program.
             unsafe { signal(ignored, SigHandler::SigIgn) }?;
         }
         setsid()?;
@@ -149,21 +155,22 @@ impl Keeper<'_> {
         let kept = [self.slave.as_raw_fd(), ready.as_raw_fd()];
         for descriptor in descriptors::open()? {
             if descriptor > libc::STDERR_FILENO && !kept.contains(&descriptor) {
-                // That by which they were found is closed already.
+                // This fails for the descriptor that was open only while the list was made.
                 let _ = close(descriptor);
             }
         }
         Ok(())
     }
 
+    /// Kills all processes of tasks, and removes the control group.
     fn end_all(&self) {
         if let Some(group) = &self.group {
-            // Where this fails, most are found all the same.
+            // After an error, the search below still finds most processes.
             let _ = group.kill();
         }
-        let (since, mut clean_looks) = (monotonic_now(), 0);
-        while clean_looks < CLEAN_LOOKS && monotonic_now().since(since) < KILL_FOR {
-            clean_looks = if self.kill_found() { 0 } else { clean_looks + 1 };
+        let (since, mut clean_searches) = (monotonic_now(), 0);
+        while clean_searches < CLEAN_SEARCHES && monotonic_now().since(since) < KILL_FOR {
+            clean_searches = if self.find_and_kill() { 0 } else { clean_searches + 1 };
             thread::sleep(PAUSE);
         }
         while self.group.as_ref().is_some_and(|group| !group.try_remove()) && monotonic_now().since(since) < KILL_FOR {
@@ -171,18 +178,19 @@ impl Keeper<'_> {
         }
     }
 
-    /// Kills the processes of tasks, and returns whether there were any.
-    fn kill_found(&self) -> bool {
+    /// Searches for the processes of tasks and kills them. Returns whether the search found any.
+    fn find_and_kill(&self) -> bool {
         let us = getpid();
         let all = Stat::of_all().into_iter().flatten();
         let found: Vec<_> = all.filter(|stat| stat.pid != us && stat.is_alive() && self.is_of_a_task(stat)).collect();
         for stat in &found {
-            // This fails only for one that is gone already, or that has become another user's.
+            // This fails only for a process that is gone already, or that now belongs to another user.
             let _ = descendants::signal_if(stat.pid, Signal::SIGKILL, |stat| self.is_of_a_task(stat));
         }
         !found.is_empty()
     }
 
+    /// Whether the process belongs to a task: it is in the last task's session, or has the mark.
     fn is_of_a_task(&self, stat: &Stat) -> bool {
         let is_in_session = self.session != Pid::from_raw(0) && stat.session == self.session;
         is_in_session || has_entry(&fs::read(format!("/proc/{}/environ", stat.pid)).unwrap_or_default(), &self.mark)

@@ -1,5 +1,5 @@
-//! What a forked child tells its parent: that it is ready, or what it could not do. One number, since nothing can be
-//! allocated there.
+//! The report of a forked child to its parent: the child is ready, or a step has failed. The report is one number,
+//! because the child can allocate nothing.
 
 use std::io;
 use std::path::Path;
@@ -9,7 +9,7 @@ use nix::libc;
 
 use crate::identity::Identity;
 
-/// What a child tells when it is ready; anything else is a [`Refusal`].
+/// The number that says that the child is ready. Any other number is a [`Refusal`].
 pub(super) const READY: i32 = 0;
 
 /// The step that failed in a child, and its errno.
@@ -22,8 +22,8 @@ pub(super) struct Refusal {
 /// The steps of a child, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The child's own setup, and exec.
-    Itself,
+    /// The setup of the child, or exec.
+    Own,
     /// Becoming another user.
     Become,
     /// Checking that this user can read the payload.
@@ -33,18 +33,19 @@ pub(super) enum Step {
 }
 
 impl Refusal {
-    /// Errnos are below 4096, errno(3).
+    /// The factor of the step in the number. Errnos are smaller, errno(3).
     const STEP: i32 = 1 << 16;
 
-    #[expect(clippy::needless_pass_by_value, reason = "it is mapped over")]
-    pub(super) fn itself(error: io::Error) -> Self {
-        Self { step: Step::Itself, errno: Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)) }
+    /// The refusal for an error in the child's setup or in exec.
+    #[expect(clippy::needless_pass_by_value, reason = "a conversion for map_err")]
+    pub(super) fn own(error: io::Error) -> Self {
+        Self { step: Step::Own, errno: Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)) }
     }
 
     /// The number that the child sends.
-    pub(super) fn news(self) -> i32 {
+    pub(super) fn encode(self) -> i32 {
         let step = match self.step {
-            Step::Itself => 0,
+            Step::Own => 0,
             Step::Become => 1,
             Step::Payload => 2,
             Step::Program => 3,
@@ -53,18 +54,18 @@ impl Refusal {
     }
 
     /// The refusal for a number that the parent received.
-    pub(super) fn of(news: i32) -> Self {
-        let step = match news / Self::STEP {
+    pub(super) fn decode(number: i32) -> Self {
+        let step = match number / Self::STEP {
             1 => Step::Become,
             2 => Step::Payload,
             3 => Step::Program,
-            _ => Step::Itself,
+            _ => Step::Own,
         };
-        Self { step, errno: Errno::from_raw(news % Self::STEP) }
+        Self { step, errno: Errno::from_raw(number % Self::STEP) }
     }
 
     /// The error for the user, which says what went wrong.
-    pub(super) fn why(self, identity: Option<&Identity>, payload: Option<&Path>) -> io::Error {
+    pub(super) fn into_error(self, identity: Option<&Identity>, payload: Option<&Path>) -> io::Error {
         let (user, why) = (identity.map_or("", Identity::name), self.errno.desc());
         match (self.step, payload) {
             (Step::Become, _) => io::Error::other(format!("cannot become user {user}: {why}")),
@@ -83,12 +84,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_heard_as_it_was_told() {
-        for step in [Step::Itself, Step::Become, Step::Payload, Step::Program] {
+    fn a_refusal_survives_the_round_trip() {
+        for step in [Step::Own, Step::Become, Step::Payload, Step::Program] {
             let refusal = Refusal { step, errno: Errno::EACCES };
-            assert_eq!(Refusal::of(refusal.news()), refusal);
-            assert_ne!(refusal.news(), READY);
+            assert_eq!(Refusal::decode(refusal.encode()), refusal);
+            assert_ne!(refusal.encode(), READY);
         }
-        assert_eq!(Refusal::of(Errno::ENOENT as i32), Refusal { step: Step::Itself, errno: Errno::ENOENT });
+        assert_eq!(Refusal::decode(Errno::ENOENT as i32), Refusal { step: Step::Own, errno: Errno::ENOENT });
     }
 }

@@ -1,4 +1,4 @@
-//! What a running task has used so far, from proc(5).
+//! The resources that a running task has used so far, from proc(5).
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::group::ProcessGroup;
 use super::stat::Stat;
 use crate::sysconf::{clock_ticks, page_size};
 
-/// What the processes of a task's session have used so far.
+/// The resources that the processes of a task's session have used so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
     /// Processor time of the living processes and of the children that they have waited for.

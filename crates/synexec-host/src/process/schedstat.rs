@@ -1,4 +1,4 @@
-//! What the kernel counts of a process's first thread, in `/proc/PID/schedstat`.
+//! The scheduling counts of a process's first thread, in `/proc/PID/schedstat`.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
-/// The counts. All are zero if the kernel does not count.
+/// The scheduling counts of a thread. All are zero if the kernel does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
     /// Time for which the thread had a core.
@@ -17,7 +17,7 @@ pub(super) struct Counts {
     pub(super) runs: u64,
 }
 
-/// The open file. Keeping it open makes a read fast.
+/// The open file of a process. Reading an open file is fast.
 #[derive(Debug)]
 pub(super) struct Schedstat(File);
 
@@ -27,7 +27,7 @@ impl Schedstat {
         File::open(format!("/proc/{pid}/schedstat")).ok().map(Self)
     }
 
-    /// The counts by now; none when the process has been reaped.
+    /// The present counts; none when the process has been reaped.
     pub(super) fn read(&self) -> Option<Counts> {
         let mut text = [0; 128];
         let length = self.0.read_at(&mut text, 0).ok()?;
@@ -36,7 +36,7 @@ impl Schedstat {
 }
 
 impl Counts {
-    /// What was counted since an earlier time.
+    /// The difference from earlier counts.
     pub(super) fn since(self, before: Self) -> Self {
         Self {
             ran: self.ran.saturating_sub(before.ran),
@@ -45,7 +45,8 @@ impl Counts {
         }
     }
 
-    /// Three numbers: nanoseconds on a core, nanoseconds of waiting for one, and times that it got one.
+    /// Parses three numbers: nanoseconds on a core, nanoseconds of waiting for a core, and how many times the thread
+    /// got a core.
     fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split_whitespace().map(str::parse);
         let (ran, waited, runs) = (numbers.next()?, numbers.next()?, numbers.next()?);

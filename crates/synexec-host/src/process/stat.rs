@@ -1,28 +1,29 @@
-//! What proc(5) says of a process in `/proc/PID/stat`.
+//! The status of a process in `/proc/PID/stat`, proc(5).
 
 use std::fs;
 
 use nix::unistd::Pid;
 
-/// The part of the line that is used.
+/// The fields of the line that this program uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) pid: Pid,
-    /// `R` for one that has a core or wants one, `T` for one that a signal has stopped, `Z` for a zombie, and so on.
+    /// The state, proc(5): `R` for a process that runs or is ready to run, `T` for a process that a signal has stopped,
+    /// `Z` for a zombie, and so on.
     pub(super) state: char,
     pub(super) parent: Pid,
     pub(super) group: Pid,
     pub(super) session: Pid,
-    /// Time on a core, its own and that of children it has waited for, in clock ticks.
+    /// CPU time of the process and of the children that it has waited for, in clock ticks.
     pub(super) cpu_ticks: u64,
     pub(super) resident_pages: u64,
 }
 
 impl Stat {
-    /// Reads a line: pid, name in parentheses, and fifty fields.
+    /// Parses a line: the pid, the name in parentheses, and fifty fields.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let (first, rest) = line.rsplit_once(')')?;
-        // proc(5) counts from 1, and the state is the third.
+        // proc(5) counts fields from 1. The state is field 3, the first field after the name.
         let fields: Vec<_> = rest.split_whitespace().collect();
         let field = |number: usize| fields.get(number - 3);
         let number = |at: usize| field(at)?.parse::<u64>().ok();
@@ -38,24 +39,24 @@ impl Stat {
         })
     }
 
-    /// Of one process; none when it is gone.
+    /// The status of one process; none when the process is gone.
     pub(super) fn of(pid: Pid) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// Of all processes; none where there is no `/proc`.
+    /// The status of every process; none where there is no `/proc`.
     pub(super) fn of_all() -> Option<impl Iterator<Item = Self>> {
         let lines = |process: fs::DirEntry| fs::read_to_string(process.path().join("stat")).ok();
         Some(fs::read_dir("/proc").ok()?.flatten().filter_map(lines).filter_map(|line| Self::parse(&line)))
     }
 
-    /// Whether it can still do something: a zombie cannot, and is its parent's to reap.
+    /// Whether the process is alive. A zombie is dead and waits for its parent to reap it.
     pub(super) fn is_alive(&self) -> bool {
         !matches!(self.state, 'Z' | 'X')
     }
 }
 
-/// The children of a process. The kernel lists them, unless it was built without `CONFIG_PROC_CHILDREN`.
+/// The children of a process. The kernel lists the children, unless it was built without `CONFIG_PROC_CHILDREN`.
 pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
     let Ok(threads) = fs::read_dir(format!("/proc/{parent}/task")) else { return Vec::new() };
     let mut children = Vec::new();
@@ -69,12 +70,12 @@ pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
     children
 }
 
-/// The children of a process, found by looking at every process.
+/// The children of a process, found by a search through all processes.
 pub(super) fn find_children_of(parent: Pid) -> Vec<Pid> {
     Stat::of_all().into_iter().flatten().filter(|stat| stat.parent == parent).map(|stat| stat.pid).collect()
 }
 
-/// The state of a process; none when it is gone.
+/// The state of a process; none when the process is gone.
 pub(super) fn state(pid: Pid) -> Option<char> {
     Stat::of(pid).map(|stat| stat.state)
 }

@@ -17,12 +17,12 @@ use super::children::OwnChild;
 use super::group::ProcessGroup;
 use super::syscalls::{self, Change};
 
-/// A task that was released. Its first process stays a zombie until [`Task::reap`], so that its process group's id
-/// cannot come to mean somebody else.
+/// A task that was released. Its first process stays a zombie until [`Task::reap`], so that the kernel cannot reuse the
+/// id of its process group.
 #[derive(Debug)]
 pub struct Task {
     child: OwnChild,
-    /// None if the kernel has no pidfd.
+    /// The descriptor of the first process; none if the kernel has no pidfd.
     pidfd: Option<OwnedFd>,
 }
 
@@ -31,7 +31,7 @@ impl Task {
         Self { pidfd: syscalls::pidfd_open(child.pid()).ok(), child }
     }
 
-    /// The process group, to signal it while another thread waits.
+    /// The process group, to signal the task while another thread waits.
     pub fn group(&self) -> ProcessGroup {
         ProcessGroup(self.child.pid())
     }
@@ -43,7 +43,7 @@ impl Task {
     pub fn wait(&self) -> io::Result<()> {
         loop {
             match waitid(Id::Pid(self.child.pid()), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
-                // nix has no name for a real-time signal, and says EINVAL for a process that one has killed.
+                // nix returns EINVAL for a process that a real-time signal has killed.
                 Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::EINVAL) => return Ok(()),
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
@@ -51,7 +51,8 @@ impl Task {
         }
     }
 
-    /// Waits until the first process has ended, at most for `time`. Returns whether the process has ended.
+    /// Waits until the first process has ended, at most for `time`. Returns whether the process has ended; without a
+    /// pidfd, waits for the whole `time` and returns false.
     pub fn wait_for(&self, time: Duration) -> bool {
         let Some(pidfd) = &self.pidfd else {
             std::thread::sleep(time);
@@ -61,7 +62,7 @@ impl Task {
         ppoll(&mut ends, Some(TimeSpec::from_duration(time)), None).is_ok_and(|ready| ready > 0)
     }
 
-    /// Reaps the first process, and returns how it ended. Waits if it has not ended.
+    /// Reaps the first process, and returns how the process ended. Waits for its end first.
     ///
     /// # Errors
     /// The error of the system call.
@@ -69,7 +70,7 @@ impl Task {
         self.reap_with_usage().map(|(end, _)| end)
     }
 
-    /// Reaps the first process, and returns how it ended and what the task used.
+    /// Reaps the first process, and returns how the process ended and the resources that the task used.
     ///
     /// # Errors
     /// The error of the system call.
@@ -89,7 +90,7 @@ fn end_of(status: ExitStatus) -> TaskEnd {
     }
 }
 
-/// Exit statuses have eight bits and signals fewer.
+/// The low byte of an exit status or a signal. Neither is larger than a byte.
 fn low_byte(number: i32) -> u8 {
     number.to_le_bytes()[0]
 }

@@ -15,7 +15,7 @@ use super::*;
 use crate::clock::monotonic_now;
 use crate::identity::Identity;
 
-/// Whether nobody of a group is left but zombies, which are their parent's to reap.
+/// Whether a group has no living process. Zombies do not count.
 fn is_empty(group: ProcessGroup) -> bool {
     let is_living_member = |stat: Stat| stat.group == group.0 && stat.is_alive();
     killpg(group.0, None) == Err(Errno::ESRCH) || Stat::of_all().is_some_and(|mut all| !all.any(is_living_member))
@@ -49,15 +49,15 @@ fn text(mut output: File) -> String {
     text
 }
 
-/// The errno of a program that cannot be held. A child that another test forks meanwhile keeps a file open for
-/// writing until it executes its program.
+/// The errno of a program that cannot be held. ETXTBSY does not count: a child that another test forks meanwhile keeps
+/// the file open for writing until exec.
 fn refusal(program: &Path) -> Option<i32> {
     let hold = || command(program, &["program"], &tempfile::tempfile().unwrap()).hold().unwrap_err().raw_os_error();
     std::iter::repeat_with(hold).find(|errno| *errno != Some(Errno::ETXTBSY as i32)).unwrap()
 }
 
 #[test]
-fn the_end_is_told_as_status_or_signal() {
+fn the_end_is_reported_as_status_or_signal() {
     for (script, end) in
         [("exit 3", TaskEnd::Exited(3)), ("kill -USR1 $$", TaskEnd::Killed(10)), ("kill -40 $$", TaskEnd::Killed(40))]
     {
@@ -89,7 +89,7 @@ fn hold_before_exec(script: &str) -> (HeldTask, File) {
 }
 
 #[test]
-fn one_that_is_held_before_exec_is_released_all_the_same() {
+fn a_task_that_is_held_before_exec_can_be_released() {
     let (held, output) = hold_before_exec("echo ran");
     let before = monotonic_now();
     let (task, release) = held.release().unwrap();
@@ -100,7 +100,7 @@ fn one_that_is_held_before_exec_is_released_all_the_same() {
 }
 
 #[test]
-fn one_that_is_held_before_exec_and_told_to_end_never_executes() {
+fn a_task_that_is_held_before_exec_and_signalled_never_executes() {
     let (held, output) = hold_before_exec("echo ran");
     held.group().signal(Signal::SIGTERM).unwrap();
     while held.is_alive() {
@@ -124,7 +124,7 @@ fn a_held_task_that_is_dropped_has_not_run_and_is_gone() {
 }
 
 #[test]
-fn what_is_told_to_end_while_it_is_held_runs_no_instruction() {
+fn a_held_task_that_is_signalled_runs_no_instruction() {
     let (held, output) = hold_shell("echo ran");
     held.group().signal(Signal::SIGTERM).unwrap();
     assert!(held.is_alive());
@@ -134,7 +134,7 @@ fn what_is_told_to_end_while_it_is_held_runs_no_instruction() {
 }
 
 #[test]
-fn one_that_was_killed_while_it_was_held_has_ended_so() {
+fn a_held_task_that_is_killed_ends_with_that_signal() {
     let (held, output) = hold_shell("echo ran");
     held.group().signal(Signal::SIGKILL).unwrap();
     while held.is_alive() {
@@ -154,7 +154,7 @@ fn a_task_has_a_session_of_its_own_no_blocked_or_ignored_signal_and_no_input() {
     let told = text(output);
     assert!(told.starts_with(&format!("1 shell 7 {pid}\n{pid} {pid}\n")), "{told}");
     assert!(told.contains("\nSigBlk:\t0000000000000000\n"), "{told}");
-    // Signals from 32 on may be the C library's own.
+    // The C library may use signals from 32 on for itself.
     let ignored = told.lines().find_map(|line| line.strip_prefix("SigIgn:\t")).unwrap();
     let ignored = u64::from_str_radix(ignored, 16).unwrap();
     assert!(ignored.trailing_zeros() >= 31, "{told}");
@@ -196,7 +196,7 @@ fn a_group_is_empty_when_the_last_of_it_is_gone() {
 }
 
 #[test]
-fn what_cannot_be_executed_cannot_be_held() {
+fn a_program_that_cannot_be_executed_cannot_be_held() {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("program");
     for (content, errno) in [("exit 0\n", Errno::ENOEXEC), ("#!/no/such/interpreter\n", Errno::ENOENT)] {
@@ -208,7 +208,7 @@ fn what_cannot_be_executed_cannot_be_held() {
     assert_eq!(refusal(Path::new("/etc/passwd")), Some(Errno::EACCES as i32));
 }
 
-/// Only root can try it.
+/// A command that runs as the user `nobody`; none if this process is not root.
 fn as_nobody(program: &Path, arguments: &[&str], output: &File) -> Option<TaskCommand> {
     let identity = Some(Identity::find("nobody").ok()?);
     Some(TaskCommand { identity, ..command(program, arguments, output) })
@@ -233,7 +233,8 @@ fn a_setuid_program_has_its_rights_also_when_it_is_held() {
     let dir = tempfile::tempdir().unwrap();
     let (program, output) = (dir.path().join("id"), tempfile::tempfile().unwrap());
     let Some(command) = as_nobody(&program, &["id", "-u"], &output) else { return };
-    // Written by another process: a child that another test forks meanwhile would keep it open for writing, and busy.
+    // Another process writes the file. If this process did, a child that another test forks meanwhile would keep the
+    // file open for writing, and exec would fail.
     let installed = std::process::Command::new("install").args(["-m", "4755", "/usr/bin/id"]).arg(&program).status();
     assert!(installed.unwrap().success());
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -244,7 +245,7 @@ fn a_setuid_program_has_its_rights_also_when_it_is_held() {
 }
 
 #[test]
-fn what_another_user_cannot_read_or_execute_is_told() {
+fn the_error_names_the_file_that_another_user_cannot_read_or_execute() {
     let dir = tempfile::tempdir().unwrap();
     let (payload, output) = (dir.path().join("payload"), tempfile::tempfile().unwrap());
     fs::write(&payload, "exit 0\n").unwrap();
