@@ -4,7 +4,9 @@ use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Reason;
 use synexec_session::master::{Loss, Notice, Outcome, PhaseName, Report, Settings, Verdict};
 
-use synexec_sim::{Order, Plan, Refusal, World, assert_rows_complete, millis, outcome_of, secs, settings};
+use synexec_sim::{Order, Plan, Refusal, World, millis, outcome_of, secs, settings};
+
+use super::shared::session_with_rows;
 
 /// Takes ten seconds to accept the conf.
 fn slow() -> Plan {
@@ -13,10 +15,7 @@ fn slow() -> Plan {
 
 /// Runs a session that is called off, and checks what is true of all of those.
 fn called_off(world: &mut World, slaves: usize) -> Report {
-    let report = world.run(secs(100));
-    assert_rows_complete(&report, slaves);
-    world.settle();
-    world.assert_all_back_in_time();
+    let report = session_with_rows(slaves, secs(100), world);
     assert_eq!((world.tasks_started(), world.execs().len()), (0, 0));
     report
 }

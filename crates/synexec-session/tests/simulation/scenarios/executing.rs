@@ -7,17 +7,15 @@ use synexec_proto::message::Reason;
 use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Loss, Notice, Outcome, PhaseName, Report, Verdict};
 
-use synexec_sim::{Order, Plan, Refusal, World, assert_rows_complete, millis, outcome_of, runs, secs};
+use synexec_sim::{Order, Plan, Refusal, World, millis, outcome_of, runs, secs};
+
+use super::shared::session_with_rows;
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
 /// Runs a session to its end, and checks what is true of every one that has got this far.
 fn executed(world: &mut World, slaves: usize) -> Report {
-    let report = world.run(secs(300));
-    assert_rows_complete(&report, slaves);
-    world.settle();
-    world.assert_all_back_in_time();
-    report
+    session_with_rows(slaves, secs(300), world)
 }
 
 fn lost_while_executing(outcome: &Outcome) -> Option<&Loss> {

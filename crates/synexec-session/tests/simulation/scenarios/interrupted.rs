@@ -4,16 +4,15 @@ use synexec_proto::task_end::TaskEnd;
 use synexec_session::interrupt::Interrupt::{self, Terminate};
 use synexec_session::master::{Loss, Outcome, Report, Verdict};
 
-use synexec_sim::{Order, Plan, Script, World, assert_rows_complete, millis, outcome_of, secs};
+use synexec_sim::{Order, Plan, Script, World, millis, outcome_of, secs};
+
+use super::shared::session_with_rows;
 
 /// Runs a session that is interrupted at three seconds.
 fn interrupted(world: &mut World, slaves: usize) -> Report {
     world.at(secs(3), Order::Interrupt(Terminate));
-    let report = world.run(secs(60));
+    let report = session_with_rows(slaves, secs(60), world);
     assert_eq!(report.verdict, Verdict::Interrupted(Terminate));
-    assert_rows_complete(&report, slaves);
-    world.settle();
-    world.assert_all_back_in_time();
     report
 }
 

@@ -21,5 +21,6 @@ mod quorum;
 mod reconnecting;
 mod returning;
 mod rounds;
+mod shared;
 mod starting;
 mod timeout;

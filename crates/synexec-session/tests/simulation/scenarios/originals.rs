@@ -7,14 +7,13 @@ use synexec_proto::wire::{Command, LayoutError};
 use synexec_session::master::{Action, Loss, Outcome, Report, Settings, Verdict};
 
 use synexec_sim::Answer::{Garbled, No, Silence, Vanish};
-use synexec_sim::{Plan, Script, World, assert_rows_complete, millis, outcome_of, row_of, secs, settings};
+use synexec_sim::{Plan, Script, World, millis, outcome_of, row_of, secs, settings};
 
+use super::shared::session_with_rows;
+
+/// Runs a session of this many slaves.
 fn session(world: &mut World, slaves: usize) -> Report {
-    let report = world.run(secs(200));
-    assert_rows_complete(&report, slaves);
-    world.settle();
-    world.assert_all_back_in_time();
-    report
+    session_with_rows(slaves, secs(200), world)
 }
 
 #[test]

@@ -8,6 +8,8 @@ use synexec_sim::{
     ClientId, Order, Plan, Script, World, assert_rows_complete, millis, outcome_of, row_of, secs, settings,
 };
 
+use super::shared::session_within;
+
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
 /// A world that wants so many slaves, of which so many are enough after five seconds.
@@ -19,11 +21,9 @@ fn dials() -> Plan {
     Plan { dials: true, ..Plan::default() }
 }
 
+/// Runs a session that ends within a minute.
 fn session(world: &mut World) -> Report {
-    let report = world.run(secs(60));
-    world.settle();
-    world.assert_all_back_in_time();
-    report
+    session_within(secs(60), world)
 }
 
 /// What each slave was told of its rank and their number is so many and no gap.
