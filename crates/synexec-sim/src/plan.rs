@@ -5,7 +5,7 @@ use std::time::Duration;
 use synexec_proto::message::CONF_MAX;
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::MonotonicInstant;
-use synexec_session::slave::Settings;
+use synexec_session::slave::SlaveSettings;
 
 use crate::time::START;
 
@@ -52,8 +52,8 @@ pub struct Plan {
 impl Plan {
     /// The settings of a slave that follows the plan, under this name. Its instance number follows from the name.
     #[must_use]
-    pub fn settings(&self, name: &str) -> Settings {
-        Settings {
+    pub fn settings(&self, name: &str) -> SlaveSettings {
+        SlaveSettings {
             name: name.into(),
             instance: name.bytes().fold(0, |number, byte| number << 8 | u64::from(byte)),
             dials: self.dials,

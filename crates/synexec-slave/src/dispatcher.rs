@@ -158,8 +158,8 @@ fn telling<E>(sender: &SyncSender<Event>, wrap: fn(E) -> Event) -> impl Fn(E) + 
     move |event| tell(&sender, wrap(event))
 }
 
-fn settings(options: &Options) -> Result<slave::Settings, Failure> {
-    Ok(slave::Settings {
+fn settings(options: &Options) -> Result<slave::SlaveSettings, Failure> {
+    Ok(slave::SlaveSettings {
         name: options.name.clone(),
         instance: u64::from_ne_bytes(random::bytes().map_err(Failure::RandomNumbers)?),
         dials: options.master.is_some(),

@@ -10,7 +10,7 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use synexec_proto::conf::{COMMAND_LINE_MAX, CommandLine, ConfError, ConfSplitter};
 use synexec_proto::message::{Capabilities, ConfBegin, Message};
 use synexec_proto::wire::{Command, Frame};
-use synexec_session::slave::{Action, Event, Settings, Slave};
+use synexec_session::slave::{Action, Event, Slave, SlaveSettings};
 
 use crate::{draw, memory};
 use synexec_sim::START;
@@ -95,7 +95,7 @@ struct Parts {
 impl Parts {
     fn new() -> Self {
         let master = SocketAddr::from((Ipv4Addr::LOCALHOST, 5165));
-        let settings = Settings {
+        let settings = SlaveSettings {
             name: "vm".into(),
             instance: 1,
             dials: false,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Result};
 use synexec_proto::message::{CONF_MAX, Held, Message, Reason, TaskEnded};
 use synexec_proto::time::MonotonicInstant;
-use synexec_session::slave::{Action, Event, ObservedRun, Settings, Slave};
+use synexec_session::slave::{Action, Event, ObservedRun, Slave, SlaveSettings};
 
 use crate::draw::{self, Input};
 use crate::memory;
@@ -46,7 +46,8 @@ impl Trial {
         let (dials, once) = (bool::arbitrary(input)?, bool::arbitrary(input)?);
         let reconnect = if bool::arbitrary(input)? { secs(10) } else { Duration::ZERO };
         let (keeps_orphans, max_conf) = (bool::arbitrary(input)?, CONF_MAX);
-        let settings = Settings { name: "vm".into(), instance: 7, dials, once, reconnect, max_conf, keeps_orphans };
+        let settings =
+            SlaveSettings { name: "vm".into(), instance: 7, dials, once, reconnect, max_conf, keeps_orphans };
         Ok(Self { slave: Slave::new(settings, START), now: START, held: false, exited: false })
     }
 

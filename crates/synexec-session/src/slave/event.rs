@@ -13,7 +13,7 @@ use synexec_proto::wire::Frame;
 
 /// A slave as its user asked for it.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct SlaveSettings {
     /// The slave's name in reports.
     pub name: String,
     /// A random number by which the master recognises all connections of this slave.

@@ -11,7 +11,7 @@ mod notice;
 mod observed_run;
 mod run;
 
-pub use event::{Action, Event, ExitCause, Settings, StopSignal};
+pub use event::{Action, Event, ExitCause, SlaveSettings, StopSignal};
 pub use machine::Slave;
 pub use notice::Notice;
 pub use observed_run::ObservedRun;

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use super::link::Link;
 use super::run::Run;
-use super::{Action, Event, Notice, Settings};
+use super::{Action, Event, Notice, SlaveSettings};
 use crate::interrupt::Interrupt;
 use synexec_proto::message::{Feature, Message, Reason};
 use synexec_proto::time::MonotonicInstant;
@@ -20,7 +20,7 @@ use synexec_proto::time::MonotonicInstant;
 /// One slave, for as long as its program runs.
 #[derive(Debug)]
 pub struct Slave {
-    settings: Settings,
+    settings: SlaveSettings,
     link: Link,
     run: Run,
     /// The signal by which the user has told the program to end.
@@ -30,7 +30,7 @@ pub struct Slave {
 
 impl Slave {
     /// A slave in discovery. It dials or listens at once.
-    pub fn new(settings: Settings, now: MonotonicInstant) -> Self {
+    pub fn new(settings: SlaveSettings, now: MonotonicInstant) -> Self {
         let (link, run) = (Link::new(), Run::default());
         let mut slave = Self { settings, link, run, shutdown: None, actions: VecDeque::new() };
         slave.discover(now);

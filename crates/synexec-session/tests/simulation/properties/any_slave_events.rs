@@ -8,7 +8,7 @@ use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{CONF_MAX, Fetch, Held, Message, Reason, TaskEnded, TaskProgress};
 use synexec_proto::wire::Frame;
 use synexec_session::interrupt::Interrupt;
-use synexec_session::slave::{Action, Event, ObservedRun, Settings, Slave};
+use synexec_session::slave::{Action, Event, ObservedRun, Slave, SlaveSettings};
 
 use super::draw_world::plan;
 use super::{cases, draw};
@@ -137,7 +137,7 @@ proptest! {
         let mut now = START;
         let reconnect = secs(if reconnects { 10 } else { 0 });
         let (name, instance, max_conf) = ("vm".into(), 7, CONF_MAX);
-        let settings = Settings { name, instance, dials, once, reconnect, max_conf, keeps_orphans };
+        let settings = SlaveSettings { name, instance, dials, once, reconnect, max_conf, keeps_orphans };
         let mut slave = Slave::new(settings, now);
         let mut accepted = false;
         for (at, event) in events.into_iter().enumerate() {
