@@ -123,8 +123,8 @@ fn warn_without_key(key: Option<&Key>, interface: Option<&Interface>) {
     if key.is_none() && interface.is_none_or(|interface| !interface.address.is_loopback()) {
         log::warn!(
             "no key: everyone who can reach this port can join the session, and everyone on the network can read and \
-             change its traffic; give both sides a key with --key-file (--new-key makes one); a slave that has one \
-             does not answer"
+             change its traffic; give both sides a key with --key-file (--new-key makes one); slaves that have \
+             a key do not answer"
         );
     }
 }

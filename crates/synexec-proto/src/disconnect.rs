@@ -24,7 +24,7 @@ pub enum Disconnect {
     #[error("the peer began a message and did not finish it in time")]
     Stalled,
     /// The peer has said that the session is over.
-    #[error("the peer has left the session")]
+    #[error("the peer has ended the session")]
     Left,
     /// The peer sends many more messages than it was asked for.
     #[error("the peer sends more than it was asked for")]

@@ -80,7 +80,7 @@ fn listen(options: &Options, interface: Option<&Interface>) -> Result<ProbeListe
 
 fn warn_of_missing_key(work_dir: &WorkDir) {
     log::warn!(
-        "no key: any master that reaches this host can run any program here as {}; give both sides one with --key-file",
+        "no key: any master that reaches this host can run any program here as {}; give both sides the same key with --key-file",
         work_dir.tasks_user().map_or_else(user_name, |user| user.name().to_owned())
     );
 }

@@ -1,4 +1,4 @@
-//! The systemd unit in `examples/`.
+//! The systemd unit in `dist/systemd/`.
 
 use std::fs;
 use std::io::ErrorKind;

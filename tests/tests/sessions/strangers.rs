@@ -64,7 +64,7 @@ fn a_slave_that_hears_has_the_same_key_or_none() -> Result<()> {
             "a",
             "none",
             "from 10.77.0.1 is not answered: the probe is not signed with a key",
-            "a slave that has one does not answer",
+            "slaves that have a key do not answer",
         ),
         (
             "a",

@@ -84,7 +84,7 @@ pub fn text(notice: &Notice) -> String {
         }
         Notice::Ready { slave } => format!("{} is ready to start", name(slave)),
         Notice::Postponed => {
-            "not all slaves confirmed the start in time; the start is ordered anew, further ahead".to_owned()
+            "not all slaves confirmed the start in time; the master orders a later start".to_owned()
         }
         Notice::Gone { slaves: 1 } => "the slave is ready: the task starts".to_owned(),
         Notice::Gone { slaves } => format!("all {slaves} slaves are ready: the task starts"),

@@ -61,8 +61,8 @@ impl fmt::Display for Loss {
             Self::AlwaysLate(times) => write!(f, "it confirmed the start too late, {times} times"),
             Self::NoClock => f.write_str("its answers about its clock are impossible, so no start can be ordered"),
             Self::NoAnswer(time) => write!(f, "no answer to an order for {} s", time.as_secs()),
-            Self::CannotStop => f.write_str("an original slave cannot be told to stop; its task may run on"),
-            Self::DidNotStop => f.write_str("told to stop, it did not report the end in time"),
+            Self::CannotStop => f.write_str("an original slave cannot be told to stop; its task may still be running"),
+            Self::DidNotStop => f.write_str("the slave was told to stop its task, and did not report the end in time"),
         }
     }
 }
