@@ -83,9 +83,7 @@ pub fn text(notice: &Notice) -> String {
             format!("starting the task on {} in {}", count(*slaves, "slave"), time(*ahead))
         }
         Notice::Ready { slave } => format!("{} is ready to start", name(slave)),
-        Notice::Postponed => {
-            "not all slaves confirmed the start in time; the master orders a later start".to_owned()
-        }
+        Notice::Postponed => "not all slaves confirmed the start in time; the master orders a later start".to_owned(),
         Notice::Gone { slaves: 1 } => "the slave is ready: the task starts".to_owned(),
         Notice::Gone { slaves } => format!("all {slaves} slaves are ready: the task starts"),
         Notice::Started { slave } => format!("{} started", name(slave)),

@@ -92,7 +92,9 @@ impl fmt::Display for Notice {
                 write!(f, "the connection to the master broke ({how}); trying to resume it for {seconds} s")
             }
             Self::Resumed => f.write_str("the connection to the master is resumed; the session goes on"),
-            Self::NotReported(end) => write!(f, "the task has ended ({end}), but no master is connected to receive the report"),
+            Self::NotReported(end) => {
+                write!(f, "the task has ended ({end}), but no master is connected to receive the report")
+            }
             Self::Disconnected { why, .. } => write!(f, "session over: {why}"),
         }
     }
