@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Builds both programs, runs examples/hello.conf on slaves on this host's loopback, shows what each slave printed, and
-# writes a report to look at. There are as many slaves as cores, from two to four, so that the skew is the program's and
-# not that of a queue for a core. Touches no network but loopback, needs no root, and leaves only the report behind.
-# SYNEXEC_PORT chooses another port, SYNEXEC_REPORT another directory for the report.
+# Builds both programs, runs examples/hello.conf on slaves on this host's loopback, shows the output of each slave, and
+# writes a report. The number of slaves is the number of cores, but at least two and at most four: with more slaves than
+# cores, tasks would wait for a core, and the skew would measure that wait. The script uses only the loopback network,
+# needs no root, and leaves only the report behind. SYNEXEC_PORT sets another port, and SYNEXEC_REPORT another directory
+# for the report.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
