@@ -1,8 +1,8 @@
-//! The grammar of a conf, which is the original's.
+//! The grammar of a conf, as the original programs define it, with one extension.
 //!
-//! The first line is the command line, split at white space with no quoting; all after the first line break is the
-//! payload. A word `:CONF:` stands for the payload's path. One thing is new: where the original would decline a
-//! command line whose first word is `:CONF:`, here the payload itself is the program.
+//! The first line is the command line. White space separates its words, and there is no quoting. All bytes after the
+//! first line break are the payload. A word `:CONF:` stands for the payload's path. The extension: if the first word is
+//! `:CONF:`, the payload itself is the program. The original declines such a conf.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -13,14 +13,14 @@ use thiserror::Error;
 /// The word that stands for the payload's path.
 const PAYLOAD_WORD: &[u8] = b":CONF:";
 
-/// Longest command line, in bytes, well below what Linux takes for all arguments together.
+/// Longest command line, in bytes. Linux accepts far more for all arguments together.
 pub const COMMAND_LINE_MAX: usize = 128 * 1024;
 
-/// Why a conf cannot be run anywhere.
+/// Why no slave can run a conf.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConfError {
     /// The first line has no word.
-    #[error("its first line is empty; the command line must stand there, as in `/bin/sh :CONF:`")]
+    #[error("the first line is empty; write the command line there, as in `/bin/sh :CONF:`")]
     NoCommand,
     /// The first word has no slash.
     #[error("the program `{0}` is given without a path; write it with one, as in `/bin/{0}`")]
@@ -29,27 +29,27 @@ pub enum ConfError {
     #[error("the program `{0}` is a directory's name; add the name of the program")]
     NoName(String),
     /// The first line is too long.
-    #[error("its first line is longer than {COMMAND_LINE_MAX} bytes; move the data behind the first line break")]
+    #[error("the first line is longer than {COMMAND_LINE_MAX} bytes; move the data behind the first line break")]
     LongLine,
-    /// The first line holds a NUL byte, which no argument can.
-    #[error("its first line holds a NUL byte, which no argument can; is this a conf, or the program itself?")]
+    /// The first line holds a NUL byte, which no argument can hold.
+    #[error("the first line holds a NUL byte, which no argument can hold; is this file a program and not a conf?")]
     Nul,
-    /// The payload is the program and there is none.
-    #[error("its program is the payload (`:CONF:`), but nothing follows the first line")]
+    /// The program is the payload, and the conf has no payload.
+    #[error("the program is the payload (`:CONF:`), but nothing follows the first line")]
     NoPayload,
 }
 
-/// A command line as the conf has it, before the payload has a path.
+/// The command line of a conf. `:CONF:` is not replaced yet, because the payload has no path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandLine {
     words: Vec<OsString>,
 }
 
 impl CommandLine {
-    /// Reads the first line of a conf, given without its line break.
+    /// Parses the first line of a conf, given without its line break.
     ///
     /// # Errors
-    /// [`ConfError`] when no slave could run it.
+    /// [`ConfError`] when no slave could run the command.
     pub fn parse(line: &[u8]) -> Result<Self, ConfError> {
         if line.contains(&0) {
             return Err(ConfError::Nul);
@@ -59,7 +59,7 @@ impl CommandLine {
         Ok(Self { words: words.into_iter().map(|word| OsStr::from_bytes(word).to_owned()).collect() })
     }
 
-    /// Its words, as they are written.
+    /// The words of the line, as the conf has them.
     pub fn words(&self) -> &[OsString] {
         &self.words
     }
@@ -69,7 +69,7 @@ impl CommandLine {
         self.words.iter().any(|word| is_payload(word))
     }
 
-    /// Whether the program is given from the working directory, which is each slave's own.
+    /// Whether the program's path starts at the working directory. Each slave has its own working directory.
     pub fn is_relative(&self) -> bool {
         !self.runs_payload() && self.words.first().is_some_and(|word| !word.as_bytes().starts_with(b"/"))
     }
@@ -79,7 +79,7 @@ impl CommandLine {
         self.words.first().is_some_and(|word| is_payload(word))
     }
 
-    /// Whether a word holds a quote, which stands for itself and does not group words.
+    /// Whether a word holds a quote. A quote is an ordinary character and does not group words.
     pub fn has_quotes(&self) -> bool {
         self.words.iter().any(|word| word.as_bytes().iter().any(|byte| matches!(byte, b'\'' | b'"')))
     }
@@ -89,7 +89,7 @@ impl CommandLine {
         self.words.first().map(|word| substitute(word, payload).into()).unwrap_or_default()
     }
 
-    /// The arguments, of which the first is the program's own name: the part after the last `/`.
+    /// The arguments. The first one is the program's own name: the part of its path after the last `/`.
     pub fn arguments(&self, payload: &Path) -> Vec<OsString> {
         let program = self.program(payload);
         let name = program.as_os_str().as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
@@ -109,7 +109,7 @@ fn check_program(word: &[u8]) -> Result<(), ConfError> {
     }
 }
 
-/// White space as C's `isspace` has it, less the line break, which ended the line.
+/// White space as in C's `isspace`, without the line break, which ends the line.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | 0x0c | 0x0b)
 }
@@ -122,29 +122,31 @@ fn substitute(word: &OsStr, payload: &Path) -> OsString {
     if is_payload(word) { payload.as_os_str().to_owned() } else { word.to_owned() }
 }
 
-/// Takes a conf in parts of any size and divides it at the first line break. Keeps the command line, not the payload.
+/// Splits a conf at the first line break. The conf comes in parts of any size. The splitter keeps the command line, and
+/// not the payload.
 #[derive(Debug, Default)]
 pub struct ConfSplitter {
     line: Vec<u8>,
+    /// Whether the first line break has come.
     line_ended: bool,
     payload_length: u64,
 }
 
 impl ConfSplitter {
-    /// Takes the next bytes and gives those of them that belong to the payload.
+    /// Takes the next bytes of the conf. Returns the bytes of the payload among them.
     ///
     /// # Errors
-    /// [`ConfError::LongLine`] when the first line does not end in time.
+    /// [`ConfError::LongLine`] when the first line is longer than [`COMMAND_LINE_MAX`].
     pub fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], ConfError> {
         let payload = if self.line_ended { bytes } else { self.feed_line(bytes)? };
         self.payload_length = self.payload_length.saturating_add(u64::try_from(payload.len()).unwrap_or(u64::MAX));
         Ok(payload)
     }
 
-    /// The command line, when the conf is whole.
+    /// The command line. Call this after the last byte of the conf.
     ///
     /// # Errors
-    /// [`ConfError`] when no slave could run it.
+    /// [`ConfError`] when no slave could run the conf.
     pub fn finish(&self) -> Result<CommandLine, ConfError> {
         let command_line = CommandLine::parse(&self.line)?;
         if command_line.runs_payload() && self.payload_length == 0 {
@@ -153,12 +155,12 @@ impl ConfSplitter {
         Ok(command_line)
     }
 
-    /// Bytes of the conf that are not payload: the first line, and the line break that ends it.
+    /// Length of the first line with its line break, in bytes. The payload begins there.
     pub fn line_length(&self) -> u64 {
         u64::try_from(self.line.len() + usize::from(self.line_ended)).unwrap_or(u64::MAX)
     }
 
-    /// Bytes of payload so far.
+    /// Length of the payload so far, in bytes.
     pub fn payload_length(&self) -> u64 {
         self.payload_length
     }
@@ -202,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_runs_under_what_follows_its_last_slash() {
+    fn a_program_is_named_by_the_part_after_its_last_slash() {
         assert_eq!(arguments("/usr/bin/env x"), ["env", "x"]);
         assert_eq!(arguments("./..")[0], "..");
     }
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_slave_could_run_is_an_error() {
+    fn a_conf_that_no_slave_could_run_is_an_error() {
         assert_eq!(CommandLine::parse(b""), Err(ConfError::NoCommand));
         assert_eq!(CommandLine::parse(b" \t\r"), Err(ConfError::NoCommand));
         assert_eq!(CommandLine::parse(b"echo a/b"), Err(ConfError::NoPath("echo".into())));

@@ -1,14 +1,14 @@
-//! Times and numbers on which both sides of a session agree, beyond its messages.
+//! Defaults and fixed times that both sides of a session share.
 
 use std::time::Duration;
 
-/// Time that a task has to end after it was told to (SIGTERM), before it is killed (SIGKILL).
+/// Time from SIGTERM, which asks a task to end, to SIGKILL, which kills the task.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
 
-/// Time for a connection that has broken while tasks run to be taken up again, unless the user says otherwise.
+/// Time in which a connection that breaks while tasks run must be resumed, unless the user says otherwise.
 pub const DEFAULT_RECONNECT: Duration = Duration::from_secs(10);
 
-/// How often a master invites slaves, and how often a slave tries again.
+/// Interval at which a master sends probes, and at which a slave tries again to connect.
 pub const DISCOVERY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Silence after which a peer counts as lost, unless the user says otherwise.

@@ -1,5 +1,5 @@
-//! The digest by which outputs are checked: BLAKE3 (<https://github.com/BLAKE3-team/BLAKE3-specs>), as `b3sum` tells it.
-//! It is several times as fast as SHA-256, also where the processor has instructions for that.
+//! The digest that checks outputs: BLAKE3 (<https://github.com/BLAKE3-team/BLAKE3-specs>), the same as that of `b3sum`.
+//! BLAKE3 is several times as fast as SHA-256, even if the processor has instructions for SHA-256.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ impl Digest {
         Self(bytes)
     }
 
-    /// Its bytes.
+    /// The bytes of the digest.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -32,7 +32,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// Computes the digest of bytes that come one after another.
+/// Computes the digest of bytes that come in parts.
 #[derive(Clone, Default)]
 pub struct Hasher(blake3::Hasher);
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_what_b3sum_tells() {
+    fn the_digest_is_the_same_as_that_of_b3sum() {
         let abc = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85";
         assert_eq!(Digest::of(b"abc").to_string(), abc);
         let mut hasher = Hasher::default();

@@ -1,9 +1,10 @@
-//! What `synexec_master` and `synexec_slave` say to each other.
+//! The protocol between `synexec_master` and `synexec_slave`.
 //!
-//! The crate has two layers. The upper layer is pure: [`wire`] and [`message`] turn bytes into values and back, [`conf`]
-//! is the grammar of a conf, [`digest`] checks outputs, and [`secure`] keeps strangers out where there is a key. The lower
-//! layer, `transport` (the cargo feature of that name), is the blocking I/O beneath: UDP probes and TCP links. Who says
-//! what, and when, is decided in the crate `synexec-session`.
+//! The crate has two layers. The upper layer is pure: [`wire`] and [`message`] turn bytes into values and back,
+//! [`conf`] is the grammar of a conf, [`digest`] checks outputs, and [`secure`] authenticates and encrypts if there is
+//! a key. The lower layer, `transport` (a cargo feature of the same name), does the blocking I/O: UDP probes and TCP
+//! connections.
+//! The crate `synexec-session` decides when each side sends which message.
 //!
 //! `docs/protocol.md` at the root of the repository describes the protocol to the byte.
 

@@ -1,10 +1,10 @@
-//! Text from the network, made safe to show on a terminal.
+//! Making text from the network safe to show on a terminal.
 
-/// Most characters of a name or a reason that are kept.
+/// Longest name or reason, in characters. A longer text is cut.
 pub const TEXT_MAX: usize = 500;
 
-/// The text of `bytes`: UTF-8 or what can be read of it, at most 500 characters, control characters replaced, so that
-/// a peer can neither move the cursor nor forge a line.
+/// The text of `bytes` as UTF-8, cut after [`TEXT_MAX`] characters. Invalid bytes and control characters are replaced,
+/// so that a peer can neither move the cursor nor forge a line.
 pub fn printable(bytes: &[u8]) -> String {
     let readable = |c: char| {
         if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }

@@ -1,4 +1,4 @@
-//! Time as this project means it: monotonic instants for deciding and measuring, wall-clock time for people.
+//! The types of time: monotonic instants for decisions and measurements, wall-clock time for people.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const NANOS_PER_MICRO: i64 = 1_000;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// A time in nanoseconds; the most there is where it is longer.
+/// A duration in nanoseconds; `u64::MAX` if the duration is longer.
 pub fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// An instant on one host's `CLOCK_MONOTONIC`, in nanoseconds since an origin that only that host knows.
+/// An instant on one host's `CLOCK_MONOTONIC`, in nanoseconds since the origin of that host's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MonotonicInstant(u64);
 
 impl MonotonicInstant {
-    /// The last instant there is.
+    /// The last instant that this type can hold.
     pub const LAST: Self = Self(u64::MAX);
 
     /// The instant this many nanoseconds after the host's origin.
@@ -29,32 +29,32 @@ impl MonotonicInstant {
         self.0
     }
 
-    /// The instant `later` after this one; the last there is when that is beyond it.
+    /// The instant `later` after this one, at most [`Self::LAST`].
     #[must_use]
     pub fn plus(self, later: Duration) -> Self {
         Self(self.0.saturating_add(nanos(later)))
     }
 
-    /// The instant `earlier` before this one; the origin when that is beyond it.
+    /// The instant `earlier` before this one, but not before the host's origin.
     #[must_use]
     pub fn minus(self, earlier: Duration) -> Self {
         Self(self.0.saturating_sub(nanos(earlier)))
     }
 
-    /// Time from `earlier` to this instant; zero when `earlier` is the later one.
+    /// Time from `earlier` to this instant; zero if `earlier` is later than this instant.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// Nanoseconds from `other` to this instant, negative where `other` is the later one; the nearest number there is
-    /// when they are further apart.
+    /// Nanoseconds from `other` to this instant; negative if `other` is later. A longer distance is clamped to the
+    /// range of `i64`.
     pub fn nanos_after(self, other: Self) -> i64 {
         let distance = i64::try_from(self.0.abs_diff(other.0)).unwrap_or(i64::MAX);
         if self >= other { distance } else { -distance }
     }
 }
 
-/// How far another host's monotonic clock is ahead of ours, in nanoseconds; negative where it is behind.
+/// The offset of another host's monotonic clock from this host's, in nanoseconds; positive if the other clock is ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ClockOffset(i64);
 
@@ -64,17 +64,17 @@ impl ClockOffset {
         Self(nanos)
     }
 
-    /// Nanoseconds.
+    /// The offset in nanoseconds.
     pub const fn as_nanos(self) -> i64 {
         self.0
     }
 
-    /// What the other clock shows when ours shows `instant`; the nearest instant there is when that is out of range.
+    /// The reading of the other clock at `instant` of this host's clock, clamped to the range of instants.
     pub fn to_theirs(self, instant: MonotonicInstant) -> MonotonicInstant {
         MonotonicInstant(instant.0.saturating_add_signed(self.0))
     }
 
-    /// What our clock shows when the other one shows `instant`; the nearest instant there is when that is out of range.
+    /// The reading of this host's clock at `instant` of the other clock, clamped to the range of instants.
     pub fn to_ours(self, instant: MonotonicInstant) -> MonotonicInstant {
         let distance = self.0.unsigned_abs();
         let ours = if self.0 < 0 { instant.0.saturating_add(distance) } else { instant.0.saturating_sub(distance) };
@@ -82,7 +82,8 @@ impl ClockOffset {
     }
 }
 
-/// Wall-clock time, in nanoseconds since 1970-01-01 00:00:00 UTC. For people to read: it can step.
+/// Wall-clock time, in nanoseconds since 1970-01-01 00:00:00 UTC. A wall clock can step, so this time is only for
+/// people to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WallClockTime(i64);
 
@@ -97,14 +98,14 @@ impl WallClockTime {
         self.0
     }
 
-    /// Reads protocol version 1's pair of seconds and microseconds; the nearest time that can be told when it is
-    /// out of range.
+    /// The time of a pair of seconds and microseconds, as protocol version 1 sends it. A pair out of range gives the
+    /// nearest possible time.
     pub fn from_seconds_and_micros(seconds: i64, micros: i64) -> Self {
         let micros = seconds.saturating_mul(MICROS_PER_SECOND).saturating_add(micros);
         Self(micros.clamp(i64::MIN / NANOS_PER_MICRO, i64::MAX / NANOS_PER_MICRO) * NANOS_PER_MICRO)
     }
 
-    /// Whole seconds and the microseconds beyond them, as protocol version 1 writes it.
+    /// Whole seconds and the remaining microseconds, as protocol version 1 sends them.
     pub fn seconds_and_micros(self) -> (i64, i64) {
         (self.0.div_euclid(NANOS_PER_SECOND), self.0.rem_euclid(NANOS_PER_SECOND) / NANOS_PER_MICRO)
     }
@@ -115,7 +116,7 @@ impl WallClockTime {
         Self(self.0.saturating_sub(i64::try_from(earlier.as_nanos()).unwrap_or(i64::MAX)))
     }
 
-    /// Time from `earlier` to this; zero when the clock was set back in between.
+    /// Time from `earlier` to this time; zero if the clock was set back in between.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -160,7 +161,7 @@ mod tests {
         }
 
         #[test]
-        fn any_pair_of_numbers_is_some_time_that_can_be_written(seconds: i64, micros: i64) {
+        fn any_pair_of_numbers_gives_a_time_that_survives_the_round_trip(seconds: i64, micros: i64) {
             let time = WallClockTime::from_seconds_and_micros(seconds, micros);
             let (seconds, micros) = time.seconds_and_micros();
             prop_assert_eq!(WallClockTime::from_seconds_and_micros(seconds, micros), time);

@@ -25,12 +25,12 @@ pub struct Capabilities {
     pub name: String,
     /// The token of a slave that resumes its connection. The master repeats a token that it knows.
     pub token: Option<ResumeToken>,
-    /// A number that the slave's program keeps while it runs: the master counts a slave that connects again once.
+    /// A number that identifies the slave's process, so that the master counts a slave that reconnects only once.
     pub instance: Option<u64>,
 }
 
 impl Capabilities {
-    /// The block of this revision, with this name.
+    /// A block of this revision with this name.
     pub fn ours(name: &str) -> Self {
         Self {
             revision: REVISION,

@@ -13,7 +13,7 @@ pub(super) const GUEST_LEN: usize = 3 * 8;
 pub struct Guest {
     /// Steal time, summed over all CPUs: the hypervisor ran something else (proc(5), `/proc/stat`).
     pub steal: Duration,
-    /// Step of the wall clock, in nanoseconds; negative where the clock was set back.
+    /// Step of the wall clock, in nanoseconds; negative if the clock was set back.
     pub clock_step: i64,
     /// Time for which the host was suspended: the advance of its boottime clock beyond that of its monotonic clock.
     pub suspended: Duration,

@@ -1,4 +1,4 @@
-//! `HOLD`: hold the task of the conf for another round. The slave answers as it answers a CONF.
+//! `HOLD`: hold the task of the conf for another round. The slave answers as to a CONF.
 
 use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError};
 

@@ -167,7 +167,7 @@ mod tests {
         }
 
         #[test]
-        fn what_was_decoded_encodes_to_something_that_decodes_the_same(
+        fn a_decoded_message_survives_encoding(
             code in 0u8..60,
             data in prop::collection::vec(any::<u8>(), 0..60),
         ) {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_agreed_is_read_past() {
+    fn a_message_that_was_not_agreed_is_read_past() {
         for code in [8, 9].into_iter().chain(16..60) {
             let command = Command::from(code);
             let frame = Frame::new(command, b"whatever".to_vec()).unwrap();

@@ -21,7 +21,7 @@ impl ResumeToken {
     }
 }
 
-/// The number stays out of logs: everybody who knows it can take the slave's place.
+/// The number stays out of logs: anybody who knows the number can take the slave's place.
 impl fmt::Debug for ResumeToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ResumeToken(..)")

@@ -49,7 +49,7 @@ pub struct TaskEnded {
     pub guest: Option<Guest>,
     /// The task's output, where the slave stores it.
     pub output: Option<OutputPlace>,
-    /// Whether the slave told the task to stop before it ended.
+    /// Whether the slave told the task to stop before the task ended.
     pub was_stopped: bool,
 }
 

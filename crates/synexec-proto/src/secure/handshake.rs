@@ -2,8 +2,8 @@
 //! (<https://noiseprotocol.org/noise.html>). The slave begins, since it connects.
 //!
 //! The two messages of the handshake are the data of `KEYED_HELLO` and `KEYED_REPLY`. docs/protocol.md describes the
-//! prologue. `KEYED_NO` tells the other side's user in clear why there is no session. It gives a stranger no more
-//! information than the end of the connection does.
+//! prologue. `KEYED_NO` tells the other side's user in clear why there is no session. This message gives a
+//! stranger no more information than the end of the connection does.
 
 use snow::{Builder, HandshakeState};
 
@@ -23,7 +23,7 @@ const YOU_HAVE_NO_KEY: u8 = 1;
 const YOUR_KEY_IS_ANOTHER: u8 = 2;
 const I_HAVE_NO_KEY: u8 = 3;
 
-/// Why there is no session, and the message that tells the other side.
+/// Why there is no session, and the message for the other side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The reason, for this side's user.
@@ -223,7 +223,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_slave_notices_a_master_that_only_repeats_what_another_has_said() {
+    fn a_slave_notices_a_master_that_repeats_the_answer_of_another_master() {
         let (_, hello) = greet(&key(b'a'), SESSION).unwrap();
         let (reply, ..) = answer(&key(b'a'), SESSION, &hello).unwrap();
         let (greeted, _) = greet(&key(b'a'), SESSION).unwrap();
@@ -231,7 +231,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn who_has_no_key_is_told_and_who_has_one_is_told_by_those_without() {
+    fn a_peer_without_a_key_and_a_peer_with_one_tell_each_other_why() {
         let plain = Refusal { why: Disconnect::NoKey, answer: Some(no(YOU_HAVE_NO_KEY)) };
         assert_eq!(answer(&key(b'a'), SESSION, &Frame::bare(Command::Reply)).unwrap_err(), plain);
         let (greeted, hello) = greet(&key(b'a'), SESSION).unwrap();

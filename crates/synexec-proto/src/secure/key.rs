@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_derived_as_blake3_says() {
+    fn a_key_is_derived_as_blake3_defines() {
         let key = Key::from_secret(b"sixteen letters.").unwrap();
         let sessions = blake3::derive_key("synexec 1 shared secret", b"sixteen letters.");
         assert_eq!(key.for_sessions(), &sessions);
@@ -102,12 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_moved_are_pointers_to_it() {
+    fn moving_a_key_moves_only_pointers() {
         assert_eq!(size_of::<Key>(), 2 * size_of::<usize>());
     }
 
     #[test]
-    fn it_is_not_shown() {
+    fn a_key_is_not_shown() {
         assert_eq!(format!("{:?}", Key::from_secret(&[b'a'; 32]).unwrap()), "Key");
     }
 }

@@ -10,8 +10,8 @@ use crate::time::WallClockTime;
 /// Number of accepted probes that a guard remembers.
 const REMEMBERED: usize = 4096;
 
-/// Largest difference between the wall clocks of a master and a slave. It allows for clocks in any two time zones, so that
-/// a wrong clock keeps out no master that has the key.
+/// Largest difference between the wall clocks of a master and a slave. The limit accepts a master with the key even if
+/// one of the two clocks shows the time of another time zone.
 const TIME_OFF_MAX: Duration = Duration::from_secs(26 * 60 * 60);
 
 const SECONDS_PER_HOUR: u64 = 60 * 60;
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_a_stranger_is_not() {
+    fn a_probe_of_a_stranger_is_not_accepted() {
         let mut guard = ProbeGuard::default();
         let plain = Frame::bare(crate::wire::Command::Probe).encode(SessionId(1));
         assert_eq!(check(&mut guard, &plain), Err(WrongProbe::Unsigned));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_remembers_is_bounded() {
+    fn the_memory_of_the_guard_is_bounded() {
         let mut guard = ProbeGuard::default();
         for number in 0..5000 {
             assert_eq!(check(&mut guard, &probe(number, NOW)), Ok(()));

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_opens_either_way_and_says_nothing_on_its_way() {
+    fn sealed_messages_open_in_both_directions_and_are_unreadable_on_the_network() {
         let ((slave_sealer, mut slave_opener), (master_sealer, mut master_opener)) = ends(SESSION);
         for (sealer, opener) in [(slave_sealer, &mut master_opener), (master_sealer, &mut slave_opener)] {
             let said = messages(&[0, 40, 65_535, 3]);

@@ -16,7 +16,7 @@ struct Allowed {
 }
 
 impl Allowance {
-    /// Has the reader keep the data of long messages from now on.
+    /// Makes the reader keep the data of long messages from now on.
     pub fn allow_long_messages(&self) {
         self.0.long_messages.store(true, Ordering::Release);
     }
@@ -31,7 +31,7 @@ impl Allowance {
         self.0.long_messages.load(Ordering::Acquire)
     }
 
-    /// Takes an expected answer; tells whether there was one.
+    /// Uses up one expected answer. Returns false if no answer is expected.
     pub(super) fn take_answer(&self) -> bool {
         let one_less = |left: u32| left.checked_sub(1);
         self.0.answers.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok()

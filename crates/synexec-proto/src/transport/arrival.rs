@@ -1,5 +1,5 @@
-//! Receiving, with the instant at which the kernel received the data. The thread that reads them runs later, on an idle host
-//! by some hundred microseconds, and this delay would look like time on the network.
+//! Receiving data, with the instant at which the kernel received the data. The reading thread runs later, by some
+//! hundred microseconds even on an idle host. Without the kernel's instant, this delay would count as network delay.
 
 use std::io::{self, IoSliceMut};
 use std::net::TcpStream;
@@ -67,8 +67,8 @@ mod tests {
         let (server, _) = listener.accept().unwrap();
         stamp(&server);
         let mut into = [0; 10];
-        // The first socket of a machine that asks for stamps gets them only when the kernel has got round to it; and on a
-        // machine that is busy they may be too old to be believed.
+        // The first socket that asks for timestamps gets them after a delay. On a busy machine, a timestamp may be too
+        // old to be plausible.
         while !is_as_old_as_its_wait(&mut client, &server, &mut into) {}
         assert_eq!(&into[..3], b"abc");
         drop(client);

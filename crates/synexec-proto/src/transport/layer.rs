@@ -10,7 +10,7 @@ use crate::wire::{DATA_MAX, DecodeError, Frame, FrameDecoder, SessionId};
 #[derive(Debug)]
 pub(super) struct Layer {
     decoder: FrameDecoder,
-    /// When the current frame was seen to begin.
+    /// When the decoder got the first byte of the current frame.
     begun: Option<Instant>,
     /// Least time for a frame.
     least_time: Duration,
@@ -97,7 +97,7 @@ impl Unsealing {
     }
 }
 
-/// A header that the peer cannot have sent came from somebody else, like a record that cannot be decrypted.
+/// Treats a header that the peer cannot have sent like a record that cannot be decrypted: a stranger has sent it.
 fn not_sealed(error: DecodeError) -> Disconnect {
     match error {
         DecodeError::Version(_) | DecodeError::Session { .. } => Disconnect::Unsealed,

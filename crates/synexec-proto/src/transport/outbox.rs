@@ -1,8 +1,8 @@
 //! The writing half of a connection. Its owner never waits.
 //!
-//! The owner writes messages that fit into the socket's buffer. A thread writes other messages and streams from a file; it
-//! lives as long as there is a backlog. Only one of the two writes at a time, and the writer encrypts, so that the network
-//! gets encrypted records in the order of their numbers.
+//! The owner writes messages that fit into the socket's buffer. A thread writes other messages and streams from a file;
+//! the thread lives as long as there is a backlog. Only one of the two writes at a time, and the writer encrypts, so
+//! that the network gets encrypted records in the order of their numbers.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -184,7 +184,7 @@ mod tests {
         (frames, bytes)
     }
 
-    /// Sends frames by the backlog's thread and by the owner.
+    /// Sends frames through the backlog's thread and directly.
     fn send_both_ways(outbox: &mut Outbox, frames: &[Frame]) {
         let streamed: Vec<_> = frames.to_vec();
         let mut rest = streamed.into_iter();
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_still_written_at_the_end_and_who_does_not_read_is_left() {
+    fn the_backlog_is_written_at_the_end_unless_the_peer_does_not_read() {
         let (mut client, mut outbox, _progress) = pair();
         let (frames, expected) = frames(60);
         send_both_ways(&mut outbox, &frames);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_backlog_that_broke_finds_a_broken_connection_and_no_peer_that_does_not_read() {
+    fn a_message_after_a_failed_backlog_reports_a_broken_connection() {
         let (client, mut outbox, progress) = pair();
         outbox
             .send_stream(Box::new(|buffer| {
@@ -272,7 +272,7 @@ mod tests {
                 Ok(())
             }))
             .unwrap();
-        // What has arrived and was not read makes it a reset.
+        // Received bytes that were not read turn the close into a reset.
         client.peek(&mut [0]).unwrap();
         drop(client);
         assert!(matches!(progress.recv().unwrap(), Progress::Failed(Disconnect::Broken(_))));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_fails_is_told_apart_from_the_peer() {
+    fn a_failed_source_is_reported_as_such() {
         let (_client, mut outbox, progress) = pair();
         outbox.send_stream(Box::new(|_| Err(io::Error::other("shrunk")))).unwrap();
         assert!(matches!(progress.recv().unwrap(), Progress::SourceFailed(_)));

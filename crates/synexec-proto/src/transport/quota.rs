@@ -35,7 +35,7 @@ impl Quota {
         Self { left: MASTERS_BURST, burst: MASTERS_BURST, interval: MASTERS_INTERVAL, counted_until: now }
     }
 
-    /// Counts a message; tells whether the peer may send it.
+    /// Counts a message. Returns whether the quota allows the message.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         self.refill(now);
         let left = self.left.checked_sub(1);
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_is_taken_and_then_what_time_makes_up_for() {
+    fn a_burst_is_allowed_and_then_one_message_for_each_interval() {
         let start = Instant::now();
         let mut quota = Quota::of_slave(start);
         assert!((0..BURST).all(|_| quota.take(start)));

@@ -19,7 +19,8 @@ use crate::wire::{Command, DATA_MAX, Frame, Role, SessionId};
 /// Size of the first read, enough for any message but a conf.
 const FIRST_READ: usize = 1024;
 
-/// Wait for a message whose time is over. Bytes that have arrived still count: this host may have been paused.
+/// Shortest wait, also for a message whose time is over. Bytes that have arrived still count: this host may have been
+/// paused.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// Time for reading the bytes that have arrived when a message's time is over. A peer that still sends then is too slow.
@@ -31,8 +32,9 @@ const LARGEST_READ: usize = 256 * 1024;
 /// The quota does not count parts of a conf of at least this length.
 const CONF_PART_LONG: usize = 1024;
 
-/// Most bytes of data that a master keeps of a slave's message, unless it allows long messages: four for each character of
-/// the longest text, and the other fields. So a thousand strangers that send much cost little memory.
+/// Most bytes of data that a master keeps of a slave's message, unless the master allows long messages. The number
+/// allows for the longest text, with four bytes for each character, and for the other fields. The limit bounds the
+/// memory that a thousand strangers can take.
 const SHORT_MAX: usize = 4096;
 
 /// A message, with the instant of its arrival.
@@ -74,8 +76,9 @@ pub struct LinkReader {
 }
 
 impl LinkReader {
-    /// A reader of a peer's messages of `session`. The clock tells when they arrive. A reader of a master keeps messages
-    /// of any length, since a conf is long; a reader of a slave keeps short ones, unless its [`Allowance`] says otherwise.
+    /// A reader of a peer's messages of `session`. The clock gives the instant of each arrival. A reader of a master's
+    /// messages keeps messages of any length, since a conf is long. A reader of a slave's messages keeps only short
+    /// messages, unless its [`Allowance`] allows long ones.
     pub fn new(stream: Arc<TcpStream>, session: SessionId, peer: Role, clock: Clock) -> Self {
         let now = Instant::now();
         let (longest_data, largest_read, quota) = match peer {
@@ -160,7 +163,7 @@ impl LinkReader {
     /// Counts a message against the quota, unless the peer was asked for it.
     fn count(&mut self, frame: &Frame) -> Result<(), Disconnect> {
         let is_free = match self.peer {
-            Role::Master => is_of_use(frame),
+            Role::Master => is_exempt(frame),
             Role::Slave => self.allowance.take_answer(),
         };
         let is_within = is_free || self.quota.take(Instant::now());
@@ -191,7 +194,7 @@ impl LinkReader {
         Ok(())
     }
 
-    /// Reads the bytes that have arrived, and tells whether there were any.
+    /// Reads the bytes that have arrived. Returns whether there were any.
     fn read_more(&mut self) -> Result<bool, Disconnect> {
         match arrival::receive(&self.stream, self.outer.space(self.read_size)?) {
             Ok(Received { length: 0, .. }) => Err(Disconnect::Closed),
@@ -206,7 +209,7 @@ impl LinkReader {
         }
     }
 
-    /// Reads grow while they come back full, and shrink when they come back nearly empty.
+    /// Makes the next read larger if this read was full, and smaller if this read was nearly empty.
     fn fit_read_size(&mut self, length: usize) {
         if length == self.read_size && length < self.largest_read {
             self.read_size = length * 4;
@@ -216,9 +219,9 @@ impl LinkReader {
     }
 }
 
-/// Whether a master may send any number of such messages. The slave answers them, and gives up a master that does not read
-/// the answers; or they carry a conf.
-fn is_of_use(frame: &Frame) -> bool {
+/// Whether the quota exempts this message of a master. The slave answers probes and requests, and gives up a master
+/// that does not read the answers. Long parts of a conf carry useful data.
+fn is_exempt(frame: &Frame) -> bool {
     match frame.command() {
         Command::Probe | Command::ClockProbe | Command::Fetch => true,
         Command::ConfPart => frame.data().len() >= CONF_PART_LONG,
@@ -280,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_without_end_is_given_up_and_what_was_asked_for_does_not_count() {
+    fn a_flooding_peer_is_given_up_and_expected_answers_do_not_count() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
@@ -292,23 +295,23 @@ mod tests {
         let why = std::iter::repeat_with(|| reader.next_frame()).take(10_000).find_map(Result::err);
         assert_eq!(why, Some(Disconnect::Flooding));
         drop(reader);
-        // The sender may not have sent all.
+        // The reader may have closed the connection before the sender had sent all bytes.
         let _ = sender.join().unwrap();
     }
 
     #[test]
-    fn a_master_that_sends_without_end_what_is_not_answered_is_given_up() {
+    fn a_master_that_floods_with_messages_without_an_answer_is_given_up() {
         let part = Frame::new(Command::ConfPart, vec![b'x'; CONF_PART_LONG]).unwrap();
-        for (frame, is_of_use) in
+        for (frame, is_exempt) in
             [(Frame::bare(Command::Probe), true), (part, true), (Frame::bare(Command::Ack), false)]
         {
             let (mut client, mut reader) = pair();
             let bytes = frame.encode(SESSION).repeat(20_000);
             let sender = std::thread::spawn(move || client.write_all(&bytes));
             let why = std::iter::repeat_with(|| reader.next_frame()).take(20_000).find_map(Result::err);
-            assert_eq!(why, (!is_of_use).then_some(Disconnect::Flooding), "{frame:?}");
+            assert_eq!(why, (!is_exempt).then_some(Disconnect::Flooding), "{frame:?}");
             drop(reader);
-            // The sender may not have sent all.
+            // The reader may have closed the connection before the sender had sent all bytes.
             let _ = sender.join().unwrap();
         }
     }

@@ -11,8 +11,8 @@ use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 /// Connections that may wait to be accepted: all slaves answer a probe at once.
 const BACKLOG: i32 = 4096;
 
-/// Silence after which the kernel checks that the peer's host is there. A side so notices in time a broken connection that
-/// only its peer knows to be broken, and the connection can be resumed.
+/// Silence after which the kernel checks that the peer's host is there. A side thus notices in time that a
+/// connection has broken, even if only its peer knows, and the connection can be resumed.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(3);
 
 /// Unanswered keepalive probes after which a peer is lost.

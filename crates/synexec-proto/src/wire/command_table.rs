@@ -26,7 +26,7 @@ macro_rules! with_command_table {
                 Probe = 1 { sender: Master, answers: 2, data: Option<Capabilities> }
                 /// The whole conf.
                 Conf = 2 { sender: Master, answers: 1, data: Vec<u8> }
-                /// The slave accepts the conf and holds the task. An original slave does not say how it holds the task.
+                /// The slave accepts the conf and holds the task. An original slave does not say where.
                 ConfOk = 3 { sender: Slave, data: Option<Held>, data_feature: Start }
                 /// The slave declines the conf. An original slave gives no reason.
                 ConfNo = 4 { sender: Slave, data: Option<Reason>, data_feature: Reasons }

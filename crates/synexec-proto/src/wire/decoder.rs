@@ -9,7 +9,7 @@ use super::{Frame, HEADER_LEN, Header, PROTOCOL_VERSION, SessionId};
 /// Time in which a message has to be whole after its first byte. The original program gives every message this time.
 const MESSAGE_TIME: Duration = Duration::from_secs(1);
 
-/// Slowest rate of a long message: the message gets one more second for each such number of bytes.
+/// Slowest rate of a long message, in bytes per second. Each such number of bytes gives the message one more second.
 pub const SLOWEST_BYTES_PER_SECOND: u32 = 4096;
 
 /// Size of the buffer of an idle connection, in bytes.
@@ -45,7 +45,7 @@ pub struct FrameDecoder {
     /// Bytes of the buffer that were given as frames.
     consumed: usize,
     skipping: Option<Skipping>,
-    /// Whether fed bytes were lost for lack of memory.
+    /// Whether bytes were dropped for lack of memory.
     has_failed: bool,
 }
 
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_no_memory_for_is_an_error() {
+    fn a_message_without_memory_for_it_is_an_error() {
         let mut decoder = FrameDecoder::new(SESSION, DATA_MAX);
         assert_eq!(decoder.space(isize::MAX.unsigned_abs()), Err(DecodeError::NoMemory));
         assert_eq!(decoder.next_frame(), Ok(None));

@@ -30,7 +30,7 @@ features! {
     /// STOP: the master can have the task stopped.
     Stop = 3;
     /// A start at one instant: the master measures the slave's clock, EXEC carries the instant, GO confirms the start, and
-    /// HOLD has the task held for another round.
+    /// HOLD makes the slave hold the task for another round.
     Start = 4;
     /// RUNNING and STOPPED tell the progress of the task.
     Progress = 5;

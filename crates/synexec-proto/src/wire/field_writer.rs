@@ -15,8 +15,8 @@ impl FieldWriter {
         Self(fixed)
     }
 
-    /// Adds a field. The field is left out where its value is longer than its length field can say: a value that is cut
-    /// short would be a wrong one.
+    /// Adds a field. A value that is too long for the length field is left out, because a value that is cut short would
+    /// be wrong.
     #[must_use]
     pub fn put(mut self, tag: u16, value: &[u8]) -> Self {
         if let Ok(length) = u16::try_from(value.len()) {

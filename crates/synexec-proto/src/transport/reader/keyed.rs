@@ -69,7 +69,7 @@ impl LinkReader {
         why
     }
 
-    /// Writes a message of the handshake. It fits into the socket's buffer.
+    /// Writes a message of the handshake. The message fits into the socket's buffer.
     fn write(&self, frame: &Frame) -> Result<(), Disconnect> {
         (&*self.stream).write_all(&frame.encode(self.session)).map_err(broken)
     }
@@ -133,7 +133,7 @@ pub(in crate::transport) mod tests {
         Outbox::new(Arc::clone(stream), SESSION, sealing, |_| ()).send(frame).unwrap();
     }
 
-    /// What becomes of a slave's hello and a master's probe, as the slave and as the master see it.
+    /// Sends a slave's hello and a master's probe. Returns what the slave and the master receive.
     fn meet(slaves: Option<char>, masters: Option<char>) -> [Result<Command, Disconnect>; 2] {
         let [(slave, mut slave_reader), (master, mut master_reader)] = link(SESSION);
         let master = std::thread::spawn(move || {
@@ -151,7 +151,7 @@ pub(in crate::transport) mod tests {
     }
 
     #[test]
-    fn only_who_has_the_same_key_or_none_meets_and_both_know_why() {
+    fn only_peers_with_the_same_key_or_without_keys_meet_and_both_know_why() {
         let met = || [Ok(Command::Probe), Ok(Command::Reply)];
         for (slaves, masters, outcome) in [
             (None, None, met()),
@@ -187,7 +187,7 @@ pub(in crate::transport) mod tests {
     }
 
     #[test]
-    fn what_a_stranger_slips_in_ends_a_connection_that_may_be_taken_up_again() {
+    fn a_strangers_bytes_end_a_connection_that_may_be_resumed() {
         let record = Frame::new(Command::Sealed, vec![0; 40]).unwrap();
         for bytes in [vec![0; 11], record.encode(SessionId(6)), record.encode(SESSION)] {
             let (slave, mut master) = ends(SESSION);
@@ -198,7 +198,7 @@ pub(in crate::transport) mod tests {
     }
 
     #[test]
-    fn who_repeats_a_hello_that_it_has_overheard_costs_no_more_memory_than_another_stranger() {
+    fn a_stranger_that_repeats_an_overheard_hello_gets_no_more_memory() {
         let [(stranger, _), (_master, mut reader)] = link(SESSION);
         let (_, hello) = handshake::greet(&key('a'), SESSION).unwrap();
         let record = Frame::new(Command::Sealed, vec![0; 60_000]).unwrap().encode(SESSION);
