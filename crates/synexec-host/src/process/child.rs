@@ -71,7 +71,7 @@ impl Child<'_> {
 
     fn wait_and_execute(&mut self) -> io::Result<Infallible> {
         if self.dies_with_thread {
-            // A change of user would undo this setting, so it comes after the change.
+            // This comes after the change of user, which would undo the setting.
             set_pdeathsig(Signal::SIGKILL)?;
         }
         self.send(READY)?;

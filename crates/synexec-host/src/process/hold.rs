@@ -43,7 +43,7 @@ pub struct HeldTask {
     gate: PipeWriter,
     /// The pipe for reports from the child.
     report: PipeReader,
-    /// The task, until it is released or reaped. It is made before the release, which therefore has no delay.
+    /// The task, until it is released or reaped. Making this value first keeps the release free of delay.
     task: Option<Task>,
     first_run: FirstRun,
     _traced_by_this_thread: PhantomData<*const ()>,
@@ -178,6 +178,7 @@ impl HeldTask {
         }
     }
 
+    /// The error of exec, as the child has reported it.
     fn exec_error(&mut self) -> io::Error {
         match self.receive() {
             Ok(Some(errno)) => io::Error::from_raw_os_error(errno),
@@ -202,6 +203,7 @@ impl HeldTask {
         }
     }
 
+    /// Lets the traced child run.
     fn detach(&mut self) -> io::Result<()> {
         match ptrace::detach(self.pid, None) {
             // A signal has killed the task meanwhile. The end of the task reports the signal.
