@@ -4,16 +4,15 @@ use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use synexec_proto::conf::{COMMAND_LINE_MAX, CommandLine, ConfError, ConfSplitter};
 use synexec_proto::message::{Capabilities, ConfBegin, Message};
 use synexec_proto::wire::{Command, Frame};
-use synexec_session::slave::{Action, Event, Settings, Slave};
+use synexec_session::slave::{Action, Event, Slave};
 
 use crate::{draw, memory};
-use synexec_sim::START;
+use synexec_sim::{Plan, START};
 
 /// Bytes of the largest conf that is taken.
 const LARGEST: u64 = 500;
@@ -36,12 +35,12 @@ pub fn conf(data: &[u8]) {
         whole => assert_eq!(whole, CommandLine::parse(line)),
     }
     if let Ok(line) = CommandLine::parse(line) {
-        can_be_run(&line);
+        assert_can_be_run(&line);
     }
 }
 
 /// The program has a path and a name, and all arguments are words of the line or the payload's path.
-fn can_be_run(line: &CommandLine) {
+fn assert_can_be_run(line: &CommandLine) {
     let payload = Path::new("/work/payload");
     let (program, arguments) = (line.program(payload), line.arguments(payload));
     let program_bytes = program.as_os_str().as_bytes();
@@ -63,7 +62,7 @@ pub fn conf_parts(data: &[u8]) {
     while let Ok(frame) = frame(&mut input) {
         // Its data are there once more when they are stored.
         let most = 4096 + 4 * frame.data().len();
-        memory::within(most, || trial.hears(frame));
+        memory::within(most, || trial.receive(frame));
     }
 }
 
@@ -95,24 +94,16 @@ struct Parts {
 impl Parts {
     fn new() -> Self {
         let master = SocketAddr::from((Ipv4Addr::LOCALHOST, 5165));
-        let settings = Settings {
-            name: "vm".into(),
-            instance: 1,
-            dials: false,
-            once: false,
-            reconnect: Duration::ZERO,
-            keeps_orphans: false,
-            max_conf: LARGEST,
-        };
-        let mut slave = Slave::new(settings, START);
+        let plan = Plan { max_conf: LARGEST, ..Plan::default() };
+        let mut slave = Slave::new(plan.settings("vm"), START);
         slave.handle(START, Event::Invited { master });
         slave.handle(START, Event::Connected { master });
         let mut this = Self { slave, left: None };
-        this.hears(Message::Probe(Some(Capabilities::ours("control"))).encode().expect("it fits"));
+        this.receive(Message::Probe(Some(Capabilities::ours("control"))).encode().expect("it fits"));
         this
     }
 
-    fn hears(&mut self, frame: Frame) {
+    fn receive(&mut self, frame: Frame) {
         if frame.command() == Command::Conf {
             self.left = Some(u64::try_from(frame.data().len()).expect("it is small"));
         }

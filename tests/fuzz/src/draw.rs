@@ -16,7 +16,7 @@ use synexec_proto::wire::{Command, FieldWriter, Frame};
 use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{OnLost, OutputsWanted, Settings};
 
-use crate::messages::is_canonical;
+use crate::messages::canonical_frame;
 use synexec_sim::secs;
 
 pub type Input<'a> = Unstructured<'a>;
@@ -29,7 +29,7 @@ pub fn frame(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Frame> {
         let is_block = matches!(command, Command::Reply | Command::Probe);
         return Ok(Frame::new(command, if is_block { Vec::new() } else { data }).expect("it is small"));
     }
-    Ok(is_canonical(&message(input, now)?))
+    Ok(canonical_frame(&message(input, now)?))
 }
 
 /// Any message, whoever it is for.

@@ -20,11 +20,11 @@ const CONTROL: usize = 16;
 /// The frames are those that are in the stream however it was split, and no more is kept than one message and a piece.
 pub fn framing(data: &[u8]) {
     if let Some((stream, control)) = data.split_last_chunk::<CONTROL>() {
-        let _ = comes_in_pieces(stream, &mut Unstructured::new(control));
+        let _ = check_in_pieces(stream, &mut Unstructured::new(control));
     }
 }
 
-fn comes_in_pieces(stream: &[u8], control: &mut Unstructured<'_>) -> Result<()> {
+fn check_in_pieces(stream: &[u8], control: &mut Unstructured<'_>) -> Result<()> {
     let longest_data = *control.choose(&[0, 300, 20_000, DATA_MAX])?;
     let mut stream = stream.to_vec();
     if bool::arbitrary(control)? {

@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use arbitrary::Result;
-use synexec_proto::digest::Digest;
 use synexec_proto::message::{
-    ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Held, Message, OutputMark, OutputPlace, ResumeToken,
-    TaskEnded,
+    ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Held, Message, OutputPlace, ResumeToken, TaskEnded,
 };
 use synexec_proto::time::{ClockOffset, MonotonicInstant, WallClockTime};
 
 use crate::draw::{self, Input};
+use synexec_sim::answer_fetch;
 
 /// Most that is remembered of what it was told.
 const TOLD: usize = 8;
@@ -45,7 +44,7 @@ impl Guest {
     }
 
     /// Gets the conf, headed by this if it is one of ours.
-    pub fn has_conf(&mut self, begin: Option<ConfBegin>) {
+    pub fn receive_conf(&mut self, begin: Option<ConfBegin>) {
         self.extended = begin.is_some();
         self.token = begin.and_then(|begin| begin.token);
         self.told(begin.map_or(Message::Conf(Vec::new()), Message::ConfBegin));
@@ -125,15 +124,11 @@ impl Guest {
     }
 }
 
-/// What is there of the output when the task has ended.
-fn output(Fetch { offset, length: most, .. }: Fetch) -> Vec<Message> {
-    let all = length(OUTPUT);
-    let until = offset.saturating_add(most.into()).min(all);
-    let place = |at: u64| usize::try_from(at.min(all)).expect("it is within the output");
-    let part = OUTPUT[place(offset.min(until))..place(until)].to_vec();
-    let is_end = until == all;
-    let digest = is_end.then(|| Digest::of(OUTPUT));
-    vec![Message::OutputPart(part), Message::OutputMark(OutputMark { position: until, is_end, digest })]
+/// The answer to a FETCH after the end of the task.
+fn output(fetch: Fetch) -> Vec<Message> {
+    let place = |at: u64| usize::try_from(at).map_or(OUTPUT.len(), |at| at.min(OUTPUT.len()));
+    let bytes = |from, to| OUTPUT[place(from)..place(to).max(place(from))].to_vec();
+    answer_fetch(bytes, length(OUTPUT), true, fetch)
 }
 
 fn length(bytes: &[u8]) -> u64 {

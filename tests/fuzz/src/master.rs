@@ -17,7 +17,7 @@ use synexec_session::master::{Action, Event, OutputStep, OutputsWanted, PeerId, 
 use crate::draw::{self, Input};
 use crate::guest::Guest;
 use crate::memory;
-use crate::messages::is_canonical;
+use crate::messages::canonical_frame;
 use crate::phases::Phase;
 use synexec_sim::{Master, START, assert_rows_complete, assert_verdict_follows};
 
@@ -49,7 +49,7 @@ pub fn any_events(data: &[u8]) {
     }
     let leave = input.ratio(1, 2).unwrap_or_default();
     if leave {
-        trial.all_leave();
+        trial.disconnect_all();
     }
     trial.end();
 }
@@ -101,12 +101,12 @@ impl Trial {
                 self.answer(peer, input.ratio(1, 16)?);
             }
             12..=15 => self.all_answer(input.int_in_range(1..=20)?),
-            16..=18 => self.says_anything(input)?,
-            19 => self.all_end(input)?,
-            20 | 21 => self.dispatcher_works(),
+            16..=18 => self.send_anything(input)?,
+            19 => self.end_all_tasks(input)?,
+            20 | 21 => self.run_dispatcher(),
             22 => self.store_or_not(input)?,
-            23 => self.fails(input)?,
-            24 => self.comes_back(input)?,
+            23 => self.fail_or_report(input)?,
+            24 => self.resume(input)?,
             25 => {
                 let (peer, why) = (PeerId(self.peer(input)?), draw::disconnect(input)?);
                 self.handle(Event::Disconnected { peer, why });
@@ -126,13 +126,13 @@ impl Trial {
         let hello = draw::capabilities(input)?;
         let peer = u64::try_from(self.guests.len()).expect("they are few");
         self.connect();
-        self.says(peer, &Message::Reply(hello));
+        self.send(peer, &Message::Reply(hello));
         self.answer(peer, false);
         Ok(())
     }
 
     /// A connection breaks, or not, and the slave says that it is the one that had that.
-    fn comes_back(&mut self, input: &mut Input<'_>) -> Result<()> {
+    fn resume(&mut self, input: &mut Input<'_>) -> Result<()> {
         let was = self.peer(input)?;
         if input.ratio(7, 8)? {
             self.handle(Event::Disconnected { peer: PeerId(was), why: draw::disconnect(input)? });
@@ -144,7 +144,7 @@ impl Trial {
         self.connect();
         self.guests.pop();
         self.guests.push(guest);
-        self.says(peer, &Message::Reply(Some(hello)));
+        self.send(peer, &Message::Reply(Some(hello)));
         self.answer(peer, false);
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Trial {
         let answers = if wrongly { guest.answer_wrongly(self.now) } else { guest.answer(self.now) };
         let Some(answers) = answers else { return false };
         for answer in answers {
-            self.says(peer, &answer);
+            self.send(peer, &answer);
         }
         true
     }
@@ -181,18 +181,18 @@ impl Trial {
         }
     }
 
-    fn says_anything(&mut self, input: &mut Input<'_>) -> Result<()> {
+    fn send_anything(&mut self, input: &mut Input<'_>) -> Result<()> {
         let (peer, frame) = (self.peer(input)?, draw::frame(input, self.now)?);
-        self.hears(peer, frame);
+        self.receive(peer, frame);
         Ok(())
     }
 
     /// All tasks end.
-    fn all_end(&mut self, input: &mut Input<'_>) -> Result<()> {
+    fn end_all_tasks(&mut self, input: &mut Input<'_>) -> Result<()> {
         for peer in self.peers() {
             let Some(guest) = usize::try_from(peer).ok().and_then(|peer| self.guests.get_mut(peer)) else { break };
             if let Some(end) = guest.task_ends(input, self.now)? {
-                self.says(peer, &end);
+                self.send(peer, &end);
             }
         }
         Ok(())
@@ -203,11 +203,11 @@ impl Trial {
         self.advance();
     }
 
-    fn says(&mut self, peer: u64, message: &Message) {
-        self.hears(peer, is_canonical(message));
+    fn send(&mut self, peer: u64, message: &Message) {
+        self.receive(peer, canonical_frame(message));
     }
 
-    fn hears(&mut self, peer: u64, frame: Frame) {
+    fn receive(&mut self, peer: u64, frame: Frame) {
         self.handle(Event::Received { peer: PeerId(peer), frame, at: self.now });
     }
 
@@ -229,7 +229,7 @@ impl Trial {
     /// What the session has done is what it may do; and a report, once made, stays as it is.
     fn look(&mut self) {
         for (_, action) in std::mem::take(&mut self.master.log) {
-            self.has_done(action);
+            self.follow(action);
         }
         if self.report.as_ref() != self.master.report() {
             assert!(self.report.is_none(), "the report has changed");
@@ -237,16 +237,16 @@ impl Trial {
         }
     }
 
-    fn has_done(&mut self, action: Action) {
+    fn follow(&mut self, action: Action) {
         match action {
             Action::Send { peer, message } => {
-                is_canonical(&message);
+                canonical_frame(&message);
                 assert!(self.phase.allows(&message, self.live), "{message:?} while {:?}", self.phase);
                 self.guest(peer).told(message);
             }
             Action::SendConf { peer, begin } => {
                 self.confs.push_back(peer);
-                self.guest(peer).has_conf(begin);
+                self.guest(peer).receive_conf(begin);
             }
             Action::Output { id, step: OutputStep::Sync, .. } => self.stores.push_back(Event::OutputStored { id }),
             Action::Output { id, step: OutputStep::End { digest }, .. } => {
@@ -273,7 +273,7 @@ impl Trial {
     }
 
     /// All connections end. Once there were members, the session does too, without its user.
-    fn all_leave(&mut self) {
+    fn disconnect_all(&mut self) {
         for peer in self.peers() {
             self.handle(Event::Disconnected { peer: PeerId(peer), why: Disconnect::Closed });
         }
@@ -281,7 +281,7 @@ impl Trial {
             if self.report.is_some() {
                 return;
             }
-            self.dispatcher_works();
+            self.run_dispatcher();
             self.wait();
         }
         assert!(self.master.members() == 0 || self.report.is_some(), "a session without slaves goes on");

@@ -4,6 +4,8 @@ use synexec_proto::message::{Capabilities, Features, Message};
 use synexec_proto::text::TEXT_MAX;
 use synexec_proto::wire::{Command, FieldReader, Frame};
 
+use synexec_sim::block_with_features;
+
 /// Any data of any command, read with all features agreed, with none, and with some. Of the input the first byte is the
 /// command, the last tells the features.
 pub fn message(data: &[u8]) {
@@ -11,14 +13,14 @@ pub fn message(data: &[u8]) {
     let Ok(frame) = Frame::new(Command::from(*code), data.to_vec()) else { return };
     for agreed in [Features::ours(), Features::NONE, features((*some).into())] {
         if let Ok(message) = Message::decode(frame.clone(), agreed) {
-            comes_back(&message, agreed);
+            assert_round_trip(&message, agreed);
         }
     }
     assert!(FieldReader(data).filter(Result::is_err).count() <= 1);
 }
 
 /// What was read is written in one way, and read as the same.
-pub fn comes_back(message: &Message, agreed: Features) {
+pub fn assert_round_trip(message: &Message, agreed: Features) {
     let written = message.encode().expect("it came in one frame");
     let read = Message::decode(written.clone(), agreed).expect("we wrote it");
     assert_eq!(read, *message);
@@ -26,7 +28,7 @@ pub fn comes_back(message: &Message, agreed: Features) {
 }
 
 /// What one of our machines sends is what its peer writes when it says the same.
-pub fn is_canonical(message: &Message) -> Frame {
+pub fn canonical_frame(message: &Message) -> Frame {
     let written = message.encode().expect("it fits into a frame");
     let read = Message::decode(written.clone(), Features::ours()).expect("we wrote it");
     assert_eq!(read.encode().as_ref(), Ok(&written), "{message:?}");
@@ -35,9 +37,7 @@ pub fn is_canonical(message: &Message) -> Frame {
 
 /// Of the features that there are, those of these bits.
 pub fn features(bits: u64) -> Features {
-    let block = [b"SYNX".as_slice(), &[0, 1], &bits.to_be_bytes()].concat();
-    let block = Capabilities::decode(&block).expect("it is whole").expect("it is one");
-    Features::ours().agreed_with(block.features)
+    Features::ours().agreed_with(block_with_features(bits).features)
 }
 
 /// Any block, of any revision.

@@ -22,10 +22,10 @@ pub fn invitation(data: &[u8]) {
     // Of the key that makes none: what was compared once, libFuzzer tries again.
     assert!(guard.check(data, &key(b'z'), NOW).is_err());
     let mut input = Input::new(data);
-    let _ = nearly_an_invitation(&mut guard, &mut input);
+    let _ = try_changed_invitation(&mut guard, &mut input);
 }
 
-fn nearly_an_invitation(guard: &mut ProbeGuard, input: &mut Input<'_>) -> Result<()> {
+fn try_changed_invitation(guard: &mut ProbeGuard, input: &mut Input<'_>) -> Result<()> {
     let sent = WallClockTime::from_nanos(NOW.as_nanos().saturating_add(i64::arbitrary(input)?));
     let probe = Invitation { nonce: input.arbitrary()?, sent }.encode(SESSION, &key(b'a'));
     let changed = changed(&probe, input)?;
@@ -48,10 +48,10 @@ pub fn handshake(data: &[u8]) {
     assert!(answer(&key(b'z'), SESSION, &frame).is_err());
     let (greeted, hello) = greet(&key(b'a'), SESSION).expect("there is randomness");
     assert!(greeted.take(&frame).is_err());
-    let _ = nearly_a_handshake(&hello, &mut input);
+    let _ = try_changed_handshake(&hello, &mut input);
 }
 
-fn nearly_a_handshake(hello: &Frame, input: &mut Input<'_>) -> Result<()> {
+fn try_changed_handshake(hello: &Frame, input: &mut Input<'_>) -> Result<()> {
     let changed = changed(hello.data(), input)?;
     if changed != hello.data() {
         let hello = Frame::new(Command::KeyedHello, changed).expect("it is small");
@@ -99,7 +99,7 @@ impl Wire {
         }
         self.seal(&said);
         if input.ratio(7, 8)? {
-            return Ok(self.arrives(&said));
+            return Ok(self.deliver(&said));
         }
         let next = self.records.last().expect("there is one");
         let other = match input.int_in_range(0..=2)? {
@@ -122,7 +122,7 @@ impl Wire {
         assert_eq!(decoder.time_allowed(), None, "there is more than one");
     }
 
-    fn arrives(&mut self, said: &[u8]) -> bool {
+    fn deliver(&mut self, said: &[u8]) -> bool {
         let record = self.records.last().expect("there is one");
         self.opener.open(record, &mut self.inner).expect("it is the next one");
         self.plain.feed(said);

@@ -8,7 +8,7 @@ use synexec_proto::time::MonotonicInstant;
 use synexec_session::slave::LEAD_MAX;
 
 use crate::draw::{self, Input};
-use crate::messages::is_canonical;
+use crate::messages::canonical_frame;
 use synexec_sim::{Bench, Plan, Refusal, SimClock, millis, secs};
 
 /// Steps that are taken at most.
@@ -27,10 +27,10 @@ pub fn any_master(data: &[u8]) {
             break;
         }
         for message in bench.sent() {
-            is_canonical(&message);
+            canonical_frame(&message);
         }
     }
-    comes_to_rest(&mut bench);
+    assert_comes_to_rest(&mut bench);
 }
 
 fn plan(input: &mut Input<'_>) -> Result<Plan> {
@@ -106,7 +106,7 @@ fn orders(input: &mut Input<'_>) -> Result<[Message; 1]> {
 }
 
 /// Without a master, a slave ends in discovery or for good, without a task, unless it has left it to itself.
-fn comes_to_rest(bench: &mut Bench) {
+fn assert_comes_to_rest(bench: &mut Bench) {
     bench.close();
     let keeps = bench.slave.host.plan.keeps_orphans;
     // A start that the last word was said for happens.

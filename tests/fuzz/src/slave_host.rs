@@ -4,14 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result};
-use synexec_proto::message::{CONF_MAX, Held, Message, Reason, TaskEnded};
+use synexec_proto::message::{Held, Message, Reason, TaskEnded};
 use synexec_proto::time::MonotonicInstant;
-use synexec_session::slave::{Action, Event, ObservedRun, Settings, Slave};
+use synexec_session::slave::{Action, Event, ObservedRun, Slave};
 
 use crate::draw::{self, Input};
 use crate::memory;
-use crate::messages::is_canonical;
-use synexec_sim::{START, secs};
+use crate::messages::canonical_frame;
+use synexec_sim::{Plan, START, secs};
 
 /// Steps that are taken at most.
 const STEPS: usize = 400;
@@ -45,9 +45,8 @@ impl Trial {
     fn new(input: &mut Input<'_>) -> Result<Self> {
         let (dials, once) = (bool::arbitrary(input)?, bool::arbitrary(input)?);
         let reconnect = if bool::arbitrary(input)? { secs(10) } else { Duration::ZERO };
-        let (keeps_orphans, max_conf) = (bool::arbitrary(input)?, CONF_MAX);
-        let settings = Settings { name: "vm".into(), instance: 7, dials, once, reconnect, max_conf, keeps_orphans };
-        Ok(Self { slave: Slave::new(settings, START), now: START, held: false, exited: false })
+        let plan = Plan { dials, once, reconnect, keeps_orphans: bool::arbitrary(input)?, ..Plan::default() };
+        Ok(Self { slave: Slave::new(plan.settings("vm"), START), now: START, held: false, exited: false })
     }
 
     fn step(&mut self, input: &mut Input<'_>) -> Result<()> {
@@ -69,14 +68,14 @@ impl Trial {
         while let Some(action) = self.slave.next_action() {
             actions += 1;
             assert!(!self.exited, "{action:?} after its exit");
-            self.has_done(&action);
+            self.follow(&action);
         }
         assert!(actions <= ACTIONS, "{actions} actions at once");
     }
 
-    fn has_done(&mut self, action: &Action) {
+    fn follow(&mut self, action: &Action) {
         match action {
-            Action::Send(message) => _ = is_canonical(message),
+            Action::Send(message) => _ = canonical_frame(message),
             Action::BeginConf(_) | Action::Hold { .. } | Action::Discard => self.held = false,
             Action::Release { .. } => assert!(std::mem::take(&mut self.held), "a start of what is not held"),
             Action::Exit(_) => self.exited = true,
@@ -104,7 +103,7 @@ fn event(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Event> {
         16 => task_ended(draw::task_ended(input, now)?, bool::arbitrary(input)?),
         17 if input.ratio(1, 8)? => Event::Shutdown(draw::interrupt(input)?),
         18 => {
-            let frame = is_canonical(&Message::Probe(draw::capabilities(input)?));
+            let frame = canonical_frame(&Message::Probe(draw::capabilities(input)?));
             Event::Received { frame, at: now }
         }
         _ => Event::Received { frame: draw::frame(input, now)?, at: now },

@@ -94,15 +94,15 @@ impl Trial {
         match step {
             Step::Connects => self.connect(),
             Step::Joins(peer, hello) => {
-                self.says(peer, &hello);
-                self.says(peer, &Message::Reply(None));
+                self.send(peer, &hello);
+                self.send(peer, &Message::Reply(None));
             }
             Step::Returns(peer, which) => {
                 let token = self.tokens().nth(which);
-                self.says(peer, &Message::Reply(Some(Capabilities::ours("back").resuming(token))));
+                self.send(peer, &Message::Reply(Some(Capabilities::ours("back").resuming(token))));
             }
-            Step::Says(peer, frame) => self.hears(peer, frame),
-            Step::AllSay(message) => (0..PEERS).for_each(|peer| self.says(peer, &message)),
+            Step::Says(peer, frame) => self.receive(peer, frame),
+            Step::AllSay(message) => (0..PEERS).for_each(|peer| self.send(peer, &message)),
             Step::ConfSent(peer) => self.handle(Event::ConfSent { peer: PeerId(peer) }),
             Step::ConfFailed => self.handle(Event::ConfFailed { why: "gone".into() }),
             Step::Stored(rank) => self.handle(Event::OutputStored { id: OutputId { round: 1, rank } }),
@@ -132,11 +132,11 @@ impl Trial {
         self.handle(Event::Connected { peer, address: SocketAddr::from((Ipv4Addr::new(10, 0, 0, last), 5165)) });
     }
 
-    fn says(&mut self, peer: u64, message: &Message) {
-        self.hears(peer, message.encode().expect("it fits"));
+    fn send(&mut self, peer: u64, message: &Message) {
+        self.receive(peer, message.encode().expect("it fits"));
     }
 
-    fn hears(&mut self, peer: u64, frame: Frame) {
+    fn receive(&mut self, peer: u64, frame: Frame) {
         self.handle(Event::Received { peer: PeerId(peer), frame, at: self.now });
     }
 

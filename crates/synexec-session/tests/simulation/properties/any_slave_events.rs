@@ -52,7 +52,7 @@ fn take(bench: &mut Bench, step: Step) {
 }
 
 /// Without a master, every slave comes to rest: in discovery or at its end, and without a task.
-fn comes_to_rest(bench: &mut Bench) {
+fn assert_comes_to_rest(bench: &mut Bench) {
     bench.close();
     bench.wait(secs(20));
     assert!(!bench.slave.host.is_busy(bench.now), "a task is left");
@@ -122,7 +122,7 @@ proptest! {
         for step in steps {
             take(&mut bench, step);
         }
-        comes_to_rest(&mut bench);
+        assert_comes_to_rest(&mut bench);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::draw_world::{Fault, Guest, Kind, Plot, plot};
 use synexec_sim::{ClientId, Order, World, millis, row_of, secs};
 
 /// Every row says what its slave went through.
-fn rows_are_true(plot: &Plot, world: &World, report: &Report) {
+fn assert_rows_true(plot: &Plot, world: &World, report: &Report) {
     let rounds = u32::try_from(report.rounds.len()).expect("they are few");
     for (id, guest) in plot.guests() {
         let Some(row) = row_of(report, id) else { continue };
@@ -44,7 +44,7 @@ fn rows_are_true(plot: &Plot, world: &World, report: &Report) {
 }
 
 /// Every output that is said to be here is what the task wrote, all of it or its end.
-fn outputs_are_true(world: &World, report: &Report) {
+fn assert_outputs_true(world: &World, report: &Report) {
     let last = u32::try_from(report.rounds.len()).expect("they are few");
     for row in report.rows() {
         let id = world.ids().find(|id| row_of(report, *id) == Some(row)).expect("it is somebody's");
@@ -75,7 +75,7 @@ fn the_sound_are_not_lost(plot: &Plot, report: &Report) {
 }
 
 /// All slaves that live are without a task and in discovery, and were back in time if nothing held them up.
-fn slaves_are_at_rest(plot: &Plot, world: &World) {
+fn assert_slaves_at_rest(plot: &Plot, world: &World) {
     let held_up = |guest: &Guest| matches!(guest.fault, Some((_, Fault::Freeze(_))));
     for (id, guest) in plot.guests().filter(|(id, _)| world.living_slaves().contains(id)) {
         world.assert_at_rest(id);
@@ -105,10 +105,10 @@ proptest! {
         let is_quorum = plot.settings.quorum.is_some_and(|quorum| report.rows().len() >= count(quorum));
         prop_assert!(report.rows().len() == wanted || is_quorum || gave_up && world.tasks_started() == 0, "{report:?}");
         the_sound_are_not_lost(&plot, &report);
-        rows_are_true(&plot, &world, &report);
-        outputs_are_true(&world, &report);
+        assert_rows_true(&plot, &world, &report);
+        assert_outputs_true(&world, &report);
         world.settle();
-        slaves_are_at_rest(&plot, &world);
+        assert_slaves_at_rest(&plot, &world);
     }
 
     #[test]
@@ -116,7 +116,7 @@ proptest! {
         let mut world = plot.world();
         world.at(millis(vanishes), Order::KillMaster);
         world.run_until(secs(120));
-        slaves_are_at_rest(&plot, &world);
+        assert_slaves_at_rest(&plot, &world);
         for id in cut_off(&plot).filter(|id| matches!(plot.guests[usize::from(id.0)].kind, Kind::Ours(_))) {
             world.assert_at_rest(id);
         }

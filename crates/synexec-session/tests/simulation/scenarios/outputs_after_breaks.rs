@@ -40,7 +40,7 @@ fn since_fetching(world: &World) -> Duration {
 }
 
 /// All that a slave's task has written is here, byte for byte.
-fn is_whole(world: &World, report: &Report, id: ClientId) {
+fn assert_whole(world: &World, report: &Report, id: ClientId) {
     let (row, written) = (row_of(report, id).expect("it took part"), world.sim(id).host.output());
     let (bytes, end) = world.fetched(1, row.rank).expect("it was fetched");
     assert!(
@@ -67,8 +67,8 @@ fn at_any_instant_of_it_outputs_come_whole() {
             world.when(fetching, millis(after), order);
             let report = world.run_session();
             assert_eq!(report.verdict, Verdict::Succeeded, "{after} {order:?} {report:?}");
-            is_whole(&world, &report, FIRST);
-            is_whole(&world, &report, OTHER);
+            assert_whole(&world, &report, FIRST);
+            assert_whole(&world, &report, OTHER);
         }
     }
 }
@@ -91,8 +91,8 @@ fn several_breaks_only_make_it_longer() {
     }
     let report = world.run_session();
     assert_eq!(report.verdict, Verdict::Succeeded);
-    is_whole(&world, &report, FIRST);
-    is_whole(&world, &report, OTHER);
+    assert_whole(&world, &report, FIRST);
+    assert_whole(&world, &report, OTHER);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_slow_disk_of_the_master_is_waited_for_across_a_break() {
         world.when(fetching, millis(after), Order::Break(FIRST));
         let report = world.run_session();
         assert_eq!(report.verdict, Verdict::Succeeded, "{after} {report:?}");
-        is_whole(&world, &report, FIRST);
+        assert_whole(&world, &report, FIRST);
     }
 }
 
@@ -115,8 +115,8 @@ fn live_outputs_go_on_where_they_were() {
         world.when(gone, millis(after + 150), Order::BreakAtClient(FIRST));
         let report = world.run_session();
         assert_eq!(report.verdict, Verdict::Succeeded, "{after} {report:?}");
-        is_whole(&world, &report, FIRST);
-        is_whole(&world, &report, OTHER);
+        assert_whole(&world, &report, FIRST);
+        assert_whole(&world, &report, OTHER);
     }
 }
 
@@ -157,7 +157,7 @@ fn who_does_not_come_back_loses_its_output_and_keeps_its_row() {
     assert_eq!(report.verdict, Verdict::Lost);
     assert_eq!(*outcome_of(&report, FIRST), Outcome::Ended(TaskEnd::Exited(0)));
     assert!(why_missing(&report, FIRST).contains("reset"), "{report:?}");
-    is_whole(&world, &report, OTHER);
+    assert_whole(&world, &report, OTHER);
     let ended = since_fetching(&world);
     assert!((millis(10_100)..millis(10_300)).contains(&ended), "{ended:?}");
 }

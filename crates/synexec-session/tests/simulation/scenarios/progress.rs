@@ -21,7 +21,7 @@ fn telling(every: Option<Duration>, slaves: u32) -> World {
 /// A slave whose task has run for a while, and which was asked for progress this often.
 fn running(plan: Plan, progress: Option<Duration>) -> Bench {
     let mut bench = Bench::joined(plan);
-    begins(&mut bench, progress);
+    begin(&mut bench, progress);
     bench.tell([Message::Exec(None)]);
     bench.wait(millis(10));
     assert_eq!(bench.sent(), [HELD, Message::ExecOk(None)]);
@@ -29,7 +29,7 @@ fn running(plan: Plan, progress: Option<Duration>) -> Bench {
 }
 
 /// Gives it a conf.
-fn begins(bench: &mut Bench, progress: Option<Duration>) {
+fn begin(bench: &mut Bench, progress: Option<Duration>) {
     let conf = b"/bin/task".to_vec();
     let begin =
         ConfBegin { rank: 0, slaves: 1, length: conf.len().try_into().expect("it is short"), progress, token: None };
@@ -88,7 +88,7 @@ fn one_that_is_probed_tells_how_far_its_task_is() {
 fn one_whose_task_does_not_run_answers_a_probe_and_no_more() {
     let mut bench = Bench::joined(runs(millis(500)));
     assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)]);
-    begins(&mut bench, Some(secs(1)));
+    begin(&mut bench, Some(secs(1)));
     assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "it is held");
     bench.tell([Message::Exec(Some(bench.now.plus(secs(9)))), Message::Go]);
     bench.wait(secs(8));
@@ -102,7 +102,7 @@ fn one_whose_task_does_not_run_answers_a_probe_and_no_more() {
 #[test]
 fn an_original_master_is_told_nothing_of_progress_and_output() {
     let mut bench = Bench::joined_original(Plan { writes: 1000, ..runs(secs(30)) });
-    begins(&mut bench, Some(secs(1)));
+    begin(&mut bench, Some(secs(1)));
     bench.tell([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]);
     for _ in 0..5 {
         bench.wait(secs(5));
@@ -176,7 +176,7 @@ fn progress_is_told_in_every_round_and_not_between() {
 fn a_conf_that_asks_for_no_progress_is_told_none() {
     let mut bench = running(runs(secs(2)), Some(secs(1)));
     bench.wait(secs(3));
-    begins(&mut bench, None);
+    begin(&mut bench, None);
     bench.tell([Message::Exec(None)]);
     bench.sent();
     bench.wait(secs(3));
@@ -187,7 +187,7 @@ fn a_conf_that_asks_for_no_progress_is_told_none() {
 #[test]
 fn a_start_that_failed_leaves_nothing_to_tell() {
     let mut bench = Bench::joined(Plan { refusal: Some(Refusal::Start), ..Plan::default() });
-    begins(&mut bench, Some(secs(1)));
+    begin(&mut bench, Some(secs(1)));
     bench.tell([Message::Exec(None)]);
     bench.wait(secs(10));
     let sent = bench.sent();

@@ -27,7 +27,7 @@ fn session(world: &mut World) -> Report {
 }
 
 /// What each slave was told of its rank and their number is so many and no gap.
-fn places_are_contiguous(world: &World, report: &Report, slaves: u32) {
+fn assert_places_contiguous(world: &World, report: &Report, slaves: u32) {
     assert_rows_complete(report, usize::try_from(slaves).expect("few"));
     for id in world.ids().filter(|id| row_of(report, *id).is_some_and(|row| !row.is_original)) {
         let place = |action: &Action| if let Action::BeginConf(begin) = action { *begin } else { None };
@@ -49,7 +49,7 @@ fn a_quorum_or_more_begin_when_the_wait_is_over_and_not_before() {
         }
         let report = session(&mut world);
         assert_eq!(report.verdict, Verdict::Succeeded);
-        places_are_contiguous(&world, &report, here);
+        assert_places_contiguous(&world, &report, here);
         let told = usize::try_from(here).unwrap();
         let is_right = |notice: &Notice| *notice == Notice::QuorumReached { joined: told, slaves: 4 };
         assert_eq!(world.all_told(is_right), [secs(5)]);
@@ -63,7 +63,7 @@ fn a_full_set_does_not_wait() {
     world.slave(Plan::default());
     world.slave_at(secs(2), Plan::default());
     let report = session(&mut world);
-    places_are_contiguous(&world, &report, 2);
+    assert_places_contiguous(&world, &report, 2);
     assert_eq!((report.verdict, world.told(settled)), (Verdict::Succeeded, None));
     assert!(world.execs()[0] < secs(4));
 }
@@ -86,7 +86,7 @@ fn one_that_went_silent_is_left_out_and_the_others_begin() {
     world.at(secs(2), Order::Freeze(slaves[0], secs(20)));
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Succeeded);
-    places_are_contiguous(&world, &report, 2);
+    assert_places_contiguous(&world, &report, 2);
     assert!(row_of(&report, slaves[0]).is_none());
     assert!((secs(6)..millis(6200)).contains(&world.execs()[0]), "{:?}", world.execs());
 }
@@ -114,7 +114,7 @@ fn who_joins_during_the_roll_call_takes_part_up_to_the_number_that_was_asked_for
         }
         let report = session(&mut world);
         assert_eq!(report.verdict, Verdict::Succeeded);
-        places_are_contiguous(&world, &report, if late == 1 { 2 } else { 3 });
+        assert_places_contiguous(&world, &report, if late == 1 { 2 } else { 3 });
     }
 }
 
@@ -124,7 +124,7 @@ fn who_comes_after_the_wait_is_released() {
     let here = [world.slave(Plan::default()), world.slave(Plan::default())];
     world.slave_at(millis(5500), dials());
     let report = session(&mut world);
-    places_are_contiguous(&world, &report, 2);
+    assert_places_contiguous(&world, &report, 2);
     assert!(here.iter().all(|id| *outcome_of(&report, *id) == SUCCESS));
 }
 
@@ -141,7 +141,7 @@ fn originals_count_too() {
     let original = world.original(Script::default());
     let ours = world.slave(Plan::default());
     let report = session(&mut world);
-    places_are_contiguous(&world, &report, 2);
+    assert_places_contiguous(&world, &report, 2);
     assert_eq!((outcome_of(&report, original), outcome_of(&report, ours)), (&Outcome::Finished, &SUCCESS));
 }
 

@@ -48,12 +48,12 @@ fn three(lead: Option<Duration>) -> World {
 fn called_off(world: &mut World) -> Report {
     let report = world.run(secs(200));
     assert_rows_complete(&report, 3);
-    nobody_has_run(world);
+    assert_nothing_ran(world);
     assert!(world.execs().is_empty());
     report
 }
 
-fn nobody_has_run(world: &mut World) {
+fn assert_nothing_ran(world: &mut World) {
     world.settle();
     world.assert_all_back_in_time();
     assert_eq!(world.tasks_started(), 0);
@@ -205,7 +205,7 @@ fn without_the_last_word_nobody_starts() {
     for after in [0, 50, 480] {
         let mut world = three(Some(millis(500)));
         world.when(ready, millis(after), Order::KillMaster);
-        nobody_has_run(&mut world);
+        assert_nothing_ran(&mut world);
         assert!(world.execs().is_empty());
     }
 }
@@ -216,7 +216,7 @@ fn a_master_that_vanishes_after_the_last_word_leaves_no_time_for_an_instruction(
         let mut world = three(None);
         world.set_delay(FIRST, millis(delay));
         world.when(gone, Duration::ZERO, Order::KillMaster);
-        nobody_has_run(&mut world);
+        assert_nothing_ran(&mut world);
         assert_eq!(world.execs().len(), 3);
     }
 }
@@ -240,7 +240,7 @@ fn a_user_who_is_late_stops_the_tasks_before_their_instant() {
     let report = world.run(secs(60));
     assert_eq!(report.verdict, Verdict::Interrupted(Terminate));
     assert!(report.rows().iter().all(|row| row.outcome == Outcome::Ended(TaskEnd::Killed(15))), "{report:?}");
-    nobody_has_run(&mut world);
+    assert_nothing_ran(&mut world);
 }
 
 #[test]

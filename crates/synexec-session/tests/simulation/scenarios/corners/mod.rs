@@ -39,7 +39,7 @@ fn ends(bench: &Bench) -> Vec<TaskEnd> {
     bench.slave.host.runs.iter().filter_map(|run| run.ended).map(|(_, end)| end).collect()
 }
 
-fn is_back_in_discovery(bench: &mut Bench) {
+fn assert_back_in_discovery(bench: &mut Bench) {
     bench.close();
     bench.wait(secs(20));
     assert!(bench.slave.in_discovery_since().is_some());

@@ -63,7 +63,7 @@ fn session(world: &mut World) -> Report {
 }
 
 /// All that a slave's task has written is here, in a round from 1.
-fn is_here(world: &World, report: &Report, round: u32, id: ClientId) {
+fn assert_here(world: &World, report: &Report, round: u32, id: ClientId) {
     let row = row_of(report, id).expect("it took part");
     let rows = &report.rounds.iter().zip(1..).find(|(_, number)| *number == round).expect("there was one").0.rows;
     let row = rows.iter().find(|other| other.slave == row.slave).expect("it took part in every round");
@@ -76,14 +76,14 @@ fn is_here(world: &World, report: &Report, round: u32, id: ClientId) {
 }
 
 /// The whole of an output of one round is here.
-fn is_whole(world: &World, report: &Report, id: ClientId) {
-    is_here(world, report, 1, id);
+fn assert_whole(world: &World, report: &Report, id: ClientId) {
+    assert_here(world, report, 1, id);
     assert_eq!(output_place(report, id), (world.sim(id).host.plan.writes.into(), KEPT_AT));
 }
 
-fn are_whole(world: &World, report: &Report, slaves: impl IntoIterator<Item = ClientId>) {
+fn assert_all_whole(world: &World, report: &Report, slaves: impl IntoIterator<Item = ClientId>) {
     for id in slaves {
-        is_whole(world, report, id);
+        assert_whole(world, report, id);
     }
 }
 
@@ -124,6 +124,6 @@ fn come_by(world: &World, id: ClientId, at: Duration) -> usize {
 }
 
 /// The verdict where an output is missing: that a page has no end of it to show is no failure.
-fn without(outputs: OutputsWanted) -> Verdict {
+fn verdict_without(outputs: OutputsWanted) -> Verdict {
     if let Tails(_) = outputs { Verdict::Succeeded } else { Verdict::Lost }
 }
