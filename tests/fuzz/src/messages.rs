@@ -6,8 +6,8 @@ use synexec_proto::wire::{Command, FieldReader, Frame};
 
 use synexec_sim::block_with_features;
 
-/// Any data of any command, read with all features agreed, with none, and with some. Of the input the first byte is the
-/// command, the last tells the features.
+/// Decodes any data of any command with all features agreed, with none, and with some. The first byte of the input is
+/// the command; the last byte selects the features.
 pub fn message(data: &[u8]) {
     let [code, data @ .., some] = data else { return };
     let Ok(frame) = Frame::new(Command::from(*code), data.to_vec()) else { return };
@@ -19,28 +19,29 @@ pub fn message(data: &[u8]) {
     assert!(FieldReader(data).filter(Result::is_err).count() <= 1);
 }
 
-/// What was read is written in one way, and read as the same.
+/// Checks that a decoded message is encoded, and decoded as the same message.
 pub fn assert_round_trip(message: &Message, agreed: Features) {
-    let written = message.encode().expect("it came in one frame");
-    let read = Message::decode(written.clone(), agreed).expect("we wrote it");
+    let written = message.encode().expect("the message came in one frame");
+    let read = Message::decode(written.clone(), agreed).expect("our own encoding is valid");
     assert_eq!(read, *message);
     assert_eq!(read.encode(), Ok(written));
 }
 
-/// What one of our machines sends is what its peer writes when it says the same.
+/// The frame of a message that one of our state machines sends. Checks that decoding and encoding it again gives the
+/// same bytes.
 pub fn canonical_frame(message: &Message) -> Frame {
-    let written = message.encode().expect("it fits into a frame");
-    let read = Message::decode(written.clone(), Features::ours()).expect("we wrote it");
+    let written = message.encode().expect("the message fits into a frame");
+    let read = Message::decode(written.clone(), Features::ours()).expect("our own encoding is valid");
     assert_eq!(read.encode().as_ref(), Ok(&written), "{message:?}");
     written
 }
 
-/// Of the features that there are, those of these bits.
+/// The features of this release that these bits announce.
 pub fn features(bits: u64) -> Features {
     Features::ours().agreed_with(block_with_features(bits).features)
 }
 
-/// Any block, of any revision.
+/// Decodes any capability block of any revision.
 pub fn capabilities(data: &[u8]) {
     match Capabilities::decode(data) {
         Err(_) => assert!(data.starts_with(b"SYNX")),

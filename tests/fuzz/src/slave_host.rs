@@ -1,4 +1,4 @@
-//! A slave that is told anything, also by its own host, which has not done what it says.
+//! A slave that receives any events, even from its own host, which may report acts that never happened.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -13,16 +13,17 @@ use crate::memory;
 use crate::messages::canonical_frame;
 use synexec_sim::{Plan, START, secs};
 
-/// Steps that are taken at most.
+/// Largest number of steps.
 const STEPS: usize = 400;
 
-/// Actions that one event may be followed by.
+/// Largest number of actions after one event.
 const ACTIONS: usize = 10;
 
-/// Bytes that one event may cost beyond several times its own size.
+/// Bytes that one event may allocate, besides several times its own size.
 const EVENT_COST: usize = 16 * 1024;
 
-/// Nothing makes it panic, start what it has not accepted, start it twice, or do much at once.
+/// Checks that the slave never panics, never starts a conf that it has not accepted, never starts a task twice, and
+/// takes few actions at once.
 pub fn any_host(data: &[u8]) {
     let mut input = Input::new(data);
     let Ok(mut trial) = Trial::new(&mut input) else { return };
@@ -36,7 +37,7 @@ pub fn any_host(data: &[u8]) {
 struct Trial {
     slave: Slave,
     now: MonotonicInstant,
-    /// Whether the task of a conf is held that was accepted, and not yet released.
+    /// Whether the task of an accepted conf is held and not yet released.
     held: bool,
     exited: bool,
 }
@@ -77,7 +78,9 @@ impl Trial {
         match action {
             Action::Send(message) => _ = canonical_frame(message),
             Action::BeginConf(_) | Action::Hold { .. } | Action::Discard => self.held = false,
-            Action::Release { .. } => assert!(std::mem::take(&mut self.held), "a start of what is not held"),
+            Action::Release { .. } => {
+                assert!(std::mem::take(&mut self.held), "the slave starts a task that is not held")
+            }
             Action::Exit(_) => self.exited = true,
             _ => {}
         }
@@ -110,7 +113,7 @@ fn event(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Event> {
     })
 }
 
-/// The event of a task that ended like this.
+/// The event for a task that ended like this.
 fn task_ended(ended: TaskEnded, stragglers: bool) -> Event {
     let run = ObservedRun {
         started: ended.started,

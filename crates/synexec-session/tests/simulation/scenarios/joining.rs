@@ -1,4 +1,4 @@
-//! Slaves are invited, counted, and released.
+//! Joining: slaves are invited, counted, and released.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Enough slaves are here when the wait is over, though not all.
+//! The quorum: some slaves are missing when the wait ends, but enough are present.
 
 use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Notice, Outcome, Report, Settings, Verdict};
@@ -12,9 +12,13 @@ use super::shared::session_within;
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
-/// A world that wants so many slaves, of which so many are enough after five seconds.
+/// A world that wants this many slaves, and takes the quorum after five seconds.
 fn wanting(slaves: u32, quorum: u32) -> World {
-    World::new(Settings { wait: Some(secs(5)), quorum: Some(quorum.try_into().expect("some")), ..settings(slaves) })
+    World::new(Settings {
+        wait: Some(secs(5)),
+        quorum: Some(quorum.try_into().expect("the number is not zero")),
+        ..settings(slaves)
+    })
 }
 
 fn dials() -> Plan {
@@ -26,13 +30,13 @@ fn session(world: &mut World) -> Report {
     session_within(secs(60), world)
 }
 
-/// What each slave was told of its rank and their number is so many and no gap.
+/// Every slave was told its rank and this number of slaves, and the ranks have no gap.
 fn assert_places_contiguous(world: &World, report: &Report, slaves: u32) {
-    assert_rows_complete(report, usize::try_from(slaves).expect("few"));
+    assert_rows_complete(report, usize::try_from(slaves).expect("the number is small"));
     for id in world.ids().filter(|id| row_of(report, *id).is_some_and(|row| !row.is_original)) {
         let place = |action: &Action| if let Action::BeginConf(begin) = action { *begin } else { None };
-        let begin = world.sim(id).log.iter().find_map(|(_, action)| place(action)).expect("it was given a conf");
-        assert_eq!((begin.rank, begin.slaves), (row_of(report, id).expect("it took part").rank, slaves));
+        let begin = world.sim(id).log.iter().find_map(|(_, action)| place(action)).expect("the slave received a conf");
+        assert_eq!((begin.rank, begin.slaves), (row_of(report, id).expect("the slave took part").rank, slaves));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The start: confirmed by all and released by one word, or called off everywhere.
+//! The start: every slave confirms it and one word releases it, or it is called off everywhere.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn three(lead: Option<Duration>) -> World {
     world
 }
 
-/// Runs a session whose start is called off, and checks what is true of all of those.
+/// Runs a session whose start is called off, and checks that no task ran.
 fn called_off(world: &mut World) -> Report {
     let report = world.run(secs(200));
     assert_rows_complete(&report, 3);
@@ -59,7 +59,7 @@ fn assert_nothing_ran(world: &mut World) {
     assert_eq!(world.tasks_started(), 0);
 }
 
-/// Runs a session in which all start at one instant.
+/// Runs a session in which all tasks start at one instant.
 fn started_together(world: &mut World) -> Report {
     let report = world.run(secs(200));
     assert_eq!(report.verdict, Verdict::Succeeded);
@@ -76,7 +76,7 @@ fn lost_while_starting(outcome: &Outcome) -> Option<&Loss> {
     }
 }
 
-/// How far ahead of the order that was given first the last start was.
+/// Time from the first order to the instant of the start.
 fn ahead(world: &World) -> Duration {
     world.instant().since(START).saturating_sub(world.told(starting).expect("a start was ordered"))
 }
@@ -258,7 +258,7 @@ fn a_long_lead_is_honoured() {
     started_together(&mut world);
     assert_eq!((ahead(&world), world.told(postponed)), (secs(5), None));
     let before = world.instant().since(START).saturating_sub(world.told(gone).unwrap());
-    assert!(before < millis(10), "the last word is as late as it can be: {before:?}");
+    assert!(before < millis(10), "the last word comes as late as possible: {before:?}");
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn for_a_start_far_ahead_clocks_are_measured_again_shortly_before() {
     assert!(report.rows().iter().all(|row| row.start.is_some_and(sure)), "{report:?}");
 }
 
-/// It comes back when the last word is due, and should have asked for the clocks before.
+/// The stopped master goes on when the last word is due. It missed the time to measure the clocks.
 #[test]
 fn a_master_that_has_missed_the_second_measuring_says_the_last_word_and_nothing_after_it() {
     let mut world = three(Some(secs(10)));

@@ -52,7 +52,7 @@ fn what_a_task_left_that_ended_by_itself_ends_with_the_session() {
     for (straggles, most) in [(secs(3), millis(2100)), (secs(1000), millis(5100))] {
         let mut bench = running(Plan { straggles, ..Plan::default() });
         bench.wait(secs(2));
-        assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]), "its end is told at once");
+        assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]), "the end of the task is told at once");
         let over_at = bench.now;
         bench.close();
         bench.wait(secs(20));
@@ -170,6 +170,6 @@ fn a_user_who_says_it_twice_during_a_start_does_not_wait() {
     bench.shut_down();
     bench.shut_down();
     bench.wait(millis(1100));
-    assert_eq!(bench.slave.host.runs, [], "it was killed before its first instruction");
+    assert_eq!(bench.slave.host.runs, [], "the task is killed before its first instruction");
     assert_eq!(bench.slave.exit(), Some(ExitCause::Interrupted(Interrupt::Terminate)));
 }

@@ -1,4 +1,4 @@
-//! One slave, and masters that leave the usual course.
+//! One slave, and masters that do not follow the usual order.
 
 mod endings;
 mod orders;
@@ -26,7 +26,7 @@ fn long() -> Plan {
     Plan { runs: secs(1000), ..Plan::default() }
 }
 
-/// A slave whose task runs.
+/// A slave with a running task.
 fn running(plan: Plan) -> Bench {
     let mut bench = Bench::joined(plan);
     bench.tell([conf("/bin/task"), Message::Exec(None)]);

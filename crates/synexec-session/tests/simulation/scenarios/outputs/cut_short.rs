@@ -44,7 +44,10 @@ fn a_disk_that_fills_while_the_tasks_run_does_not_end_them() {
         assert!(why_missing(&world, &report, id, KEPT_AT).contains("disk full"));
         let run = world.sim(id).host.runs[0];
         assert_eq!(run.ended, Some((run.started.plus(secs(time)), TaskEnd::Exited(0))));
-        assert!(world.fetches_of(id).iter().all(|(at, _)| *at <= full), "nobody is asked for what cannot be stored");
+        assert!(
+            world.fetches_of(id).iter().all(|(at, _)| *at <= full),
+            "the master does not fetch an output that it cannot store"
+        );
     }
 }
 
@@ -73,7 +76,7 @@ fn a_user_who_wants_an_end_does_not_wait_for_outputs() {
     assert_eq!(why_missing(&world, &report, missing, KEPT_AT), "interrupted");
 }
 
-/// A world whose user stops long tasks at three seconds, of which the first writes some bytes.
+/// A world whose user stops two long tasks at three seconds. The first task writes some bytes.
 fn stopped(outputs: OutputsWanted) -> (World, [ClientId; 2]) {
     let mut world = wanting(outputs, 2);
     let slaves = [1_000_000, 0].map(|bytes| world.slave(Plan { runs: secs(1000), ..writes(bytes) }));

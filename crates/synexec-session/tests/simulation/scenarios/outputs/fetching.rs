@@ -1,4 +1,4 @@
-//! Outputs that are fetched: when, and what of them.
+//! Outputs that the master fetches: when, and which part.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ fn nothing_is_asked_for_where_nothing_is_wanted() {
     let report = session(&mut world);
     assert_eq!((report.verdict, world.told(fetching)), (Verdict::Succeeded, None));
     assert!(slaves.iter().all(|id| world.fetches_of(*id).is_empty() && output_of(&report, *id).is_none()));
-    assert_eq!(output_place(&report, slaves[0]), (1000, KEPT_AT), "it is known where it is");
+    assert_eq!(output_place(&report, slaves[0]), (1000, KEPT_AT), "the place of the output is known");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn live_output_comes_while_the_tasks_run() {
         }
         assert!(world.fetches_of(id).iter().all(|(_, Fetch { follow, .. })| *follow));
     }
-    assert!(world.over_after() < last_end(&world) + millis(10), "nothing is left to fetch");
+    assert!(world.over_after() < last_end(&world) + millis(10), "the master has nothing left to fetch");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn no_third_window_is_asked_for_before_the_first_is_stored() {
             steps.filter(|(_, step)| **step == OutputStep::Sync).map(|(at, _)| at + millis(100)).collect();
         let asked: Vec<_> = world.fetches_of(id).into_iter().map(|(at, _)| at).collect();
         assert!(asked.len() > 2 && asked.iter().skip(2).zip(&stored).all(|(asked, stored)| asked >= stored));
-        assert!(asked[1] < stored[0], "the next one is on its way meanwhile");
+        assert!(asked[1] < stored[0], "the next window arrives meanwhile");
     }
 }
 

@@ -23,7 +23,7 @@ fn one_that_is_gone_when_all_has_come_is_not_missed() {
     assert_all_whole(&world, &report, slaves);
 }
 
-/// What goes wrong with the slow one of three slaves while it is fetched from, and how long that takes to be known.
+/// Loses the slow one of three slaves during the fetching, and checks that the master notices after this time.
 fn lose_output_of_one(order: fn(ClientId) -> Order, takes: Duration, why: &str) {
     let mut world = wanting(Whole, 3);
     let others = [world.slave(writes(1000)), world.slave(writes(LARGE))];
@@ -34,8 +34,8 @@ fn lose_output_of_one(order: fn(ClientId) -> Order, takes: Duration, why: &str) 
     let told = why_missing(&world, &report, lost, KEPT_AT);
     assert!(told.contains("fetching") && told.contains(why), "{told}");
     assert_all_whole(&world, &report, others);
-    assert!(come_by(&world, lost, secs(300)) > 0, "it had begun");
-    let begun = world.told(fetching).expect("it was told");
+    assert!(come_by(&world, lost, secs(300)) > 0, "the fetching had begun");
+    let begun = world.told(fetching).expect("the notice came");
     assert!((begun + takes..begun + takes + secs(1)).contains(&world.over_after()), "{:?}", world.over_after());
 }
 
@@ -88,13 +88,13 @@ fn a_lost_output_ends_the_rounds() {
     assert!(world.told(|notice| *notice == Notice::RoundsLeftOut { rounds: 4 }).is_some());
 }
 
-/// A session of two rounds, in whose second one a slave is lost that was gone when the first one ended.
+/// Runs a session of two rounds, and checks that the slave that went away in round 1 is lost when round 2 begins.
 fn assert_missed_at_once(world: &mut World, gone: ClientId) {
     let report = session(world);
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::Lost, 2));
     let lost = outcome_of(&report, gone);
     assert!(matches!(lost, Outcome::Lost { phase: PhaseName::Configuring, .. }), "{lost:?}");
-    let next = world.told(|notice| matches!(notice, Notice::NextRound { .. })).expect("there is one");
+    let next = world.told(|notice| matches!(notice, Notice::NextRound { .. })).expect("a second round begins");
     assert!(world.over_after() < next + secs(2), "{:?}", world.over_after());
 }
 

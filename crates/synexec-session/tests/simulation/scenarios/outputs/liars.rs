@@ -1,4 +1,4 @@
-//! Outputs of slaves that lie about them.
+//! Slaves that lie about their outputs.
 
 use synexec_session::master::OutputsWanted;
 use synexec_session::master::OutputsWanted::{Live, Tails, Whole};
@@ -10,7 +10,8 @@ use synexec_sim::{Lie, Plan, secs};
 
 use super::{assert_whole, last_end, session, verdict_without, wanting, why_missing, writes};
 
-/// What one that lies gives is given up, and what the other one gives is not; whether its task ends first or last.
+/// Checks that the master gives up the output of a slave that lies and keeps the output of the other slave. The liar's
+/// task ends first in one session and last in another.
 fn assert_seen_through<const N: usize>(lie: Lie, ways: [OutputsWanted; N]) {
     for (outputs, time) in ways.into_iter().flat_map(|outputs| [(outputs, 1), (outputs, 20)]) {
         let mut world = wanting(outputs, 2);
@@ -21,7 +22,7 @@ fn assert_seen_through<const N: usize>(lie: Lie, ways: [OutputsWanted; N]) {
         why_missing(&world, &report, liar, "/tmp/liar.out");
         assert_whole(&world, &report, other);
         assert!(world.over_after() < last_end(&world) + secs(31), "{lie:?} {outputs:?}");
-        assert_eq!(world.fetches_of(liar).len(), 1, "it is asked no more");
+        assert_eq!(world.fetches_of(liar).len(), 1, "the master asks this slave no more");
     }
 }
 
