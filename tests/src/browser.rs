@@ -144,7 +144,7 @@ impl Browser {
     /// # Errors
     ///
     /// What went wrong.
-    pub fn is_content(&self) -> Result<()> {
+    pub fn ensure_content(&self) -> Result<()> {
         let errors = self.script("return window.synexecErrors", &[])?;
         ensure!(errors == json!([]), "{errors}");
         let loaded = self.script("return performance.getEntriesByType('resource').map((one) => one.name)", &[])?;

@@ -28,7 +28,7 @@ pub fn run(results: &mut Results) -> Result<()> {
     for _ in 0..TRIALS {
         let browser = Browser::start()?;
         seconds.push(browser.open(&page)?.as_secs_f64());
-        browser.is_content()?;
+        browser.ensure_content()?;
         let rows = browser.texts("#slaves tbody tr[data-rank] .col-rank")?.len();
         ensure!(rows == SLAVES, "{rows} rows");
     }

@@ -1,24 +1,23 @@
-//! The conf: its grammar, and how it comes in parts.
+//! The conf: its grammar, and its transfer in parts.
 
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use synexec_proto::conf::{COMMAND_LINE_MAX, CommandLine, ConfError, ConfSplitter};
 use synexec_proto::message::{Capabilities, ConfBegin, Message};
 use synexec_proto::wire::{Command, Frame};
-use synexec_session::slave::{Action, Event, Slave, SlaveSettings};
+use synexec_session::slave::{Action, Event, Slave};
 
 use crate::{draw, memory};
-use synexec_sim::START;
+use synexec_sim::{Plan, START};
 
-/// Bytes of the largest conf that is taken.
+/// Bytes of the largest conf that the slave accepts.
 const LARGEST: u64 = 500;
 
-/// A conf that comes in pieces is the one that comes whole. The first byte of the input says how long the pieces are.
+/// Checks that a conf in pieces is split like the whole conf. The first byte of the input is the length of the pieces.
 pub fn conf(data: &[u8]) {
     let Some((piece, conf)) = data.split_first() else { return };
     let (mut splitter, mut payload) = (ConfSplitter::default(), Vec::new());
@@ -29,19 +28,23 @@ pub fn conf(data: &[u8]) {
     let end = conf.iter().position(|byte| *byte == b'\n');
     let line = &conf[..end.unwrap_or(conf.len())];
     assert_eq!(payload, end.map_or(&[][..], |end| &conf[end + 1..]));
-    assert_eq!(splitter.line_length() + splitter.payload_length(), u64::try_from(conf.len()).expect("it is small"));
+    assert_eq!(
+        splitter.line_length() + splitter.payload_length(),
+        u64::try_from(conf.len()).expect("the value is small")
+    );
     assert!(line.len() <= COMMAND_LINE_MAX);
     match splitter.finish() {
         Err(ConfError::NoPayload) => assert!(payload.is_empty()),
         whole => assert_eq!(whole, CommandLine::parse(line)),
     }
     if let Ok(line) = CommandLine::parse(line) {
-        can_be_run(&line);
+        assert_can_be_run(&line);
     }
 }
 
-/// The program has a path and a name, and all arguments are words of the line or the payload's path.
-fn can_be_run(line: &CommandLine) {
+/// Checks that the program has a path and a name, and that each argument is a word of the line or the path of the
+/// payload.
+fn assert_can_be_run(line: &CommandLine) {
     let payload = Path::new("/work/payload");
     let (program, arguments) = (line.program(payload), line.arguments(payload));
     let program_bytes = program.as_os_str().as_bytes();
@@ -55,15 +58,15 @@ fn can_be_run(line: &CommandLine) {
     let _ = (line.has_quotes(), line.is_relative(), line.names_payload());
 }
 
-/// A slave that gets confs in parts, too many or too few, and whole, in any order, keeps just what was announced, and
-/// answers each conf once.
+/// Checks that a slave stores exactly the announced bytes of each conf and answers each conf once. The confs come
+/// whole or in parts, in any order, with too many parts or too few.
 pub fn conf_parts(data: &[u8]) {
     let mut trial = Parts::new();
     let mut input = Unstructured::new(data);
     while let Ok(frame) = frame(&mut input) {
-        // Its data are there once more when they are stored.
+        // The slave copies the data when it stores them.
         let most = 4096 + 4 * frame.data().len();
-        memory::within(most, || trial.hears(frame));
+        memory::within(most, || trial.receive(frame));
     }
 }
 
@@ -77,9 +80,9 @@ fn frame(input: &mut Unstructured<'_>) -> Result<Frame> {
         2 => begin(u64::arbitrary(input)?),
         3..=5 => Message::ConfPart(draw::bytes(input)?),
         6 => Message::Conf(draw::bytes(input)?),
-        _ => return Ok(Frame::new(Command::ConfBegin, draw::bytes(input)?).expect("it is small")),
+        _ => return Ok(Frame::new(Command::ConfBegin, draw::bytes(input)?).expect("the value is small")),
     };
-    Ok(message.encode().expect("it is small"))
+    Ok(message.encode().expect("the value is small"))
 }
 
 fn begin(length: u64) -> Message {
@@ -88,55 +91,49 @@ fn begin(length: u64) -> Message {
 
 struct Parts {
     slave: Slave,
-    /// Bytes that may still be stored of a conf.
+    /// Number of bytes of the conf that are still to be stored.
     left: Option<u64>,
 }
 
 impl Parts {
     fn new() -> Self {
         let master = SocketAddr::from((Ipv4Addr::LOCALHOST, 5165));
-        let settings = SlaveSettings {
-            name: "vm".into(),
-            instance: 1,
-            dials: false,
-            once: false,
-            reconnect: Duration::ZERO,
-            keeps_orphans: false,
-            max_conf: LARGEST,
-        };
-        let mut slave = Slave::new(settings, START);
+        let plan = Plan { max_conf: LARGEST, ..Plan::default() };
+        let mut slave = Slave::new(plan.settings("vm"), START);
         slave.handle(START, Event::Invited { master });
         slave.handle(START, Event::Connected { master });
         let mut this = Self { slave, left: None };
-        this.hears(Message::Probe(Some(Capabilities::ours("control"))).encode().expect("it fits"));
+        this.receive(
+            Message::Probe(Some(Capabilities::ours("control"))).encode().expect("the message fits into a frame"),
+        );
         this
     }
 
-    fn hears(&mut self, frame: Frame) {
+    fn receive(&mut self, frame: Frame) {
         if frame.command() == Command::Conf {
-            self.left = Some(u64::try_from(frame.data().len()).expect("it is small"));
+            self.left = Some(u64::try_from(frame.data().len()).expect("the value is small"));
         }
         self.slave.handle(START, Event::Received { frame, at: START });
         let mut answers = 0;
         while let Some(action) = self.slave.next_action() {
             match action {
                 Action::BeginConf(begin) => {
-                    assert!(begin.is_none_or(|begin| begin.length <= LARGEST), "a conf larger than is taken");
+                    assert!(begin.is_none_or(|begin| begin.length <= LARGEST), "the conf is larger than the limit");
                     self.left = begin.map(|begin| begin.length).or(self.left);
                 }
                 Action::StoreConf(bytes) => self.store(&bytes),
-                Action::EndConf => assert_eq!(self.left.take(), Some(0), "a conf ended that is not whole"),
+                Action::EndConf => assert_eq!(self.left.take(), Some(0), "an incomplete conf ended"),
                 Action::Send(Message::ConfNo(_)) => answers += 1,
                 Action::Release { .. } | Action::Send(Message::ConfOk(_)) => panic!("{action:?} without Prepared"),
                 _ => {}
             }
         }
-        assert!(answers <= 1, "answered twice");
+        assert!(answers <= 1, "the slave answered twice");
     }
 
     fn store(&mut self, bytes: &[u8]) {
         let left = self.left.expect("no conf has begun");
-        let length = u64::try_from(bytes.len()).expect("it is small");
-        self.left = Some(left.checked_sub(length).expect("it stores more than was announced"));
+        let length = u64::try_from(bytes.len()).expect("the value is small");
+        self.left = Some(left.checked_sub(length).expect("the slave stores more bytes than announced"));
     }
 }

@@ -1,4 +1,4 @@
-//! What both machines may be told, drawn from the input.
+//! Messages and events for both state machines, made from the input.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use synexec_proto::wire::{Command, FieldWriter, Frame};
 use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{OnLost, OutputsWanted, Settings};
 
-use crate::messages::is_canonical;
+use crate::messages::canonical_frame;
 use synexec_sim::secs;
 
 pub type Input<'a> = Unstructured<'a>;
@@ -25,14 +25,14 @@ pub type Input<'a> = Unstructured<'a>;
 pub fn frame(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Frame> {
     if input.ratio(1, 8)? {
         let (command, data) = (Command::from(u8::arbitrary(input)?), bytes(input)?);
-        // The rules are for features as revisions have them.
+        // The rules expect features in the combinations of real revisions.
         let is_block = matches!(command, Command::Reply | Command::Probe);
-        return Ok(Frame::new(command, if is_block { Vec::new() } else { data }).expect("it is small"));
+        return Ok(Frame::new(command, if is_block { Vec::new() } else { data }).expect("the value is small"));
     }
-    Ok(is_canonical(&message(input, now)?))
+    Ok(canonical_frame(&message(input, now)?))
 }
 
-/// Any message, whoever it is for.
+/// Any message, for a master or a slave.
 pub fn message(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Message> {
     Ok(match input.int_in_range(0..=25)? {
         0 => Message::Reply(capabilities(input)?),
@@ -68,7 +68,7 @@ pub fn message(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Message> 
     })
 }
 
-/// A session of few slaves, with anything else that its user may ask for.
+/// The settings of a session of few slaves, with any other options.
 pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
     let slaves = input.int_in_range(1..=4)?;
     let wait = if bool::arbitrary(input)? { Some(secs(input.int_in_range(0..=40)?)) } else { None };
@@ -96,10 +96,10 @@ pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
     })
 }
 
-/// What the revisions so far had, each with more than the one before, and what some later one may have.
+/// Features of all revisions so far, each with more than the one before, and of an imagined later revision.
 const REVISIONS: [u64; 6] = [u64::MAX, 0xff, 0x7f, 0x3f, 0x1f, 0x0f];
 
-/// The block of any revision, or none.
+/// The capability block of any revision, or none.
 pub fn capabilities(input: &mut Input<'_>) -> Result<Option<Capabilities>> {
     if input.ratio(1, 3)? {
         return Ok(None);
@@ -108,10 +108,10 @@ pub fn capabilities(input: &mut Input<'_>) -> Result<Option<Capabilities>> {
     let fixed = [b"SYNX".as_slice(), &[0, 1], &features.to_be_bytes()].concat();
     let block = FieldWriter::after(fixed).put(1, input.choose(&["vm", "", "\u{1b}[2J", "läuft"])?.as_bytes()).finish();
     let token = token(input)?;
-    Ok(Capabilities::decode(&block).expect("it is whole").map(|block| block.resuming(token)))
+    Ok(Capabilities::decode(&block).expect("the value is complete").map(|block| block.resuming(token)))
 }
 
-/// One of few, so that some are the same, or none.
+/// One of a few tokens, so that some are equal, or none.
 pub fn token(input: &mut Input<'_>) -> Result<Option<ResumeToken>> {
     let number = input.int_in_range(0..=3_u8)?;
     Ok((number > 0).then(|| ResumeToken::new([number; TOKEN_LEN])))
@@ -173,7 +173,7 @@ pub fn interrupt(input: &mut Input<'_>) -> Result<Interrupt> {
     Ok(*input.choose(&[Interrupt::Interrupt, Interrupt::Terminate])?)
 }
 
-/// Times that matter to the machines, and any time.
+/// Times near the limits of the state machines, and any others.
 pub fn passing(input: &mut Input<'_>) -> Result<Duration> {
     Ok(Duration::from_millis(match input.int_in_range(0..=5)? {
         0 => input.int_in_range(0..=50)?,
@@ -185,13 +185,13 @@ pub fn passing(input: &mut Input<'_>) -> Result<Duration> {
     }))
 }
 
-/// Not many bytes.
+/// At most 255 bytes.
 pub fn bytes(input: &mut Input<'_>) -> Result<Vec<u8>> {
     let length = usize::from(u8::arbitrary(input)?).min(input.len());
     Ok(input.bytes(length)?.to_vec())
 }
 
-/// An instant up to half a second away, or from all of time.
+/// An instant at most half a second away, or any other.
 pub fn instant(input: &mut Input<'_>, now: MonotonicInstant) -> Result<MonotonicInstant> {
     Ok(match input.int_in_range(0..=3)? {
         0 | 1 => now.plus(Duration::from_micros(input.int_in_range(0..=500_000)?)),
@@ -208,7 +208,7 @@ fn duration(input: &mut Input<'_>) -> Result<Duration> {
     Ok(Duration::from_nanos(u64::arbitrary(input)?))
 }
 
-/// Also those that no message can tell.
+/// Any duration, even one that no message can carry.
 fn duration_or_none(input: &mut Input<'_>) -> Result<Option<Duration>> {
     Ok(match input.int_in_range(0..=3)? {
         0 => None,
@@ -217,7 +217,7 @@ fn duration_or_none(input: &mut Input<'_>) -> Result<Option<Duration>> {
     })
 }
 
-/// Version 1 can tell neither end of what there is to the microsecond.
+/// Half of the range, because version 1 cannot express its limits to the microsecond.
 fn wall_clock(input: &mut Input<'_>) -> Result<WallClockTime> {
     Ok(WallClockTime::from_nanos(i64::arbitrary(input)? / 2))
 }

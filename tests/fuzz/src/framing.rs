@@ -1,4 +1,4 @@
-//! Frames out of a stream that was split anywhere.
+//! Frames from a stream that is split anywhere.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use synexec_proto::wire::{
@@ -7,35 +7,37 @@ use synexec_proto::wire::{
 
 use crate::memory;
 
-/// That of the recorded sessions.
+/// The session id of the recorded sessions.
 const SESSION: SessionId = SessionId(0x1234_5678);
 
-/// Longest piece in which a stream comes.
+/// Bytes of the longest piece of the stream.
 const PIECE_MAX: usize = 4096;
 
-/// Bytes at the end of the input that decide how the rest of it comes, so that a recorded stream with anything after it
-/// is an input.
+/// Bytes at the end of the input that choose the pieces. A recorded stream followed by any bytes is therefore an
+/// input.
 const CONTROL: usize = 16;
 
-/// The frames are those that are in the stream however it was split, and no more is kept than one message and a piece.
+/// Checks that the decoder finds the frames of the stream however it is split, and keeps at most one message and one
+/// piece.
 pub fn framing(data: &[u8]) {
     if let Some((stream, control)) = data.split_last_chunk::<CONTROL>() {
-        let _ = comes_in_pieces(stream, &mut Unstructured::new(control));
+        let _ = check_in_pieces(stream, &mut Unstructured::new(control));
     }
 }
 
-fn comes_in_pieces(stream: &[u8], control: &mut Unstructured<'_>) -> Result<()> {
+fn check_in_pieces(stream: &[u8], control: &mut Unstructured<'_>) -> Result<()> {
     let longest_data = *control.choose(&[0, 300, 20_000, DATA_MAX])?;
     let mut stream = stream.to_vec();
     if bool::arbitrary(control)? {
         complete(&mut stream);
     }
     let held = HEADER_LEN + longest_data + PIECE_MAX;
-    // A buffer that grows is there twice, once twice as large; a frame has its data for itself, and so has what is expected.
+    // A growing buffer exists twice, and one of the two is twice as large. The frame and the expected frame each have
+    // a copy of the data.
     memory::within(3 * held + 2 * longest_data + 1024, || check(&stream, longest_data, control))
 }
 
-/// Adds what the last frame announces and lacks.
+/// Adds the missing bytes of the last frame.
 fn complete(stream: &mut Vec<u8>) {
     let mut rest = stream.as_slice();
     while let Some(Ok(_)) = next(&mut rest, 0) {}
@@ -54,7 +56,7 @@ fn check(stream: &[u8], longest_data: usize, control: &mut Unstructured<'_>) -> 
         decoder.feed(piece);
         coming = later;
         loop {
-            // What has not come yet cannot be in a frame.
+            // Bytes that have not arrived yet cannot belong to a frame.
             let mut come = &expected[..expected.len() - coming.len()];
             match (decoder.next_frame(), next(&mut come, longest_data)) {
                 (Ok(Some(found)), Some(Ok(frame))) => assert_eq!(found, frame),
@@ -73,7 +75,7 @@ fn check(stream: &[u8], longest_data: usize, control: &mut Unstructured<'_>) -> 
     Ok(())
 }
 
-/// Takes the first frame of a stream, if it is whole.
+/// Takes the first frame of a stream, if it is complete.
 fn next(stream: &mut &[u8], longest_data: usize) -> Option<std::result::Result<Frame, DecodeError>> {
     let (header, rest) = stream.split_first_chunk::<HEADER_LEN>()?;
     let Header { version, session, command, length } = Header::decode(*header);
@@ -89,5 +91,5 @@ fn next(stream: &mut &[u8], longest_data: usize) -> Option<std::result::Result<F
 }
 
 fn frame(command: Command, data: &[u8]) -> Frame {
-    Frame::new(command, data.to_vec()).expect("it came in one")
+    Frame::new(command, data.to_vec()).expect("the data came in one frame")
 }

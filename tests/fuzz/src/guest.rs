@@ -1,62 +1,61 @@
-//! A slave that does as it should when it is let, without a machine of ours in it.
+//! A slave that behaves correctly when the fuzzer lets it. It contains no state machine of ours.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use arbitrary::Result;
-use synexec_proto::digest::Digest;
 use synexec_proto::message::{
-    ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Held, Message, OutputMark, OutputPlace, ResumeToken,
-    TaskEnded,
+    ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Held, Message, OutputPlace, ResumeToken, TaskEnded,
 };
 use synexec_proto::time::{ClockOffset, MonotonicInstant, WallClockTime};
 
 use crate::draw::{self, Input};
+use synexec_sim::answer_fetch;
 
-/// Most that is remembered of what it was told.
+/// Largest number of messages that wait for an answer.
 const TOLD: usize = 8;
 
-/// What its task writes.
+/// The output of the task.
 const OUTPUT: &[u8] = b"one line\nanother line\n";
 
-/// One connection's other end.
+/// The slave at the other end of a connection.
 #[derive(Debug, Clone)]
 pub struct Guest {
     clock: ClockOffset,
     told: VecDeque<Message>,
-    /// Whether it was sent its conf like one of ours.
+    /// Whether the master sent the conf as to one of our slaves.
     extended: bool,
     runs: bool,
     token: Option<ResumeToken>,
 }
 
 impl Guest {
-    /// A slave whose clock is ahead by so many seconds.
+    /// A slave whose clock is ahead by this many seconds.
     pub fn new(ahead: u8) -> Self {
         let clock = ClockOffset::from_nanos(i64::from(ahead) * 1_000_000_000);
         Self { clock, told: VecDeque::new(), extended: false, runs: false, token: None }
     }
 
-    /// Hears something, to be answered when it is its turn.
+    /// Receives a message, which the slave answers later.
     pub fn told(&mut self, message: Message) {
         if self.told.len() < TOLD {
             self.told.push_back(message);
         }
     }
 
-    /// Gets the conf, headed by this if it is one of ours.
-    pub fn has_conf(&mut self, begin: Option<ConfBegin>) {
+    /// Receives the conf. `begin` is the header that our slaves get.
+    pub fn receive_conf(&mut self, begin: Option<ConfBegin>) {
         self.extended = begin.is_some();
         self.token = begin.and_then(|begin| begin.token);
         self.told(begin.map_or(Message::Conf(Vec::new()), Message::ConfBegin));
     }
 
-    /// By what it is known when it comes back.
+    /// The token with which the slave can resume its connection.
     pub fn token(&self) -> Option<ResumeToken> {
         self.token
     }
 
-    /// Answers the first thing that it was told.
+    /// Answers the oldest message.
     pub fn answer(&mut self, now: MonotonicInstant) -> Option<Vec<Message>> {
         let answer = match self.told.pop_front()? {
             Message::Probe(_) => Message::Reply(None),
@@ -79,7 +78,7 @@ impl Guest {
         Some(vec![answer])
     }
 
-    /// Answers the first thing that it was told, and not as it should.
+    /// Answers the oldest message wrongly.
     pub fn answer_wrongly(&mut self, now: MonotonicInstant) -> Option<Vec<Message>> {
         let just_beside = |at: MonotonicInstant| at.plus(Duration::from_nanos(1));
         let answer = match self.told.pop_front()? {
@@ -95,7 +94,7 @@ impl Guest {
         Some(vec![answer])
     }
 
-    /// If its task runs, it ends.
+    /// Ends the task, if the task runs.
     pub fn task_ends(&mut self, input: &mut Input<'_>, now: MonotonicInstant) -> Result<Option<Message>> {
         if !std::mem::take(&mut self.runs) {
             return Ok(None);
@@ -125,17 +124,13 @@ impl Guest {
     }
 }
 
-/// What is there of the output when the task has ended.
-fn output(Fetch { offset, length: most, .. }: Fetch) -> Vec<Message> {
-    let all = length(OUTPUT);
-    let until = offset.saturating_add(most.into()).min(all);
-    let place = |at: u64| usize::try_from(at.min(all)).expect("it is within the output");
-    let part = OUTPUT[place(offset.min(until))..place(until)].to_vec();
-    let is_end = until == all;
-    let digest = is_end.then(|| Digest::of(OUTPUT));
-    vec![Message::OutputPart(part), Message::OutputMark(OutputMark { position: until, is_end, digest })]
+/// The answer to a FETCH after the end of the task.
+fn output(fetch: Fetch) -> Vec<Message> {
+    let place = |at: u64| usize::try_from(at).map_or(OUTPUT.len(), |at| at.min(OUTPUT.len()));
+    let bytes = |from, to| OUTPUT[place(from)..place(to).max(place(from))].to_vec();
+    answer_fetch(bytes, length(OUTPUT), true, fetch)
 }
 
 fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).expect("it is small")
+    u64::try_from(bytes.len()).expect("the value is small")
 }

@@ -1,6 +1,5 @@
-//! What the fuzz targets check, each in one function that takes whatever bytes it is given. The world and its rules are
-//! those of the simulated world in `synexec-sim`: a machine is told anything, and what it does in answer is held against
-//! what it must never do.
+//! The checks of the fuzz targets. Each check is one function that takes any bytes. The world and its rules come from
+//! the simulated world in `synexec-sim`: a state machine receives any events, and its actions must follow the rules.
 
 pub mod confs;
 pub mod draw;

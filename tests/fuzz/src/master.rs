@@ -1,4 +1,4 @@
-//! A session that is told anything, in any order, by slaves of which some do as they should.
+//! A master's session that receives any events in any order. Some of its slaves behave correctly.
 
 mod program;
 
@@ -17,27 +17,28 @@ use synexec_session::master::{Action, Event, OutputStep, OutputsWanted, PeerId, 
 use crate::draw::{self, Input};
 use crate::guest::Guest;
 use crate::memory;
-use crate::messages::is_canonical;
+use crate::messages::canonical_frame;
 use crate::phases::Phase;
 use synexec_sim::{Master, START, assert_rows_complete, assert_verdict_follows};
 
-/// Connections that may be named, of those that there are.
+/// Number of connections that an event can name.
 const PEERS: usize = 30;
 
-/// Steps that are taken at most.
+/// Largest number of steps.
 const STEPS: usize = 400;
 
-/// Deadlines that may pass until a session has ended whose slaves are gone.
+/// Number of deadlines within which a session without slaves ends.
 const WAITS: usize = 300;
 
-/// Bytes that one event may cost beyond several times its own size, and several confs, which the simulation copies.
+/// Bytes that one event may allocate, besides several times its own size and several confs, which the simulation
+/// copies.
 const EVENT_COST: usize = 64 * 1024;
 const CONF_COPIES: usize = 16;
 
-/// Bytes that one event may cost for each connection, since one may close many.
+/// Bytes that one event may allocate for each connection, because one event can close many.
 const PEER_COST: usize = 4096;
 
-/// Whatever happens, nothing is ordered too early, and the session ends in a report that has each slave once.
+/// Checks that the session orders nothing too early and ends in a report with each slave once, whatever happens.
 pub fn any_events(data: &[u8]) {
     let mut input = Input::new(data);
     let Ok(settings) = draw::settings(&mut input) else { return };
@@ -49,7 +50,7 @@ pub fn any_events(data: &[u8]) {
     }
     let leave = input.ratio(1, 2).unwrap_or_default();
     if leave {
-        trial.all_leave();
+        trial.disconnect_all();
     }
     trial.end();
 }
@@ -63,11 +64,11 @@ struct Trial {
     phase: Phase,
     now: MonotonicInstant,
     guests: Vec<Guest>,
-    /// Whose conf is on its way.
+    /// Peers to which a conf is under way.
     confs: VecDeque<PeerId>,
-    /// What is to be said to be stored.
+    /// Events that will tell the session that outputs are stored.
     stores: VecDeque<Event>,
-    /// Whether the program has said that it failed, also at what it had not been told to do.
+    /// Whether the program has reported a failure, even of an act that the session did not order.
     has_failed: bool,
     report: Option<Report>,
 }
@@ -75,9 +76,9 @@ struct Trial {
 impl Trial {
     fn new(settings: Settings) -> Self {
         let mut trial = Self {
-            wanted: usize::try_from(settings.slaves.get()).expect("they are few"),
-            quorum: usize::try_from(settings.quorum.unwrap_or(settings.slaves).get()).expect("they are few"),
-            conf_length: usize::try_from(settings.conf_length).expect("it is small"),
+            wanted: usize::try_from(settings.slaves.get()).expect("the number is small"),
+            quorum: usize::try_from(settings.quorum.unwrap_or(settings.slaves).get()).expect("the number is small"),
+            conf_length: usize::try_from(settings.conf_length).expect("the value is small"),
             live: settings.outputs == OutputsWanted::Live,
             master: Master::new(settings, START),
             phase: Phase::default(),
@@ -101,12 +102,12 @@ impl Trial {
                 self.answer(peer, input.ratio(1, 16)?);
             }
             12..=15 => self.all_answer(input.int_in_range(1..=20)?),
-            16..=18 => self.says_anything(input)?,
-            19 => self.all_end(input)?,
-            20 | 21 => self.dispatcher_works(),
+            16..=18 => self.send_anything(input)?,
+            19 => self.end_all_tasks(input)?,
+            20 | 21 => self.run_dispatcher(),
             22 => self.store_or_not(input)?,
-            23 => self.fails(input)?,
-            24 => self.comes_back(input)?,
+            23 => self.fail_or_report(input)?,
+            24 => self.resume(input)?,
             25 => {
                 let (peer, why) = (PeerId(self.peer(input)?), draw::disconnect(input)?);
                 self.handle(Event::Disconnected { peer, why });
@@ -121,18 +122,18 @@ impl Trial {
         Ok(())
     }
 
-    /// Somebody connects, says hello, and answers what is asked of it then.
+    /// A guest connects, says hello, and answers the first probe.
     fn join(&mut self, input: &mut Input<'_>) -> Result<()> {
         let hello = draw::capabilities(input)?;
-        let peer = u64::try_from(self.guests.len()).expect("they are few");
+        let peer = u64::try_from(self.guests.len()).expect("the number is small");
         self.connect();
-        self.says(peer, &Message::Reply(hello));
+        self.send(peer, &Message::Reply(hello));
         self.answer(peer, false);
         Ok(())
     }
 
-    /// A connection breaks, or not, and the slave says that it is the one that had that.
-    fn comes_back(&mut self, input: &mut Input<'_>) -> Result<()> {
+    /// A slave claims to resume a connection, which mostly broke before.
+    fn resume(&mut self, input: &mut Input<'_>) -> Result<()> {
         let was = self.peer(input)?;
         if input.ratio(7, 8)? {
             self.handle(Event::Disconnected { peer: PeerId(was), why: draw::disconnect(input)? });
@@ -144,31 +145,31 @@ impl Trial {
         self.connect();
         self.guests.pop();
         self.guests.push(guest);
-        self.says(peer, &Message::Reply(Some(hello)));
+        self.send(peer, &Message::Reply(Some(hello)));
         self.answer(peer, false);
         Ok(())
     }
 
     fn connect(&mut self) {
-        let number = u8::try_from(self.guests.len() % 250).expect("it is less");
-        let peer = PeerId(u64::try_from(self.guests.len()).expect("they are few"));
+        let number = u8::try_from(self.guests.len() % 250).expect("the remainder is small");
+        let peer = PeerId(u64::try_from(self.guests.len()).expect("the number is small"));
         self.guests.push(Guest::new(number));
         let address = SocketAddr::from((Ipv4Addr::new(10, 0, u8::from(peer.0 > 249), number), 5165));
         self.handle(Event::Connected { peer, address });
     }
 
-    /// A guest does the first thing that it was told and has not done yet, as it should or wrongly.
+    /// A guest answers its oldest message, correctly or wrongly. Tells whether the guest had a message.
     fn answer(&mut self, peer: u64, wrongly: bool) -> bool {
         let Some(guest) = usize::try_from(peer).ok().and_then(|peer| self.guests.get_mut(peer)) else { return false };
         let answers = if wrongly { guest.answer_wrongly(self.now) } else { guest.answer(self.now) };
         let Some(answers) = answers else { return false };
         for answer in answers {
-            self.says(peer, &answer);
+            self.send(peer, &answer);
         }
         true
     }
 
-    /// So many times in turn, or until nobody has anything to say.
+    /// All guests answer in turn, this many times or until no guest has a message left.
     fn all_answer(&mut self, times: u32) {
         for _ in 0..times {
             let mut answered = false;
@@ -181,18 +182,18 @@ impl Trial {
         }
     }
 
-    fn says_anything(&mut self, input: &mut Input<'_>) -> Result<()> {
+    fn send_anything(&mut self, input: &mut Input<'_>) -> Result<()> {
         let (peer, frame) = (self.peer(input)?, draw::frame(input, self.now)?);
-        self.hears(peer, frame);
+        self.receive(peer, frame);
         Ok(())
     }
 
-    /// All tasks end.
-    fn all_end(&mut self, input: &mut Input<'_>) -> Result<()> {
+    /// Ends all running tasks.
+    fn end_all_tasks(&mut self, input: &mut Input<'_>) -> Result<()> {
         for peer in self.peers() {
             let Some(guest) = usize::try_from(peer).ok().and_then(|peer| self.guests.get_mut(peer)) else { break };
             if let Some(end) = guest.task_ends(input, self.now)? {
-                self.says(peer, &end);
+                self.send(peer, &end);
             }
         }
         Ok(())
@@ -203,11 +204,11 @@ impl Trial {
         self.advance();
     }
 
-    fn says(&mut self, peer: u64, message: &Message) {
-        self.hears(peer, is_canonical(message));
+    fn send(&mut self, peer: u64, message: &Message) {
+        self.receive(peer, canonical_frame(message));
     }
 
-    fn hears(&mut self, peer: u64, frame: Frame) {
+    fn receive(&mut self, peer: u64, frame: Frame) {
         self.handle(Event::Received { peer: PeerId(peer), frame, at: self.now });
     }
 
@@ -226,10 +227,10 @@ impl Trial {
         self.look();
     }
 
-    /// What the session has done is what it may do; and a report, once made, stays as it is.
+    /// Checks that the session did only allowed actions, and that its report never changes.
     fn look(&mut self) {
         for (_, action) in std::mem::take(&mut self.master.log) {
-            self.has_done(action);
+            self.follow(action);
         }
         if self.report.as_ref() != self.master.report() {
             assert!(self.report.is_none(), "the report has changed");
@@ -237,16 +238,16 @@ impl Trial {
         }
     }
 
-    fn has_done(&mut self, action: Action) {
+    fn follow(&mut self, action: Action) {
         match action {
             Action::Send { peer, message } => {
-                is_canonical(&message);
+                canonical_frame(&message);
                 assert!(self.phase.allows(&message, self.live), "{message:?} while {:?}", self.phase);
                 self.guest(peer).told(message);
             }
             Action::SendConf { peer, begin } => {
                 self.confs.push_back(peer);
-                self.guest(peer).has_conf(begin);
+                self.guest(peer).receive_conf(begin);
             }
             Action::Output { id, step: OutputStep::Sync, .. } => self.stores.push_back(Event::OutputStored { id }),
             Action::Output { id, step: OutputStep::End { digest }, .. } => {
@@ -260,20 +261,20 @@ impl Trial {
     }
 
     fn peer(&self, input: &mut Input<'_>) -> Result<u64> {
-        input.int_in_range(0..=u64::try_from(self.guests.len().min(PEERS)).expect("they are few"))
+        input.int_in_range(0..=u64::try_from(self.guests.len().min(PEERS)).expect("the number is small"))
     }
 
     fn peers(&self) -> Range<u64> {
-        0..u64::try_from(self.guests.len()).expect("they are few")
+        0..u64::try_from(self.guests.len()).expect("the number is small")
     }
 
     fn guest(&mut self, PeerId(peer): PeerId) -> &mut Guest {
         let guest = usize::try_from(peer).ok().and_then(|peer| self.guests.get_mut(peer));
-        guest.expect("the rules say that it has connected")
+        guest.expect("the master names only connected peers")
     }
 
-    /// All connections end. Once there were members, the session does too, without its user.
-    fn all_leave(&mut self) {
+    /// Ends all connections. Checks that a session that had members ends without its user.
+    fn disconnect_all(&mut self) {
         for peer in self.peers() {
             self.handle(Event::Disconnected { peer: PeerId(peer), why: Disconnect::Closed });
         }
@@ -281,13 +282,13 @@ impl Trial {
             if self.report.is_some() {
                 return;
             }
-            self.dispatcher_works();
+            self.run_dispatcher();
             self.wait();
         }
         assert!(self.master.members() == 0 || self.report.is_some(), "a session without slaves goes on");
     }
 
-    /// The user ends the session, as can always be done.
+    /// Interrupts the session twice, which always ends it, and checks the report.
     fn end(mut self) {
         for _ in 0..2 {
             self.handle(Event::Interrupted(Interrupt::Interrupt));

@@ -4,43 +4,44 @@ use synexec_proto::message::{Capabilities, Features, Message};
 use synexec_proto::text::TEXT_MAX;
 use synexec_proto::wire::{Command, FieldReader, Frame};
 
-/// Any data of any command, read with all features agreed, with none, and with some. Of the input the first byte is the
-/// command, the last tells the features.
+use synexec_sim::block_with_features;
+
+/// Decodes any data of any command with all features agreed, with none, and with some. The first byte of the input is
+/// the command; the last byte selects the features.
 pub fn message(data: &[u8]) {
     let [code, data @ .., some] = data else { return };
     let Ok(frame) = Frame::new(Command::from(*code), data.to_vec()) else { return };
     for agreed in [Features::ours(), Features::NONE, features((*some).into())] {
         if let Ok(message) = Message::decode(frame.clone(), agreed) {
-            comes_back(&message, agreed);
+            assert_round_trip(&message, agreed);
         }
     }
     assert!(FieldReader(data).filter(Result::is_err).count() <= 1);
 }
 
-/// What was read is written in one way, and read as the same.
-pub fn comes_back(message: &Message, agreed: Features) {
-    let written = message.encode().expect("it came in one frame");
-    let read = Message::decode(written.clone(), agreed).expect("we wrote it");
+/// Checks that a decoded message is encoded, and decoded as the same message.
+pub fn assert_round_trip(message: &Message, agreed: Features) {
+    let written = message.encode().expect("the message came in one frame");
+    let read = Message::decode(written.clone(), agreed).expect("our own encoding is valid");
     assert_eq!(read, *message);
     assert_eq!(read.encode(), Ok(written));
 }
 
-/// What one of our machines sends is what its peer writes when it says the same.
-pub fn is_canonical(message: &Message) -> Frame {
-    let written = message.encode().expect("it fits into a frame");
-    let read = Message::decode(written.clone(), Features::ours()).expect("we wrote it");
+/// The frame of a message that one of our state machines sends. Checks that decoding and encoding it again gives the
+/// same bytes.
+pub fn canonical_frame(message: &Message) -> Frame {
+    let written = message.encode().expect("the message fits into a frame");
+    let read = Message::decode(written.clone(), Features::ours()).expect("our own encoding is valid");
     assert_eq!(read.encode().as_ref(), Ok(&written), "{message:?}");
     written
 }
 
-/// Of the features that there are, those of these bits.
+/// The features of this release that these bits announce.
 pub fn features(bits: u64) -> Features {
-    let block = [b"SYNX".as_slice(), &[0, 1], &bits.to_be_bytes()].concat();
-    let block = Capabilities::decode(&block).expect("it is whole").expect("it is one");
-    Features::ours().agreed_with(block.features)
+    Features::ours().agreed_with(block_with_features(bits).features)
 }
 
-/// Any block, of any revision.
+/// Decodes any capability block of any revision.
 pub fn capabilities(data: &[u8]) {
     match Capabilities::decode(data) {
         Err(_) => assert!(data.starts_with(b"SYNX")),

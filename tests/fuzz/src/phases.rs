@@ -1,9 +1,9 @@
-//! The phases of a session as its user is told of them: none is skipped.
+//! The phases of a session as its notices show them. No phase is skipped.
 
 use synexec_proto::message::Message;
 use synexec_session::master::Notice;
 
-/// What was told last.
+/// The phase that the last notice shows.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     #[default]
@@ -15,7 +15,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Follows a notice, which has to belong to this phase or the next.
+    /// Follows a notice, and checks that it belongs to this phase or the next.
     pub fn tell(&mut self, notice: &Notice) {
         let (from, to): (&[Self], Self) = match notice {
             Notice::Joined { .. } | Notice::Dropped { .. } | Notice::GaveUp { .. } => (&[Self::Joining], Self::Joining),
@@ -36,14 +36,14 @@ impl Phase {
         *self = to;
     }
 
-    /// Whether this may be said to a member in this phase.
+    /// Whether the master may send this message to a member in this phase.
     pub fn allows(self, message: &Message, live: bool) -> bool {
         match message {
             Message::Hold(_) => self == Self::Configuring,
-            // And once more when a task has ended.
+            // The master also measures the clock when a task has ended.
             Message::ClockProbe(_) => self <= Self::Executing,
             Message::Exec(Some(_)) | Message::Go => self == Self::Starting,
-            // Originals are told once all others were, just before the instant.
+            // Originals receive EXEC after all others, just before the instant.
             Message::Exec(None) | Message::Stop => self == Self::Executing,
             Message::Fetch(_) => self == Self::Fetching || live && self == Self::Executing,
             _ => true,

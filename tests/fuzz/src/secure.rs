@@ -1,4 +1,4 @@
-//! What strangers may try where there is a key: probes, handshakes and sealed records that are none, or nearly.
+//! Attacks of a peer without the key: probes, handshakes and sealed records that are random, or changed in one place.
 
 use arbitrary::{Arbitrary, Result};
 use synexec_proto::disconnect::Disconnect;
@@ -13,19 +13,19 @@ const SESSION: SessionId = SessionId(0x1234_5678);
 const NOW: WallClockTime = WallClockTime::from_nanos(1_800_000_000_000_000_000);
 
 fn key(letter: u8) -> Key {
-    Key::from_secret(&[letter; 16]).expect("it is long enough")
+    Key::from_secret(&[letter; 16]).expect("the secret is long enough")
 }
 
-/// Nobody without the key makes a probe that is answered, nor changes one, nor repeats it.
+/// Checks that a peer without the key cannot make a valid probe, change one, or repeat one.
 pub fn invitation(data: &[u8]) {
     let mut guard = ProbeGuard::default();
-    // Of the key that makes none: what was compared once, libFuzzer tries again.
+    // No probe is made with this key, because libFuzzer repeats bytes that it has seen in a comparison.
     assert!(guard.check(data, &key(b'z'), NOW).is_err());
     let mut input = Input::new(data);
-    let _ = nearly_an_invitation(&mut guard, &mut input);
+    let _ = try_changed_invitation(&mut guard, &mut input);
 }
 
-fn nearly_an_invitation(guard: &mut ProbeGuard, input: &mut Input<'_>) -> Result<()> {
+fn try_changed_invitation(guard: &mut ProbeGuard, input: &mut Input<'_>) -> Result<()> {
     let sent = WallClockTime::from_nanos(NOW.as_nanos().saturating_add(i64::arbitrary(input)?));
     let probe = Invitation { nonce: input.arbitrary()?, sent }.encode(SESSION, &key(b'a'));
     let changed = changed(&probe, input)?;
@@ -39,22 +39,22 @@ fn nearly_an_invitation(guard: &mut ProbeGuard, input: &mut Input<'_>) -> Result
     Ok(())
 }
 
-/// Nobody without the key gets through a handshake, on either side, and what is refused is refused without harm.
+/// Checks that a peer without the key cannot complete a handshake on either side, and that a refusal does no harm.
 pub fn handshake(data: &[u8]) {
     let mut input = Input::new(data);
     let Ok(frame) = frame(&mut input) else { return };
     let _ = refuse_without_key(&frame);
-    // Of the key with which nobody says hello: libFuzzer repeats what it has seen compared.
+    // No hello is made with this key, because libFuzzer repeats bytes that it has seen in a comparison.
     assert!(answer(&key(b'z'), SESSION, &frame).is_err());
-    let (greeted, hello) = greet(&key(b'a'), SESSION).expect("there is randomness");
+    let (greeted, hello) = greet(&key(b'a'), SESSION).expect("the system gives random bytes");
     assert!(greeted.take(&frame).is_err());
-    let _ = nearly_a_handshake(&hello, &mut input);
+    let _ = try_changed_handshake(&hello, &mut input);
 }
 
-fn nearly_a_handshake(hello: &Frame, input: &mut Input<'_>) -> Result<()> {
+fn try_changed_handshake(hello: &Frame, input: &mut Input<'_>) -> Result<()> {
     let changed = changed(hello.data(), input)?;
     if changed != hello.data() {
-        let hello = Frame::new(Command::KeyedHello, changed).expect("it is small");
+        let hello = Frame::new(Command::KeyedHello, changed).expect("the value is small");
         assert!(answer(&key(b'a'), SESSION, &hello).is_err());
     }
     assert!(answer(&key(b'b'), SESSION, hello).is_err());
@@ -62,8 +62,8 @@ fn nearly_a_handshake(hello: &Frame, input: &mut Input<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What is sealed arrives as it was said, in whatever pieces; and with a record that is changed, repeated, left out or
-/// made up, the connection is over.
+/// Checks that sealed bytes arrive unchanged in pieces of any size, and that a record that is changed, repeated, left
+/// out or forged ends the connection.
 pub fn sealed(data: &[u8]) {
     let (sealer, opener) = ends();
     let decoder = || FrameDecoder::new(SESSION, 300);
@@ -72,26 +72,26 @@ pub fn sealed(data: &[u8]) {
     while !input.is_empty() && wire.step(&mut input).unwrap_or_default() {}
 }
 
-/// A slave's sealer and its master's opener.
+/// The sealer of a slave and the opener of its master.
 fn ends() -> (Sealer, Opener) {
-    let (greeted, hello) = greet(&key(b'a'), SESSION).expect("there is randomness");
-    let (reply, _, opener) = answer(&key(b'a'), SESSION, &hello).expect("they have the same key");
-    let (sealer, _) = greeted.take(&reply).expect("they have the same key");
+    let (greeted, hello) = greet(&key(b'a'), SESSION).expect("the system gives random bytes");
+    let (reply, _, opener) = answer(&key(b'a'), SESSION, &hello).expect("both have the same key");
+    let (sealer, _) = greeted.take(&reply).expect("both have the same key");
     (sealer, opener)
 }
 
 struct Wire {
     sealer: Sealer,
     opener: Opener,
-    /// Those that were opened, and last the next one.
+    /// All opened records, followed by the next record to open.
     records: Vec<Frame>,
     inner: FrameDecoder,
-    /// Gets the same bytes, never sealed.
+    /// A decoder that receives the same bytes without encryption.
     plain: FrameDecoder,
 }
 
 impl Wire {
-    /// Says something, and brings it or something else; tells whether the connection stands.
+    /// Seals some bytes, and delivers their record or another one. Tells whether the connection still stands.
     fn step(&mut self, input: &mut Input<'_>) -> Result<bool> {
         let said = draw::bytes(input)?;
         if said.is_empty() {
@@ -99,11 +99,11 @@ impl Wire {
         }
         self.seal(&said);
         if input.ratio(7, 8)? {
-            return Ok(self.arrives(&said));
+            return Ok(self.deliver(&said));
         }
-        let next = self.records.last().expect("there is one");
+        let next = self.records.last().expect("a record is pending");
         let other = match input.int_in_range(0..=2)? {
-            0 => Frame::new(Command::Sealed, changed(next.data(), input)?).expect("it is small"),
+            0 => Frame::new(Command::Sealed, changed(next.data(), input)?).expect("the value is small"),
             1 => input.choose(&self.records)?.clone(),
             _ => frame(input)?,
         };
@@ -115,16 +115,17 @@ impl Wire {
 
     fn seal(&mut self, said: &[u8]) {
         let mut wire = Vec::new();
-        self.sealer.seal(said, &mut wire).expect("it is one of few");
+        self.sealer.seal(said, &mut wire).expect("the sealer has sealed few records");
         let mut decoder = FrameDecoder::new(SESSION, DATA_MAX);
         decoder.feed(&wire);
-        self.records.push(decoder.next_frame().expect("it is of this session").expect("it is whole"));
-        assert_eq!(decoder.time_allowed(), None, "there is more than one");
+        self.records
+            .push(decoder.next_frame().expect("the frame belongs to this session").expect("the value is complete"));
+        assert_eq!(decoder.time_allowed(), None, "the decoder holds a second record");
     }
 
-    fn arrives(&mut self, said: &[u8]) -> bool {
-        let record = self.records.last().expect("there is one");
-        self.opener.open(record, &mut self.inner).expect("it is the next one");
+    fn deliver(&mut self, said: &[u8]) -> bool {
+        let record = self.records.last().expect("a record is pending");
+        self.opener.open(record, &mut self.inner).expect("the record is the next one");
         self.plain.feed(said);
         loop {
             let (opened, plain) = (self.inner.next_frame(), self.plain.next_frame());
@@ -138,14 +139,14 @@ impl Wire {
     }
 }
 
-/// Any frame, mostly one of those that belong to encryption.
+/// Any frame, mostly with a command of the encryption.
 fn frame(input: &mut Input<'_>) -> Result<Frame> {
     let codes = [Command::KeyedHello, Command::KeyedReply, Command::Sealed, Command::KeyedNo];
     let code = if input.ratio(7, 8)? { *input.choose(&codes)? } else { Command::from(u8::arbitrary(input)?) };
-    Ok(Frame::new(code, draw::bytes(input)?).expect("it is small"))
+    Ok(Frame::new(code, draw::bytes(input)?).expect("the value is small"))
 }
 
-/// The same bytes but for one, or fewer of them, or more.
+/// The bytes with one byte changed, some cut off, or some added.
 fn changed(bytes: &[u8], input: &mut Input<'_>) -> Result<Vec<u8>> {
     let mut changed = bytes.to_vec();
     let place = input.choose_index(bytes.len())?;

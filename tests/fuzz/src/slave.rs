@@ -1,4 +1,4 @@
-//! A slave on a host that does its work, with a master, a network and a user that do anything.
+//! A slave on a correct host. Its master, its network and its user do anything.
 
 use std::time::Duration;
 
@@ -8,16 +8,17 @@ use synexec_proto::time::MonotonicInstant;
 use synexec_session::slave::LEAD_MAX;
 
 use crate::draw::{self, Input};
-use crate::messages::is_canonical;
+use crate::messages::canonical_frame;
 use synexec_sim::{Bench, Plan, Refusal, SimClock, millis, secs};
 
-/// Steps that are taken at most.
+/// Largest number of steps.
 const STEPS: usize = 200;
 
-/// Time in which a slave without a master comes to rest.
+/// Time within which a slave without a master comes to rest.
 const REST: Duration = secs(60);
 
-/// Whatever the master says, the slave starts nothing that it has not accepted, and comes to rest when left alone.
+/// Checks that the slave starts no conf that it has not accepted, whatever the master says, and comes to rest without
+/// a master.
 pub fn any_master(data: &[u8]) {
     let mut input = Input::new(data);
     let Ok(plan) = plan(&mut input) else { return };
@@ -27,10 +28,10 @@ pub fn any_master(data: &[u8]) {
             break;
         }
         for message in bench.sent() {
-            is_canonical(&message);
+            canonical_frame(&message);
         }
     }
-    comes_to_rest(&mut bench);
+    assert_comes_to_rest(&mut bench);
 }
 
 fn plan(input: &mut Input<'_>) -> Result<Plan> {
@@ -72,7 +73,7 @@ fn step(bench: &mut Bench, input: &mut Input<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A conf as either kind of master sends it.
+/// A conf, as an original master or one of ours sends it.
 fn conf(input: &mut Input<'_>) -> Result<Vec<Message>> {
     let conf = b"/bin/task".to_vec();
     if input.ratio(1, 3)? {
@@ -83,7 +84,7 @@ fn conf(input: &mut Input<'_>) -> Result<Vec<Message>> {
     Ok(vec![Message::ConfBegin(begin), Message::ConfPart(conf)])
 }
 
-/// An order to start, and mostly the last word.
+/// An order to start, mostly with the last word.
 fn start(input: &mut Input<'_>, here: MonotonicInstant) -> Result<Vec<Message>> {
     if input.ratio(1, 4)? {
         return Ok(vec![Message::Exec(None)]);
@@ -92,7 +93,7 @@ fn start(input: &mut Input<'_>, here: MonotonicInstant) -> Result<Vec<Message>> 
     Ok(if input.ratio(3, 4)? { vec![order, Message::Go] } else { vec![order] })
 }
 
-/// What a master says on the way.
+/// Some other message of a master.
 fn orders(input: &mut Input<'_>) -> Result<[Message; 1]> {
     Ok([match input.int_in_range(0..=7)? {
         0 => Message::Stop,
@@ -105,14 +106,18 @@ fn orders(input: &mut Input<'_>) -> Result<[Message; 1]> {
     }])
 }
 
-/// Without a master, a slave ends in discovery or for good, without a task, unless it has left it to itself.
-fn comes_to_rest(bench: &mut Bench) {
+/// Checks that a slave without a master returns to discovery or exits, and that no task remains unless the slave keeps
+/// orphans.
+fn assert_comes_to_rest(bench: &mut Bench) {
     bench.close();
     let keeps = bench.slave.host.plan.keeps_orphans;
-    // A start that the last word was said for happens.
+    // A start that the last word released still happens.
     bench.wait(if keeps { LEAD_MAX + REST } else { REST });
     let is_left = keeps && bench.slave.exit().is_some();
-    assert!(is_left || !bench.slave.host.is_busy(bench.now), "a task is left");
-    assert!(bench.slave.exit().is_some() || bench.slave.in_discovery_since().is_some(), "it is not back");
+    assert!(is_left || !bench.slave.host.is_busy(bench.now), "a task remains");
+    assert!(
+        bench.slave.exit().is_some() || bench.slave.in_discovery_since().is_some(),
+        "the slave is not back in discovery"
+    );
     assert!(is_left || bench.slave.host.runs.iter().all(|run| run.ended.is_some()));
 }

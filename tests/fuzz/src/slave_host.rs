@@ -1,28 +1,29 @@
-//! A slave that is told anything, also by its own host, which has not done what it says.
+//! A slave that receives any events, even from its own host, which may report acts that never happened.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result};
-use synexec_proto::message::{CONF_MAX, Held, Message, Reason, TaskEnded};
+use synexec_proto::message::{Held, Message, Reason, TaskEnded};
 use synexec_proto::time::MonotonicInstant;
-use synexec_session::slave::{Action, Event, ObservedRun, Slave, SlaveSettings};
+use synexec_session::slave::{Action, Event, ObservedRun, Slave};
 
 use crate::draw::{self, Input};
 use crate::memory;
-use crate::messages::is_canonical;
-use synexec_sim::{START, secs};
+use crate::messages::canonical_frame;
+use synexec_sim::{Plan, START, secs};
 
-/// Steps that are taken at most.
+/// Largest number of steps.
 const STEPS: usize = 400;
 
-/// Actions that one event may be followed by.
+/// Largest number of actions after one event.
 const ACTIONS: usize = 10;
 
-/// Bytes that one event may cost beyond several times its own size.
+/// Bytes that one event may allocate, besides several times its own size.
 const EVENT_COST: usize = 16 * 1024;
 
-/// Nothing makes it panic, start what it has not accepted, start it twice, or do much at once.
+/// Checks that the slave never panics, never starts a conf that it has not accepted, never starts a task twice, and
+/// takes few actions at once.
 pub fn any_host(data: &[u8]) {
     let mut input = Input::new(data);
     let Ok(mut trial) = Trial::new(&mut input) else { return };
@@ -36,7 +37,7 @@ pub fn any_host(data: &[u8]) {
 struct Trial {
     slave: Slave,
     now: MonotonicInstant,
-    /// Whether the task of a conf is held that was accepted, and not yet released.
+    /// Whether the task of an accepted conf is held and not yet released.
     held: bool,
     exited: bool,
 }
@@ -45,10 +46,8 @@ impl Trial {
     fn new(input: &mut Input<'_>) -> Result<Self> {
         let (dials, once) = (bool::arbitrary(input)?, bool::arbitrary(input)?);
         let reconnect = if bool::arbitrary(input)? { secs(10) } else { Duration::ZERO };
-        let (keeps_orphans, max_conf) = (bool::arbitrary(input)?, CONF_MAX);
-        let settings =
-            SlaveSettings { name: "vm".into(), instance: 7, dials, once, reconnect, max_conf, keeps_orphans };
-        Ok(Self { slave: Slave::new(settings, START), now: START, held: false, exited: false })
+        let plan = Plan { dials, once, reconnect, keeps_orphans: bool::arbitrary(input)?, ..Plan::default() };
+        Ok(Self { slave: Slave::new(plan.settings("vm"), START), now: START, held: false, exited: false })
     }
 
     fn step(&mut self, input: &mut Input<'_>) -> Result<()> {
@@ -70,16 +69,18 @@ impl Trial {
         while let Some(action) = self.slave.next_action() {
             actions += 1;
             assert!(!self.exited, "{action:?} after its exit");
-            self.has_done(&action);
+            self.follow(&action);
         }
         assert!(actions <= ACTIONS, "{actions} actions at once");
     }
 
-    fn has_done(&mut self, action: &Action) {
+    fn follow(&mut self, action: &Action) {
         match action {
-            Action::Send(message) => _ = is_canonical(message),
+            Action::Send(message) => _ = canonical_frame(message),
             Action::BeginConf(_) | Action::Hold { .. } | Action::Discard => self.held = false,
-            Action::Release { .. } => assert!(std::mem::take(&mut self.held), "a start of what is not held"),
+            Action::Release { .. } => {
+                assert!(std::mem::take(&mut self.held), "the slave starts a task that is not held")
+            }
             Action::Exit(_) => self.exited = true,
             _ => {}
         }
@@ -105,14 +106,14 @@ fn event(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Event> {
         16 => task_ended(draw::task_ended(input, now)?, bool::arbitrary(input)?),
         17 if input.ratio(1, 8)? => Event::Shutdown(draw::interrupt(input)?),
         18 => {
-            let frame = is_canonical(&Message::Probe(draw::capabilities(input)?));
+            let frame = canonical_frame(&Message::Probe(draw::capabilities(input)?));
             Event::Received { frame, at: now }
         }
         _ => Event::Received { frame: draw::frame(input, now)?, at: now },
     })
 }
 
-/// The event of a task that ended like this.
+/// The event for a task that ended like this.
 fn task_ended(ended: TaskEnded, stragglers: bool) -> Event {
     let run = ObservedRun {
         started: ended.started,

@@ -2,7 +2,7 @@
 
 use synexec_proto::wire::{Command, HEADER_LEN, Header, PROTOCOL_VERSION, SessionId};
 
-/// Any eleven bytes are a header, and the same bytes again.
+/// Checks that any eleven bytes decode as a header and encode to the same bytes.
 pub fn header(data: &[u8]) {
     let Some(bytes) = data.first_chunk::<HEADER_LEN>() else { return };
     let header = Header::decode(*bytes);
@@ -10,7 +10,7 @@ pub fn header(data: &[u8]) {
     assert_eq!(Header::decode(header.encode()), header);
 }
 
-/// A datagram invites to the session that it names or to none, whatever follows its header.
+/// Checks that a datagram invites to its own session or to none, whatever follows the header.
 pub fn probe(data: &[u8]) {
     let Some(bytes) = data.first_chunk::<HEADER_LEN>() else {
         return assert!((0..=9).all(|session| !Header::invites_to(data, SessionId(session))));

@@ -154,8 +154,8 @@ impl Master {
     /// # Errors
     ///
     /// When somebody is.
-    pub fn nobody_waits(&self) -> Result<()> {
-        nobody_waits(&self.listener)
+    pub fn ensure_nobody_waits(&self) -> Result<()> {
+        ensure_nobody_waits(&self.listener)
     }
 
     /// Somebody else at the same port number, whom no slave should call.
@@ -217,8 +217,8 @@ impl Decoy {
     /// # Errors
     ///
     /// When somebody has.
-    pub fn nobody_called(&self) -> Result<()> {
-        nobody_waits(&self.listener)
+    pub fn ensure_nobody_called(&self) -> Result<()> {
+        ensure_nobody_waits(&self.listener)
     }
 }
 
@@ -228,7 +228,7 @@ fn inviter(address: Ipv4Addr) -> Result<UdpSocket> {
     Ok(socket)
 }
 
-fn nobody_waits(listener: &TcpListener) -> Result<()> {
+fn ensure_nobody_waits(listener: &TcpListener) -> Result<()> {
     listener.set_nonblocking(true)?;
     let outcome = listener.accept();
     listener.set_nonblocking(false)?;

@@ -22,11 +22,11 @@ pub fn end(scene: &mut Scene, struck: Instant) -> Result<()> {
         _ => Some(scene.master.wait()?),
     };
     let story = || scene.story();
-    is_over_everywhere(scene).with_context(story)?;
+    ensure_over_everywhere(scene).with_context(story)?;
     let took = struck.elapsed();
     let left = left_behind(scene)?;
     if let Some(finished) = finished {
-        is_as_expected(scene, &finished).with_context(story)?;
+        ensure_as_expected(scene, &finished).with_context(story)?;
     }
     outputs(scene).with_context(story)?;
     ensure!(took <= scene.cell.within, "it took {took:?}, not {:?}: {}", scene.cell.within, story());
@@ -35,7 +35,7 @@ pub fn end(scene: &mut Scene, struck: Instant) -> Result<()> {
 }
 
 /// The slaves that live listen for the next master.
-fn is_over_everywhere(scene: &Scene) -> Result<()> {
+fn ensure_over_everywhere(scene: &Scene) -> Result<()> {
     for guest in scene.living() {
         let is_free = || scene.is_in_discovery(guest).map(|free| free.then_some(())).transpose();
         eventually(&format!("vm{guest} to be in discovery"), is_free)??;
@@ -65,7 +65,7 @@ fn nothing_is_left(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-fn is_as_expected(scene: &Scene, finished: &Finished) -> Result<()> {
+fn ensure_as_expected(scene: &Scene, finished: &Finished) -> Result<()> {
     let (status, first, others) = match scene.cell.outcome {
         Outcome::GivesUp => (3, "cancelled", "cancelled"),
         Outcome::Declined => (4, "declined: ", "cancelled"),
@@ -81,12 +81,12 @@ fn is_as_expected(scene: &Scene, finished: &Finished) -> Result<()> {
     };
     ensure!(finished.code() == Some(status), "exit status {:?}, not {status}", finished.code());
     let round = only_round(&scene.fleet.control)?;
-    has_rows(scene, &round, first, others)?;
+    ensure_rows(scene, &round, first, others)?;
     told(scene, finished, &round)
 }
 
 /// Just one for each slave that takes part.
-fn has_rows(scene: &Scene, round: &Round, first: &str, others: &str) -> Result<()> {
+fn ensure_rows(scene: &Scene, round: &Round, first: &str, others: &str) -> Result<()> {
     let mut taking_part: Vec<_> = match scene.cell.outcome {
         Outcome::GivesUp => Vec::new(),
         Outcome::Replaced => vec![1, 2, SPARE],
@@ -158,13 +158,13 @@ fn outputs(scene: &Scene) -> Result<()> {
                 if takes_part && !is_left_out =>
             {
                 ensure!(output == whole(scene, guest), "{} bytes of output on vm{guest}", output.len());
-                is_stored(scene, guest)?;
+                ensure_stored(scene, guest)?;
             }
             Outcome::OutputLost if guest == 0 => {
                 let file = stored(scene, guest)?;
                 ensure!(!file.exists(), "{} is there", file.display());
             }
-            Outcome::OutputLost => is_stored(scene, guest)?,
+            Outcome::OutputLost => ensure_stored(scene, guest)?,
             _ => {}
         }
     }
@@ -175,7 +175,7 @@ fn whole(scene: &Scene, guest: usize) -> Vec<u8> {
     [b"ran\n", &vec![0; written(scene.cell, guest)][..], b"done\n"].concat()
 }
 
-fn is_stored(scene: &Scene, guest: usize) -> Result<()> {
+fn ensure_stored(scene: &Scene, guest: usize) -> Result<()> {
     if scene.cell.phase != Phase::Fetching {
         return Ok(());
     }

@@ -20,7 +20,7 @@ const AT_A_TIME: usize = 6;
 
 fn main() -> ExitCode {
     let document =
-        Case { name: "faults::the_document_has_this_table".to_owned(), run: Box::new(table::is_in_the_document) };
+        Case { name: "faults::the_document_has_this_table".to_owned(), run: Box::new(table::ensure_in_document) };
     let cells = table::cells().map(|cell| Case { name: cell.name(), run: Box::new(move || run(cell)) });
     harness::main_of_waiting([document, master_clock::case()].into_iter().chain(cells).collect(), AT_A_TIME)
 }
@@ -30,5 +30,5 @@ fn run(cell: Cell) -> anyhow::Result<()> {
     let (mut scene, struck) = eventually("a fault that comes in its phase", strike)??;
     check::end(&mut scene, struck)?;
     fault::repair(&mut scene)?;
-    scene.serves_the_next_session()
+    scene.ensure_next_session()
 }

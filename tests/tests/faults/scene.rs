@@ -101,14 +101,14 @@ impl Scene {
     }
 
     /// All that can are in the next session, which succeeds, and leaves nothing.
-    pub fn serves_the_next_session(&self) -> Result<()> {
+    pub fn ensure_next_session(&self) -> Result<()> {
         let living = self.living();
         let conf = self.fleet.control.dir().join("next.conf");
         fs::write(&conf, "/bin/cat :CONF:\nnext\n")?;
         let finished = self.fleet.master(living.len(), &conf, &[])?.wait()?;
         ensure!(finished.code() == Some(0), "the next session failed: {finished:?}\n{}", self.story());
         for guest in living {
-            self.leaves_nothing(guest)?;
+            self.ensure_nothing_left(guest)?;
         }
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Scene {
         format!("--- master\n{}{}", self.master.output_so_far(), told.collect::<String>())
     }
 
-    fn leaves_nothing(&self, guest: usize) -> Result<()> {
+    fn ensure_nothing_left(&self, guest: usize) -> Result<()> {
         let is_clean = || {
             let left = left_in(&self.work_dir(guest)).unwrap_or_default();
             let stays = |name: &str| {

@@ -78,7 +78,7 @@ pub fn cells() -> impl Iterator<Item = Cell> {
 }
 
 /// Checks that docs/faults.md has this table.
-pub fn is_in_the_document() -> Result<()> {
+pub fn ensure_in_document() -> Result<()> {
     let document = fs::read_to_string(DOCUMENT)?;
     let (_, section) = document.split_once("# Faults\n").context("docs/faults.md has no heading \"Faults\"")?;
     let section = section.split("\n## ").next().unwrap_or_default();

@@ -82,7 +82,7 @@ fn by_figure(slaves: &[Value], pointer: &str) -> Vec<String> {
 fn a_page_tells_what_the_report_does() -> Result<()> {
     let session = Session::run(&[])?;
     let browser = session.open()?;
-    browser.is_content()?;
+    browser.ensure_content()?;
     let report = report::read(&session.fleet.control)?;
     ensure!(browser.texts("#sentence")? == [report["sentence"].as_str().context("no sentence")?]);
     ensure!(names(&browser)? == by_figure(&session.slaves()?, "/rank"), "{:?}", names(&browser)?);
@@ -118,7 +118,7 @@ fn rows_are_sorted_and_searched() -> Result<()> {
     )?;
     browser.click("#only-standing-out")?;
     ensure!(names(&browser)?.contains(&"vm1".to_owned()), "{:?}", names(&browser)?);
-    browser.is_content()
+    browser.ensure_content()
 }
 
 fn figure_of(slaves: &[Value], name: &str, pointer: &str) -> Option<i64> {
@@ -156,7 +156,7 @@ fn the_timeline_is_zoomed_to_the_start() -> Result<()> {
     browser.click("#zoom-all")?;
     let [all_from, all_to] = shown(&browser)?;
     ensure!((all_from - from).abs() < 1.0 && (all_to - to).abs() < 1.0, "{all_from} to {all_to}");
-    browser.is_content()
+    browser.ensure_content()
 }
 
 fn a_row_unfolds_to_the_end_of_its_output() -> Result<()> {
@@ -167,7 +167,7 @@ fn a_row_unfolds_to_the_end_of_its_output() -> Result<()> {
     let name = session.slaves()?[2]["name"].as_str().context("no name")?.to_owned();
     let outputs = browser.texts("#detail-2 pre")?;
     ensure!(outputs == [format!("this is {name} in round 1\n")], "{outputs:?}");
-    browser.is_content()
+    browser.ensure_content()
 }
 
 fn another_round_is_chosen() -> Result<()> {
@@ -177,7 +177,7 @@ fn another_round_is_chosen() -> Result<()> {
     browser.click("#slaves tr[data-rank=\"0\"] button.unfold")?;
     let outputs = browser.texts("#detail-0 pre")?;
     ensure!(outputs.len() == 1 && outputs[0].ends_with("in round 2\n"), "{outputs:?}");
-    browser.is_content()
+    browser.ensure_content()
 }
 
 fn what_guests_are_called_is_no_markup() -> Result<()> {
@@ -193,7 +193,7 @@ fn what_guests_are_called_is_no_markup() -> Result<()> {
     browser.click("#slaves tr[data-rank=\"0\"] button.unfold")?;
     ensure!(browser.texts("#detail-0 pre")? == ["</script><b>\n"]);
     ensure!(browser.texts("img, #detail-0 b")?.is_empty());
-    browser.is_content()
+    browser.ensure_content()
 }
 
 fn a_session_without_a_start_has_a_page_too() -> Result<()> {
@@ -207,7 +207,7 @@ fn a_session_without_a_start_has_a_page_too() -> Result<()> {
     browser.open(&page)?;
     let outcomes = browser.texts("#slaves tbody .col-outcome")?;
     ensure!(outcomes.len() == 2 && outcomes.iter().all(|outcome| outcome.contains("declined")), "{outcomes:?}");
-    browser.is_content()
+    browser.ensure_content()
 }
 
 const DATA: [&str; 2] = ["<script type=\"application/json\" id=\"report\">", "</script>"];
@@ -240,7 +240,7 @@ fn a_thousand_slaves_can_be_read() -> Result<()> {
     browser.click("#slaves tr[data-rank=\"777\"] button.unfold")?;
     ensure!(browser.texts("#detail-777 pre")?.len() == 1);
     browser.click("#zoom-start")?;
-    browser.is_content()
+    browser.ensure_content()
 }
 
 /// How light the page's ground is, from 0 to 255.
@@ -257,7 +257,7 @@ fn it_is_dark_where_that_is_wanted() -> Result<()> {
     browser.open(&session.page)?;
     let dark = lightness(&browser)?;
     ensure!(light > 200.0 && dark < 60.0, "light {light}, dark {dark}");
-    browser.is_content()
+    browser.ensure_content()
 }
 
 fn it_can_be_printed() -> Result<()> {
@@ -265,5 +265,5 @@ fn it_can_be_printed() -> Result<()> {
     let browser = session.open()?;
     let pages = browser.print()?;
     ensure!(pages.starts_with(b"%PDF") && pages.len() > 10_000, "{} bytes", pages.len());
-    browser.is_content()
+    browser.ensure_content()
 }

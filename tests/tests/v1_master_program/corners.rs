@@ -30,7 +30,7 @@ fn running() -> Result<(OurMaster, Slave, Peer)> {
     Ok((master, slave, peer))
 }
 
-fn is_lost(master: &OurMaster, slave: &Slave) -> Result<()> {
+fn ensure_lost(master: &OurMaster, slave: &Slave) -> Result<()> {
     let finished = master.ends_with(5)?;
     row(&finished, slave.address())?;
     Ok(())
@@ -136,7 +136,7 @@ fn finish_of_another_length_loses_the_slave() -> Result<()> {
     for length in [0, 47, 49, 96] {
         let (master, slave, mut peer) = running()?;
         peer.send(Command::Finishd, &vec![0; length])?;
-        is_lost(&master, &slave).with_context(|| format!("{length} bytes of data"))?;
+        ensure_lost(&master, &slave).with_context(|| format!("{length} bytes of data"))?;
     }
     Ok(())
 }
@@ -166,7 +166,7 @@ fn another_version_or_session_ends_the_connection() -> Result<()> {
         let (master, slave, mut peer) = running()?;
         peer.send_bytes(&header(version, slave.session() ^ flip, Command::Reply, 0))?;
         peer.expect_closed()?;
-        is_lost(&master, &slave)?;
+        ensure_lost(&master, &slave)?;
     }
     Ok(())
 }
@@ -179,7 +179,7 @@ fn a_message_that_does_not_get_whole_ends_the_connection() -> Result<()> {
         let whole = [&start[..], &times()?].concat();
         peer.send_bytes(&whole[..length])?;
         peer.expect_closed().with_context(|| format!("{length} bytes of FINISHD"))?;
-        is_lost(&master, &slave)?;
+        ensure_lost(&master, &slave)?;
     }
     Ok(())
 }

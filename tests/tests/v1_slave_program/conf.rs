@@ -24,7 +24,7 @@ fn words_of(line: &str) -> Result<String> {
     Ok(String::from_utf8(output_of(format!("/bin/sh :CONF: {line}\n{SHOW}").as_bytes())?)?)
 }
 
-fn is_declined(master: &Master, conf: &[u8]) -> Result<()> {
+fn ensure_declined(master: &Master, conf: &[u8]) -> Result<()> {
     let mut peer = master.accept_slave()?;
     peer.send(Command::Conf, conf)?;
     peer.expect(Command::ConfNo).with_context(|| format!("the conf {:?}", conf.escape_ascii().to_string()))?;
@@ -129,10 +129,10 @@ fn output_and_errors_go_to_one_file_and_input_is_empty() -> Result<()> {
 fn confs_without_a_program_are_declined() -> Result<()> {
     let (master, slave) = pair()?;
     for conf in ["", "\n", "\n/bin/true\n", " \t\n/bin/true\n", "true\n", "sh -c /bin/true\n", ":CONF:x\necho\n"] {
-        is_declined(&master, conf.as_bytes())?;
+        ensure_declined(&master, conf.as_bytes())?;
     }
     for conf in ["/\n", "/bin/\n", "/bin/true/\n", "/usr/bin\n", "/no/such/program\n", "/etc/passwd\n"] {
-        is_declined(&master, conf.as_bytes())?;
+        ensure_declined(&master, conf.as_bytes())?;
     }
     assert!(!slave.output_path().exists() || slave.output()?.is_empty(), "something ran");
     Ok(())
@@ -145,7 +145,7 @@ fn a_program_that_may_not_be_executed_is_declined() -> Result<()> {
     fs::write(&program, "#!/bin/sh\necho hello\n")?;
     fs::set_permissions(&program, fs::Permissions::from_mode(0o644))?;
     let conf = format!("{}\n", program.display());
-    is_declined(&master, conf.as_bytes())?;
+    ensure_declined(&master, conf.as_bytes())?;
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
     master.run(conf.as_bytes())?;
     slave.expect_output("hello\n")

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use synexec_tests::v1::{Command, HEADER, Master, Peer, VERSION, header};
 
-use crate::{is_back, pair};
+use crate::{ensure_back, pair};
 
 /// A message may take a second; the slave may notice a little later, but not much earlier.
 const LIMIT: std::ops::Range<Duration> = Duration::from_millis(900)..Duration::from_secs(15);
@@ -19,10 +19,10 @@ fn strangers(session: u32) -> [[u8; HEADER]; 4] {
     ]
 }
 
-fn hangs_up(master: &Master, mut peer: Peer, bytes: &[u8]) -> Result<()> {
+fn ensure_hangs_up(master: &Master, mut peer: Peer, bytes: &[u8]) -> Result<()> {
     peer.send_bytes(bytes)?;
     peer.expect_closed()?;
-    is_back(master)
+    ensure_back(master)
 }
 
 #[test]
@@ -31,8 +31,8 @@ fn another_version_or_session_ends_the_connection() -> Result<()> {
     for stranger in strangers(master.session()) {
         let mut peer = master.accept()?;
         peer.expect_hello()?;
-        hangs_up(&master, peer, &stranger).context("as the first message")?;
-        hangs_up(&master, master.configure(b"/bin/true\n")?, &stranger).context("after CONF_OK")?;
+        ensure_hangs_up(&master, peer, &stranger).context("as the first message")?;
+        ensure_hangs_up(&master, master.configure(b"/bin/true\n")?, &stranger).context("after CONF_OK")?;
     }
     Ok(())
 }
@@ -43,7 +43,7 @@ fn another_version_ends_the_connection_while_running() -> Result<()> {
     let mut peer = master.configure(b"/bin/sleep 300")?;
     peer.send(Command::Exec, &[])?;
     peer.expect(Command::ExecOk)?;
-    hangs_up(&master, peer, &header(2, master.session(), Command::Probe, 0))
+    ensure_hangs_up(&master, peer, &header(2, master.session(), Command::Probe, 0))
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_message_that_does_not_get_whole_ends_the_connection() -> Result<()> {
     for part in [&conf[..1], &conf[..10], &conf, &half] {
         let peer = master.accept_slave()?;
         let start = Instant::now();
-        hangs_up(&master, peer, part).with_context(|| format!("{} bytes", part.len()))?;
+        ensure_hangs_up(&master, peer, part).with_context(|| format!("{} bytes", part.len()))?;
         ensure!(start.elapsed() >= LIMIT.start, "{} bytes: hung up after {:?}", part.len(), start.elapsed());
     }
     Ok(())
@@ -68,7 +68,7 @@ fn a_trickle_does_not_keep_the_connection() -> Result<()> {
     peer.send_bytes(&header(VERSION, master.session(), Command::Conf, 1000))?;
     peer.trickle_until_closed(Duration::from_millis(200))?;
     ensure!(LIMIT.contains(&start.elapsed()), "hung up after {:?}", start.elapsed());
-    is_back(&master)
+    ensure_back(&master)
 }
 
 #[test]

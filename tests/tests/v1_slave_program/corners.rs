@@ -84,7 +84,7 @@ fn probe_while_running_is_answered() -> Result<()> {
     peer.probe()
 }
 
-fn ignores(peer: &mut Peer, commands: impl IntoIterator<Item = u8>) -> Result<()> {
+fn ensure_ignored(peer: &mut Peer, commands: impl IntoIterator<Item = u8>) -> Result<()> {
     for command in commands {
         for length in [0, 1, 40, 65_535] {
             peer.send(command, &vec![0xa5; length])?;
@@ -98,10 +98,10 @@ fn ignores(peer: &mut Peer, commands: impl IntoIterator<Item = u8>) -> Result<()
 fn extensions_from_one_that_did_not_announce_itself_are_read_past() -> Result<()> {
     let (master, slave) = pair()?;
     let mut peer = master.accept_slave()?;
-    ignores(&mut peer, EXTENSION).context("before CONF")?;
+    ensure_ignored(&mut peer, EXTENSION).context("before CONF")?;
     peer.send(Command::Conf, UNTIL_GO)?;
     peer.expect(Command::ConfOk)?;
-    ignores(&mut peer, EXTENSION).context("before EXEC")?;
+    ensure_ignored(&mut peer, EXTENSION).context("before EXEC")?;
     start(&mut peer)?;
     peer.send(16, b"while it runs")?;
     peer.probe()?;
@@ -112,15 +112,15 @@ fn extensions_from_one_that_did_not_announce_itself_are_read_past() -> Result<()
 fn unknown_commands_are_read_past() -> Result<()> {
     let (master, slave) = pair()?;
     let mut peer = master.accept_slave()?;
-    ignores(&mut peer, UNKNOWN).context("before CONF")?;
+    ensure_ignored(&mut peer, UNKNOWN).context("before CONF")?;
     peer.send(Command::Conf, &[UNTIL_GO, b"echo done\n"].concat())?;
     peer.expect(Command::ConfOk)?;
-    ignores(&mut peer, UNKNOWN).context("before EXEC")?;
+    ensure_ignored(&mut peer, UNKNOWN).context("before EXEC")?;
     start(&mut peer)?;
     peer.send(200, b"while it runs")?;
     peer.probe()?;
     slave.let_go(&mut peer)?;
-    ignores(&mut peer, UNKNOWN).context("after FINISHD")?;
+    ensure_ignored(&mut peer, UNKNOWN).context("after FINISHD")?;
     slave.expect_output("done\n")
 }
 

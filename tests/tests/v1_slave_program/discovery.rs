@@ -5,10 +5,10 @@ use std::net::Ipv4Addr;
 use anyhow::Result;
 use synexec_tests::v1::{Command, Decoy, Master, OurSlave, UNTIL_GO, VERSION, fresh_session, header};
 
-use crate::{is_back, pair};
+use crate::{ensure_back, pair};
 
 /// The decoy's datagrams come first: a slave that took one for an invitation would call the decoy.
-fn heeds_only_the_master(master: &Master, decoy: &Decoy, datagrams: &[Vec<u8>]) -> Result<()> {
+fn ensure_only_master_heeded(master: &Master, decoy: &Decoy, datagrams: &[Vec<u8>]) -> Result<()> {
     let call = || {
         datagrams.iter().try_for_each(|datagram| decoy.broadcast(datagram))?;
         master.invite()
@@ -17,7 +17,7 @@ fn heeds_only_the_master(master: &Master, decoy: &Decoy, datagrams: &[Vec<u8>]) 
     peer.expect_hello()?;
     peer.probe()?;
     peer.close();
-    decoy.nobody_called()
+    decoy.ensure_nobody_called()
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_shorter_probe_does_not_count() -> Result<()> {
     let (master, _slave) = pair()?;
     let bare = master.invitation()?;
     let short: Vec<_> = (0..bare.len()).map(|length| bare[..length].to_vec()).collect();
-    heeds_only_the_master(&master, &master.decoy()?, &short)
+    ensure_only_master_heeded(&master, &master.decoy()?, &short)
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn foreign_datagrams_do_not_count() -> Result<()> {
     let others = [Command::Reply, Command::Conf, Command::Exec, Command::Finishd];
     foreign.extend(others.map(|command| header(VERSION, session, command, 0).to_vec()));
     foreign.push(header(VERSION, session, 200, 0).to_vec());
-    heeds_only_the_master(&master, &master.decoy()?, &foreign)
+    ensure_only_master_heeded(&master, &master.decoy()?, &foreign)
 }
 
 #[test]
@@ -89,8 +89,8 @@ fn a_connected_slave_ignores_probes() -> Result<()> {
     // The slave reads datagrams in the order in which they came, and calls whoever sent the first that counts.
     let decoy = master.decoy()?;
     decoy.wait_for_caller(|| decoy.broadcast(&master.invitation()?))?;
-    master.nobody_waits()?;
-    is_back(&master)
+    master.ensure_nobody_waits()?;
+    ensure_back(&master)
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn pair() -> Result<(Master, OurSlave)> {
 }
 
 /// The slave, whose connection has just ended, is there for the next session.
-fn is_back(master: &Master) -> Result<()> {
+fn ensure_back(master: &Master) -> Result<()> {
     let start = Instant::now();
     let peer = master.accept_slave()?;
     let taken = start.elapsed();

@@ -11,7 +11,7 @@ use synexec_tests::fleet::{is_alive, left_in};
 use synexec_tests::process::eventually;
 use synexec_tests::v1::{Command, Master, OurSlave, Recording, mode, play_master};
 
-use crate::{is_back, pair};
+use crate::{ensure_back, pair};
 
 /// Signals 1 to 31; the next ones are the C library's own, which it ignores in a child.
 const STANDARD_SIGNALS: u64 = 0x7fff_ffff;
@@ -20,7 +20,7 @@ fn recorded(recording: &Recording) -> Result<OurSlave> {
     let master = Master::listen(recording.session()?)?;
     let slave = OurSlave::listening(&master)?;
     play_master(recording, &master)?.close();
-    is_back(&master)?;
+    ensure_back(&master)?;
     play_master(recording, &master).context("the same session again")?;
     Ok(slave)
 }
@@ -117,11 +117,11 @@ fn a_failing_command_is_finished_too() -> Result<()> {
 fn back_in_discovery_wherever_the_master_leaves() -> Result<()> {
     let (master, _slave) = pair()?;
     master.accept()?.close();
-    is_back(&master).context("left after connecting")?;
+    ensure_back(&master).context("left after connecting")?;
     master.accept_slave()?.close();
-    is_back(&master).context("left after joining")?;
+    ensure_back(&master).context("left after joining")?;
     master.configure(b"/bin/true\n")?.close();
-    is_back(&master).context("left after CONF_OK")
+    ensure_back(&master).context("left after CONF_OK")
 }
 
 /// Runs a payload that first prints its pid; its master goes when the pid is there.
@@ -138,7 +138,7 @@ fn desert(master: &Master, slave: &OurSlave, payload: &str) -> Result<Pid> {
 fn a_master_that_goes_takes_the_command_with_it() -> Result<()> {
     let (master, slave) = pair()?;
     let command = desert(&master, &slave, "echo $$\nexec /bin/sleep 300\n")?;
-    is_back(&master)?;
+    ensure_back(&master)?;
     eventually("the end of the command", || kill(command, None).err())?;
     Ok(())
 }
@@ -159,7 +159,7 @@ fn the_dead_whom_nobody_reaps_do_not_hold_the_slave_up() -> Result<()> {
     // The shell that says when it is ready has left the group, and is the parent of a sleep that it never waits for.
     let escapes = "sh -c '/bin/sleep 300 & exec setsid sh -c \"echo $!; exec /bin/sleep 10\"'\n";
     desert(&master, &slave, escapes)?;
-    is_back(&master)
+    ensure_back(&master)
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn never_start(master: &Master, slave: &OurSlave) -> Result<()> {
     let held = slave.process().children()?;
     ensure!(held.len() == 1, "no task is held: {held:?}");
     peer.close();
-    is_back(master)?;
+    ensure_back(master)?;
     none_is_left(&held)
 }
 
@@ -202,7 +202,7 @@ fn a_conf_that_is_never_started_leaves_nothing() -> Result<()> {
 fn a_conf_that_is_never_started_leaves_the_last_output() -> Result<()> {
     let (master, slave) = pair()?;
     master.run(b"/bin/echo from the start before\n")?;
-    is_back(&master)?;
+    ensure_back(&master)?;
     never_start(&master, &slave)?;
     slave.expect_output("from the start before\n")
 }

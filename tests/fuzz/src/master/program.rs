@@ -1,4 +1,4 @@
-//! What the master's program does for its session, or says that it has done.
+//! The acts of the master's program for its session, real or only claimed.
 
 use arbitrary::{Arbitrary, Result};
 use synexec_session::master::{Event, OutputId, PeerId};
@@ -7,8 +7,8 @@ use super::Trial;
 use crate::draw::Input;
 
 impl Trial {
-    /// The program does what the session waits for.
-    pub(super) fn dispatcher_works(&mut self) {
+    /// The program does everything that the session waits for.
+    pub(super) fn run_dispatcher(&mut self) {
         while let Some(peer) = self.confs.pop_front() {
             self.handle(Event::ConfSent { peer });
         }
@@ -31,7 +31,7 @@ impl Trial {
         Ok(())
     }
 
-    pub(super) fn fails(&mut self, input: &mut Input<'_>) -> Result<()> {
+    pub(super) fn fail_or_report(&mut self, input: &mut Input<'_>) -> Result<()> {
         let peer = PeerId(self.peer(input)?);
         let event = match input.int_in_range(0..=4)? {
             0 => Event::ConfFailed { why: "gone".into() },

@@ -1,4 +1,4 @@
-//! A session that is told anything, in any order.
+//! A master's session that receives any events in any order.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -14,14 +14,14 @@ use synexec_session::master::{Action, Event, OutputId, PeerId, Report, Settings}
 use super::{cases, draw};
 use synexec_sim::{Master, START, assert_rows_complete, assert_verdict_follows, millis, secs, settings};
 
-/// One thing that the session is told. Peers are numbers, of which some are nobody's.
+/// One event of the session. Peers are numbers, and some numbers belong to no connection.
 #[derive(Debug, Clone)]
 enum Step {
     Connects,
-    /// Says hello and answers its probe, as a slave does.
+    /// A peer says hello and answers its probe, as a slave does.
     Joins(u64, Message),
     Says(u64, Frame),
-    /// Everybody says this.
+    /// Every peer says this.
     AllSay(Message),
     ConfSent(u64),
     ConfFailed,
@@ -30,11 +30,11 @@ enum Step {
     OutputFailed(u32),
     OutputsFailed,
     Disconnects(u64, Disconnect),
-    /// A peer says that it is the member that was given such a token.
+    /// A peer claims to be the member that received this token.
     Returns(u64, usize),
     Interrupt,
     Passes(u64),
-    /// Time goes on to the next deadline.
+    /// Time passes until the next deadline.
     Waits,
 }
 
@@ -46,7 +46,7 @@ struct Trial {
     report: Option<Report>,
 }
 
-/// Peers that may be named; connections beyond them say nothing.
+/// Number of peers that a step can name. Later connections say nothing.
 const PEERS: u64 = 8;
 
 fn step() -> impl Strategy<Value = Step> {
@@ -94,15 +94,15 @@ impl Trial {
         match step {
             Step::Connects => self.connect(),
             Step::Joins(peer, hello) => {
-                self.says(peer, &hello);
-                self.says(peer, &Message::Reply(None));
+                self.send(peer, &hello);
+                self.send(peer, &Message::Reply(None));
             }
             Step::Returns(peer, which) => {
                 let token = self.tokens().nth(which);
-                self.says(peer, &Message::Reply(Some(Capabilities::ours("back").resuming(token))));
+                self.send(peer, &Message::Reply(Some(Capabilities::ours("back").resuming(token))));
             }
-            Step::Says(peer, frame) => self.hears(peer, frame),
-            Step::AllSay(message) => (0..PEERS).for_each(|peer| self.says(peer, &message)),
+            Step::Says(peer, frame) => self.receive(peer, frame),
+            Step::AllSay(message) => (0..PEERS).for_each(|peer| self.send(peer, &message)),
             Step::ConfSent(peer) => self.handle(Event::ConfSent { peer: PeerId(peer) }),
             Step::ConfFailed => self.handle(Event::ConfFailed { why: "gone".into() }),
             Step::Stored(rank) => self.handle(Event::OutputStored { id: OutputId { round: 1, rank } }),
@@ -132,11 +132,11 @@ impl Trial {
         self.handle(Event::Connected { peer, address: SocketAddr::from((Ipv4Addr::new(10, 0, 0, last), 5165)) });
     }
 
-    fn says(&mut self, peer: u64, message: &Message) {
-        self.hears(peer, message.encode().expect("it fits"));
+    fn send(&mut self, peer: u64, message: &Message) {
+        self.receive(peer, message.encode().expect("the message fits into a frame"));
     }
 
-    fn hears(&mut self, peer: u64, frame: Frame) {
+    fn receive(&mut self, peer: u64, frame: Frame) {
         self.handle(Event::Received { peer: PeerId(peer), frame, at: self.now });
     }
 
@@ -150,7 +150,7 @@ impl Trial {
         self.look();
     }
 
-    /// Those that were given to members, in their order.
+    /// The tokens of the members, in the order in which the master gave them.
     fn tokens(&self) -> impl Iterator<Item = ResumeToken> {
         self.master.log.iter().filter_map(|(_, action)| match action {
             Action::SendConf { begin, .. } => begin.as_ref()?.token,
@@ -158,14 +158,14 @@ impl Trial {
         })
     }
 
-    /// A report, once made, stays as it is.
+    /// Checks that the report never changes.
     fn look(&mut self) {
         let report = self.master.report().cloned();
         assert!(self.report.is_none() || self.report == report);
         self.report = report;
     }
 
-    /// Ends the session, as its user always can.
+    /// Interrupts the session twice, which always ends it.
     fn end(mut self, wanted: usize) {
         self.take(Step::Interrupt);
         self.take(Step::Interrupt);
@@ -183,7 +183,7 @@ proptest! {
 
     #[test]
     fn any_sequence_of_events_ends_in_a_true_report(settings in any_settings(), steps in vec(step(), 0..100)) {
-        let wanted = usize::try_from(settings.slaves.get()).expect("few");
+        let wanted = usize::try_from(settings.slaves.get()).expect("the number is small");
         let mut trial = Trial::new(settings);
         for step in steps {
             trial.take(step);

@@ -1,4 +1,4 @@
-//! A slave that is told anything, in any order.
+//! A slave that receives any events in any order.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -14,13 +14,13 @@ use super::draw_world::plan;
 use super::{cases, draw};
 use synexec_sim::{Bench, START, millis, secs};
 
-/// What a master, or the network, or the user does to a slave whose host does its work.
+/// One act of a master, the network or the user. The host of the slave works correctly.
 #[derive(Debug, Clone)]
 enum Step {
     Connects,
     Refused,
     Says(Frame),
-    /// A conf, and the order to run it.
+    /// A conf and the order to run its task.
     Runs,
     Disconnects,
     ShutDown,
@@ -51,16 +51,16 @@ fn take(bench: &mut Bench, step: Step) {
     }
 }
 
-/// Without a master, every slave comes to rest: in discovery or at its end, and without a task.
-fn comes_to_rest(bench: &mut Bench) {
+/// Checks that a slave without a master comes to rest: it has no task, and is in discovery or has exited.
+fn assert_comes_to_rest(bench: &mut Bench) {
     bench.close();
     bench.wait(secs(20));
-    assert!(!bench.slave.host.is_busy(bench.now), "a task is left");
+    assert!(!bench.slave.host.is_busy(bench.now), "a task remains");
     assert!(bench.slave.exit().is_some() || bench.slave.in_discovery_since().is_some());
     assert!(bench.slave.host.runs.iter().all(|run| run.ended.is_some()));
 }
 
-/// Any event at all, true or not; none is time that passes.
+/// Any event, possible or not. `None` lets time pass.
 fn nonsense() -> impl Strategy<Value = Option<Event>> {
     let master = || SocketAddr::from((Ipv4Addr::LOCALHOST, 5165));
     let always = |event: fn(SocketAddr) -> Event| Just(()).prop_map(move |()| event(master()));
@@ -83,7 +83,7 @@ fn nonsense() -> impl Strategy<Value = Option<Event>> {
     prop_oneof![9 => event.prop_map(Some), 1 => Just(()).prop_map(|()| None)]
 }
 
-/// The event of a task that ended like this.
+/// The event for a task that ended like this.
 fn task_ended(ended: TaskEnded, stragglers: bool) -> Event {
     let run = ObservedRun {
         started: ended.started,
@@ -99,7 +99,7 @@ fn task_ended(ended: TaskEnded, stragglers: bool) -> Event {
     Event::TaskEnded { run, output: ended.output, stragglers }
 }
 
-/// Drains the actions that followed one event.
+/// Takes the actions that follow one event.
 fn check_actions(slave: &mut Slave, accepted: &mut bool) {
     let actions: Vec<_> = std::iter::from_fn(|| slave.next_action()).collect();
     assert!(actions.len() <= 10, "{actions:?}");
@@ -122,7 +122,7 @@ proptest! {
         for step in steps {
             take(&mut bench, step);
         }
-        comes_to_rest(&mut bench);
+        assert_comes_to_rest(&mut bench);
     }
 
     #[test]

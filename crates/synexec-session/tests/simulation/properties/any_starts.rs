@@ -1,4 +1,4 @@
-//! Any clocks at any distances: what is told of the starts is true.
+//! Any clocks at any distances: the report of the starts is true.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use synexec_session::master::{Settings, Verdict};
 use super::cases;
 use synexec_sim::{Plan, SimClock, Ways, World, assert_starts_true, secs, settings};
 
-/// One slave's clock and way, and how late its task starts and how long it runs.
+/// One slave's clock and network path, the delay of its task's start, and the task's running time.
 type Far = (SimClock, Ways, [u64; 2]);
 
-/// Clocks days apart, and running apart by nearly all that the master allows for.
+/// Clocks that are days apart and drift by nearly as much as the master allows for.
 fn clock() -> impl Strategy<Value = SimClock> {
     let days = 30 * 86_400_000_000_000_i64;
     (-990_000_000_000..days, -99_000..=99_000_i64).prop_map(|(ahead, drift)| SimClock { ahead, drift })
 }
 
-/// Delays from none to long, the same both ways or not at all, steady or not.
+/// Delays from none to long, symmetric or not, steady or not.
 fn ways() -> impl Strategy<Value = Ways> {
     let delay = || prop_oneof![Just(0), 20_000..1_000_000_u64, 0..300_000_000_u64].prop_map(Duration::from_nanos);
     let steady = (delay(), any::<bool>(), delay()).prop_map(|(out, even, back)| (out, if even { out } else { back }));
@@ -31,10 +31,10 @@ fn far() -> impl Strategy<Value = Far> {
     (clock(), ways(), [nanos(), nanos()])
 }
 
-/// A world of such slaves, and so many rounds.
+/// A world of these slaves, with this many rounds.
 fn world(slaves: Vec<Far>, rounds: u32) -> World {
-    let number = u32::try_from(slaves.len()).expect("few");
-    let rounds = rounds.try_into().expect("one at least");
+    let number = u32::try_from(slaves.len()).expect("the number is small");
+    let rounds = rounds.try_into().expect("the number is not zero");
     let mut world = World::new(Settings { rounds, ..settings(number) });
     for (clock, ways, times) in slaves {
         let [spawns, runs] = times.map(Duration::from_nanos);

@@ -10,9 +10,9 @@ use super::cases;
 use super::draw_world::{Fault, Guest, Kind, Plot, plot};
 use synexec_sim::{ClientId, Order, World, millis, row_of, secs};
 
-/// Every row says what its slave went through.
-fn rows_are_true(plot: &Plot, world: &World, report: &Report) {
-    let rounds = u32::try_from(report.rounds.len()).expect("they are few");
+/// Checks that every row says what happened to its slave.
+fn assert_rows_true(plot: &Plot, world: &World, report: &Report) {
+    let rounds = u32::try_from(report.rounds.len()).expect("the number is small");
     for (id, guest) in plot.guests() {
         let Some(row) = row_of(report, id) else { continue };
         match (&row.outcome, guest.kind) {
@@ -28,7 +28,8 @@ fn rows_are_true(plot: &Plot, world: &World, report: &Report) {
                 assert!(world.sim(id).host.runs.len() < report.rounds.len());
             }
             (Outcome::Cancelled, Kind::Original(_)) if rounds > 1 => assert!(world.v1(id).runs < rounds),
-            // Between the last word and the start of an original, a user's order to stop may reach some of ours too late.
+            // Between the last word and the start of an original slave, the user's order to stop can reach some of our
+            // slaves too late.
             (Outcome::Cancelled, Kind::Original(_)) if !world.execs().is_empty() => {
                 assert!(world.v1(id).runs == 0 && !plot.stops_nobody());
             }
@@ -43,27 +44,27 @@ fn rows_are_true(plot: &Plot, world: &World, report: &Report) {
     }
 }
 
-/// Every output that is said to be here is what the task wrote, all of it or its end.
-fn outputs_are_true(world: &World, report: &Report) {
-    let last = u32::try_from(report.rounds.len()).expect("they are few");
+/// Checks that every output that the report calls fetched equals the task's output, or its tail.
+fn assert_outputs_true(world: &World, report: &Report) {
+    let last = u32::try_from(report.rounds.len()).expect("the number is small");
     for row in report.rows() {
-        let id = world.ids().find(|id| row_of(report, *id) == Some(row)).expect("it is somebody's");
+        let id = world.ids().find(|id| row_of(report, *id) == Some(row)).expect("the row belongs to a slave");
         let (whole, length) = match &row.output {
             Some(Output::Whole { length, .. }) => (true, *length),
             Some(Output::Tail { length }) => (false, *length),
             _ => continue,
         };
-        let (fetched, end) = world.fetched(last, row.rank).expect("it is here");
+        let (fetched, end) = world.fetched(last, row.rank).expect("the output was fetched");
         assert!(matches!(end, Some(OutputStep::End { .. })), "{end:?}");
         let written = world.sim(id).host.output();
-        let written = &written[..usize::try_from(length).expect("it is small")];
+        let written = &written[..usize::try_from(length).expect("the value is small")];
         assert!(written.ends_with(fetched) && (!whole || written == fetched), "{row:?}");
         assert_eq!(row.output_place.as_ref().map(|place| place.length), Some(length));
     }
 }
 
-/// Who does all that a slave should is not lost, unless its user could not wait or it could not be stopped.
-fn the_sound_are_not_lost(plot: &Plot, report: &Report) {
+/// Checks that no correct slave is lost, unless its user could not wait or nothing could stop its task.
+fn assert_sound_not_lost(plot: &Plot, report: &Report) {
     let stays = |guest: &Guest| match guest.kind {
         Kind::Ours(_) => plot.interrupts.len() < 2 && (plot.interrupts.is_empty() || plot.master_freezes.is_none()),
         Kind::Original(_) => plot.stops_nobody(),
@@ -74,8 +75,8 @@ fn the_sound_are_not_lost(plot: &Plot, report: &Report) {
     }
 }
 
-/// All slaves that live are without a task and in discovery, and were back in time if nothing held them up.
-fn slaves_are_at_rest(plot: &Plot, world: &World) {
+/// Checks that all living slaves have no task and are in discovery, and that undisturbed ones came back in time.
+fn assert_slaves_at_rest(plot: &Plot, world: &World) {
     let held_up = |guest: &Guest| matches!(guest.fault, Some((_, Fault::Freeze(_))));
     for (id, guest) in plot.guests().filter(|(id, _)| world.living_slaves().contains(id)) {
         world.assert_at_rest(id);
@@ -86,7 +87,7 @@ fn slaves_are_at_rest(plot: &Plot, world: &World) {
 }
 
 fn count(slaves: NonZeroU32) -> usize {
-    usize::try_from(slaves.get()).expect("they are few")
+    usize::try_from(slaves.get()).expect("the number is small")
 }
 
 fn cut_off(plot: &Plot) -> impl Iterator<Item = ClientId> {
@@ -104,11 +105,11 @@ proptest! {
         let gave_up = matches!(report.verdict, Verdict::NotEnoughSlaves | Verdict::Interrupted(_));
         let is_quorum = plot.settings.quorum.is_some_and(|quorum| report.rows().len() >= count(quorum));
         prop_assert!(report.rows().len() == wanted || is_quorum || gave_up && world.tasks_started() == 0, "{report:?}");
-        the_sound_are_not_lost(&plot, &report);
-        rows_are_true(&plot, &world, &report);
-        outputs_are_true(&world, &report);
+        assert_sound_not_lost(&plot, &report);
+        assert_rows_true(&plot, &world, &report);
+        assert_outputs_true(&world, &report);
         world.settle();
-        slaves_are_at_rest(&plot, &world);
+        assert_slaves_at_rest(&plot, &world);
     }
 
     #[test]
@@ -116,7 +117,7 @@ proptest! {
         let mut world = plot.world();
         world.at(millis(vanishes), Order::KillMaster);
         world.run_until(secs(120));
-        slaves_are_at_rest(&plot, &world);
+        assert_slaves_at_rest(&plot, &world);
         for id in cut_off(&plot).filter(|id| matches!(plot.guests[usize::from(id.0)].kind, Kind::Ours(_))) {
             world.assert_at_rest(id);
         }

@@ -1,4 +1,4 @@
-//! Draws of what both machines may be told.
+//! Random messages and events for the state machines of both programs.
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ use synexec_session::master::OutputsWanted;
 
 use synexec_sim::START;
 
-/// Any frame, well formed more often than not.
+/// Any frame, mostly well formed.
 pub fn frame() -> impl Strategy<Value = Frame> {
     let garbled = (0..46_u8, vec(any::<u8>(), 0..60));
     prop_oneof![
-        9 => message().prop_map(|message| message.encode().expect("it fits")),
-        1 => garbled.prop_map(|(code, data)| Frame::new(Command::from(code), data).expect("it fits")),
+        9 => message().prop_map(|message| message.encode().expect("the message fits into a frame")),
+        1 => garbled.prop_map(|(code, data)| Frame::new(Command::from(code), data).expect("the message fits into a frame")),
     ]
 }
 
-/// Any message, whoever it is for.
+/// Any message, for a master or a slave.
 fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
         4 => capabilities().prop_map(Message::Reply),
@@ -62,7 +62,7 @@ fn fetch() -> impl Strategy<Value = Fetch> {
     (offset, any::<u32>(), any::<bool>()).prop_map(|(offset, length, follow)| Fetch { offset, length, follow })
 }
 
-/// A place near the beginning of an output or anywhere, with the digest of nothing or none.
+/// A mark near the beginning of an output or anywhere, with the digest of no bytes or without a digest.
 fn output_mark() -> impl Strategy<Value = OutputMark> {
     let position = prop_oneof![3 => 0..40_u64, 1 => any::<u64>()];
     let digest = prop::option::of(Just(Digest::of(b"")));
@@ -99,7 +99,7 @@ pub fn task_ended(end: TaskEnd) -> TaskEnded {
     }
 }
 
-/// Instants near the world's beginning, and from all of time.
+/// Instants near the beginning of the world, and any others.
 fn instant() -> impl Strategy<Value = MonotonicInstant> {
     let near = (0..100_000_000_u64).prop_map(|nanos| START.plus(Duration::from_nanos(nanos)));
     prop_oneof![3 => near, 1 => any::<u64>().prop_map(MonotonicInstant::from_nanos)]
@@ -131,7 +131,7 @@ fn conf_begin() -> impl Strategy<Value = ConfBegin> {
     })
 }
 
-/// One of few, so that some are the same.
+/// One of a few values, so that some are equal.
 fn token() -> impl Strategy<Value = ResumeToken> {
     (0..3_u8).prop_map(|number| ResumeToken::new([number; 16]))
 }
@@ -148,7 +148,7 @@ fn wall_clock(nanos: i64) -> WallClockTime {
     WallClockTime::from_nanos(nanos)
 }
 
-/// What is wanted of outputs.
+/// The user's choice of outputs.
 pub fn outputs() -> impl Strategy<Value = OutputsWanted> {
     prop_oneof![
         Just(OutputsWanted::Nothing),

@@ -1,4 +1,4 @@
-//! Draws of whole worlds.
+//! Random worlds.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use synexec_session::master::{OnLost, Settings};
 use super::draw;
 use synexec_sim::{Answer, ClientId, Manner, Order, Plan, Refusal, Script, SimClock, World, millis, secs, settings};
 
-/// All that is to be known of a world before its time begins.
+/// Everything about a world that is fixed before its time begins.
 #[derive(Debug, Clone)]
 pub struct Plot {
     pub settings: Settings,
@@ -22,7 +22,7 @@ pub struct Plot {
     pub interrupts: Vec<u64>,
 }
 
-/// One slave.
+/// One participant of a world.
 #[derive(Debug, Clone)]
 pub struct Guest {
     pub kind: Kind,
@@ -42,15 +42,15 @@ pub enum Fault {
     Kill,
     Freeze(u64),
     Cut,
-    /// The connection breaks, and both ends know.
+    /// The connection breaks, and both ends notice.
     Break,
-    /// The connection breaks, and its master does not know.
+    /// The connection breaks, and the master does not notice.
     BreakAtClient,
     ShutDown,
 }
 
 impl Plot {
-    /// The world, with its guests by number, in their order.
+    /// The world, with its participants in their order.
     pub fn world(&self) -> World {
         let mut world = World::new(self.settings.clone());
         world.set_conf_time(millis(self.conf_takes));
@@ -69,7 +69,7 @@ impl Plot {
         world
     }
 
-    /// Whether nothing makes the master stop tasks, which originals cannot be told.
+    /// Whether nothing makes the master stop tasks. Originals cannot be told to stop.
     pub fn stops_nobody(&self) -> bool {
         let Settings { on_lost, timeout, .. } = &self.settings;
         self.interrupts.is_empty() && *on_lost == OnLost::Continue && timeout.is_none()
@@ -81,7 +81,7 @@ impl Plot {
 }
 
 impl Guest {
-    /// Whether it does all that a slave should.
+    /// Whether this participant does everything that a slave should do.
     pub fn is_sound(&self) -> bool {
         self.fault.is_none()
             && match self.kind {
@@ -98,7 +98,7 @@ impl Guest {
         };
         world.set_delay(id, millis(self.delay));
         if let Some((at, fault)) = self.fault {
-            // Nothing tells that an original which connects anew is the same as before.
+            // Nothing shows that an original that connects again is the same slave as before.
             let is_known = matches!(self.kind, Kind::Ours(_)) || fault != Fault::BreakAtClient;
             world.at(millis(at), if is_known { fault } else { Fault::Break }.of(id));
         }
@@ -138,7 +138,7 @@ pub fn plot() -> impl Strategy<Value = Plot> {
     })
 }
 
-/// How a slave of ours is set up, and what its host and task will do.
+/// The settings of a slave of ours, and the behaviour of its host and task.
 pub fn plan() -> impl Strategy<Value = Plan> {
     let refusal = prop_oneof![20 => Just(None), 1 => Just(Some(Refusal::Conf)), 1 => Just(Some(Refusal::Start))];
     let time = || prop_oneof![2 => Just(0), 1 => 0..3000_u64].prop_map(millis);
@@ -165,12 +165,12 @@ pub fn plan() -> impl Strategy<Value = Plan> {
     )
 }
 
-/// Time to take a connection up again, often none.
+/// Time to resume a connection, often zero.
 fn reconnect() -> impl Strategy<Value = Duration> {
     prop_oneof![Just(Duration::ZERO), Just(secs(10))]
 }
 
-/// Clocks days apart, and drifting by up to 100 microseconds a second.
+/// Clocks that are days apart and drift by up to 100 microseconds a second.
 fn clock() -> impl Strategy<Value = SimClock> {
     let days = 10 * 86_400_000_000_000_i64;
     let ahead = prop_oneof![Just(0), -900_000_000_000..0_i64, 0..days];
@@ -199,7 +199,7 @@ fn guest() -> impl Strategy<Value = Guest> {
 
 fn script() -> impl Strategy<Value = Script> {
     let wrong = || prop_oneof![Just(Answer::Silence), Just(Answer::Vanish), Just(Answer::Garbled)];
-    // A task that is said to run for ever is awaited for ever.
+    // The master waits for ever for a task that seems to run for ever.
     let finish = || prop_oneof![12 => Just(Answer::Right), 1 => wrong()];
     let answer = || prop_oneof![12 => finish(), 1 => Just(Answer::No)];
     (answer(), answer(), answer(), finish(), 0..20_000_u64).prop_map(|(probe, conf, exec, finish, runs)| Script {
@@ -214,9 +214,9 @@ fn script() -> impl Strategy<Value = Script> {
 fn any_settings(slaves: u32) -> impl Strategy<Value = Settings> {
     let length = prop_oneof![9 => Just(40), 1 => Just(70_000)];
     let progress = rarely((1..5000_u64).prop_map(millis));
-    let quorum = rarely((1..=slaves).prop_filter_map("some", NonZeroU32::new));
+    let quorum = rarely((1..=slaves).prop_filter_map("the number is not zero", NonZeroU32::new));
     let on_lost = prop_oneof![3 => Just(OnLost::Continue), 1 => Just(OnLost::Abort)];
-    let rounds = prop_oneof![4 => Just(1), 1 => 2..4_u32].prop_filter_map("some", NonZeroU32::new);
+    let rounds = prop_oneof![4 => Just(1), 1 => 2..4_u32].prop_filter_map("the number is not zero", NonZeroU32::new);
     let ends = (rounds, quorum, rarely((1000..10_000_u64).prop_map(millis)), on_lost, reconnect());
     (15..60_u64, length, draw::outputs(), progress, ends).prop_map(
         move |(wait, conf_length, outputs, progress, (rounds, quorum, timeout, on_lost, reconnect))| Settings {

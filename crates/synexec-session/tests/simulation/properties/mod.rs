@@ -1,4 +1,4 @@
-//! What is true of all sessions, and of machines that are told nonsense.
+//! Properties of all sessions, and of state machines that receive nonsense.
 
 mod any_master_events;
 mod any_slave_events;
@@ -9,7 +9,7 @@ mod draw_world;
 
 use proptest::test_runner::Config;
 
-/// So many cases, and no file for those that fail.
+/// A configuration with this many cases that stores no failing cases in a file.
 fn cases(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
 }

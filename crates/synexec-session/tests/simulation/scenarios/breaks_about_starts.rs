@@ -1,4 +1,4 @@
-//! A connection breaks about the start, and between rounds.
+//! A connection breaks around the start, or between rounds.
 
 use synexec_proto::message::Reason;
 use synexec_proto::task_end::TaskEnd;
@@ -44,7 +44,7 @@ fn a_break_before_the_last_word_calls_the_session_off() {
     }
 }
 
-/// A break after the last word has reached a slave, and before its instant.
+/// A connection breaks after the last word reaches the slave and before the instant of the start.
 fn broken_in_between(plan: Plan) -> (World, Report) {
     let mut world = World::pair(Settings { lead: Some(secs(1)), ..settings(2) }, plan);
     world.when(gone, millis(2), Order::Break(FIRST));

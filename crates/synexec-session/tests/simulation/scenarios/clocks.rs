@@ -1,4 +1,4 @@
-//! Hosts whose clocks have nothing in common, and what is told of their starts.
+//! Hosts with unrelated clocks, and what the report says of their starts.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use synexec_sim::{
 
 const DAY: i64 = 86_400_000_000_000;
 
-/// Clocks days apart, of which each runs nearly as fast or as slow as the master allows for. No host of the world has been up for
-/// longer than the master is behind.
+/// Clocks that are days apart. Each runs nearly as fast or as slow as the master allows for. Every host of the world
+/// has been up for less time than the master is behind.
 const CLOCKS: [SimClock; 4] = [
     SimClock { ahead: 3 * DAY, drift: 99_000 },
     SimClock { ahead: -900_000_000_000, drift: -99_000 },
@@ -23,12 +23,12 @@ const CLOCKS: [SimClock; 4] = [
     SimClock { ahead: 0, drift: 99_000 },
 ];
 
-/// Starts at its instant and not a moment later, by this clock.
+/// A slave with this clock whose task starts exactly at its instant.
 fn exact(clock: SimClock) -> Plan {
     Plan { clock, spawns: Duration::ZERO, ..Plan::default() }
 }
 
-/// A world of slaves with those clocks, at these distances.
+/// A world of slaves with the clocks of `CLOCKS`, at these distances.
 fn far_apart(ways: [Ways; 4]) -> World {
     let mut world = World::of(4);
     for (clock, ways) in CLOCKS.into_iter().zip(ways) {
@@ -38,7 +38,7 @@ fn far_apart(ways: [Ways; 4]) -> World {
     world
 }
 
-/// Runs a session to its good end, with a report that is true.
+/// Runs a session, and checks that it succeeds and that its report is true.
 fn true_report(world: &mut World) -> Report {
     let report = world.run(secs(2000));
     assert_eq!(report.verdict, Verdict::Succeeded);
@@ -46,7 +46,7 @@ fn true_report(world: &mut World) -> Report {
     report
 }
 
-/// The furthest that a task started from the instant that was meant.
+/// The largest distance of a task's start from the intended instant.
 fn furthest(world: &World) -> Duration {
     all_starts(world, 0).into_iter().map(|start| apart(start, world.instant())).max().expect("tasks have started")
 }
@@ -67,7 +67,7 @@ fn tasks_start_together_whatever_the_clocks_show() {
 fn a_way_that_is_longer_in_one_direction_is_within_the_uncertainty() {
     let mut world = far_apart([uneven(0, 300), uneven(300, 0), uneven(1, 20), uneven(90, 30)]);
     let report = true_report(&mut world);
-    assert!(all_starts(&world, 0).len() == 4 && furthest(&world) > millis(149), "nobody can know better");
+    assert!(all_starts(&world, 0).len() == 4 && furthest(&world) > millis(149), "no measurement can be better");
     assert!(report.rounds[0].skew.unwrap().uncertainty > millis(150));
 }
 
@@ -100,7 +100,7 @@ fn all_run_together_from_the_last_start_to_the_first_end() {
     assert!(apart_from(together, secs(1)) < millis(2), "{together:?}");
 }
 
-/// A session whose master was away for ten minutes, and orders the start for soon all the same.
+/// A session whose master was stopped for ten minutes and still orders a start in the near future.
 fn soon_in_spite_of_an_absence(mut world: World) {
     true_report(&mut world);
     let ordered = world.told(|notice| matches!(notice, Notice::Starting { .. })).expect("a start was ordered");
@@ -139,7 +139,7 @@ fn a_way_that_became_longer_after_it_was_measured_makes_nobody_late() {
     assert!(report.rows().iter().all(|row| row.start.unwrap().lateness.is_zero()), "{report:?}");
 }
 
-/// What becomes of a slave that lies, and of the two others.
+/// Runs a session of a slave that lies and two honest ones.
 fn session_with(lie: Lie) -> (World, Report, ClientId) {
     let mut world = World::of(3);
     let liar = world.liar(lie);
@@ -199,12 +199,16 @@ fn apart_from(one: Duration, other: Duration) -> Duration {
     one.max(other).saturating_sub(one.min(other))
 }
 
-/// Stops a slave's host for so long, with its clock, once it was told to go.
+/// Stops a slave's host and its clock for this time, after the last word.
 fn stopped_by_its_hypervisor(world: &mut World, id: ClientId, time: Duration) {
     let gone = |notice: &Notice| matches!(notice, Notice::Gone { .. });
     world.when(gone, millis(2), Order::Freeze(id, time));
-    // While it stands still, so that it never sees its clock go back.
-    world.when(gone, millis(1) + time, Order::ClockJumps(id, -i64::try_from(time.as_nanos()).expect("it is short")));
+    // The jump happens while the host stands still, so the slave never sees its clock go back.
+    world.when(
+        gone,
+        millis(1) + time,
+        Order::ClockJumps(id, -i64::try_from(time.as_nanos()).expect("the value is small")),
+    );
 }
 
 #[test]
@@ -215,10 +219,10 @@ fn a_clock_that_stood_still_across_the_instant_makes_its_start_unsure() {
         stopped_by_its_hypervisor(&mut world, stopped, millis(300));
         let report = world.run_session();
         let [row, others] = [stopped, other].map(|id| row_of(&report, id).unwrap());
-        let slip = row.clock_slip.expect("it stood still");
+        let slip = row.clock_slip.expect("the clock stood still");
         assert!(slip.by.abs_diff(-300_000_000) < 2_000_000, "{slip:?}");
         let (told, started) = (row.start.unwrap(), world.sim(stopped).host.runs[0].started);
-        assert!(apart(told.at, started) > millis(290), "nothing else tells: {row:?}");
+        assert!(apart(told.at, started) > millis(290), "only the clock slip shows it: {row:?}");
         assert!((millis(300)..millis(310)).contains(&told.uncertainty), "{row:?}");
         assert!(others.clock_slip.is_none() && others.start.unwrap().uncertainty < millis(5), "{others:?}");
         assert!(report.rounds[0].skew.unwrap().uncertainty >= millis(300), "{report:?}");

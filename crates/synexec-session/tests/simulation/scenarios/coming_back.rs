@@ -1,4 +1,4 @@
-//! One slave that comes back, and whom it finds there.
+//! One slave that reconnects, and the masters that it finds.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn runs(time: Duration) -> Plan {
     Plan { runs: time, reconnect: secs(10), ..Plan::default() }
 }
 
-/// A slave that runs a task for a master of ours, which gave it a token.
+/// A slave that runs a task for a master of ours and has a token from this master.
 fn running(plan: Plan) -> Bench {
     let mut bench = Bench::joined(plan);
     let begin = ConfBegin { rank: 0, slaves: 1, length: 10, progress: None, token: Some(TOKEN) };
@@ -49,7 +49,7 @@ fn another_master_at_the_same_place_is_not_given_the_result() {
     assert_eq!((bench.sent(), bench.is_connected()), (vec![], false));
     bench.connect();
     let sent = bench.sent();
-    assert!(matches!(&sent[..], [hello] if is_hello_with(hello, None)), "it is a slave like any other: {sent:?}");
+    assert!(matches!(&sent[..], [hello] if is_hello_with(hello, None)), "the slave says an ordinary hello: {sent:?}");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn another_master_with_another_token_is_not_obeyed() {
     bench.tell([Message::Stop, Message::Probe(Some(ours().resuming(Some(ResumeToken::new([8; 16])))))]);
     bench.wait(secs(1));
     assert_eq!((bench.sent(), bench.is_connected()), (vec![], false));
-    assert_eq!(bench.slave.host.runs[0].ended.unwrap().1, TaskEnd::Killed(15), "its session is over");
+    assert_eq!(bench.slave.host.runs[0].ended.unwrap().1, TaskEnd::Killed(15), "the session of the task is over");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn nothing_is_said_or_obeyed_before_it_was_recognised() {
     bench.connect();
     bench.sent();
     bench.wait(secs(1));
-    assert_eq!(bench.sent(), vec![], "its task has ended meanwhile");
+    assert_eq!(bench.sent(), vec![], "the task has ended meanwhile");
     bench.tell([Message::Probe(Some(ours().resuming(Some(TOKEN))))]);
     let sent = bench.sent();
     assert!(matches!(&sent[..], [Message::Reply(None), Message::TaskEnded(_)]), "{sent:?}");
@@ -154,7 +154,7 @@ fn an_older_master_that_closes_the_connection_has_ended_the_session() {
     assert!(!bench.sent().contains(&Message::Bye));
 }
 
-/// It was told to start its task again, which had left something.
+/// A slave that was told to start its task again. The first run of the task left processes behind.
 #[test]
 fn one_that_is_shut_down_before_its_task_is_held_again_ends_what_is_left_and_does_not_come_back() {
     let mut bench = running(Plan { prepares: millis(700), straggles: secs(8), ..runs(secs(1)) });

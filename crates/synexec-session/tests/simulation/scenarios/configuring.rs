@@ -1,4 +1,4 @@
-//! Every slave has to accept the conf, or nobody is started.
+//! The conf: every slave accepts it, or no task starts.
 
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Reason;
@@ -8,12 +8,12 @@ use synexec_sim::{Order, Plan, Refusal, World, millis, outcome_of, secs, setting
 
 use super::shared::session_with_rows;
 
-/// Takes ten seconds to accept the conf.
+/// A slave that takes ten seconds to accept the conf.
 fn slow() -> Plan {
     Plan { prepares: secs(10), ..Plan::default() }
 }
 
-/// Runs a session that is called off, and checks what is true of all of those.
+/// Runs a session that is called off, and checks that it starts no task.
 fn called_off(world: &mut World, slaves: usize) -> Report {
     let report = session_with_rows(slaves, secs(100), world);
     assert_eq!((world.tasks_started(), world.execs().len()), (0, 0));
@@ -36,7 +36,7 @@ fn one_declines_and_everybody_else_is_cancelled() {
     assert_eq!(report.verdict, Verdict::Declined);
     assert_eq!(*outcome_of(&report, declines), Outcome::Declined(Some(Reason::new("not here"))));
     assert!(others.iter().all(|id| *outcome_of(&report, *id) == Outcome::Cancelled));
-    assert!(world.over_after() < millis(1100), "it does not wait for the slow one");
+    assert!(world.over_after() < millis(1100), "the master does not wait for the slow slave");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn all_that_decline_in_time_are_heard() {
     }
     let report = called_off(&mut world, 3);
     assert!(report.rows().iter().all(|row| matches!(row.outcome, Outcome::Declined(Some(_)))), "{report:?}");
-    assert!(world.over_after() < millis(1000), "nobody is left to wait for");
+    assert!(world.over_after() < millis(1000), "the master waits for no other slave");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Tasks run, fail, and get lost.
+//! Tasks that run and fail, and slaves that are lost meanwhile.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::shared::session_with_rows;
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
-/// Runs a session to its end, and checks what is true of every one that has got this far.
+/// Runs a session, and checks what holds for every session that has started its tasks.
 fn executed(world: &mut World, slaves: usize) -> Report {
     session_with_rows(slaves, secs(300), world)
 }
@@ -141,7 +141,7 @@ fn a_master_that_was_stopped_when_it_had_just_asked_asks_again() {
     let mut world = World::of(1);
     let id = world.slave(runs(secs(200)));
     world.set_delay(id, millis(100));
-    // It was heard at about one second, and asked five seconds later.
+    // The master hears the slave at about one second and probes it five seconds later.
     world.at(millis(6100), Order::FreezeMaster(secs(60)));
     assert_eq!(executed(&mut world, 1).verdict, Verdict::Succeeded);
 }

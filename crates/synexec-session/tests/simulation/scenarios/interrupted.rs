@@ -1,4 +1,4 @@
-//! The user wants an end before the session has come to its own.
+//! The user interrupts the session.
 
 use synexec_proto::task_end::TaskEnd;
 use synexec_session::interrupt::Interrupt::{self, Terminate};
@@ -67,7 +67,7 @@ fn what_is_left_of_a_stopped_task_is_killed_too() {
     let id = world.slave(Plan { straggles: secs(1000), ..long() });
     let report = interrupted(&mut world, 1);
     assert_eq!(*outcome_of(&report, id), Outcome::Ended(TaskEnd::Killed(15)));
-    assert!((secs(8)..millis(8100)).contains(&world.over_after()), "the result waits for what is left");
+    assert!((secs(8)..millis(8100)).contains(&world.over_after()), "the result waits for the remaining processes");
     let gone = world.sim(id).host.group_gone().unwrap();
     assert!(gone.since(synexec_sim::START) < millis(8100), "{gone:?}");
 }

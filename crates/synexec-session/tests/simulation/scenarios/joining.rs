@@ -1,4 +1,4 @@
-//! Slaves are invited, counted, and released.
+//! Joining: slaves are invited, counted, and released.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use synexec_sim::{
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
-fn everybody_succeeded(report: &Report, slaves: usize) {
+fn assert_all_succeeded(report: &Report, slaves: usize) {
     assert_rows_complete(report, slaves);
     assert_eq!(report.verdict, Verdict::Succeeded);
     assert!(report.rows().iter().all(|row| row.outcome == SUCCESS), "{report:?}");
@@ -21,7 +21,7 @@ fn everybody_succeeded(report: &Report, slaves: usize) {
 fn all_join_and_all_succeed() {
     let mut world = World::of(5);
     let slaves: Vec<ClientId> = (0..5).map(|_| world.slave(Plan::default())).collect();
-    everybody_succeeded(&world.run(secs(2)), 5);
+    assert_all_succeeded(&world.run(secs(2)), 5);
     world.settle();
     world.assert_all_back_in_time();
     assert!(slaves.iter().all(|id| world.sim(*id).host.confs == [world.conf()]));
@@ -35,7 +35,7 @@ fn just_as_many_as_wanted_take_part_and_the_surplus_is_released_at_once() {
     assert_eq!(world.tasks_started(), 3);
     let released = slaves.iter().filter(|id| world.sim(**id).in_discovery_since().is_some());
     assert_eq!(released.count(), 4);
-    everybody_succeeded(&world.run(secs(30)), 3);
+    assert_all_succeeded(&world.run(secs(30)), 3);
     world.settle();
     world.assert_all_back_in_time();
     assert_eq!(world.tasks_started(), 3);
@@ -47,7 +47,7 @@ fn two_hundred_join_at_once() {
     for _ in 0..200 {
         world.slave(Plan::default());
     }
-    everybody_succeeded(&world.run(secs(2)), 200);
+    assert_all_succeeded(&world.run(secs(2)), 200);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn slaves_that_dial_need_no_invitation() {
     let plan = Plan { dials: true, ..Plan::default() };
     let (first, second) = (world.slave(plan), world.slave_at(millis(3300), plan));
     let report = world.run(secs(5));
-    everybody_succeeded(&report, 2);
+    assert_all_succeeded(&report, 2);
     assert_eq!((outcome_of(&report, first), outcome_of(&report, second)), (&SUCCESS, &SUCCESS));
     world.settle();
     world.assert_all_back_in_time();
@@ -69,7 +69,7 @@ fn one_that_vanishes_while_others_are_awaited_is_dropped_and_awaited_again() {
     world.at(secs(2), Order::Kill(gone));
     let (second, third) = (world.slave_at(secs(3), Plan::default()), world.slave_at(secs(5), Plan::default()));
     let report = world.run(secs(8));
-    everybody_succeeded(&report, 2);
+    assert_all_succeeded(&report, 2);
     assert!(world.told(|notice| matches!(notice, Notice::Dropped { joined: 0, .. })).is_some());
     assert!(row_of(&report, gone).is_none());
     assert!(row_of(&report, second).is_some() && row_of(&report, third).is_some());
@@ -83,7 +83,7 @@ fn one_that_went_silent_is_found_by_the_roll_call_and_another_takes_its_place() 
     world.slave_at(millis(3500), Plan::default());
     world.slave_at(millis(4200), Plan::default());
     let report = world.run(secs(7));
-    everybody_succeeded(&report, 2);
+    assert_all_succeeded(&report, 2);
     assert!(row_of(&report, silent).is_none());
     let complete = world.told(|notice| matches!(notice, Notice::Joined { joined: 2, .. })).unwrap();
     let dropped = world.told(|notice| matches!(notice, Notice::Dropped { why: Loss::NoAnswer(_), .. })).unwrap();
@@ -99,7 +99,7 @@ fn one_that_went_silent_is_not_waited_for_when_another_is_there_already() {
     world.slave_at(millis(3500), Plan::default());
     world.slave_at(millis(3500), Plan::default());
     let report = world.run(secs(7));
-    everybody_succeeded(&report, 2);
+    assert_all_succeeded(&report, 2);
     assert!(row_of(&report, silent).is_none());
     assert!(world.execs()[0] < millis(4100));
 }
@@ -110,7 +110,7 @@ fn a_roll_call_that_all_answer_costs_one_round_trip() {
     for boots in [0, 2500, 4500] {
         world.slave_at(millis(boots), Plan::default());
     }
-    everybody_succeeded(&world.run(secs(7)), 3);
+    assert_all_succeeded(&world.run(secs(7)), 3);
     let complete = world.told(|notice| matches!(notice, Notice::Joined { joined: 3, .. })).unwrap();
     assert!(world.told(|notice| matches!(notice, Notice::Configuring { .. })).unwrap() <= complete + millis(10));
 }
@@ -122,7 +122,7 @@ fn distant_slaves_join_too() {
         let id = world.slave(Plan::default());
         world.set_delay(id, millis(delay));
     }
-    everybody_succeeded(&world.run(secs(60)), 3);
+    assert_all_succeeded(&world.run(secs(60)), 3);
     world.settle();
     world.assert_all_back_in_time();
 }
@@ -137,7 +137,7 @@ fn strangers_neither_count_nor_delay() {
         }
         world.slave(Plan::default());
         world.slave_at(millis(3800), Plan::default());
-        everybody_succeeded(&world.run(secs(10)), 2);
+        assert_all_succeeded(&world.run(secs(10)), 2);
         world.over_after()
     };
     let all = [

@@ -1,4 +1,5 @@
-//! A master that is stopped for a while, by Ctrl-Z or with its whole machine, and blames nobody for what it missed.
+//! A master that is stopped for a while, by Ctrl-Z or with its whole machine, blames no slave for the messages that it
+//! missed.
 
 use synexec_proto::task_end::TaskEnd;
 use synexec_session::interrupt::Interrupt;
@@ -19,7 +20,7 @@ fn a_master_that_was_stopped_until_just_after_the_limit_blames_nobody() {
     let mut world = World::of(1);
     let id = world.slave(Plan { runs: secs(100), ..Plan::default() });
     world.set_delay(id, millis(100));
-    // It was heard at about one second, and asked five seconds later: the limit is at thirty-one.
+    // The master hears the slave at about one second and probes it five seconds later: the limit is at 31 seconds.
     world.at(millis(6100), Order::FreezeMaster(millis(25_400)));
     assert_eq!(world.run(secs(200)).verdict, Verdict::Succeeded);
 }

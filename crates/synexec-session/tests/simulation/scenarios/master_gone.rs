@@ -1,10 +1,10 @@
-//! The master vanishes: every slave stops its task and is back in discovery.
+//! The master vanishes: every slave stops its task and returns to discovery.
 
 use synexec_proto::task_end::TaskEnd;
 
 use synexec_sim::{ClientId, Order, Plan, Run, World, secs};
 
-/// A world of slaves with one plan, whose master is killed at two seconds; some may join and more are wanted.
+/// A world of slaves with one plan. Its master is killed at two seconds.
 fn abandoned(wanted: u32, plan: Plan) -> (World, Vec<ClientId>) {
     let mut world = World::of(wanted);
     let slaves = [plan, Plan { dials: true, ..plan }].map(|plan| world.slave(plan)).to_vec();
@@ -35,7 +35,7 @@ fn while_configuring() {
 #[test]
 fn while_tasks_are_being_started() {
     let (world, _) = abandoned(2, Plan { spawns: secs(4), runs: secs(1000), ..Plan::default() });
-    assert_eq!(world.tasks_started(), 0, "what was told to go and has not run yet never runs");
+    assert_eq!(world.tasks_started(), 0, "a released task that has not started never runs");
 }
 
 #[test]

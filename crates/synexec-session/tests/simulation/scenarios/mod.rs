@@ -1,4 +1,4 @@
-//! Sessions that go as someone wrote them down.
+//! Scenarios: sessions with a script.
 
 mod breaks_about_starts;
 mod clocks;

@@ -1,4 +1,4 @@
-//! A slave is lost while tasks run, and the others are stopped if the user wants that.
+//! `--on-lost`: a slave is lost while tasks run, and the master stops the other tasks if the user wants this.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `--once`: the program ends after one session, and says how it went.
+//! `--once`: the program ends after one session, and its exit status tells the outcome.
 
 use synexec_proto::message::Message;
 use synexec_proto::task_end::TaskEnd;
@@ -10,7 +10,7 @@ fn once() -> Plan {
     Plan { once: true, ..Plan::default() }
 }
 
-/// The exit of a slave that was told this, each a second after the other, and then lost its master.
+/// The exit of a slave that received these messages, one each second, and then lost its master.
 fn exit_after(plan: Plan, messages: impl IntoIterator<Item = Message>) -> Option<ExitCause> {
     let mut bench = Bench::joined(plan);
     for message in messages {

@@ -1,4 +1,4 @@
-//! Original slaves, of version 1 only, alone and among ours.
+//! Original slaves, which know only version 1, alone and together with ours.
 
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::MessageError;
@@ -86,7 +86,7 @@ fn an_original_whose_report_cannot_be_read_is_lost() {
     assert!(matches!(outcome_of(&report, original), Outcome::Lost { why: lost, .. } if *lost == why), "{report:?}");
 }
 
-/// Nobody was sent a conf, and nobody an order.
+/// Checks that the master sent no conf and no order to start.
 fn nothing_was_sent(world: &World) {
     let conf = |action: &Action| matches!(action, Action::SendConf { .. });
     assert!(world.master_did(conf).is_empty() && world.execs().is_empty());

@@ -1,4 +1,4 @@
-//! A slave whose user wants tasks to go on when their session is over.
+//! A slave that lets its task go on when the session is over.
 
 use synexec_proto::message::Message;
 use synexec_proto::task_end::TaskEnd;
@@ -6,7 +6,7 @@ use synexec_session::slave::{Action, ExitCause, Notice};
 
 use synexec_sim::{Bench, Plan, millis, secs};
 
-/// One whose task runs for so long, and leaves others for two seconds.
+/// A slave whose task runs for this long and leaves other processes for two seconds.
 fn keeping(seconds: u64) -> Bench {
     let plan = Plan { runs: secs(seconds), straggles: secs(2), keeps_orphans: true, ..Plan::default() };
     let mut bench = Bench::joined(plan);

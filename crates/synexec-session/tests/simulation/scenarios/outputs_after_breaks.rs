@@ -34,15 +34,15 @@ fn gone(notice: &Notice) -> bool {
     matches!(notice, Notice::Gone { .. })
 }
 
-/// How long after the fetching began the session was over.
+/// Time from the beginning of the fetching to the end of the session.
 fn since_fetching(world: &World) -> Duration {
-    world.over_after().saturating_sub(world.told(fetching).expect("it was told"))
+    world.over_after().saturating_sub(world.told(fetching).expect("the notice came"))
 }
 
-/// All that a slave's task has written is here, byte for byte.
-fn is_whole(world: &World, report: &Report, id: ClientId) {
-    let (row, written) = (row_of(report, id).expect("it took part"), world.sim(id).host.output());
-    let (bytes, end) = world.fetched(1, row.rank).expect("it was fetched");
+/// Checks that the master has the whole output of a slave, byte for byte.
+fn assert_whole(world: &World, report: &Report, id: ClientId) {
+    let (row, written) = (row_of(report, id).expect("the slave took part"), world.sim(id).host.output());
+    let (bytes, end) = world.fetched(1, row.rank).expect("the output was fetched");
     assert!(
         *bytes == written && matches!(end, Some(OutputStep::End { .. })),
         "{} bytes came, then {end:?}",
@@ -51,9 +51,9 @@ fn is_whole(world: &World, report: &Report, id: ClientId) {
     assert_eq!(row.output, Some(Output::Whole { length: LARGE.into(), digest: Digest::of(&written) }));
 }
 
-/// Why an output is not here.
+/// The reason why the master lacks an output.
 fn why_missing(report: &Report, id: ClientId) -> &str {
-    match &row_of(report, id).expect("it took part").output {
+    match &row_of(report, id).expect("the slave took part").output {
         Some(Output::Failed { why }) => why,
         other => panic!("{other:?}"),
     }
@@ -67,8 +67,8 @@ fn at_any_instant_of_it_outputs_come_whole() {
             world.when(fetching, millis(after), order);
             let report = world.run_session();
             assert_eq!(report.verdict, Verdict::Succeeded, "{after} {order:?} {report:?}");
-            is_whole(&world, &report, FIRST);
-            is_whole(&world, &report, OTHER);
+            assert_whole(&world, &report, FIRST);
+            assert_whole(&world, &report, OTHER);
         }
     }
 }
@@ -91,8 +91,8 @@ fn several_breaks_only_make_it_longer() {
     }
     let report = world.run_session();
     assert_eq!(report.verdict, Verdict::Succeeded);
-    is_whole(&world, &report, FIRST);
-    is_whole(&world, &report, OTHER);
+    assert_whole(&world, &report, FIRST);
+    assert_whole(&world, &report, OTHER);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_slow_disk_of_the_master_is_waited_for_across_a_break() {
         world.when(fetching, millis(after), Order::Break(FIRST));
         let report = world.run_session();
         assert_eq!(report.verdict, Verdict::Succeeded, "{after} {report:?}");
-        is_whole(&world, &report, FIRST);
+        assert_whole(&world, &report, FIRST);
     }
 }
 
@@ -115,8 +115,8 @@ fn live_outputs_go_on_where_they_were() {
         world.when(gone, millis(after + 150), Order::BreakAtClient(FIRST));
         let report = world.run_session();
         assert_eq!(report.verdict, Verdict::Succeeded, "{after} {report:?}");
-        is_whole(&world, &report, FIRST);
-        is_whole(&world, &report, OTHER);
+        assert_whole(&world, &report, FIRST);
+        assert_whole(&world, &report, OTHER);
     }
 }
 
@@ -142,7 +142,7 @@ fn every_round_has_its_outputs_in_spite_of_breaks() {
     let report = world.run_session();
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::Succeeded, 2), "{report:?}");
     let reconnects: Vec<_> = report.rounds.iter().map(|round| round.rows[0].reconnects).collect();
-    assert_eq!(reconnects, [1, 0], "each round has its own");
+    assert_eq!(reconnects, [1, 0], "each round counts its own");
     for round in [1, 2] {
         assert!(world.fetched(round, 0).unwrap().0 == world.sim(FIRST).host.output());
     }
@@ -157,7 +157,7 @@ fn who_does_not_come_back_loses_its_output_and_keeps_its_row() {
     assert_eq!(report.verdict, Verdict::Lost);
     assert_eq!(*outcome_of(&report, FIRST), Outcome::Ended(TaskEnd::Exited(0)));
     assert!(why_missing(&report, FIRST).contains("reset"), "{report:?}");
-    is_whole(&world, &report, OTHER);
+    assert_whole(&world, &report, OTHER);
     let ended = since_fetching(&world);
     assert!((millis(10_100)..millis(10_300)).contains(&ended), "{ended:?}");
 }
@@ -174,7 +174,8 @@ fn a_user_does_not_wait_for_who_is_away() {
     assert!(since_fetching(&world) <= millis(2010));
 }
 
-/// How long an output was tried to be fetched from a slave that comes back again and again, and gives next to nothing.
+/// Time for which the master tries to fetch an output from a slave that reconnects again and again and sends almost
+/// nothing.
 fn tried(lie: Lie) -> Duration {
     let mut world = World::new(Settings { outputs: Whole, reconnect: secs(10), ..settings(1) });
     let id = world.liar(lie);

@@ -1,4 +1,4 @@
-//! Progress: what slaves tell of tasks that run, and what is made of one that takes long to answer.
+//! Progress: the reports of running tasks, and slaves that take long to answer a probe.
 
 use std::time::Duration;
 
@@ -13,26 +13,31 @@ use synexec_sim::{
 const HELD: Message = Message::ConfOk(Some(Held::AtFirstInstruction));
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
-/// A world of so many slaves that are to tell their progress this often.
+/// A world of this many slaves that report their progress at this interval.
 fn telling(every: Option<Duration>, slaves: u32) -> World {
     World::new(Settings { progress: every, ..settings(slaves) })
 }
 
-/// A slave whose task has run for a while, and which was asked for progress this often.
+/// A slave whose task has run for a while, and whose master asked for progress at this interval.
 fn running(plan: Plan, progress: Option<Duration>) -> Bench {
     let mut bench = Bench::joined(plan);
-    begins(&mut bench, progress);
+    begin(&mut bench, progress);
     bench.tell([Message::Exec(None)]);
     bench.wait(millis(10));
     assert_eq!(bench.sent(), [HELD, Message::ExecOk(None)]);
     bench
 }
 
-/// Gives it a conf.
-fn begins(bench: &mut Bench, progress: Option<Duration>) {
+/// Gives the slave a conf.
+fn begin(bench: &mut Bench, progress: Option<Duration>) {
     let conf = b"/bin/task".to_vec();
-    let begin =
-        ConfBegin { rank: 0, slaves: 1, length: conf.len().try_into().expect("it is short"), progress, token: None };
+    let begin = ConfBegin {
+        rank: 0,
+        slaves: 1,
+        length: conf.len().try_into().expect("the value is small"),
+        progress,
+        token: None,
+    };
     bench.tell([Message::ConfBegin(begin), Message::ConfPart(conf)]);
 }
 
@@ -58,12 +63,12 @@ fn recovered(notice: &Notice) -> bool {
     matches!(notice, Notice::Recovered { .. })
 }
 
-/// When a task ran, from the world's beginning.
+/// The start and the end of a task, since the beginning of the world.
 fn span(run: &Run) -> (Duration, Duration) {
-    (run.started.since(START), run.ended.expect("it has ended").0.since(START))
+    (run.started.since(START), run.ended.expect("the task has ended").0.since(START))
 }
 
-/// What was told of progress, all of it while a task ran.
+/// The times of all progress notices, after a check that a task ran at each of these times.
 fn told_while_it_ran(world: &World, id: ClientId) -> Vec<Duration> {
     let spans: Vec<_> = world.sim(id).host.runs.iter().map(span).collect();
     let told = world.said(id, is_progress);
@@ -76,7 +81,7 @@ fn one_that_is_probed_tells_how_far_its_task_is() {
     for is_stopped in [false, true] {
         let mut bench = running(Plan { is_stopped, writes: 1000, ..runs(secs(10)) }, None);
         bench.wait(secs(5));
-        let progress = bench.slave.host.sample(bench.now).expect("it runs");
+        let progress = bench.slave.host.sample(bench.now).expect("the task runs");
         let told = if is_stopped { Message::Stopped(progress) } else { Message::Running(progress) };
         assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None), told]);
         let TaskProgress { elapsed, output, .. } = progress;
@@ -88,21 +93,21 @@ fn one_that_is_probed_tells_how_far_its_task_is() {
 fn one_whose_task_does_not_run_answers_a_probe_and_no_more() {
     let mut bench = Bench::joined(runs(millis(500)));
     assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)]);
-    begins(&mut bench, Some(secs(1)));
-    assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "it is held");
+    begin(&mut bench, Some(secs(1)));
+    assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "the task is held");
     bench.tell([Message::Exec(Some(bench.now.plus(secs(9)))), Message::Go]);
     bench.wait(secs(8));
-    assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "it waits for its instant");
+    assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "the task waits for its instant");
     bench.wait(secs(3));
     assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]));
-    assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "it has ended");
-    assert_eq!(bench.slave.deadline(), None, "nothing is left to tell");
+    assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)], "the task has ended");
+    assert_eq!(bench.slave.deadline(), None, "the slave has nothing left to report");
 }
 
 #[test]
 fn an_original_master_is_told_nothing_of_progress_and_output() {
     let mut bench = Bench::joined_original(Plan { writes: 1000, ..runs(secs(30)) });
-    begins(&mut bench, Some(secs(1)));
+    begin(&mut bench, Some(secs(1)));
     bench.tell([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]);
     for _ in 0..5 {
         bench.wait(secs(5));
@@ -176,7 +181,7 @@ fn progress_is_told_in_every_round_and_not_between() {
 fn a_conf_that_asks_for_no_progress_is_told_none() {
     let mut bench = running(runs(secs(2)), Some(secs(1)));
     bench.wait(secs(3));
-    begins(&mut bench, None);
+    begin(&mut bench, None);
     bench.tell([Message::Exec(None)]);
     bench.sent();
     bench.wait(secs(3));
@@ -187,12 +192,12 @@ fn a_conf_that_asks_for_no_progress_is_told_none() {
 #[test]
 fn a_start_that_failed_leaves_nothing_to_tell() {
     let mut bench = Bench::joined(Plan { refusal: Some(Refusal::Start), ..Plan::default() });
-    begins(&mut bench, Some(secs(1)));
+    begin(&mut bench, Some(secs(1)));
     bench.tell([Message::Exec(None)]);
     bench.wait(secs(10));
     let sent = bench.sent();
     assert!(matches!(sent[..], [HELD, Message::ExecNo(Some(_))]), "{sent:?}");
-    assert_eq!(bench.slave.deadline(), None, "it wakes up for nothing");
+    assert_eq!(bench.slave.deadline(), None, "the slave has no deadline");
 }
 
 #[test]
@@ -203,7 +208,7 @@ fn a_slave_that_was_stopped_itself_does_not_make_up_for_what_it_missed() {
     world.run_session();
     let (start, end) = span(&world.sim(id).host.runs[0]);
     let probed = world.sent_to(id, is_probe).into_iter().filter(|at| (start..end).contains(at)).count();
-    assert_eq!(told_while_it_ran(&world, id).len(), 3 + 1 + 7 + probed, "before, at once, and after");
+    assert_eq!(told_while_it_ran(&world, id).len(), 3 + 1 + 7 + probed, "reports before, at once, and after");
 }
 
 #[test]
@@ -214,7 +219,7 @@ fn nothing_but_the_heartbeat_crosses_while_tasks_run() {
         world.run_session();
         let (start, end) = span(&world.sim(id).host.runs[0]);
         let meanwhile = |times: Vec<Duration>| times.into_iter().filter(|at| (start..end).contains(at)).count();
-        assert_eq!(meanwhile(world.sent_to(id, is_probe)), 12, "every five seconds");
+        assert_eq!(meanwhile(world.sent_to(id, is_probe)), 12, "one report every five seconds");
         assert_eq!(meanwhile(world.sent_to(id, |_| true)), 12);
         assert_eq!(meanwhile(world.said(id, is_progress)), 12);
         assert_eq!(meanwhile(world.said(id, |message| *message == Message::Reply(None))), 12);
@@ -247,7 +252,7 @@ fn one_that_answers_late_is_told_and_is_not_lost() {
     let probed = *world.sent_to(frozen, is_probe).iter().filter(|at| **at < slow[0]).max().unwrap();
     assert_eq!(slow[0], probed + secs(2));
     assert!((secs(22)..millis(22_010)).contains(&back[0]), "{back:?}");
-    let answered = row_of(&report, frozen).unwrap().answered_late.expect("it was late");
+    let answered = row_of(&report, frozen).unwrap().answered_late.expect("the answer was late");
     assert!(back[0].abs_diff(probed + answered) < millis(10), "{answered:?}");
     assert_eq!(row_of(&report, other).unwrap().answered_late, None);
 }

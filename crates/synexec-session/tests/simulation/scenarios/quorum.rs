@@ -1,4 +1,4 @@
-//! Enough slaves are here when the wait is over, though not all.
+//! The quorum: some slaves are missing when the wait ends, but enough are present.
 
 use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Notice, Outcome, Report, Settings, Verdict};
@@ -12,9 +12,13 @@ use super::shared::session_within;
 
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
-/// A world that wants so many slaves, of which so many are enough after five seconds.
+/// A world that wants this many slaves, and takes the quorum after five seconds.
 fn wanting(slaves: u32, quorum: u32) -> World {
-    World::new(Settings { wait: Some(secs(5)), quorum: Some(quorum.try_into().expect("some")), ..settings(slaves) })
+    World::new(Settings {
+        wait: Some(secs(5)),
+        quorum: Some(quorum.try_into().expect("the number is not zero")),
+        ..settings(slaves)
+    })
 }
 
 fn dials() -> Plan {
@@ -26,13 +30,13 @@ fn session(world: &mut World) -> Report {
     session_within(secs(60), world)
 }
 
-/// What each slave was told of its rank and their number is so many and no gap.
-fn places_are_contiguous(world: &World, report: &Report, slaves: u32) {
-    assert_rows_complete(report, usize::try_from(slaves).expect("few"));
+/// Every slave was told its rank and this number of slaves, and the ranks have no gap.
+fn assert_places_contiguous(world: &World, report: &Report, slaves: u32) {
+    assert_rows_complete(report, usize::try_from(slaves).expect("the number is small"));
     for id in world.ids().filter(|id| row_of(report, *id).is_some_and(|row| !row.is_original)) {
         let place = |action: &Action| if let Action::BeginConf(begin) = action { *begin } else { None };
-        let begin = world.sim(id).log.iter().find_map(|(_, action)| place(action)).expect("it was given a conf");
-        assert_eq!((begin.rank, begin.slaves), (row_of(report, id).expect("it took part").rank, slaves));
+        let begin = world.sim(id).log.iter().find_map(|(_, action)| place(action)).expect("the slave received a conf");
+        assert_eq!((begin.rank, begin.slaves), (row_of(report, id).expect("the slave took part").rank, slaves));
     }
 }
 
@@ -49,7 +53,7 @@ fn a_quorum_or_more_begin_when_the_wait_is_over_and_not_before() {
         }
         let report = session(&mut world);
         assert_eq!(report.verdict, Verdict::Succeeded);
-        places_are_contiguous(&world, &report, here);
+        assert_places_contiguous(&world, &report, here);
         let told = usize::try_from(here).unwrap();
         let is_right = |notice: &Notice| *notice == Notice::QuorumReached { joined: told, slaves: 4 };
         assert_eq!(world.all_told(is_right), [secs(5)]);
@@ -63,7 +67,7 @@ fn a_full_set_does_not_wait() {
     world.slave(Plan::default());
     world.slave_at(secs(2), Plan::default());
     let report = session(&mut world);
-    places_are_contiguous(&world, &report, 2);
+    assert_places_contiguous(&world, &report, 2);
     assert_eq!((report.verdict, world.told(settled)), (Verdict::Succeeded, None));
     assert!(world.execs()[0] < secs(4));
 }
@@ -86,7 +90,7 @@ fn one_that_went_silent_is_left_out_and_the_others_begin() {
     world.at(secs(2), Order::Freeze(slaves[0], secs(20)));
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Succeeded);
-    places_are_contiguous(&world, &report, 2);
+    assert_places_contiguous(&world, &report, 2);
     assert!(row_of(&report, slaves[0]).is_none());
     assert!((secs(6)..millis(6200)).contains(&world.execs()[0]), "{:?}", world.execs());
 }
@@ -114,7 +118,7 @@ fn who_joins_during_the_roll_call_takes_part_up_to_the_number_that_was_asked_for
         }
         let report = session(&mut world);
         assert_eq!(report.verdict, Verdict::Succeeded);
-        places_are_contiguous(&world, &report, if late == 1 { 2 } else { 3 });
+        assert_places_contiguous(&world, &report, if late == 1 { 2 } else { 3 });
     }
 }
 
@@ -124,7 +128,7 @@ fn who_comes_after_the_wait_is_released() {
     let here = [world.slave(Plan::default()), world.slave(Plan::default())];
     world.slave_at(millis(5500), dials());
     let report = session(&mut world);
-    places_are_contiguous(&world, &report, 2);
+    assert_places_contiguous(&world, &report, 2);
     assert!(here.iter().all(|id| *outcome_of(&report, *id) == SUCCESS));
 }
 
@@ -141,7 +145,7 @@ fn originals_count_too() {
     let original = world.original(Script::default());
     let ours = world.slave(Plan::default());
     let report = session(&mut world);
-    places_are_contiguous(&world, &report, 2);
+    assert_places_contiguous(&world, &report, 2);
     assert_eq!((outcome_of(&report, original), outcome_of(&report, ours)), (&Outcome::Finished, &SUCCESS));
 }
 

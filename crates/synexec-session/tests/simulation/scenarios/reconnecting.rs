@@ -1,4 +1,4 @@
-//! A connection breaks while tasks run, and is taken up again.
+//! A connection breaks while tasks run, and is resumed.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ const FIRST: ClientId = ClientId(0);
 const OTHER: ClientId = ClientId(1);
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
-/// Runs a session to its end, after which all slaves are free, and nobody's end was told twice.
+/// Runs a session, lets the slaves come to rest, and checks that no end of a task was told twice.
 fn session(world: &mut World) -> Report {
     let report = world.run_session();
     for id in [FIRST, OTHER] {
-        let name = &row_of(&report, id).expect("it took part").slave;
+        let name = &row_of(&report, id).expect("the slave took part").slave;
         let ends = world.all_told(|notice| matches!(notice, Notice::Ended { slave, .. } if slave == name));
         let rounds = world.sim(id).host.runs.len();
         assert!(ends.len() <= rounds, "{} ends of {rounds} tasks", ends.len());
@@ -32,7 +32,7 @@ fn returned(notice: &Notice) -> bool {
     matches!(notice, Notice::Returned { .. })
 }
 
-/// Why a slave is lost, where it is while tasks run.
+/// The reason why a slave is lost while tasks run.
 fn loss(report: &Report, id: ClientId) -> &Loss {
     match outcome_of(report, id) {
         Outcome::Lost { phase: PhaseName::Executing, why, .. } => why,
@@ -94,7 +94,11 @@ fn a_result_that_is_under_way_arrives_once_and_is_acknowledged() {
     world.when(ended, millis(50), Order::Break(FIRST));
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Succeeded);
-    assert_eq!(world.said(FIRST, |message| matches!(message, Message::TaskEnded(_))).len(), 2, "kept, and said again");
+    assert_eq!(
+        world.said(FIRST, |message| matches!(message, Message::TaskEnded(_))).len(),
+        2,
+        "the slave keeps the end and reports it again"
+    );
     assert_eq!(world.sent_to(FIRST, |message| *message == Message::Ack).len(), 1);
 }
 
@@ -161,7 +165,11 @@ fn a_slave_that_is_shut_down_says_so_and_nobody_waits_for_it() {
     let mut world = World::pair(settings(2), runs(secs(20)));
     world.at(secs(5), Order::Shutdown(FIRST, Terminate));
     let report = world.run(secs(60));
-    assert_eq!(*outcome_of(&report, FIRST), Outcome::Ended(TaskEnd::Killed(15)), "it could still tell");
+    assert_eq!(
+        *outcome_of(&report, FIRST),
+        Outcome::Ended(TaskEnd::Killed(15)),
+        "the slave could still report the end"
+    );
     assert_eq!(world.told(|notice| matches!(notice, Notice::Away { .. })), None);
 }
 

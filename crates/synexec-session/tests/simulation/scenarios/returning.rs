@@ -1,4 +1,4 @@
-//! Who may come back, to whom, and who only says so.
+//! Which slaves may resume a connection, with which master, and which only claim it.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn runs(time: Duration) -> Plan {
     Plan { runs: time, reconnect: secs(10), ..Plan::default() }
 }
 
-/// A world of two slaves whose tasks run for six seconds, in which connections are taken up again.
+/// A world of two slaves whose tasks run for six seconds and whose broken connections are resumed.
 fn pair() -> World {
     let mut world = World::new(Settings { reconnect: secs(10), ..settings(2) });
     world.slave(runs(secs(6)));
@@ -28,15 +28,15 @@ fn pair() -> World {
     world
 }
 
-/// The token that a slave of such a world is given.
+/// The token that the master gave this slave.
 fn token_of(id: ClientId) -> ResumeToken {
     let mut world = pair();
     let report = world.run_session();
-    world.token_of(row_of(&report, id).expect("it takes part").rank)
+    world.token_of(row_of(&report, id).expect("the slave takes part").rank)
 }
 
 fn reconnects(report: &Report, id: ClientId) -> u32 {
-    row_of(report, id).expect("it took part").reconnects
+    row_of(report, id).expect("the slave took part").reconnects
 }
 
 fn says_bye(message: &Message) -> bool {
@@ -139,7 +139,7 @@ fn a_master_that_was_killed_is_tried_for_so_long_and_no_longer() {
     let mut world = pair();
     world.at(secs(3), Order::KillMaster);
     world.run_until(millis(12_900));
-    assert!(world.sim(FIRST).host.runs[0].ended.unwrap().1 == TaskEnd::Exited(0), "it went on to its end");
+    assert!(world.sim(FIRST).host.runs[0].ended.unwrap().1 == TaskEnd::Exited(0), "the task ran to its end");
     world.run_until(secs(14));
     world.assert_all_back_in_time();
     let told = |notice: &slave::Notice| matches!(notice, slave::Notice::NotReported(end) if *end == TaskEnd::Exited(0));

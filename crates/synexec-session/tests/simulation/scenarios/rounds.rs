@@ -1,4 +1,4 @@
-//! Rounds: the task is run again and again, each time from a start of its own.
+//! Rounds: the task runs many times, and each run has its own common start.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use synexec_sim::{
 const FIRST: ClientId = ClientId(0);
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
-/// A world that wants so many slaves and rounds.
+/// A world that wants this many slaves and rounds.
 fn wanted(slaves: u32, rounds: u32) -> World {
-    World::new(Settings { rounds: rounds.try_into().expect("one at least"), ..settings(slaves) })
+    World::new(Settings { rounds: rounds.try_into().expect("the number is not zero"), ..settings(slaves) })
 }
 
 /// Two slaves and five rounds.
@@ -32,7 +32,7 @@ fn third(notice: &Notice) -> bool {
     matches!(notice, Notice::NextRound { round: 3, .. })
 }
 
-/// All rounds but the last are whole, and their rows good.
+/// Checks that all rounds before the last are complete and that their rows are good.
 fn earlier_rounds_are_good(report: &Report, rounds: usize) {
     let rows = report.rounds[..rounds].iter().flat_map(|round| &round.rows);
     assert!(rows.into_iter().all(|row| row.outcome == SUCCESS && row.start.is_some()), "{report:?}");
@@ -82,7 +82,7 @@ fn one_that_is_lost_while_its_task_runs_ends_the_rounds() {
     let lost = outcome_of(&report, FIRST);
     let why = Loss::Disconnected(Disconnect::Closed);
     assert!(matches!(lost, Outcome::Lost { phase: PhaseName::Executing, why: told, .. } if *told == why), "{lost:?}");
-    assert_eq!(*outcome_of(&report, ClientId(1)), SUCCESS, "it is awaited");
+    assert_eq!(*outcome_of(&report, ClientId(1)), SUCCESS, "the master waits for the task");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn one_that_cannot_start_its_task_again_ends_the_rounds() {
     let report = world.run_session();
     assert_eq!(report.verdict, Verdict::Declined);
     earlier_rounds_are_good(&report, 2);
-    assert_eq!(*outcome_of(&report, ClientId(1)), SUCCESS, "it was told to go");
+    assert_eq!(*outcome_of(&report, ClientId(1)), SUCCESS, "the slave heard the last word");
 }
 
 #[test]
@@ -170,9 +170,9 @@ fn originals_alone_go_from_round_to_round() {
     assert!(originals.iter().all(|id| world.v1(*id).runs == 3));
 }
 
-/// The verdict of two rounds of slaves with these plans, and of an original if there is one.
+/// The verdict of two rounds of slaves with these plans, and of an original slave if one is wanted.
 fn verdict_within(max_skew: Duration, plans: [Plan; 2], original: bool) -> Verdict {
-    let rounds = 2.try_into().expect("it is not zero");
+    let rounds = 2.try_into().expect("the number is not zero");
     let mut world = World::new(Settings { rounds, max_skew: Some(max_skew), ..settings(2 + u32::from(original)) });
     for plan in plans {
         world.slave(plan);
@@ -188,7 +188,11 @@ fn a_skew_above_what_the_user_allows_is_a_verdict() {
     let late = Plan { spawns: millis(50), ..Plan::default() };
     assert_eq!(verdict_within(millis(60), [late, Plan::default()], false), Verdict::Succeeded);
     assert_eq!(verdict_within(millis(40), [late, Plan::default()], false), Verdict::SkewExceeded);
-    assert_eq!(verdict_within(millis(60), [late, Plan::default()], true), Verdict::SkewExceeded, "one is not known");
+    assert_eq!(
+        verdict_within(millis(60), [late, Plan::default()], true),
+        Verdict::SkewExceeded,
+        "one start is unknown"
+    );
 }
 
 #[test]

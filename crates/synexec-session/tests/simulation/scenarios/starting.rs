@@ -1,4 +1,4 @@
-//! The start: confirmed by all and released by one word, or called off everywhere.
+//! The start: every slave confirms it and one word releases it, or it is called off everywhere.
 
 use std::time::Duration;
 
@@ -44,22 +44,22 @@ fn three(lead: Option<Duration>) -> World {
     world
 }
 
-/// Runs a session whose start is called off, and checks what is true of all of those.
+/// Runs a session whose start is called off, and checks that no task ran.
 fn called_off(world: &mut World) -> Report {
     let report = world.run(secs(200));
     assert_rows_complete(&report, 3);
-    nobody_has_run(world);
+    assert_nothing_ran(world);
     assert!(world.execs().is_empty());
     report
 }
 
-fn nobody_has_run(world: &mut World) {
+fn assert_nothing_ran(world: &mut World) {
     world.settle();
     world.assert_all_back_in_time();
     assert_eq!(world.tasks_started(), 0);
 }
 
-/// Runs a session in which all start at one instant.
+/// Runs a session in which all tasks start at one instant.
 fn started_together(world: &mut World) -> Report {
     let report = world.run(secs(200));
     assert_eq!(report.verdict, Verdict::Succeeded);
@@ -76,7 +76,7 @@ fn lost_while_starting(outcome: &Outcome) -> Option<&Loss> {
     }
 }
 
-/// How far ahead of the order that was given first the last start was.
+/// Time from the first order to the instant of the start.
 fn ahead(world: &World) -> Duration {
     world.instant().since(START).saturating_sub(world.told(starting).expect("a start was ordered"))
 }
@@ -205,7 +205,7 @@ fn without_the_last_word_nobody_starts() {
     for after in [0, 50, 480] {
         let mut world = three(Some(millis(500)));
         world.when(ready, millis(after), Order::KillMaster);
-        nobody_has_run(&mut world);
+        assert_nothing_ran(&mut world);
         assert!(world.execs().is_empty());
     }
 }
@@ -216,7 +216,7 @@ fn a_master_that_vanishes_after_the_last_word_leaves_no_time_for_an_instruction(
         let mut world = three(None);
         world.set_delay(FIRST, millis(delay));
         world.when(gone, Duration::ZERO, Order::KillMaster);
-        nobody_has_run(&mut world);
+        assert_nothing_ran(&mut world);
         assert_eq!(world.execs().len(), 3);
     }
 }
@@ -240,7 +240,7 @@ fn a_user_who_is_late_stops_the_tasks_before_their_instant() {
     let report = world.run(secs(60));
     assert_eq!(report.verdict, Verdict::Interrupted(Terminate));
     assert!(report.rows().iter().all(|row| row.outcome == Outcome::Ended(TaskEnd::Killed(15))), "{report:?}");
-    nobody_has_run(&mut world);
+    assert_nothing_ran(&mut world);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_long_lead_is_honoured() {
     started_together(&mut world);
     assert_eq!((ahead(&world), world.told(postponed)), (secs(5), None));
     let before = world.instant().since(START).saturating_sub(world.told(gone).unwrap());
-    assert!(before < millis(10), "the last word is as late as it can be: {before:?}");
+    assert!(before < millis(10), "the last word comes as late as possible: {before:?}");
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn for_a_start_far_ahead_clocks_are_measured_again_shortly_before() {
     assert!(report.rows().iter().all(|row| row.start.is_some_and(sure)), "{report:?}");
 }
 
-/// It comes back when the last word is due, and should have asked for the clocks before.
+/// The stopped master goes on when the last word is due. It missed the time to measure the clocks.
 #[test]
 fn a_master_that_has_missed_the_second_measuring_says_the_last_word_and_nothing_after_it() {
     let mut world = three(Some(secs(10)));

@@ -1,4 +1,4 @@
-//! The tasks have a time, and it is over.
+//! `--timeout`: the time of the tasks is over.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 const TIME: Duration = secs(3);
 const TIMED_OUT: Outcome = Outcome::TimedOut(TIME);
 
-/// A world of so many slaves, whose tasks have three seconds.
+/// A world of this many slaves with a timeout of three seconds.
 fn wanting(slaves: u32) -> World {
     World::new(Settings { timeout: Some(TIME), ..settings(slaves) })
 }
@@ -24,7 +24,7 @@ fn timed_out(notice: &Notice) -> bool {
     matches!(notice, Notice::TimedOut { .. })
 }
 
-/// How long after the time was over the session was.
+/// Time from the timeout to the end of the session.
 fn over_later(world: &World) -> Duration {
     world.over_after().saturating_sub(world.instant().since(START) + TIME)
 }
@@ -60,7 +60,7 @@ fn a_task_that_ends_at_nearly_that_time_is_one_or_the_other_as_its_end_was() {
         let id = world.slave(runs(millis(time)));
         world.set_delay(id, millis(20));
         let report = world.run_session();
-        let run = world.sim(id).host.runs[0].ended.expect("it has ended");
+        let run = world.sim(id).host.runs[0].ended.expect("the task has ended");
         let in_time = run.0 < world.instant().plus(TIME);
         let expected = if in_time { SUCCESS } else { TIMED_OUT };
         assert_eq!(*outcome_of(&report, id), expected, "{time} {run:?}");
@@ -68,7 +68,7 @@ fn a_task_that_ends_at_nearly_that_time_is_one_or_the_other_as_its_end_was() {
     }
 }
 
-/// After so long the clocks have run further apart than it takes to stop a task.
+/// In this time the clocks drift apart by more than it takes to stop a task.
 #[test]
 fn a_task_that_ends_well_when_it_is_stopped_has_timed_out_whatever_its_clock_says() {
     for drift in [-90_000, 90_000] {
@@ -187,7 +187,7 @@ fn who_is_away_when_the_time_is_over_is_waited_for_before_the_next_round() {
     let mut world = World::new(Settings { timeout, rounds, reconnect, ..settings(2) });
     world.slave(Plan { reconnect, ..runs(secs(100)) });
     let done = world.slave(Plan { reconnect, ..runs(secs(1)) });
-    // Its connection breaks after its end and before the other's, and is there again after that.
+    // The connection breaks between the ends of the two tasks and is resumed after the second end.
     let first_end = |notice: &Notice| matches!(notice, Notice::Ended { done: 1, .. });
     world.when(first_end, millis(1500), Order::Reroute(done, Ways::even(millis(500))));
     world.when(first_end, millis(1501), Order::Break(done));
@@ -231,7 +231,7 @@ fn said_twice_then_it_ends_at_once() {
     assert!(matches!(outcome_of(&report, id), Outcome::Lost { why: Loss::DidNotStop, .. }), "{report:?}");
 }
 
-/// Two slaves whose connections may be taken up again, of which the first breaks at two seconds.
+/// Two slaves that can resume their connections. The first connection breaks at two seconds.
 fn away(comes_back: bool) -> (World, [ClientId; 2]) {
     let mut world = World::new(Settings { timeout: Some(TIME), reconnect: secs(10), ..settings(2) });
     let plan = Plan { reconnect: secs(10), ..runs(secs(100)) };

@@ -10,7 +10,7 @@ use synexec_session::slave::{Action, ExitCause, StopSignal};
 
 use synexec_sim::{Bench, Plan, millis, secs};
 
-use super::{conf, ends, is_back_in_discovery, long, running};
+use super::{assert_back_in_discovery, conf, ends, long, running};
 
 #[test]
 fn an_end_that_was_not_reported_yet_cannot_be_acknowledged() {
@@ -52,7 +52,7 @@ fn what_a_task_left_that_ended_by_itself_ends_with_the_session() {
     for (straggles, most) in [(secs(3), millis(2100)), (secs(1000), millis(5100))] {
         let mut bench = running(Plan { straggles, ..Plan::default() });
         bench.wait(secs(2));
-        assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]), "its end is told at once");
+        assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]), "the end of the task is told at once");
         let over_at = bench.now;
         bench.close();
         bench.wait(secs(20));
@@ -79,7 +79,7 @@ fn what_is_held_for_another_round_does_not_keep_the_rest_from_ending() {
 fn what_a_task_left_and_has_ended_before_the_session_is_not_signalled() {
     let mut bench = running(Plan { straggles: secs(1), ..Plan::default() });
     bench.wait(secs(3));
-    is_back_in_discovery(&mut bench);
+    assert_back_in_discovery(&mut bench);
     assert_eq!(bench.slave.did(&Action::Signal(StopSignal::Terminate)), 0);
 }
 
@@ -151,7 +151,7 @@ fn what_is_left_of_a_lost_session_does_not_reach_the_next() {
 fn a_lost_master_leaves_no_task() {
     let mut bench = running(long());
     bench.wait(Duration::from_secs(3));
-    is_back_in_discovery(&mut bench);
+    assert_back_in_discovery(&mut bench);
     assert_eq!(ends(&bench), [TaskEnd::Killed(15)]);
 }
 
@@ -170,6 +170,6 @@ fn a_user_who_says_it_twice_during_a_start_does_not_wait() {
     bench.shut_down();
     bench.shut_down();
     bench.wait(millis(1100));
-    assert_eq!(bench.slave.host.runs, [], "it was killed before its first instruction");
+    assert_eq!(bench.slave.host.runs, [], "the task is killed before its first instruction");
     assert_eq!(bench.slave.exit(), Some(ExitCause::Interrupted(Interrupt::Terminate)));
 }

@@ -1,4 +1,4 @@
-//! One slave, and masters that leave the usual course.
+//! One slave, and masters that do not follow the usual order.
 
 mod endings;
 mod orders;
@@ -26,7 +26,7 @@ fn long() -> Plan {
     Plan { runs: secs(1000), ..Plan::default() }
 }
 
-/// A slave whose task runs.
+/// A slave with a running task.
 fn running(plan: Plan) -> Bench {
     let mut bench = Bench::joined(plan);
     bench.tell([conf("/bin/task"), Message::Exec(None)]);
@@ -39,7 +39,7 @@ fn ends(bench: &Bench) -> Vec<TaskEnd> {
     bench.slave.host.runs.iter().filter_map(|run| run.ended).map(|(_, end)| end).collect()
 }
 
-fn is_back_in_discovery(bench: &mut Bench) {
+fn assert_back_in_discovery(bench: &mut Bench) {
     bench.close();
     bench.wait(secs(20));
     assert!(bench.slave.in_discovery_since().is_some());

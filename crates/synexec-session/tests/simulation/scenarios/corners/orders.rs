@@ -6,7 +6,7 @@ use synexec_session::slave::{Action, LEAD_MAX};
 
 use synexec_sim::{Bench, Plan, Refusal, millis, secs};
 
-use super::{HELD, begin, conf, ends, is_back_in_discovery, long, part, running};
+use super::{HELD, assert_back_in_discovery, begin, conf, ends, long, part, running};
 
 #[test]
 fn the_hello_and_the_answer_to_a_probe() {
@@ -24,7 +24,7 @@ fn exec_before_a_conf_is_refused() {
     bench.tell([Message::Exec(None), begin(9), Message::Exec(None)]);
     let no = Message::ExecNo(Some(Reason::new("there is no conf to run")));
     assert_eq!(bench.sent(), [no.clone(), no]);
-    is_back_in_discovery(&mut bench);
+    assert_back_in_discovery(&mut bench);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_conf_longer_than_announced_or_allowed_is_declined() {
     let [Message::ConfNo(Some(_)), Message::ConfNo(Some(_)), Message::ExecNo(Some(_))] = &sent[..] else {
         panic!("{sent:?}");
     };
-    is_back_in_discovery(&mut bench);
+    assert_back_in_discovery(&mut bench);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use synexec_session::master::{Loss, Notice, Outcome, Output, OutputsWanted, Verd
 use synexec_sim::{ClientId, Order, Plan, World, millis, outcome_of, secs};
 
 use super::{
-    KEPT_AT, SUCCESS, are_whole, fetching, is_here, is_whole, last_end, output_lost, output_of, output_place,
-    rounds_wanting, session, slow, wanting, why_missing, writes,
+    KEPT_AT, SUCCESS, assert_all_whole, assert_here, assert_whole, fetching, last_end, output_lost, output_of,
+    output_place, rounds_wanting, session, slow, wanting, why_missing, writes,
 };
 
 #[test]
@@ -23,7 +23,7 @@ fn what_was_complete_when_the_disk_was_full_stays() {
     world.set_delay(missing[0], millis(20));
     let report = session(&mut world);
     assert_eq!((report.verdict, report.rows().len()), (Verdict::MasterFailed, 3));
-    is_whole(&world, &report, here);
+    assert_whole(&world, &report, here);
     for id in missing {
         assert!(why_missing(&world, &report, id, KEPT_AT).contains("disk full"));
     }
@@ -44,7 +44,10 @@ fn a_disk_that_fills_while_the_tasks_run_does_not_end_them() {
         assert!(why_missing(&world, &report, id, KEPT_AT).contains("disk full"));
         let run = world.sim(id).host.runs[0];
         assert_eq!(run.ended, Some((run.started.plus(secs(time)), TaskEnd::Exited(0))));
-        assert!(world.fetches_of(id).iter().all(|(at, _)| *at <= full), "nobody is asked for what cannot be stored");
+        assert!(
+            world.fetches_of(id).iter().all(|(at, _)| *at <= full),
+            "the master does not fetch an output that it cannot store"
+        );
     }
 }
 
@@ -56,7 +59,7 @@ fn a_disk_that_fills_ends_the_rounds() {
         let id = world.slave(writes(1000));
         let report = session(&mut world);
         assert_eq!((report.verdict, report.rounds.len()), (Verdict::MasterFailed, 2));
-        is_here(&world, &report, 1, id);
+        assert_here(&world, &report, 1, id);
         assert!(matches!(output_of(&report, id), Some(Output::Failed { .. })));
     }
 }
@@ -69,11 +72,11 @@ fn a_user_who_wants_an_end_does_not_wait_for_outputs() {
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Interrupted(Terminate));
     assert_eq!(world.over_after(), world.told(fetching).unwrap() + millis(200));
-    is_whole(&world, &report, here);
+    assert_whole(&world, &report, here);
     assert_eq!(why_missing(&world, &report, missing, KEPT_AT), "interrupted");
 }
 
-/// A world whose user stops long tasks at three seconds, of which the first writes some bytes.
+/// A world whose user stops two long tasks at three seconds. The first task writes some bytes.
 fn stopped(outputs: OutputsWanted) -> (World, [ClientId; 2]) {
     let mut world = wanting(outputs, 2);
     let slaves = [1_000_000, 0].map(|bytes| world.slave(Plan { runs: secs(1000), ..writes(bytes) }));
@@ -88,7 +91,7 @@ fn what_tasks_wrote_until_they_were_stopped_is_fetched() {
         let report = session(&mut world);
         assert_eq!(report.verdict, Verdict::Interrupted(Terminate));
         for id in slaves {
-            is_here(&world, &report, 1, id);
+            assert_here(&world, &report, 1, id);
         }
         assert!((2000..3000).contains(&output_place(&report, slaves[0]).0));
         assert_eq!(*outcome_of(&report, slaves[0]), Outcome::Ended(TaskEnd::Killed(15)));
@@ -105,7 +108,7 @@ fn a_user_who_says_it_again_does_not_wait_for_what_stopped_tasks_wrote() {
     assert_eq!(report.verdict, Verdict::Interrupted(Terminate));
     assert_eq!(world.over_after(), world.told(fetching).unwrap() + millis(100));
     assert!(matches!(output_of(&report, slaves[0]), Some(Output::Failed { .. })), "{report:?}");
-    is_here(&world, &report, 1, slaves[1]);
+    assert_here(&world, &report, 1, slaves[1]);
 }
 
 #[test]
@@ -135,7 +138,7 @@ fn a_user_who_says_it_twice_while_tasks_stop_keeps_what_had_come_live() {
     let report = session(&mut world);
     assert_eq!((report.verdict, world.over_after()), (Verdict::Interrupted(Terminate), secs(4)));
     assert_eq!((output_of(&report, stubborn), world.told(output_lost)), (None, None));
-    is_whole(&world, &report, ended);
+    assert_whole(&world, &report, ended);
 }
 
 #[test]
@@ -146,7 +149,7 @@ fn a_user_who_wants_an_end_while_a_round_is_fetched_ends_the_rounds() {
     world.when(second, millis(1500), Order::Interrupt(Terminate));
     let report = session(&mut world);
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::Interrupted(Terminate), 2));
-    are_whole(&world, &report, slaves);
+    assert_all_whole(&world, &report, slaves);
     assert!(report.rows().iter().all(|row| row.outcome == SUCCESS));
     assert!(matches!(output_of(&report, slaves[1]), Some(Output::Failed { .. })));
 }

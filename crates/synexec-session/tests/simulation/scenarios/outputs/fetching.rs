@@ -1,4 +1,4 @@
-//! Outputs that are fetched: when, and what of them.
+//! Outputs that the master fetches: when, and which part.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use synexec_session::master::{Notice, Outcome, Output, OutputStep, Settings, Ver
 use synexec_sim::{Plan, START, Script, World, millis, outcome_of, row_of, secs, settings};
 
 use super::{
-    KEPT_AT, LARGE, are_whole, come_by, fetching, is_here, is_whole, last_end, output_lost, output_of, output_place,
-    rounds_wanting, session, slow, wanting, whole, writes,
+    KEPT_AT, LARGE, assert_all_whole, assert_here, assert_whole, come_by, fetching, last_end, output_lost, output_of,
+    output_place, rounds_wanting, session, slow, wanting, whole, writes,
 };
 
 #[test]
@@ -21,7 +21,7 @@ fn outputs_of_any_length_are_fetched_whole() {
         let slaves = [0, 1, LARGE].map(|bytes| world.slave(writes(bytes)));
         let report = session(&mut world);
         assert_eq!((report.verdict, world.told(output_lost)), (Verdict::Succeeded, None));
-        are_whole(&world, &report, slaves);
+        assert_all_whole(&world, &report, slaves);
         assert_eq!(world.all_told(|notice| matches!(notice, Notice::Fetched { .. })).len(), 3);
     }
 }
@@ -45,7 +45,7 @@ fn nothing_is_asked_for_where_nothing_is_wanted() {
     let report = session(&mut world);
     assert_eq!((report.verdict, world.told(fetching)), (Verdict::Succeeded, None));
     assert!(slaves.iter().all(|id| world.fetches_of(*id).is_empty() && output_of(&report, *id).is_none()));
-    assert_eq!(output_place(&report, slaves[0]), (1000, KEPT_AT), "it is known where it is");
+    assert_eq!(output_place(&report, slaves[0]), (1000, KEPT_AT), "the place of the output is known");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn live_output_comes_while_the_tasks_run() {
     let slaves = [4, 8].map(|time| world.slave(Plan { runs: secs(time), ..writes(80_000) }));
     let report = session(&mut world);
     for id in slaves {
-        is_whole(&world, &report, id);
+        assert_whole(&world, &report, id);
         let run = world.sim(id).host.runs[0];
         let (started, lasted) = (run.started.since(START), run.ended.unwrap().0.since(run.started));
         for quarter in 0..=4 {
@@ -82,7 +82,7 @@ fn live_output_comes_while_the_tasks_run() {
         }
         assert!(world.fetches_of(id).iter().all(|(_, Fetch { follow, .. })| *follow));
     }
-    assert!(world.over_after() < last_end(&world) + millis(10), "nothing is left to fetch");
+    assert!(world.over_after() < last_end(&world) + millis(10), "the master has nothing left to fetch");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_round_is_fetched_before_the_next_one_is_held() {
         assert_eq!((report.verdict, report.rounds.len()), (Verdict::Succeeded, 3));
         for id in slaves {
             for round in 1..=3 {
-                is_here(&world, &report, round, id);
+                assert_here(&world, &report, round, id);
             }
         }
         let is_end = |(at, step): (Duration, &OutputStep)| matches!(step, OutputStep::End { .. }).then_some(at);
@@ -115,7 +115,7 @@ fn sixteen_outputs_are_under_way_at_the_same_time() {
             world.set_delay(id, millis(number.into()));
         }
         let report = session(&mut world);
-        are_whole(&world, &report, world.ids());
+        assert_all_whole(&world, &report, world.ids());
         assert_eq!(world.most_underway(), 16);
     }
 }
@@ -127,13 +127,13 @@ fn no_third_window_is_asked_for_before_the_first_is_stored() {
     let slaves = [world.slave(writes(LARGE)), world.slave(writes(LARGE / 2))];
     let report = session(&mut world);
     for id in slaves {
-        is_whole(&world, &report, id);
+        assert_whole(&world, &report, id);
         let steps = world.steps_of(id).into_iter();
         let stored: Vec<_> =
             steps.filter(|(_, step)| **step == OutputStep::Sync).map(|(at, _)| at + millis(100)).collect();
         let asked: Vec<_> = world.fetches_of(id).into_iter().map(|(at, _)| at).collect();
         assert!(asked.len() > 2 && asked.iter().skip(2).zip(&stored).all(|(asked, stored)| asked >= stored));
-        assert!(asked[1] < stored[0], "the next one is on its way meanwhile");
+        assert!(asked[1] < stored[0], "the next window arrives meanwhile");
     }
 }
 
@@ -144,7 +144,7 @@ fn a_disk_that_takes_long_blames_nobody() {
     let id = world.slave(writes(1_200_000));
     let report = session(&mut world);
     assert_eq!((report.verdict, world.told(output_lost)), (Verdict::Succeeded, None));
-    is_whole(&world, &report, id);
+    assert_whole(&world, &report, id);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn bytes_that_come_one_by_one_are_handed_on_together() {
     let mut world = wanting(Whole, 1);
     let slave = world.slave(Plan { runs: millis(1), ..writes(50_000) });
     let report = session(&mut world);
-    is_whole(&world, &report, slave);
+    assert_whole(&world, &report, slave);
     let pieces = world.steps_of(slave).iter().filter(|(_, step)| matches!(step, OutputStep::Bytes(_))).count();
     assert!(pieces <= 4, "{pieces} pieces for parts of 5000 bytes");
 }
@@ -164,7 +164,7 @@ fn a_live_output_that_is_slow_to_be_shown_is_not_its_slaves_fault() {
     world.set_disk(usize::MAX, secs(40));
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Succeeded);
-    is_whole(&world, &report, slave);
+    assert_whole(&world, &report, slave);
 }
 
 #[test]
@@ -176,6 +176,6 @@ fn an_original_does_not_give_its_output_and_is_not_asked() {
         let report = session(&mut world);
         assert_eq!((report.verdict, outcome_of(&report, original)), (Verdict::Succeeded, &Outcome::Finished));
         assert_eq!(output_of(&report, original), Some(&Output::Unavailable));
-        is_whole(&world, &report, ours);
+        assert_whole(&world, &report, ours);
     }
 }

@@ -8,8 +8,8 @@ use synexec_session::master::{Notice, Outcome, OutputStep, PhaseName, Verdict};
 use synexec_sim::{ClientId, Order, Plan, Refusal, World, millis, outcome_of, secs};
 
 use super::{
-    KEPT_AT, LARGE, are_whole, come_by, fetching, is_whole, last_end, output_lost, output_of, rounds_wanting, session,
-    slow, wanting, why_missing, without, writes,
+    KEPT_AT, LARGE, assert_all_whole, assert_whole, come_by, fetching, last_end, output_lost, output_of,
+    rounds_wanting, session, slow, verdict_without, wanting, why_missing, writes,
 };
 
 #[test]
@@ -20,11 +20,11 @@ fn one_that_is_gone_when_all_has_come_is_not_missed() {
     world.when(fetching, secs(1), Order::Kill(slaves[0]));
     let report = session(&mut world);
     assert_eq!((report.verdict, world.told(output_lost)), (Verdict::Succeeded, None));
-    are_whole(&world, &report, slaves);
+    assert_all_whole(&world, &report, slaves);
 }
 
-/// What goes wrong with the slow one of three slaves while it is fetched from, and how long that takes to be known.
-fn loses_one(order: fn(ClientId) -> Order, takes: Duration, why: &str) {
+/// Loses the slow one of three slaves during the fetching, and checks that the master notices after this time.
+fn lose_output_of_one(order: fn(ClientId) -> Order, takes: Duration, why: &str) {
     let mut world = wanting(Whole, 3);
     let others = [world.slave(writes(1000)), world.slave(writes(LARGE))];
     let lost = slow(&mut world);
@@ -33,25 +33,25 @@ fn loses_one(order: fn(ClientId) -> Order, takes: Duration, why: &str) {
     assert_eq!(report.verdict, Verdict::Lost);
     let told = why_missing(&world, &report, lost, KEPT_AT);
     assert!(told.contains("fetching") && told.contains(why), "{told}");
-    are_whole(&world, &report, others);
-    assert!(come_by(&world, lost, secs(300)) > 0, "it had begun");
-    let begun = world.told(fetching).expect("it was told");
+    assert_all_whole(&world, &report, others);
+    assert!(come_by(&world, lost, secs(300)) > 0, "the fetching had begun");
+    let begun = world.told(fetching).expect("the notice came");
     assert!((begun + takes..begun + takes + secs(1)).contains(&world.over_after()), "{:?}", world.over_after());
 }
 
 #[test]
 fn one_that_dies_keeps_its_row_and_loses_its_output() {
-    loses_one(Order::Kill, millis(200), "the peer closed the connection");
+    lose_output_of_one(Order::Kill, millis(200), "the peer closed the connection");
 }
 
 #[test]
 fn one_that_is_cut_off_keeps_its_row_and_loses_its_output() {
-    loses_one(Order::Cut, secs(30), "30 s");
+    lose_output_of_one(Order::Cut, secs(30), "30 s");
 }
 
 #[test]
 fn one_that_freezes_keeps_its_row_and_loses_its_output() {
-    loses_one(|id| Order::Freeze(id, secs(60)), secs(30), "30 s");
+    lose_output_of_one(|id| Order::Freeze(id, secs(60)), secs(30), "30 s");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn one_that_freezes_for_a_while_is_fetched_from_all_the_same() {
     world.when(fetching, millis(200), Order::Freeze(id, secs(25)));
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Succeeded);
-    is_whole(&world, &report, id);
+    assert_whole(&world, &report, id);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn one_that_waits_for_its_turn_and_dies_loses_its_output_at_once() {
     assert_eq!((report.verdict, world.fetches_of(slaves[16]).len()), (Verdict::Lost, 0));
     why_missing(&world, &report, slaves[16], KEPT_AT);
     assert!(world.told(output_lost).unwrap() < world.told(fetching).unwrap() + millis(1100));
-    are_whole(&world, &report, slaves[..16].iter().copied());
+    assert_all_whole(&world, &report, slaves[..16].iter().copied());
 }
 
 #[test]
@@ -84,17 +84,17 @@ fn a_lost_output_ends_the_rounds() {
     world.when(fetching, millis(200), Order::Kill(lost));
     let report = session(&mut world);
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::Lost, 1));
-    is_whole(&world, &report, other);
+    assert_whole(&world, &report, other);
     assert!(world.told(|notice| *notice == Notice::RoundsLeftOut { rounds: 4 }).is_some());
 }
 
-/// A session of two rounds, in whose second one a slave is lost that was gone when the first one ended.
-fn is_missed_at_once(world: &mut World, gone: ClientId) {
+/// Runs a session of two rounds, and checks that the slave that went away in round 1 is lost when round 2 begins.
+fn assert_missed_at_once(world: &mut World, gone: ClientId) {
     let report = session(world);
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::Lost, 2));
     let lost = outcome_of(&report, gone);
     assert!(matches!(lost, Outcome::Lost { phase: PhaseName::Configuring, .. }), "{lost:?}");
-    let next = world.told(|notice| matches!(notice, Notice::NextRound { .. })).expect("there is one");
+    let next = world.told(|notice| matches!(notice, Notice::NextRound { .. })).expect("a second round begins");
     assert!(world.over_after() < next + secs(2), "{:?}", world.over_after());
 }
 
@@ -104,7 +104,7 @@ fn one_that_goes_when_its_output_is_here_is_missed_when_the_next_round_begins() 
     let gone = world.slave(writes(1000));
     slow(&mut world);
     world.when(fetching, millis(200), Order::Kill(gone));
-    is_missed_at_once(&mut world, gone);
+    assert_missed_at_once(&mut world, gone);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn one_that_goes_while_its_output_is_stored_is_missed_when_the_next_round_begins
         let gone = world.slave(writes(1000));
         world.slave(writes(1000));
         world.when(fetching, secs(1), order(gone));
-        is_missed_at_once(&mut world, gone);
+        assert_missed_at_once(&mut world, gone);
     }
 }
 
@@ -125,7 +125,7 @@ fn one_that_goes_when_its_task_has_ended_is_missed_when_the_next_round_begins() 
     let gone = world.slave(Plan::default());
     world.slave(Plan { runs: secs(5), ..Plan::default() });
     world.at(secs(3), Order::Kill(gone));
-    is_missed_at_once(&mut world, gone);
+    assert_missed_at_once(&mut world, gone);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn one_that_is_gone_before_it_was_asked_loses_its_output_at_once() {
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Lost);
     assert_eq!(why_missing(&world, &report, gone, KEPT_AT), "the peer closed the connection");
-    is_whole(&world, &report, other);
+    assert_whole(&world, &report, other);
     assert!(world.over_after() < last_end(&world) + millis(100), "{:?}", world.over_after());
 }
 
@@ -149,7 +149,7 @@ fn one_that_is_gone_when_its_live_output_is_here_is_not_missed() {
     world.at(secs(3), Order::Kill(gone));
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Succeeded);
-    are_whole(&world, &report, [gone, other]);
+    assert_all_whole(&world, &report, [gone, other]);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn one_that_is_gone_while_its_live_output_is_stored_is_not_missed() {
     let report = session(&mut world);
     let all_came = world.steps_of(gone).into_iter().any(|(_, step)| matches!(step, OutputStep::End { .. }));
     assert_eq!((report.verdict, all_came), (Verdict::Succeeded, true));
-    are_whole(&world, &report, [gone, other]);
+    assert_all_whole(&world, &report, [gone, other]);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn one_that_has_ended_and_is_cut_off_before_it_was_asked_is_given_up_in_time() {
         world.slave(Plan { runs: secs(50), ..writes(1000) });
         world.at(secs(3), Order::Cut(cut));
         let report = session(&mut world);
-        assert_eq!(report.verdict, without(outputs));
+        assert_eq!(report.verdict, verdict_without(outputs));
         why_missing(&world, &report, cut, KEPT_AT);
         assert!(world.over_after() < last_end(&world) + secs(31), "{:?}", world.over_after());
     }
@@ -190,7 +190,7 @@ fn a_task_that_was_lost_or_declined_has_no_output() {
         let report = session(&mut world);
         assert_eq!((report.verdict, world.told(output_lost)), (Verdict::Declined, None));
         assert!([lost, declines].iter().all(|id| output_of(&report, *id).is_none()));
-        is_whole(&world, &report, other);
+        assert_whole(&world, &report, other);
         assert!(world.over_after() < last_end(&world) + millis(100));
     }
 }

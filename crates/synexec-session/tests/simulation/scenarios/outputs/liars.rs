@@ -1,4 +1,4 @@
-//! Outputs of slaves that lie about them.
+//! Slaves that lie about their outputs.
 
 use synexec_session::master::OutputsWanted;
 use synexec_session::master::OutputsWanted::{Live, Tails, Whole};
@@ -8,52 +8,53 @@ use synexec_sim::Lie::{
 };
 use synexec_sim::{Lie, Plan, secs};
 
-use super::{is_whole, last_end, session, wanting, why_missing, without, writes};
+use super::{assert_whole, last_end, session, verdict_without, wanting, why_missing, writes};
 
-/// What one that lies gives is given up, and what the other one gives is not; whether its task ends first or last.
-fn is_seen_through<const N: usize>(lie: Lie, ways: [OutputsWanted; N]) {
+/// Checks that the master gives up the output of a slave that lies and keeps the output of the other slave. The liar's
+/// task ends first in one session and last in another.
+fn assert_seen_through<const N: usize>(lie: Lie, ways: [OutputsWanted; N]) {
     for (outputs, time) in ways.into_iter().flat_map(|outputs| [(outputs, 1), (outputs, 20)]) {
         let mut world = wanting(outputs, 2);
         let liar = world.liar(lie);
         let other = world.slave(Plan { runs: secs(time), ..writes(100) });
         let report = session(&mut world);
-        assert_eq!(report.verdict, without(outputs), "{lie:?} {outputs:?}");
+        assert_eq!(report.verdict, verdict_without(outputs), "{lie:?} {outputs:?}");
         why_missing(&world, &report, liar, "/tmp/liar.out");
-        is_whole(&world, &report, other);
+        assert_whole(&world, &report, other);
         assert!(world.over_after() < last_end(&world) + secs(31), "{lie:?} {outputs:?}");
-        assert_eq!(world.fetches_of(liar).len(), 1, "it is asked no more");
+        assert_eq!(world.fetches_of(liar).len(), 1, "the master asks this slave no more");
     }
 }
 
 #[test]
 fn an_output_that_is_not_what_its_digest_says_is_given_up() {
-    is_seen_through(OtherDigest, [Whole, Live]);
-    is_seen_through(NoDigest, [Whole, Live]);
+    assert_seen_through(OtherDigest, [Whole, Live]);
+    assert_seen_through(NoDigest, [Whole, Live]);
 }
 
 #[test]
 fn one_that_gives_more_than_it_was_asked_for_is_given_up() {
-    is_seen_through(MoreOutput, [Whole, Live, Tails(100)]);
+    assert_seen_through(MoreOutput, [Whole, Live, Tails(100)]);
 }
 
 #[test]
 fn one_whose_output_ends_elsewhere_than_it_says_is_given_up() {
-    is_seen_through(OtherPosition, [Whole, Live, Tails(100)]);
+    assert_seen_through(OtherPosition, [Whole, Live, Tails(100)]);
 }
 
 #[test]
 fn one_that_gives_nothing_and_does_not_say_that_this_is_all_is_given_up() {
-    is_seen_through(EmptyMarks, [Whole, Live]);
+    assert_seen_through(EmptyMarks, [Whole, Live]);
 }
 
 #[test]
 fn a_tail_of_which_nothing_comes_is_given_up() {
-    is_seen_through(EmptyMarks, [Tails(100)]);
+    assert_seen_through(EmptyMarks, [Tails(100)]);
 }
 
 #[test]
 fn one_that_gives_nothing_for_ever_is_given_up_in_time() {
-    is_seen_through(EmptyParts, [Whole, Live, Tails(100)]);
+    assert_seen_through(EmptyParts, [Whole, Live, Tails(100)]);
 }
 
 #[test]
@@ -67,7 +68,7 @@ fn one_that_gives_a_byte_now_and_then_is_given_up_before_the_window_is_full() {
 
 #[test]
 fn one_that_cannot_give_its_output_says_why() {
-    is_seen_through(NoOutput, [Whole, Live, Tails(100)]);
+    assert_seen_through(NoOutput, [Whole, Live, Tails(100)]);
     let mut world = wanting(Whole, 1);
     let liar = world.liar(NoOutput);
     let report = session(&mut world);

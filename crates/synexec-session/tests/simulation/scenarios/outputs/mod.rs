@@ -23,14 +23,14 @@ const LARGE: u32 = 3_000_000;
 /// The file in which a slave of this world keeps the output of its task.
 const KEPT_AT: &str = "/tmp/synexec.out";
 
-/// A world that wants this of the outputs of so many slaves.
+/// A world with this choice of outputs and this many slaves.
 fn wanting(outputs: OutputsWanted, slaves: u32) -> World {
     World::new(Settings { outputs, ..settings(slaves) })
 }
 
-/// One that wants so many rounds.
+/// A world with this choice of outputs, this many slaves and this many rounds.
 fn rounds_wanting(outputs: OutputsWanted, slaves: u32, rounds: u32) -> World {
-    World::new(Settings { outputs, rounds: rounds.try_into().expect("one at least"), ..settings(slaves) })
+    World::new(Settings { outputs, rounds: rounds.try_into().expect("the number is not zero"), ..settings(slaves) })
 }
 
 fn writes(bytes: u32) -> Plan {
@@ -52,57 +52,58 @@ fn output_lost(notice: &Notice) -> bool {
     matches!(notice, Notice::OutputLost { .. })
 }
 
-/// Runs a session to its end, after which all slaves are free, and every output has either come or was given up.
+/// Runs a session, lets the slaves come to rest, and checks that every output is complete or given up.
 fn session(world: &mut World) -> Report {
     let report = world.run_session();
     for id in world.ids() {
         let is_end = |step: &OutputStep| matches!(step, OutputStep::End { .. } | OutputStep::Abandon);
-        assert!(world.steps_of(id).last().is_none_or(|(_, step)| is_end(step)), "it was left open");
+        assert!(world.steps_of(id).last().is_none_or(|(_, step)| is_end(step)), "an output was left open");
     }
     report
 }
 
-/// All that a slave's task has written is here, in a round from 1.
-fn is_here(world: &World, report: &Report, round: u32, id: ClientId) {
-    let row = row_of(report, id).expect("it took part");
-    let rows = &report.rounds.iter().zip(1..).find(|(_, number)| *number == round).expect("there was one").0.rows;
-    let row = rows.iter().find(|other| other.slave == row.slave).expect("it took part in every round");
-    let length = row.output_place.as_ref().expect("it tells").length;
-    let written = &world.sim(id).host.output()[..usize::try_from(length).expect("it is small")];
-    let (bytes, end) = world.fetched(round, row.rank).expect("it was fetched");
+/// Checks that the master has the whole output of a slave in one round. Rounds count from 1.
+fn assert_here(world: &World, report: &Report, round: u32, id: ClientId) {
+    let row = row_of(report, id).expect("the slave took part");
+    let rows = &report.rounds.iter().zip(1..).find(|(_, number)| *number == round).expect("the round exists").0.rows;
+    let row = rows.iter().find(|other| other.slave == row.slave).expect("the slave took part in every round");
+    let length = row.output_place.as_ref().expect("the row has an output place").length;
+    let written = &world.sim(id).host.output()[..usize::try_from(length).expect("the value is small")];
+    let (bytes, end) = world.fetched(round, row.rank).expect("the output was fetched");
     assert!(bytes == written, "{} bytes came of {length}", bytes.len());
     let digest = Some(Digest::of(written));
     assert_eq!((end.as_ref(), row.output.as_ref()), (Some(&OutputStep::End { digest }), Some(&whole(written))));
 }
 
-/// The whole of an output of one round is here.
-fn is_whole(world: &World, report: &Report, id: ClientId) {
-    is_here(world, report, 1, id);
+/// Checks that the master has the whole output of a slave in a session of one round.
+fn assert_whole(world: &World, report: &Report, id: ClientId) {
+    assert_here(world, report, 1, id);
     assert_eq!(output_place(report, id), (world.sim(id).host.plan.writes.into(), KEPT_AT));
 }
 
-fn are_whole(world: &World, report: &Report, slaves: impl IntoIterator<Item = ClientId>) {
+fn assert_all_whole(world: &World, report: &Report, slaves: impl IntoIterator<Item = ClientId>) {
     for id in slaves {
-        is_whole(world, report, id);
+        assert_whole(world, report, id);
     }
 }
 
 fn whole(bytes: &[u8]) -> Output {
-    Output::Whole { length: bytes.len().try_into().expect("it is small"), digest: Digest::of(bytes) }
+    Output::Whole { length: bytes.len().try_into().expect("the value is small"), digest: Digest::of(bytes) }
 }
 
 fn output_place(report: &Report, id: ClientId) -> (u64, &str) {
-    let place = row_of(report, id).and_then(|row| row.output_place.as_ref()).expect("it tells");
+    let place = row_of(report, id).and_then(|row| row.output_place.as_ref()).expect("the row has an output place");
     (place.length, &place.path)
 }
 
 fn output_of(report: &Report, id: ClientId) -> Option<&Output> {
-    row_of(report, id).expect("it took part").output.as_ref()
+    row_of(report, id).expect("the slave took part").output.as_ref()
 }
 
-/// Why an output is not here, though its task has ended well; its user was told where it is kept.
+/// The reason why the master lacks an output. Checks that the task succeeded and that the user was told the output's
+/// place.
 fn why_missing(world: &World, report: &Report, id: ClientId, place: &str) -> String {
-    let row = row_of(report, id).expect("it took part");
+    let row = row_of(report, id).expect("the slave took part");
     let Some(Output::Failed { why } | Output::NoTail { why }) = &row.output else { panic!("{row:?}") };
     let is_told = |notice: &Notice| {
         matches!(notice, Notice::OutputLost { slave, why: told, kept_at }
@@ -117,13 +118,13 @@ fn last_end(world: &World) -> Duration {
     *world.all_told(|notice| matches!(notice, Notice::Ended { .. })).last().expect("tasks have ended")
 }
 
-/// Bytes of an output that had come by an instant.
+/// Number of bytes of an output that had arrived by an instant.
 fn come_by(world: &World, id: ClientId, at: Duration) -> usize {
     let bytes = |step: &OutputStep| if let OutputStep::Bytes(bytes) = step { bytes.len() } else { 0 };
     world.steps_of(id).into_iter().filter(|(came, _)| *came <= at).map(|(_, step)| bytes(step)).sum()
 }
 
-/// The verdict where an output is missing: that a page has no end of it to show is no failure.
-fn without(outputs: OutputsWanted) -> Verdict {
+/// The verdict of a session with a missing output. A missing tail is no failure: only the page lacks it.
+fn verdict_without(outputs: OutputsWanted) -> Verdict {
     if let Tails(_) = outputs { Verdict::Succeeded } else { Verdict::Lost }
 }

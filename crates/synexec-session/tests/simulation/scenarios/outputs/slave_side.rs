@@ -8,7 +8,7 @@ use synexec_sim::{Bench, Plan, millis, secs};
 
 use super::writes;
 
-/// All that a slave gives of an output, and the last mark.
+/// The bytes and the marks with which a slave answers a FETCH.
 fn given(bench: &mut Bench, offset: u64, length: u32, follow: bool) -> (Vec<u8>, Vec<OutputMark>) {
     bench.tell([Message::Fetch(Fetch { offset, length, follow })]);
     let (mut bytes, mut marks) = (Vec::new(), Vec::new());
@@ -22,7 +22,7 @@ fn given(bench: &mut Bench, offset: u64, length: u32, follow: bool) -> (Vec<u8>,
     (bytes, marks)
 }
 
-/// A slave whose task writes a byte each millisecond for a second, and has run for so long.
+/// A slave whose task writes a byte each millisecond for a second. The task has run for this time.
 fn writing(time: Duration) -> Bench {
     let mut bench = Bench::joined(Plan { spawns: Duration::ZERO, ..writes(1000) });
     bench.tell([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]);
@@ -43,7 +43,7 @@ fn a_slave_gives_what_is_there_unless_it_is_to_wait() {
     bench.wait(millis(60));
     assert!(matches!(&bench.sent()[..], [Message::OutputPart(_), Message::OutputMark(mark)] if !mark.is_end));
     bench.wait(secs(1));
-    assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]), "it gives nothing that it was not asked for");
+    assert!(matches!(bench.sent()[..], [Message::TaskEnded(_)]), "the slave sends no output without a FETCH");
     let (rest, marks) = given(&mut bench, 900, 1000, true);
     assert_eq!((&rest[..], marks[0].position, marks[0].is_end), (&written[900..], 1000, true));
 }
