@@ -12,20 +12,20 @@ use escargot::format::Message;
 
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
 
-/// Where `synexec_master` is.
+/// Path of `synexec_master`.
 ///
 /// # Panics
 ///
-/// Panics with what cargo said where the programs do not build.
+/// Panics with cargo's output if the programs do not build.
 pub fn master() -> &'static Path {
     program("synexec_master")
 }
 
-/// Where `synexec_slave` is.
+/// Path of `synexec_slave`.
 ///
 /// # Panics
 ///
-/// Panics with what cargo said where the programs do not build.
+/// Panics with cargo's output if the programs do not build.
 pub fn slave() -> &'static Path {
     program("synexec_slave")
 }

@@ -33,7 +33,7 @@ const UNSHARE: [&str; 4] = ["--user", "--map-root-user", "--net", "--"];
 
 /// A test that knows more than a function: one of many that are alike.
 pub struct Case {
-    /// What it is called.
+    /// The name.
     pub name: String,
     /// What it does.
     pub run: Box<dyn FnOnce() -> Result<()> + Send>,

@@ -181,7 +181,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// Where there is no `/proc`.
+    /// If there is no `/proc`.
     pub fn occupants(&self) -> Result<Vec<Occupant>> {
         occupants::all(&self.namespace)
     }

@@ -58,7 +58,7 @@ impl SmallDisk {
     ///
     /// # Errors
     ///
-    /// Where there is none.
+    /// If there is none.
     pub fn clear(&self) -> Result<()> {
         let filler = self.filler();
         // A process that was forked while it was written may have it open still, so it is emptied first.
