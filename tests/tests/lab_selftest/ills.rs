@@ -1,4 +1,4 @@
-//! What can be done to hosts and programs that a machine has to suffer.
+//! Faults of hosts and programs that the lab can cause.
 
 use std::fs;
 use std::io::{ErrorKind, Read as _};
