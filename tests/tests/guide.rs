@@ -1,4 +1,4 @@
-//! The guide says the same about the command lines as the programs do.
+//! The guide describes the same command lines as the programs' help.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -79,7 +79,7 @@ impl Trial {
             Action::Send(message) => _ = canonical_frame(message),
             Action::BeginConf(_) | Action::Hold { .. } | Action::Discard => self.held = false,
             Action::Release { .. } => {
-                assert!(std::mem::take(&mut self.held), "the slave starts a task that is not held")
+                assert!(std::mem::take(&mut self.held), "the slave starts a task that is not held");
             }
             Action::Exit(_) => self.exited = true,
             _ => {}

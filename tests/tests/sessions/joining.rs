@@ -1,4 +1,4 @@
-//! Who takes part, and who does not.
+//! Which slaves take part in a session, and which do not.
 
 use std::io::Write as _;
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! How a session ends, and what the master's exit status says.
+//! The ends of sessions, and the master's exit status.
 
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use synexec_tests::v1::{Command, row};
 
 use crate::{CONF, accept_conf, configure_all, finish, join_all, pair, party, start};
 
-/// A slave that says nothing for 30 s is lost; this is well beyond.
+/// A time well above the 30 s after which a silent slave is lost.
 const MUTE: Duration = Duration::from_secs(50);
 
 #[test]

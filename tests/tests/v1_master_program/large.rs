@@ -1,4 +1,4 @@
-//! Confs at and beyond what one message of version 1 can hold: 65,535 bytes.
+//! Confs at and above the largest size of one message of version 1: 65,535 bytes.
 
 use anyhow::{Context as _, Result, ensure};
 use synexec_tests::process::Finished;

@@ -1,4 +1,4 @@
-//! What a conf is, seen from outside.
+//! The conf, as its sender sees it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,7 +8,7 @@ use synexec_tests::v1::{Command, Master};
 
 use crate::pair;
 
-/// Prints its arguments, each in brackets on a line.
+/// A task that prints its arguments, each in brackets on a line.
 const SHOW: &str = "for word; do printf '[%s]\\n' \"$word\"; done\n";
 
 /// The longest conf that one message of version 1 can hold.
