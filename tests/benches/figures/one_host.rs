@@ -40,7 +40,7 @@ impl OneHost {
         ours::master(&self.host, self.slaves.len(), conf, &["-i", "lo", verbosity])
     }
 
-    /// Where a slave's files are.
+    /// The directory of a slave's files.
     pub fn work_dir(&self, slave: usize) -> PathBuf {
         self.host.dir().join(slave.to_string())
     }

@@ -22,7 +22,7 @@ const SECONDS: u64 = 3600;
 /// Sessions before the first count, so that what is made once is there.
 const WARM_UP: u64 = 20;
 
-/// How often it says how far it is.
+/// Interval of the progress messages.
 const TOLD_EVERY: u64 = 100;
 
 fn main() -> Result<()> {
