@@ -30,7 +30,7 @@ pub fn slave() -> &'static Path {
     program("synexec_slave")
 }
 
-#[expect(clippy::panic, reason = "there is no test to go on with")]
+#[expect(clippy::panic, reason = "no test can run without the programs")]
 fn program(name: &str) -> &'static Path {
     static BUILT: OnceLock<Result<HashMap<String, PathBuf>>> = OnceLock::new();
     match BUILT.get_or_init(build) {

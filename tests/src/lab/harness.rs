@@ -99,7 +99,7 @@ fn ignored(name: String) -> Trial {
 /// Returns when this process can make labs. May restart the process in a user namespace.
 fn admit() -> Result<()> {
     let Err(refusal) = probe() else { return Ok(()) };
-    ensure!(env::var_os(INSIDE).is_none(), "not even in a user namespace: {refusal:#}");
+    ensure!(env::var_os(INSIDE).is_none(), "this process cannot make a lab even in a user namespace: {refusal:#}");
     try_user_namespace().with_context(|| format!("{refusal:#}"))?;
     start_over()
 }
@@ -114,7 +114,7 @@ fn try_user_namespace() -> Result<()> {
     let trial = Command::new("unshare").args(UNSHARE).args(["ip", "link", "set", "lo", "up"]).output();
     let trial = trial.context("cannot run unshare (of util-linux)")?;
     let complaint = String::from_utf8_lossy(&trial.stderr);
-    ensure!(trial.status.success(), "nor a user namespace: {}", complaint.trim());
+    ensure!(trial.status.success(), "this process cannot make a user namespace: {}", complaint.trim());
     Ok(())
 }
 

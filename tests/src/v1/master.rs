@@ -234,7 +234,7 @@ fn ensure_nobody_waits(listener: &TcpListener) -> Result<()> {
     let outcome = listener.accept();
     listener.set_nonblocking(false)?;
     match outcome {
-        Ok((_, address)) => bail!("a connection from {address} that nobody asked for"),
+        Ok((_, address)) => bail!("unexpected connection from {address}"),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
         Err(error) => Err(error).context("accepting"),
     }

@@ -267,7 +267,7 @@ impl Peer {
     /// If the other end does not give up.
     pub fn stay_mute(&mut self, span: Duration) -> Result<Vec<u8>> {
         let (bytes, short) = self.read_before(usize::from(u16::MAX), Instant::now() + span)?;
-        ensure!(short == Short::Closed, "mute for {span:?} and still connected\nreceived: {}", hex(&bytes));
+        ensure!(short == Short::Closed, "silent for {span:?} and still connected\nreceived: {}", hex(&bytes));
         Ok(bytes)
     }
 

@@ -98,7 +98,7 @@ fn step(line: &str) -> Result<Step> {
         "U" => Way::Invitation,
         "M" => Way::ToSlave,
         "S" => Way::ToMaster,
-        other => bail!("nobody is called {other:?}: {line:?}"),
+        other => bail!("unknown sender {other:?}: {line:?}"),
     };
     Ok(Step { way, bytes: unhex(digits)? })
 }

@@ -29,7 +29,7 @@ pub fn end(scene: &mut Scene, struck: Instant) -> Result<()> {
         ensure_as_expected(scene, &finished).with_context(story)?;
     }
     outputs(scene).with_context(story)?;
-    ensure!(took <= scene.cell.within, "it took {took:?}, not {:?}: {}", scene.cell.within, story());
+    ensure!(took <= scene.cell.within, "the end took {took:?}, not {:?}: {}", scene.cell.within, story());
     ensure!(left.is_empty(), "processes that outlive the session: {left:?}\n{}", story());
     nothing_is_left(scene).with_context(story)
 }
@@ -76,7 +76,7 @@ fn ensure_as_expected(scene: &Scene, finished: &Finished) -> Result<()> {
         Outcome::OutputLost => (5, "exited 0", "exited 0"),
         Outcome::TaskFails => (1, "exited 9", "exited 0"),
         Outcome::NotStored => (7, "exited 0", "exited 0"),
-        Outcome::NeverRuns | Outcome::Stopped => anyhow::bail!("there is a master that ends"),
+        Outcome::NeverRuns | Outcome::Stopped => anyhow::bail!("this outcome has no master that ends"),
         _ => (0, "exited 0", "exited 0"),
     };
     ensure!(finished.code() == Some(status), "exit status {:?}, not {status}", finished.code());
@@ -100,7 +100,7 @@ fn ensure_rows(scene: &Scene, round: &Round, first: &str, others: &str) -> Resul
         // If the master is cut off, the first lost slave calls the start off for the others.
         ensure!(!expected.is_empty() || is_lost(row) || row.end == "cancelled", "{row:?}");
     }
-    ensure!(!first.is_empty() || round.slaves.iter().any(is_lost), "none is lost: {round:?}");
+    ensure!(!first.is_empty() || round.slaves.iter().any(is_lost), "no slave is lost: {round:?}");
     ensure!(taking_part.is_empty(), "no row of guests {taking_part:?}: {round:?}");
     Ok(())
 }
@@ -113,11 +113,13 @@ fn is_lost(row: &Slave) -> bool {
 fn told(scene: &Scene, finished: &Finished, round: &Round) -> Result<()> {
     let output = || Ok::<_, anyhow::Error>(round.slave("vm0")?.all["output"].clone());
     match scene.cell.outcome {
-        Outcome::Postponed => ensure!(finished.stderr.contains("ordered anew"), "not told that it was put off"),
+        Outcome::Postponed => {
+            ensure!(finished.stderr.contains("ordered anew"), "the user was not told that the start was postponed");
+        }
         Outcome::StepTold => {
             let row = &round.slave("vm0")?.all;
             let by = row["guest"]["clock_step_ns"].as_i64().unwrap_or_default();
-            ensure!((by - HOUR).abs() < HOUR / 3600, "it stepped by {by} ns");
+            ensure!((by - HOUR).abs() < HOUR / 3600, "the clock stepped by {by} ns");
             ensure!(row["remarks"].to_string().contains("clock stepped forward by"), "{row}");
         }
         Outcome::Late => {

@@ -117,7 +117,7 @@ fn a_slave_that_is_told_to_end_reports_first() -> Result<()> {
     let finished = master.wait()?;
     ensure!(finished.code() == Some(1) && row(&finished, "vm0")?.contains("killed by signal 15"), "{finished:?}");
     let left: Vec<_> = std::fs::read_dir(fleet.guests[0].dir())?.filter_map(Result::ok).collect();
-    ensure!(left.len() == 1, "only the output is left: {left:?}");
+    ensure!(left.len() == 1, "more than the output remains: {left:?}");
     Ok(())
 }
 

@@ -58,13 +58,13 @@ fn says(packets: &[Packet], words: &str) -> bool {
 fn a_session_is_not_to_be_read_by_others() -> Result<()> {
     let plain = captured(&Fleet::new(2)?, &[])?;
     for words in [CONF, OUTPUT, "vm1", "SYNX"] {
-        ensure!(says(&plain, words), "{words} is not seen where all is plain");
+        ensure!(says(&plain, words), "{words} is not visible without encryption");
     }
     let fleet = Fleet::new(2)?;
     let key = key_file(&fleet, "key", SECRET)?;
     let sealed = captured(&fleet, &["-k", &key])?;
     for words in [CONF, OUTPUT, "vm1", "SYNX"] {
-        ensure!(!says(&sealed, words), "{words} can be read");
+        ensure!(!says(&sealed, words), "{words} is visible in spite of encryption");
     }
     let (datagrams, pieces): (Vec<_>, Vec<_>) = sealed.iter().partition(|packet| packet.is_udp);
     ensure!(!datagrams.is_empty() && datagrams.iter().all(|packet| packet.data.len() == 67), "{datagrams:?}");

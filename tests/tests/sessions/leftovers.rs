@@ -100,7 +100,7 @@ fn when_the_master_is_interrupted() -> Result<()> {
     let (_slave, master, pids) = running(&fleet, &[])?;
     master.signal(Signal::SIGINT)?;
     ensure!(master.wait()?.code() == Some(130));
-    ensure!(pids.iter().all(|pid| !is_alive(pid)), "the end was told before all of the task was gone");
+    ensure!(pids.iter().all(|pid| !is_alive(pid)), "the end was told before all processes of the task were gone");
     fleet.serves_a_session()?;
     Ok(())
 }
@@ -122,7 +122,7 @@ fn when_the_slave_is_killed() -> Result<()> {
     all_end(&pids)?;
     all_end(&[keeper])?;
     let payload = fleet.guests[0].dir().join(format!("synexec_slave_conf.{}", slave.pid()));
-    ensure!(!payload.exists(), "the payload is left");
+    ensure!(!payload.exists(), "the payload remains");
     Ok(())
 }
 
@@ -176,7 +176,7 @@ fn of_a_round_while_the_next_is_held() -> Result<()> {
     let master = fleet.master(1, &fleet.conf(script)?, &["--rounds", "2", "--lead", "5000"])?;
     let first = pids(&fleet)?;
     slave.wait_for_count("conf accepted", 2)?;
-    ensure!(is_alive(&first[0]), "what the first round left ended before the session");
+    ensure!(is_alive(&first[0]), "the leftovers of the first round ended before the session");
     master.signal(Signal::SIGKILL)?;
     all_end(&first)?;
     fleet.serves_a_session()?;
@@ -190,13 +190,13 @@ fn orphans_are_kept_where_the_user_wants_that() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let (slave, master, pids) = running(&fleet, KEEP)?;
     let pids = Pids(pids);
-    ensure!(keeper_of(slave.pid()).is_err(), "a keeper, and nothing to keep");
+    ensure!(keeper_of(slave.pid()).is_err(), "a keeper runs without anything to keep");
     master.signal(Signal::SIGKILL)?;
     slave.wait_for("are left to run")?;
     let second = fleet.master(1, &fleet.conf("/bin/true\n")?, &[])?;
     // The task's first process ends, and then the others one after another.
     for pid in &pids.0 {
-        ensure!(pids.0.iter().skip_while(|other| *other != pid).all(|pid| is_alive(pid)), "one did not go on");
+        ensure!(pids.0.iter().skip_while(|other| *other != pid).all(|pid| is_alive(pid)), "a process did not go on");
         ensure!(!second.output_so_far().contains("joined: 1"), "the slave did not wait");
         kill(Pid::from_raw(pid.parse()?), Signal::SIGTERM)?;
         eventually("the end of one", || (!is_alive(pid)).then_some(()))?;
@@ -312,7 +312,7 @@ fn a_keeper_ends_with_its_slave() -> Result<()> {
             kill(Pid::from_raw(keeper.parse()?), ignored)?;
         }
         fleet.serves_a_session()?;
-        ensure!(is_alive(&keeper), "it did not stay");
+        ensure!(is_alive(&keeper), "the keeper did not stay");
         slave.signal(signal)?;
         slave.wait()?;
         all_end(&[keeper])?;

@@ -69,7 +69,7 @@ fn an_originals_conf_has_the_same_limit() -> Result<()> {
     Ok(())
 }
 
-/// A name of the longest kind, with four bytes for each character.
+/// The longest name has four bytes for each of its characters.
 fn the_longest_name_is_one() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let name = "\u{1d400}".repeat(TEXT_MAX);

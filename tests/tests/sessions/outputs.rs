@@ -114,10 +114,13 @@ fn a_slave_killed_while_outputs_are_fetched() -> Result<()> {
     let finished = master.wait()?;
     ensure!(finished.code() == Some(5), "{finished:?}");
     let round = only_round(&fleet.control)?;
-    ensure!(fs::read_to_string(file(&fleet, &round, "vm1")?)? == expected, "the other's output: {finished:?}");
+    ensure!(
+        fs::read_to_string(file(&fleet, &round, "vm1")?)? == expected,
+        "the output of the other slave: {finished:?}"
+    );
     ensure!(left_in(&directory(&fleet))?.len() == 1, "{:?}", left_in(&directory(&fleet))?);
     is_told_where_it_is(&fleet, &finished, &round)?;
-    ensure!(fleet.output(0)? == expected, "it is not whole where the slave keeps it");
+    ensure!(fleet.output(0)? == expected, "the slave's own output file is incomplete");
     Ok(())
 }
 

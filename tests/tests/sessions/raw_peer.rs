@@ -97,7 +97,7 @@ impl RawPeer {
                 return Ok(());
             }
         }
-        bail!("a message that took its time was received")
+        bail!("a slow message was received")
     }
 
     /// Sends this message again and again, as fast as possible, until the other end closes the connection.
@@ -117,7 +117,7 @@ impl RawPeer {
                 Err(error) => return is_end(error.kind()),
             }
         }
-        bail!("nobody minds a flood")
+        bail!("the program did not drop the flood")
     }
 
     /// Whether the other end closes the connection within a second.
@@ -135,7 +135,10 @@ impl RawPeer {
 }
 
 fn is_end(kind: ErrorKind) -> Result<()> {
-    ensure!(matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "not an end, but {kind:?}");
+    ensure!(
+        matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+        "not the end of the connection, but {kind:?}"
+    );
     Ok(())
 }
 

@@ -124,7 +124,7 @@ fn an_output_comes_whole_in_spite_of_resets() -> Result<()> {
     ensure!(finished.code() == Some(0), "{finished:?}");
     let [fetched, written] =
         [fleet.control.dir().join("out/0-vm0.out"), fleet.guests[0].dir().join("synexec.out")].map(fs::read);
-    ensure!(fetched? == written?, "it is another one");
+    ensure!(fetched? == written?, "the output differs");
     ensure!(reconnects(&fleet, "vm0")? == 3, "{finished:?}");
     Ok(())
 }

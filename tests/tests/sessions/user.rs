@@ -29,7 +29,7 @@ fn what_the_slave_was_started_with_is_not_open() -> Result<()> {
     let shell = ["sh", "-c", "exec 9</proc/self/status && exec \"$@\"", "sh"];
     let slave = fleet.slave_through(0, &shell, &[])?;
     wait_until_listening(&slave)?;
-    ensure!(Path::new(&format!("/proc/{}/fd/9", slave.pid())).exists(), "the slave itself has not got it");
+    ensure!(Path::new(&format!("/proc/{}/fd/9", slave.pid())).exists(), "the slave itself does not have the file");
     let conf = "/bin/sh :CONF:\nfor open in /proc/self/fd/*; do echo ${open##*/}; done\n";
     ensure!(fleet.master(1, &fleet.conf(conf)?, &[])?.wait()?.code() == Some(0));
     let open = fleet.output(0)?;

@@ -84,7 +84,11 @@ fn one_too_many_is_released() -> Result<()> {
     first.send(Command::Reply, &[])?;
     accept_conf(&mut first)?;
     let told = second.stay_mute(PATIENCE).context("the one too many")?;
-    ensure!(told.is_empty() || told == frame(slave.session(), Command::Probe, &[])?, "it was told {}", hex(&told));
+    ensure!(
+        told.is_empty() || told == frame(slave.session(), Command::Probe, &[])?,
+        "the slave received {}",
+        hex(&told)
+    );
     start(&mut first)?;
     finish(&mut first)?;
     master.ends_with(0)?;

@@ -101,7 +101,7 @@ fn one_line_has_no_payload() -> Result<()> {
         master.run(conf.as_bytes())?;
         let environment = String::from_utf8(slave.output()?)?;
         assert!(!environment.contains("SYNEXEC_CONF=/"), "{conf:?} has a payload:\n{environment}");
-        assert!(environment.contains("SYNEXEC_SESSION="), "not the environment:\n{environment}");
+        assert!(environment.contains("SYNEXEC_SESSION="), "the output is not the environment:\n{environment}");
     }
     Ok(())
 }
@@ -134,7 +134,7 @@ fn confs_without_a_program_are_declined() -> Result<()> {
     for conf in ["/\n", "/bin/\n", "/bin/true/\n", "/usr/bin\n", "/no/such/program\n", "/etc/passwd\n"] {
         ensure_declined(&master, conf.as_bytes())?;
     }
-    assert!(!slave.output_path().exists() || slave.output()?.is_empty(), "something ran");
+    assert!(!slave.output_path().exists() || slave.output()?.is_empty(), "a task ran");
     Ok(())
 }
 

@@ -50,9 +50,9 @@ fn exec_after_the_end_starts_again() -> Result<()> {
         peer.expect_finish()?;
         outputs.push(String::from_utf8(slave.output()?)?);
     }
-    assert!(outputs.iter().all(|output| output.lines().count() == 1), "not emptied: {outputs:?}");
+    assert!(outputs.iter().all(|output| output.lines().count() == 1), "an output file was not emptied: {outputs:?}");
     outputs.dedup();
-    assert_eq!(outputs.len(), 3, "not run anew");
+    assert_eq!(outputs.len(), 3, "the task did not run again");
     Ok(())
 }
 

@@ -54,7 +54,7 @@ fn payload_file_is_private_and_goes_with_the_session() -> Result<()> {
     let output = String::from_utf8(slave.output()?)?;
     let path = Path::new(output.strip_prefix("600\n").with_context(|| output.clone())?.trim_end());
     assert_eq!(path.parent(), Some(slave.work_dir()));
-    assert!(path.exists(), "gone before the session ended, though EXEC may come again");
+    assert!(path.exists(), "the payload is gone before the end of the session, but EXEC may come again");
     peer.close();
     master.accept_slave()?;
     assert!(!path.exists(), "left behind: {}", path.display());
