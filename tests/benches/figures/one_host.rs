@@ -19,7 +19,7 @@ pub struct OneHost {
 }
 
 impl OneHost {
-    /// A host with so many slaves.
+    /// A host with this many slaves.
     pub fn new(count: usize) -> Result<Self> {
         let lab = Lab::new()?;
         let network = lab.network("10.77.0.0/16")?;

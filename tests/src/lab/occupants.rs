@@ -14,7 +14,7 @@ use crate::process::eventually;
 pub struct Occupant {
     /// Its process id.
     pub pid: i32,
-    /// What the kernel calls it, at most 15 bytes.
+    /// The name of the process in the kernel, at most 15 bytes.
     pub name: String,
     state: char,
 }

@@ -103,7 +103,7 @@ fn a_wall_clock_is_set_for_one_program_alone() -> Result<()> {
     Ok(())
 }
 
-/// By how many seconds the time last told is ahead.
+/// Seconds by which the last printed time is ahead.
 fn ahead_of_ours(told: &str) -> Option<i64> {
     let last: i64 = told.lines().last()?.strip_prefix("now:")?.parse().ok()?;
     let ours = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
