@@ -1,4 +1,4 @@
-//! A headless Chromium, driven as its user would.
+//! A headless Chromium that acts like a user's browser.
 
 use std::future::Future;
 use std::path::Path;
@@ -20,10 +20,10 @@ use crate::process::{Process, eventually};
 const CHROMIUM: &str = "/usr/bin/chromium";
 const DRIVER: &str = "/usr/bin/chromedriver";
 
-/// What the driver says when it can be connected to, before the port.
+/// The words before the port in the line with which the driver announces that it is ready.
 const STARTED: &str = "was started successfully on port ";
 
-/// Root needs the first, and a machine without network the others.
+/// Root needs the first flag; a machine without a network needs the others.
 const FLAGS: [&str; 8] = [
     "--no-sandbox",
     "--headless",
@@ -45,16 +45,16 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one.
+    /// Starts a browser.
     ///
     /// # Errors
     ///
-    /// [`Missing`] where it is not installed.
+    /// [`Missing`] if Chromium is not installed.
     pub fn start() -> Result<Self> {
         Self::start_with(&[])
     }
 
-    /// Starts one with more flags.
+    /// Starts a browser with more flags.
     ///
     /// # Errors
     ///
@@ -76,11 +76,11 @@ impl Browser {
         Ok(Self { runtime, client: Some(client), _driver: driver, _profile: profile })
     }
 
-    /// Opens a file, waits until its script has drawn all, and gives the time that this took.
+    /// Opens a file, waits until its script has drawn everything, and returns the time taken.
     ///
     /// # Errors
     ///
-    /// Where it never has.
+    /// If the script never finishes.
     pub fn open(&self, page: &Path) -> Result<Duration> {
         let begun = Instant::now();
         self.run(|client| async move { client.goto(&format!("file://{}", page.display())).await })?;
@@ -91,11 +91,11 @@ impl Browser {
         Ok(begun.elapsed())
     }
 
-    /// Runs a script in the page, and gives what it returns.
+    /// Runs a script in the page, and returns its result.
     ///
     /// # Errors
     ///
-    /// Where it fails.
+    /// If the script fails.
     pub fn script(&self, script: &str, arguments: &[Value]) -> Result<Value> {
         self.run(|client| async move { client.execute(script, arguments.to_vec()).await })
     }
@@ -104,7 +104,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// Where there is none, or it cannot be clicked on.
+    /// If there is no such element, or a click on it is impossible.
     pub fn click(&self, selector: &str) -> Result<()> {
         self.run(|client| async move { client.find(Locator::Css(selector)).await?.click().await })
             .with_context(|| selector.to_owned())
@@ -114,17 +114,17 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// Where there is none, or nothing can be typed into it.
+    /// If there is no such element, or it takes no text.
     pub fn type_into(&self, selector: &str, text: &str) -> Result<()> {
         self.run(|client| async move { client.find(Locator::Css(selector)).await?.send_keys(text).await })
             .with_context(|| selector.to_owned())
     }
 
-    /// The page as it would be printed, as PDF.
+    /// The printed page, as PDF.
     ///
     /// # Errors
     ///
-    /// Where it cannot be printed.
+    /// If the page cannot be printed.
     pub fn print(&self) -> Result<Vec<u8>> {
         self.run(|client| async move { client.print(PrintConfiguration::default()).await })
     }
@@ -133,17 +133,17 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// Where the page does not answer.
+    /// If the page does not answer.
     pub fn texts(&self, selector: &str) -> Result<Vec<String>> {
         let script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent)";
         Ok(serde_json::from_value(self.script(script, &[json!(selector)])?)?)
     }
 
-    /// That no script has failed, and nothing was loaded from anywhere.
+    /// Checks that no script has failed and that the page has loaded nothing.
     ///
     /// # Errors
     ///
-    /// What went wrong.
+    /// The failed script or the loaded resource.
     pub fn ensure_content(&self) -> Result<()> {
         let errors = self.script("return window.synexecErrors", &[])?;
         ensure!(errors == json!([]), "{errors}");
@@ -164,7 +164,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver ends the browser when its session is closed; where this fails, both end with the driver.
+        // The driver ends the browser when the session is closed. If this fails, both end with the driver.
         let _ = self.client.take().map(|client| self.runtime.block_on(client.close()));
     }
 }

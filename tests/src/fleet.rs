@@ -1,4 +1,4 @@
-//! A control domain and its guests in a lab: what nearly every session test begins with.
+//! A control domain and its guests in a lab, with which nearly every session test begins.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,22 +15,22 @@ use crate::report;
 /// One host for the master and some for slaves, on one network.
 #[derive(Debug)]
 pub struct Fleet {
-    /// Where the master runs.
+    /// The host of the master.
     pub control: Host,
-    /// Where slaves run: `vm0`, `vm1`, ..
+    /// The hosts of the slaves: `vm0`, `vm1`, ..
     pub guests: Vec<Host>,
-    /// The network that all are on.
+    /// The network of all hosts.
     pub network: Network,
-    /// The lab they are in.
+    /// The lab of the hosts.
     pub lab: Lab,
 }
 
 impl Fleet {
-    /// A control domain and so many guests.
+    /// A control domain and this many guests.
     ///
     /// # Errors
     ///
-    /// Where the lab cannot be made.
+    /// If the lab cannot be made.
     pub fn new(guests: usize) -> Result<Self> {
         let lab = Lab::new()?;
         let network = lab.network("10.77.0.0/16")?;
@@ -43,7 +43,7 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn conf(&self, content: impl AsRef<[u8]>) -> Result<PathBuf> {
         let path = self.control.dir().join("job.conf");
         fs::write(&path, content)?;
@@ -54,27 +54,27 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// Where no process can be made.
+    /// If no process can be made.
     pub fn slave(&self, guest: usize, options: &[&str]) -> Result<Process> {
         slave_on(&self.guests[guest], &format!("vm{guest}"), options)
     }
 
-    /// Starts a slave on a guest, which hears a master's first probe.
+    /// Starts a slave on a guest, and waits until it listens for probes.
     ///
     /// # Errors
     ///
-    /// Where no process can be made, or it never listens.
+    /// If no process can be made, or the slave never listens.
     pub fn listening_slave(&self, guest: usize, options: &[&str]) -> Result<Process> {
         let slave = self.slave(guest, options)?;
         wait_until_listening(&slave)?;
         Ok(slave)
     }
 
-    /// Starts a slave on a guest through another program, which executes the words after its own in its place.
+    /// Starts a slave on a guest through another program, which then executes the slave in its own place.
     ///
     /// # Errors
     ///
-    /// Where no process can be made.
+    /// If no process can be made.
     pub fn slave_through(&self, guest: usize, wrapper: &[&str], options: &[&str]) -> Result<Process> {
         let host = &self.guests[guest];
         let mut command = host.command("env");
@@ -82,11 +82,11 @@ impl Fleet {
         Process::spawn(as_slave(&mut command, host, &format!("vm{guest}"), options))
     }
 
-    /// Starts a slave on every guest; all hear a master's first probe.
+    /// Starts a slave on every guest, and waits until all listen for probes.
     ///
     /// # Errors
     ///
-    /// Where no process can be made, or one never listens.
+    /// If no process can be made, or a slave never listens.
     pub fn slaves(&self, options: &[&str]) -> Result<Vec<Process>> {
         let slaves: Result<Vec<_>> = (0..self.guests.len()).map(|guest| self.slave(guest, options)).collect();
         let slaves = slaves?;
@@ -98,16 +98,16 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// Where no process can be made.
+    /// If no process can be made.
     pub fn master(&self, slaves: usize, conf: &Path, options: &[&str]) -> Result<Process> {
         master_on(&self.control, slaves, conf, options)
     }
 
-    /// Runs one whole session with all guests, to be sure that they serve it.
+    /// Runs one whole session with all guests, to check that all serve the next session.
     ///
     /// # Errors
     ///
-    /// Where it does not succeed.
+    /// If the session does not succeed.
     pub fn serves_a_session(&self) -> Result<Finished> {
         let conf = self.control.dir().join("next.conf");
         fs::write(&conf, "/bin/true\n")?;
@@ -116,12 +116,12 @@ impl Fleet {
         Ok(finished)
     }
 
-    /// A session of all guests in which so many decline the conf. Whoever takes over a second more than the first to say
-    /// so has no say, as on a busy machine; then there is another session.
+    /// Runs sessions of all guests until one has this many slaves that decline the conf. On a busy machine, a slave
+    /// that takes more than a second longer than the first to decline does not count.
     ///
     /// # Errors
     ///
-    /// Where there is none.
+    /// If there is none.
     pub fn session_declined_by(&self, count: usize, conf: &Path, options: &[&str]) -> Result<Finished> {
         let session = || -> Result<Option<Finished>> {
             let finished = self.master(self.guests.len(), conf, options)?.wait()?;
@@ -130,27 +130,27 @@ impl Fleet {
         eventually(&format!("{count} to decline"), || session().transpose())?
     }
 
-    /// What the task on a guest has written.
+    /// The output of the task on a guest.
     ///
     /// # Errors
     ///
-    /// Where there is no output file.
+    /// If there is no output file.
     pub fn output(&self, guest: usize) -> Result<String> {
         let path = self.guests[guest].dir().join("synexec.out");
         fs::read_to_string(&path).with_context(|| path.display().to_string())
     }
 
-    /// Removes what tasks have written.
+    /// Removes the outputs of all tasks.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be removed.
+    /// If a file cannot be removed.
     pub fn forget_outputs(&self) -> Result<()> {
         let outputs = self.guests.iter().map(|guest| guest.dir().join("synexec.out")).filter(|output| output.exists());
         Ok(outputs.into_iter().try_for_each(fs::remove_file)?)
     }
 
-    /// Whether a task that writes something has run on a guest.
+    /// Whether the task on a guest has written an output.
     pub fn has_run(&self, guest: usize) -> bool {
         self.output(guest).is_ok_and(|output| !output.is_empty())
     }
@@ -159,7 +159,7 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// When it never does.
+    /// If the task never does.
     pub fn wait_for_output(&self, guest: usize, needle: &str) -> Result<String> {
         let look = || self.output(guest).ok().filter(|output| output.contains(needle));
         eventually(&format!("{needle:?} in the output of vm{guest}"), look)
@@ -170,7 +170,7 @@ impl Fleet {
 ///
 /// # Errors
 ///
-/// Where it never does.
+/// If the slave never does.
 pub fn wait_until_listening(slave: &Process) -> Result<()> {
     slave.wait_for("listening for probes").map(drop)
 }
@@ -179,7 +179,7 @@ pub fn wait_until_listening(slave: &Process) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Where no process can be made.
+/// If no process can be made.
 pub fn slave_on(host: &Host, name: &str, options: &[&str]) -> Result<Process> {
     Process::spawn(as_slave(&mut host.command(programs::slave()), host, name, options))
 }
@@ -193,14 +193,14 @@ pub fn as_slave<'a>(command: &'a mut Command, host: &Host, name: &str, options: 
 ///
 /// # Errors
 ///
-/// Where no process can be made.
+/// If no process can be made.
 pub fn master_on(host: &Host, slaves: usize, conf: &Path, options: &[&str]) -> Result<Process> {
     let mut command = host.command(programs::master());
     command.arg("-v").arg("--json").arg(report::file(host)).args(options).arg(slaves.to_string()).arg(conf);
     Process::spawn(command)
 }
 
-/// The lines of the master's table that have this word in them; what is printed before it does not count.
+/// The lines of the master's table that contain this word. Lines before the table do not count.
 pub fn rows<'a>(finished: &'a Finished, word: &str) -> Vec<&'a str> {
     let table = finished.stdout.lines().skip_while(|line| !line.trim_start().starts_with("Rank  Name "));
     table.filter(|line| line.split_whitespace().any(|part| part == word)).collect()
@@ -210,18 +210,18 @@ pub fn rows<'a>(finished: &'a Finished, word: &str) -> Vec<&'a str> {
 ///
 /// # Errors
 ///
-/// When there is none, or more than one.
+/// If there is no row, or more than one.
 pub fn row<'a>(finished: &'a Finished, name: &str) -> Result<&'a str> {
     let rows = rows(finished, name);
     anyhow::ensure!(rows.len() == 1, "{} rows of {name} in {finished:?}", rows.len());
     Ok(rows[0])
 }
 
-/// What is in a directory, by name.
+/// The names of a directory's entries, in order.
 ///
 /// # Errors
 ///
-/// Where it cannot be read.
+/// If the directory cannot be read.
 pub fn left_in(dir: &Path) -> Result<Vec<OsString>> {
     let entries: io::Result<Vec<_>> = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect();
     let mut left = entries?;
@@ -229,7 +229,7 @@ pub fn left_in(dir: &Path) -> Result<Vec<OsString>> {
     Ok(left)
 }
 
-/// Whether a process is there that is not a zombie.
+/// Whether the process exists and is not a zombie.
 pub fn is_alive(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with(['Z', 'X']))

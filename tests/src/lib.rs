@@ -1,4 +1,4 @@
-//! What the end-to-end tests stand on: the two programs, processes that can be waited for, and hosts to run them in.
+//! The basis of the end-to-end tests: the two programs, child processes with awaited output, and hosts for them.
 
 pub mod browser;
 pub mod fleet;

@@ -18,10 +18,11 @@ use nix::unistd::Pid;
 
 use self::output::{Output, Stream, lock};
 
-/// How long anything is waited for: far longer than it ever takes, so that running into it means it will not come.
+/// Time limit of every wait. It is far longer than any awaited event takes, so an event that misses the limit will
+/// never come.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long the end of the output is waited for once the process is gone: something it left behind may hold on to it.
+/// Time limit for the end of the output after the end of the process. A process left behind can hold the output open.
 const GRACE: Duration = Duration::from_secs(10);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -39,19 +40,19 @@ pub struct Process {
     output: Arc<Output>,
 }
 
-/// What a process left when it ended.
+/// The exit status and the output of an ended process.
 #[derive(Debug, Clone)]
 pub struct Finished {
-    /// How it ended.
+    /// The exit status.
     pub status: ExitStatus,
-    /// All it wrote to standard output.
+    /// The whole standard output.
     pub stdout: String,
-    /// All it wrote to standard error.
+    /// The whole standard error.
     pub stderr: String,
 }
 
 impl Finished {
-    /// The exit code; none where a signal killed it.
+    /// The exit code, or none if a signal killed the process.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
     }
@@ -65,7 +66,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Where no process can be made.
+    /// If no process can be made.
     pub fn spawn(command: impl Borrow<Command>) -> Result<Self> {
         let command = command.borrow();
         let name = format!("{command:?}");
@@ -83,21 +84,21 @@ impl Process {
         self.pid
     }
 
-    /// The pids of its children, zombies too.
+    /// The pids of the process's children, with zombies.
     ///
     /// # Errors
     ///
-    /// Where there is no `/proc`.
+    /// If there is no `/proc`.
     pub fn children(&self) -> Result<Vec<String>> {
         let pids = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         Ok(pids.filter(|pid| parent(pid) == Some(self.pid)).collect())
     }
 
-    /// What the kernel tells of it in kB in a field of `/proc/PID/status`, such as `VmHWM`.
+    /// The value in kB of a field of `/proc/PID/status`, such as `VmHWM`.
     ///
     /// # Errors
     ///
-    /// Where there is no such field, or no such process any more.
+    /// If there is no such field, or the process has ended.
     pub fn status_kilobytes(&self, field: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
         let line = status.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
@@ -108,9 +109,9 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Where the process has already ended.
+    /// If the process has already ended.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        // Only the holder of this lock can reap the child, so the pid cannot become another's meanwhile.
+        // Only the holder of this lock can reap the child, so no other process can get the pid meanwhile.
         let mut child = lock(&self.child);
         let ended = child.try_wait()?;
         ensure!(ended.is_none(), "{signal} came too late for {}", self.story());
@@ -174,7 +175,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let mut child = lock(&self.child);
-        // Both fail only where the child has already been reaped.
+        // Both calls fail only if the child has already been reaped.
         let _ = child.kill();
         let _ = child.wait();
     }
@@ -186,11 +187,11 @@ fn parent(pid: &str) -> Option<Pid> {
     after_name.split_whitespace().nth(1)?.parse().ok().map(Pid::from_raw)
 }
 
-/// Makes a system call again when only the process was stopped meanwhile.
+/// Repeats a system call that a stop of this process has interrupted.
 ///
 /// # Errors
 ///
-/// Those of the call.
+/// The errors of the call.
 pub fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
@@ -200,11 +201,11 @@ pub fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T
     }
 }
 
-/// Polls for something that cannot be waited for, such as a file that will appear.
+/// Polls for a condition that has no notification, such as a new file.
 ///
 /// # Errors
 ///
-/// After [`PATIENCE`], naming what was waited for.
+/// After [`PATIENCE`], with the name of the condition.
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -12,25 +12,25 @@ use escargot::format::Message;
 
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
 
-/// Where `synexec_master` is.
+/// Path of `synexec_master`.
 ///
 /// # Panics
 ///
-/// Panics with what cargo said where the programs do not build.
+/// Panics with cargo's output if the programs do not build.
 pub fn master() -> &'static Path {
     program("synexec_master")
 }
 
-/// Where `synexec_slave` is.
+/// Path of `synexec_slave`.
 ///
 /// # Panics
 ///
-/// Panics with what cargo said where the programs do not build.
+/// Panics with cargo's output if the programs do not build.
 pub fn slave() -> &'static Path {
     program("synexec_slave")
 }
 
-#[expect(clippy::panic, reason = "there is no test to go on with")]
+#[expect(clippy::panic, reason = "no test can run without the programs")]
 fn program(name: &str) -> &'static Path {
     static BUILT: OnceLock<Result<HashMap<String, PathBuf>>> = OnceLock::new();
     match BUILT.get_or_init(build) {

@@ -1,4 +1,4 @@
-//! What a master has written with `--json`.
+//! Reports that a master has written with `--json`.
 
 use std::path::PathBuf;
 use std::{fs, time::Duration};
@@ -8,79 +8,79 @@ use serde_json::Value;
 
 use crate::lab::Host;
 
-/// Where the masters of a host write their reports, each over the one before.
+/// Path of the report on a host. Each master overwrites the report of the one before.
 pub fn file(host: &Host) -> PathBuf {
     host.dir().join("report.json")
 }
 
-/// The last report that was written on a host.
+/// The last report on a host.
 ///
 /// # Errors
 ///
-/// Where there is none.
+/// If there is none.
 pub fn read(host: &Host) -> Result<Value> {
     let path = file(host);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     serde_json::from_str(&text).with_context(|| text)
 }
 
-/// One round.
+/// The skew and the rows of one round.
 #[derive(Debug)]
 pub struct Round {
-    /// How far apart the starts were.
+    /// The skew of the starts, if it is known.
     pub skew: Option<Skew>,
-    /// One for each slave, by rank.
+    /// The rows of all slaves, by rank.
     pub slaves: Vec<Slave>,
 }
 
-/// How far apart starts were, as the report says.
+/// The skew of the starts, as the report gives it.
 #[derive(Debug, Clone, Copy)]
 pub struct Skew {
-    /// Last minus first.
+    /// Last start minus first start.
     pub skew: Duration,
-    /// How far that may be wrong.
+    /// Largest error of the skew.
     pub uncertainty: Duration,
 }
 
 /// One slave's part in a round.
 #[derive(Debug)]
 pub struct Slave {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// How it ended.
+    /// The exit status.
     pub end: String,
-    /// How its task was held.
+    /// The way in which the task was held.
     pub held: Option<String>,
-    /// How long after the instant that was ordered it was released, in seconds; none where no start is known.
+    /// Seconds from the ordered instant to the release of the task, or none if no start is known.
     pub late: Option<f64>,
-    /// What was known of its clock.
+    /// The measurement of the slave's clock.
     pub clock: Option<Clock>,
-    /// All that the report has of it.
+    /// The whole JSON object of the row.
     pub all: Value,
 }
 
-/// What was known of a slave's clock, in seconds.
+/// The measurement of a slave's clock, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    /// The slave's clock less the master's.
+    /// The slave's clock minus the master's clock.
     pub offset: f64,
-    /// By how much the offset may be wrong.
+    /// Largest error of the offset.
     pub offset_error: f64,
-    /// The least round trip.
+    /// The shortest round trip.
     pub round_trip: f64,
 }
 
 impl Round {
-    /// The slave of that name.
+    /// The row of the slave with this name.
     ///
     /// # Errors
     ///
-    /// Where the report has none.
+    /// If the report has no such row.
     pub fn slave(&self, name: &str) -> Result<&Slave> {
         self.slaves.iter().find(|slave| slave.name == name).with_context(|| format!("no {name} in {self:?}"))
     }
 
-    /// How many starts are known.
+    /// Number of known starts.
     pub fn starts(&self) -> usize {
         self.slaves.iter().filter(|slave| slave.late.is_some()).count()
     }
@@ -126,18 +126,18 @@ impl Clock {
 ///
 /// # Errors
 ///
-/// Where there is none, or it is not understood.
+/// If there is no report, or it is not valid.
 pub fn rounds(host: &Host) -> Result<Vec<Round>> {
     let report = read(host)?;
     let rounds = report["rounds"].as_array().with_context(|| format!("no rounds in {report}"))?;
     rounds.iter().map(Round::new).collect()
 }
 
-/// The round of a session that had one.
+/// The round of a session with a single round.
 ///
 /// # Errors
 ///
-/// Where the report is another.
+/// If the report has another number of rounds.
 pub fn only_round(host: &Host) -> Result<Round> {
     let rounds: Result<[Round; 1], _> = rounds(host)?.try_into();
     let [round] = rounds.ok().context("not one round")?;

@@ -1,4 +1,4 @@
-//! README and NOTES are short, and the links and paths of all documents lead somewhere.
+//! README and NOTES are short, and the links and paths of all documents are valid.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! The guide says the same about the command lines as the programs do.
+//! The guide describes the same command lines as the programs' help.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -33,7 +33,8 @@ fn options(text: &str) -> BTreeSet<String> {
 }
 
 fn section(program: &str) -> Result<&'static str> {
-    let (_, rest) = GUIDE.split_once(&format!("\n## `{program}`\n")).context("a section for the program")?;
+    let (_, rest) =
+        GUIDE.split_once(&format!("\n## `{program}`\n")).context("the guide has no section for the program")?;
     Ok(rest.split("\n## ").next().unwrap_or(rest))
 }
 
@@ -56,7 +57,7 @@ fn every_flag_of_the_help_is_in_the_guide_and_the_other_way_round() -> Result<()
         assert!(told.len() > 15, "{told:?}");
         assert_eq!(told, dashes(options(usage_block(name)?)), "{name}");
         for flag in flags(section(name)?.split("```").nth(2).unwrap_or_default()) {
-            assert!(told.contains(&flag), "the guide speaks of {flag}, which {name} does not have");
+            assert!(told.contains(&flag), "the guide names {flag}, which {name} does not have");
         }
     }
     Ok(())

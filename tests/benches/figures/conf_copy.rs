@@ -14,7 +14,7 @@ const SLAVES: usize = 4;
 const LENGTH: usize = 256 << 20;
 const TRIALS: usize = 3;
 
-/// Alternates both ways.
+/// Measures both ways in turn.
 pub fn run(results: &mut Results) -> Result<()> {
     let host = OneHost::new(SLAVES)?;
     let conf = host.conf([&b"/bin/true :CONF:\n"[..], &vec![b'x'; LENGTH]].concat())?;

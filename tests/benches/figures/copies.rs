@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-/// So many senders, and as many receivers that write to files; gives the seconds until all is written.
+/// Runs this many senders and as many receivers that write to files. Returns the seconds until everything is written.
 pub fn copy_to_all(count: usize, source: &Path, dir: &Path) -> Result<f64> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;

@@ -12,7 +12,7 @@ use synexec_tests::process::eventually;
 
 use crate::stamp::{self, Stamp};
 
-/// Starts so many, and gives their stamps.
+/// Starts this many children, and returns their stamps.
 pub fn run(program: &Path, count: usize, with_precedence: bool) -> Result<Vec<Stamp>> {
     let dir = tempfile::tempdir()?;
     let outputs: Vec<_> = (0..count).map(|number| dir.path().join(number.to_string())).collect();

@@ -1,4 +1,4 @@
-//! Guests in a lab, each with a slave, and what their tasks wrote.
+//! Guests in a lab, each with a slave, and the outputs of their tasks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl Guests {
         Ok(Self { control, network, conf, hosts, slaves, _lab: lab })
     }
 
-    /// How many there are.
+    /// Number of guests.
     pub fn len(&self) -> usize {
         self.hosts.len()
     }
@@ -57,7 +57,7 @@ impl Guests {
         eventually("all slaves to listen", || self.slaves.iter().all(listening).then_some(()))
     }
 
-    /// What the last tasks have written.
+    /// The outputs of the last tasks.
     pub fn stamps(&self) -> Result<Vec<Stamp>> {
         self.hosts.iter().map(|host| stamp::read(&host.dir().join("synexec.out"))).collect()
     }
@@ -71,7 +71,7 @@ fn slave_on(host: &Host, guest: Guest) -> Result<Process> {
     Process::spawn(command)
 }
 
-/// Sockets that wait for probes where the process is.
+/// Number of sockets that wait for probes in the process's network namespace.
 pub fn listeners(slave: &Process) -> usize {
     let sockets = fs::read_to_string(format!("/proc/{}/net/udp", slave.pid())).unwrap_or_default();
     sockets.lines().filter(|line| line.contains(":142D ")).count()

@@ -1,4 +1,5 @@
-//! What must be reached: `cargo bench -p synexec-tests --bench figures`, as root (it makes network and time namespaces).
+//! The project's target figures: `cargo bench -p synexec-tests --bench figures`, as root (it makes network and time
+//! namespaces).
 //! Prints a table and writes it as JSON. It reports and asserts nothing; names as arguments choose parts: `skew`,
 //! `quick`, `conf`, `outputs`, `page` (which needs Chromium).
 

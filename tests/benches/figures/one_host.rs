@@ -19,7 +19,7 @@ pub struct OneHost {
 }
 
 impl OneHost {
-    /// A host with so many slaves.
+    /// A host with this many slaves.
     pub fn new(count: usize) -> Result<Self> {
         let lab = Lab::new()?;
         let network = lab.network("10.77.0.0/16")?;
@@ -40,7 +40,7 @@ impl OneHost {
         ours::master(&self.host, self.slaves.len(), conf, &["-i", "lo", verbosity])
     }
 
-    /// Where a slave's files are.
+    /// The directory of a slave's files.
     pub fn work_dir(&self, slave: usize) -> PathBuf {
         self.host.dir().join(slave.to_string())
     }

@@ -10,7 +10,7 @@ use synexec_tests::report::{self, only_round};
 
 use crate::guests::Guests;
 
-/// What the report says of the starts, in microseconds.
+/// The report's skew and uncertainty, in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Reported {
     pub skew: f64,

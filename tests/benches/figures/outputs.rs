@@ -18,20 +18,20 @@ const SLAVES: usize = 4;
 const LENGTH: usize = 256 << 20;
 const TRIALS: usize = 3;
 
-/// How often the master's memory is looked at, which takes time from it.
+/// Interval at which the benchmark reads the master's memory. Each read takes time from the master.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Outputs against which the memory for large ones is held.
+/// Size of the small outputs, whose memory use is compared with that for large outputs.
 const SMALL: usize = 1 << 20;
 
-/// What a session has taken.
+/// The time and memory of a session.
 struct Fetch {
     seconds: f64,
-    /// Most kilobytes that the master had.
+    /// Peak memory of the master, in kilobytes.
     memory: u64,
 }
 
-/// Alternates both ways.
+/// Measures both ways in turn.
 pub fn run(results: &mut Results) -> Result<()> {
     let host = OneHost::new(SLAVES)?;
     let source = host.host.dir().join("source");
@@ -80,7 +80,7 @@ fn fetch(host: &OneHost, source: &Path) -> Result<Fetch> {
     master.wait_for("fetching the outputs")?;
     let since = Instant::now();
     let mut memory = 0;
-    // There is no such figure any more when the process is gone.
+    // The figure does not exist after the end of the process.
     while let Ok(peak) = master.status_kilobytes("VmHWM") {
         memory = peak;
         thread::sleep(PAUSE);

@@ -1,4 +1,4 @@
-//! How soon a page of a thousand slaves is there to be read.
+//! Time until a browser shows a page of a thousand slaves.
 
 use anyhow::{Result, ensure};
 use serde_json::json;

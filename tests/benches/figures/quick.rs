@@ -1,4 +1,4 @@
-//! How long sessions take that have nothing to do, how soon an end is told, and how much memory many slaves cost.
+//! Duration of sessions with an empty task, delay until an end is told, and memory for many slaves.
 
 use std::path::Path;
 use std::time::{Instant, SystemTime};
@@ -13,7 +13,7 @@ use crate::stamp;
 
 const SESSIONS: usize = 7;
 
-/// Most kilobytes of the master, and of a slave, with a thousand slaves on one host.
+/// Peak memory in kilobytes of the master and of a slave, with a thousand slaves on one host.
 const MEMORY: [u64; 2] = [40_000, 4_000];
 
 /// Runs all of it.
@@ -74,7 +74,7 @@ fn end_to_line(host: &OneHost, conf: &Path) -> Result<f64> {
 }
 
 fn memory(host: &OneHost, results: &mut Results) -> Result<()> {
-    // The last one to end keeps the session open while the others are looked at, which have ended by then.
+    // The last task keeps the session open while the benchmark reads the ends of the others.
     let conf = host.conf("/bin/sh :CONF:\nif [ $SYNEXEC_RANK = 0 ]; then sleep 5; fi\n")?;
     host.wait_until_listening()?;
     let master = host.master(&conf, "-v")?;

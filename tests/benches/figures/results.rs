@@ -3,16 +3,16 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-/// A figure, and what it is held against.
+/// A figure and its target.
 pub struct Line {
-    /// What was done.
+    /// The measured action.
     pub work: String,
-    /// What was measured of it.
+    /// The measured quantity.
     pub what: &'static str,
     pub figure: String,
     pub must: String,
     pub met: bool,
-    /// What else was measured in the same run.
+    /// Other measurements of the same run.
     pub compared: String,
     pub samples: Value,
 }
@@ -33,7 +33,7 @@ impl Results {
         }));
     }
 
-    /// Writes all of it beside the build, and tells where.
+    /// Writes all figures beside the build, and prints the path.
     pub fn write(self) -> Result<()> {
         let target = std::env::current_exe()?;
         let target = target.ancestors().nth(3).context("the benchmark does not lie in a target directory")?;
@@ -45,7 +45,7 @@ impl Results {
     }
 }
 
-/// The median; the upper one of two.
+/// The median, or the upper one of two.
 pub fn median(samples: &[f64]) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -18,7 +18,7 @@ const SESSIONS: usize = 9;
 /// takes from its first instruction to reading the clock, and the reading.
 const BEYOND_UNCERTAINTY: f64 = 200.0;
 
-/// What a skew is held against.
+/// The target of a skew.
 enum Must {
     Micros(f64),
     Floors(f64),
@@ -59,7 +59,7 @@ struct Skews {
     floor_with_precedence: Vec<f64>,
     naive: Vec<f64>,
     ours: Vec<f64>,
-    /// How far the reported skew was from the true one, and how far it may be.
+    /// The error of the reported skew, and the allowed error.
     errors: Vec<(f64, f64)>,
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/figures/stamp.c");
 
-/// What a task has written: nanoseconds since 1970.
+/// The output of a task: nanoseconds since 1970.
 #[derive(Debug, Clone, Copy)]
 pub struct Stamp {
     pub started: i64,
@@ -25,7 +25,7 @@ pub fn build(into: &Path) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Reads what a task has written.
+/// Reads the stamp that a task has written.
 pub fn read(output: &Path) -> Result<Stamp> {
     let text = fs::read_to_string(output).with_context(|| output.display().to_string())?;
     let mut numbers = text.split_whitespace().map(str::parse);

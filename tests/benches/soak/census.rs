@@ -1,4 +1,4 @@
-//! What there is of everything that can leak.
+//! A count of every resource that can leak.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use synexec_tests::process::{Process, eventually};
 
 use crate::house::{House, SURVIVOR};
 
-/// So much more memory is not yet a leak, in kB: an allocator does not give back all it has had.
+/// Growth of memory in kB that is not yet a leak, because an allocator keeps some freed memory.
 const MEMORY_SPARE: u64 = 512;
 
 /// Figures that must not grow.
@@ -18,17 +18,18 @@ pub struct Census(Vec<Figure>);
 struct Figure {
     what: &'static str,
     count: u64,
-    /// By how much it may be more the next time.
+    /// Allowed growth until the next count.
     spare: u64,
 }
 
 impl Census {
-    /// Counts. Processes of killed slaves may take a moment to go, hence the wait for the fewest.
+    /// Counts everything. Processes of killed slaves may take a moment to end, so the count waits for the lowest
+    /// number.
     pub fn of(house: &House) -> Result<Self> {
         let survivor = &house.slaves[SURVIVOR];
         let all_hosts = || house.fleet.guests.iter().chain([&house.fleet.control]);
         let settled = || processes(house).map(|count| (count <= 2 * house.slaves.len()).then_some(count)).transpose();
-        // Where they do not go, the comparison tells.
+        // If the processes do not end, the comparison shows it.
         let processes = eventually("processes to go", settled).unwrap_or_else(|_| processes(house))?;
         let files: Result<Vec<_>> = all_hosts().map(|host| files_in(host.dir())).collect();
         let figures = [
@@ -44,7 +45,7 @@ impl Census {
         Ok(Self(figures.into_iter().map(figure).collect::<Result<_>>()?))
     }
 
-    /// Prints both, and tells whether nothing has grown.
+    /// Prints both counts, and tells whether nothing has grown.
     pub fn compare(&self, after: &Self) -> bool {
         println!("{:35} {:>8} {:>8}", "", "before", "after");
         let mut sound = true;
@@ -74,7 +75,7 @@ fn entries(process: &Process, of: &str) -> Result<usize> {
     Ok(fs::read_dir(format!("/proc/{}/{of}", process.pid()))?.count())
 }
 
-/// What it has for itself, in kB; pages of its program come and go.
+/// Private memory of a process, in kB, because pages of its program come and go.
 fn anonymous_memory(process: &Process) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", process.pid()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon")?;

@@ -1,4 +1,4 @@
-//! Numbers that look random and come again with the same seed.
+//! Pseudo-random numbers from a seed.
 
 /// The generator `SplitMix64`.
 pub struct Chance(u64);

@@ -1,4 +1,4 @@
-//! Eight guests with slaves, and the sessions that they go through.
+//! Eight guests with slaves, and their sessions.
 
 use std::path::PathBuf;
 use std::thread;
@@ -16,16 +16,16 @@ use crate::chance::Chance;
 
 const SLAVES: usize = 8;
 
-/// This one is never killed, so that it shows what a long life leaves behind.
+/// The guest whose slave is never killed, so that it shows the leaks of a long life.
 pub const SURVIVOR: usize = 0;
 
-/// Leaves a process behind, runs for a moment, and writes.
+/// A task that leaves a process behind, runs for a moment, and writes.
 const TASK: &str = "/bin/sh :CONF:\nsetsid sleep 1000 >/dev/null 2>&1 &\nsleep 0.05\necho done\n";
 
-/// A session that nothing happens to takes about half of it.
+/// Range of the random moment. An undisturbed session takes about half of it.
 const MOMENTS_MILLIS: u64 = 300;
 
-/// A session is over long before that.
+/// Time limit of a session, which takes far less.
 const TIMEOUT_SECONDS: &str = "30";
 
 pub struct House {
@@ -45,18 +45,19 @@ impl House {
         Ok(house)
     }
 
-    /// How many slaves were killed.
+    /// Number of killed slaves.
     pub fn killed(&self) -> usize {
         self.killed
     }
 
-    /// One session in which one slave is killed at some moment, and started again. Returns the master's exit status.
+    /// Runs one session in which one slave is killed at a random moment and started again. Returns the master's exit
+    /// status.
     pub fn session(&mut self, chance: &mut Chance) -> Result<i32> {
         let reconnect = chance.below(2).to_string();
         let victim = 1 + usize::try_from(chance.below(u64::try_from(SLAVES)? - 1))?;
         let moment = Duration::from_micros(chance.below(MOMENTS_MILLIS * 1000));
         let master = self.master(&reconnect)?;
-        // The moment is the test; nothing is waited for.
+        // The random moment itself is the test, so there is no condition to wait for.
         thread::sleep(moment);
         self.slaves[victim].signal(Signal::SIGKILL)?;
         self.slaves[victim].wait()?;

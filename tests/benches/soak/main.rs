@@ -1,6 +1,6 @@
-//! Many sessions in a row against eight slaves, of which a random one is killed at a random moment of each and started
-//! again, and what is left of that: `cargo bench -p synexec-tests --bench soak -- [SESSIONS [SEED [SECONDS]]]`, as root.
-//! Without arguments 2,000 sessions within an hour, by a seed that is printed. It fails when something has leaked.
+//! Many sessions in a row with eight slaves. In each session a random slave is killed at a random moment and started
+//! again. `cargo bench -p synexec-tests --bench soak -- [SESSIONS [SEED [SECONDS]]]`, as root.
+//! Without arguments it runs 2,000 sessions within an hour, with a printed seed. It fails if something has leaked.
 
 mod census;
 mod chance;
@@ -19,10 +19,10 @@ use house::House;
 const SESSIONS: u64 = 2000;
 const SECONDS: u64 = 3600;
 
-/// Sessions before the first count, so that what is made once is there.
+/// Sessions before the first count, so that resources that are made once already exist.
 const WARM_UP: u64 = 20;
 
-/// How often it says how far it is.
+/// Interval of the progress messages.
 const TOLD_EVERY: u64 = 100;
 
 fn main() -> Result<()> {
@@ -51,7 +51,7 @@ fn soak(sessions: u64, limit: Duration, chance: &mut Chance) -> Result<()> {
     Ok(())
 }
 
-/// Runs as many as fit into the time; gives their number, and how often the master ended with each status.
+/// Runs as many sessions as fit into the time. Returns their number, and how often the master ended with each status.
 fn run(house: &mut House, sessions: u64, limit: Duration, chance: &mut Chance) -> Result<(u64, BTreeMap<i32, u64>)> {
     let (since, mut ends) = (Instant::now(), BTreeMap::new());
     for number in 1..=sessions {

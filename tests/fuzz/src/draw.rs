@@ -96,7 +96,7 @@ pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
     })
 }
 
-/// Features of all revisions so far, each with more than the one before, and of an imagined later revision.
+/// Features of an imagined later revision and of all revisions so far, newest first.
 const REVISIONS: [u64; 6] = [u64::MAX, 0xff, 0x7f, 0x3f, 0x1f, 0x0f];
 
 /// The capability block of any revision, or none.

@@ -1,6 +1,6 @@
-//! Runs a program that may not trace another, nor may anything that it starts: `no_ptrace PROGRAM [ARGUMENTS]`.
+//! Runs a program without the right to trace processes, for itself and its children: `no_ptrace PROGRAM [ARGUMENTS]`.
 //!
-//! `ptrace` fails with EPERM, as it does in containers. The program is executed in its place, so the pid is the same.
+//! `ptrace` fails with EPERM, as it does in containers. The program replaces this one, so the pid stays the same.
 
 use std::collections::BTreeMap;
 use std::env;

@@ -1,4 +1,4 @@
-//! What crosses the wire between a host and the switch.
+//! The packets on the wire between a host and the switch.
 
 use std::net::Ipv4Addr;
 
@@ -13,7 +13,7 @@ const UDP: u8 = 17;
 /// Bytes before the packet in a frame.
 const ETHERNET: usize = 14;
 
-/// Hears all that crosses a host's wire, either way, from when it is made.
+/// A capture of all frames that cross a host's wire, either way, from its creation on.
 #[derive(Debug)]
 pub struct Capture {
     tap: Tap,
@@ -22,11 +22,11 @@ pub struct Capture {
 /// The data of a UDP or TCP packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
-    /// Who has sent it.
+    /// The sender.
     pub from: Ipv4Addr,
-    /// Whether it is a datagram, and not a piece of a connection's stream.
+    /// Whether the packet is a datagram and not a piece of a TCP stream.
     pub is_udp: bool,
-    /// What is in it; frames longer than the MTU are cut short.
+    /// The data. Frames longer than the MTU are cut short.
     pub data: Vec<u8>,
 }
 
@@ -35,11 +35,11 @@ impl Capture {
         Self { tap }
     }
 
-    /// The packets with data that have crossed since the last call; acknowledgements alone are left out, and ARP.
+    /// The packets with data since the last call. Pure acknowledgements and ARP are left out.
     ///
     /// # Errors
     ///
-    /// Where the socket fails.
+    /// If the socket fails.
     pub fn packets(&self) -> Result<Vec<Packet>> {
         let mut packets = Vec::new();
         while let Some(frame) = self.tap.receive()? {

@@ -10,26 +10,26 @@ use super::tools;
 
 const NO_DESTROY: Missing = Missing("the kernel resets no connections (it lacks CONFIG_INET_DIAG_DESTROY)");
 
-/// Resets all that stand, and returns how many those were.
+/// Resets all established connections, and returns their number.
 pub(super) fn reset(inside: &Namespace) -> Result<usize> {
     let before = standing(inside)?;
-    // It lists those that it was able to reset.
+    // `ss` lists the connections that it has reset.
     let reset = list(inside, &["--kill"])?.lines().count();
     if before > 0 && reset == 0 { Err(NO_DESTROY.into()) } else { Ok(reset) }
 }
 
-/// How many stand.
+/// Number of established connections.
 pub(super) fn standing(inside: &Namespace) -> Result<usize> {
     Ok(list(inside, &[])?.lines().count())
 }
 
-/// How much those that stand have sent, or have to send, that was not acknowledged, in bytes.
+/// Bytes that the established connections have sent or queued, and that are not acknowledged.
 pub(super) fn unacknowledged(inside: &Namespace) -> Result<u64> {
     let send_queue = |line: &str| Ok(line.split_whitespace().nth(1).context("no Send-Q")?.parse::<u64>()?);
     list(inside, &[])?.lines().map(send_queue).sum()
 }
 
-/// A line for each.
+/// The lines of `ss` for the established connections.
 fn list(inside: &Namespace, options: &[&str]) -> Result<String> {
     let mut command = Command::new("ss");
     command.args(["--no-header", "--tcp", "--numeric"]).args(options).args(["state", "established"]);

@@ -1,8 +1,8 @@
 //! The thread that serves all delaying wires of a lab.
 //!
-//! It is one for all of them because it does not trust the last part of a wait to the kernel, which wakes it some
-//! 200 us late on an idle virtual machine, but looks again and again: several such threads would take two cores from
-//! each other, and from what is being tested.
+//! One thread serves all wires, because it does not sleep through the last part of a wait: the kernel of an idle
+//! virtual machine wakes a thread some 200 us late. The thread polls instead, and several such threads would take two
+//! cores from each other and from the tested programs.
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::iter;
@@ -19,21 +19,21 @@ use nix::sys::time::TimeSpec;
 
 use super::wire::Wire;
 
-/// How long before a frame is due the thread no longer sleeps.
+/// Time before a due frame in which the thread does not sleep.
 const WATCH: Duration = Duration::from_micros(300);
 
-/// Carries frames until it is dropped.
+/// The handle of the thread. The thread carries frames until the handle is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Courier {
     round: Mutex<Option<Round>>,
 }
 
 impl Courier {
-    /// Serves these wires too.
+    /// Adds these wires.
     ///
     /// # Errors
     ///
-    /// Where there can be no thread; then no wire is served any more.
+    /// If the thread cannot be started. Then no wire is served any more.
     pub(super) fn serve(&self, wires: Vec<Wire>) -> Result<()> {
         let mut round = self.round.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = round.take().map(Round::stop).unwrap_or_default();
@@ -50,10 +50,10 @@ impl Drop for Courier {
     }
 }
 
-/// The thread, while the wires stay the same.
+/// The running thread, for one set of wires.
 #[derive(Debug)]
 struct Round {
-    /// Closing it is what the thread notices.
+    /// The thread stops when this end of the pipe is closed.
     going_on: PipeWriter,
     thread: JoinHandle<Vec<Wire>>,
 }
@@ -76,15 +76,15 @@ impl Round {
 fn carry(mut wires: Vec<Wire>, stopped: &PipeReader) -> Vec<Wire> {
     let _ = set_timerslack(1);
     while !wait(&wires, stopped) {
-        // First what cannot wait. Frames that have come in can, as the kernel has stamped them.
+        // Due frames go first. Arrived frames can wait, because the kernel has stamped them.
         wires.iter_mut().for_each(Wire::deliver);
-        // A wire breaks when its host goes.
+        // A wire breaks when its host is removed.
         wires.retain_mut(|wire| wire.take().is_ok());
     }
     wires
 }
 
-/// Waits until there may be something to do; true when that is to stop.
+/// Waits until there may be something to do. Returns true if the thread must stop.
 fn wait(wires: &[Wire], stopped: &PipeReader) -> bool {
     let taps = wires.iter().flat_map(Wire::taps);
     let fds = iter::once(stopped.as_fd()).chain(taps);

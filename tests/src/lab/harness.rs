@@ -1,7 +1,7 @@
 //! The entry of test files with `harness = false` whose tests use a lab.
 //!
-//! Making namespaces takes root's rights over the network. Where this process lacks them it starts over in a user
-//! namespace, where it has them; where that is refused too, the tests are ignored and it says so.
+//! Making namespaces takes root's rights over the network. A process without these rights starts again in a user
+//! namespace, where it has them. If this is refused too, the tests are ignored, with a message.
 
 use std::env;
 use std::os::unix::process::CommandExt as _;
@@ -13,29 +13,29 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use super::missing::Missing;
 use super::{Namespace, tools};
 
-/// A test that fails by returning an error, which is shown with all its causes.
+/// A test that fails by returning an error. The harness shows the error with all its causes.
 pub type Test = fn() -> Result<()>;
 
-/// Set in the process that was started over, so that this happens once.
+/// Environment variable that marks the restarted process, so that the restart happens once.
 const INSIDE: &str = "SYNEXEC_LAB_INSIDE";
 
 const NO_LAB: &str = "no lab can be made here";
 
-/// Set this to `require` where tests without a lab are to fail rather than to be ignored.
+/// Environment variable. With the value `require`, tests without a lab fail and are not ignored.
 const POLICY: &str = "SYNEXEC_LAB";
 
 const REMEDY: &str = "Run the tests as root, or let users make user namespaces with rights in them: see sysctl \
     user.max_user_namespaces and, on Ubuntu, kernel.apparmor_restrict_unprivileged_userns. \
     SYNEXEC_LAB=require makes such tests fail.";
 
-/// `--net`, because the rights over a network are those of the user namespace that made it.
+/// `--net` is needed because the user namespace that made a network has the rights over it.
 const UNSHARE: [&str; 4] = ["--user", "--map-root-user", "--net", "--"];
 
-/// A test that knows more than a function: one of many that are alike.
+/// A test with data: one of many similar tests.
 pub struct Case {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// What it does.
+    /// The test itself.
     pub run: Box<dyn FnOnce() -> Result<()> + Send>,
 }
 
@@ -45,7 +45,7 @@ pub fn main(tests: Vec<(&'static str, Test)>) -> ExitCode {
     run(tests.into_iter().map(case).collect(), &Arguments::from_args())
 }
 
-/// The same for tests that mostly wait: so many run at a time, unless the command line says how many.
+/// Runs tests that mostly wait: this many at a time, unless the command line gives a number.
 pub fn main_of_waiting(tests: Vec<Case>, at_a_time: usize) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(at_a_time));
@@ -96,25 +96,25 @@ fn ignored(name: String) -> Trial {
     Trial::ignorable_test(name, || Ok(Completion::ignored_with(NO_LAB)))
 }
 
-/// Returns when this process can make labs; may start it over to get there.
+/// Returns when this process can make labs. May restart the process in a user namespace.
 fn admit() -> Result<()> {
     let Err(refusal) = probe() else { return Ok(()) };
-    ensure!(env::var_os(INSIDE).is_none(), "not even in a user namespace: {refusal:#}");
+    ensure!(env::var_os(INSIDE).is_none(), "this process cannot make a lab even in a user namespace: {refusal:#}");
     try_user_namespace().with_context(|| format!("{refusal:#}"))?;
     start_over()
 }
 
-/// What a lab begins with.
+/// Checks that this process can make a namespace and set it up.
 fn probe() -> Result<()> {
     tools::batch(&Namespace::new()?, "ip", "link set lo up\n")
 }
 
-/// Some systems let users make user namespaces, but give them no rights inside; so it has to be tried.
+/// Some systems let users make user namespaces but give them no rights inside, so the harness has to try.
 fn try_user_namespace() -> Result<()> {
     let trial = Command::new("unshare").args(UNSHARE).args(["ip", "link", "set", "lo", "up"]).output();
     let trial = trial.context("cannot run unshare (of util-linux)")?;
     let complaint = String::from_utf8_lossy(&trial.stderr);
-    ensure!(trial.status.success(), "nor a user namespace: {}", complaint.trim());
+    ensure!(trial.status.success(), "this process cannot make a user namespace: {}", complaint.trim());
     Ok(())
 }
 

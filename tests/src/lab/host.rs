@@ -19,7 +19,7 @@ use super::tap::Tap;
 use super::wire::Wire;
 use super::{Capture, Namespace, Network, Occupant, connections, loss, occupants, tools};
 
-/// A machine of its own as far as the network goes, with a scratch directory; files, pids and clocks are the machine's.
+/// A host with its own network and a scratch directory. It shares files, pids and clocks with the machine.
 #[derive(Debug)]
 pub struct Host {
     namespace: Namespace,
@@ -44,20 +44,21 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// Where the host is not in it.
+    /// If the host is not in the network.
     pub fn address_in(&self, network: &Network) -> Result<Ipv4Addr> {
         let port = self.ports.iter().find(|port| port.bridge == network.bridge());
         Ok(port.with_context(|| format!("this host is not in {network:?}"))?.address.ip)
     }
 
-    /// A directory for the host's files, which goes with the host.
+    /// A directory for the host's files, removed with the host.
     pub fn dir(&self) -> &Path {
         self.scratch.path()
     }
 
-    /// A command that runs the program on the host, in its scratch directory; made for [`Process::spawn`].
+    /// A command for [`Process::spawn`] that runs the program on the host, in the scratch directory.
     ///
-    /// For a clock of its own run `unshare --time --monotonic SECONDS -- PROGRAM`; the pid is still the program's.
+    /// To give the program its own clock, run `unshare --time --monotonic SECONDS -- PROGRAM`. The pid is still the
+    /// program's.
     ///
     /// [`Process::spawn`]: crate::process::Process::spawn
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
@@ -70,7 +71,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// What the function returns, or why the host cannot be entered.
+    /// The error of the function, or the reason why the thread cannot enter the host.
     pub fn enter<T, E>(&self, inside: impl FnOnce() -> Result<T, E> + Send) -> Result<T>
     where
         T: Send,
@@ -79,44 +80,44 @@ impl Host {
         self.namespace.enter(inside)
     }
 
-    /// Cuts all its wires. The host notices nothing but silence: its interfaces stay up.
+    /// Cuts all wires of the host. The host notices only silence: its interfaces stay up.
     ///
     /// # Errors
     ///
-    /// Where `bridge` fails.
+    /// If `bridge` fails.
     pub fn cut(&self) -> Result<()> {
         self.set_bridge_state(0)
     }
 
-    /// Mends what [`Host::cut`] has cut.
+    /// Mends the wires that [`Host::cut`] has cut.
     ///
     /// # Errors
     ///
-    /// Where `bridge` fails.
+    /// If `bridge` fails.
     pub fn restore(&self) -> Result<()> {
         self.set_bridge_state(3)
     }
 
-    /// Limits what flows to the host, on each wire, to a rate as `tc` writes it, such as `1mbit`; what would
-    /// wait longer than 50 ms is dropped. What the host sends is not limited.
+    /// Limits the traffic to the host, on each wire, to a rate in the notation of `tc`, such as `1mbit`. Packets that
+    /// would wait longer than 50 ms are dropped. Traffic from the host is not limited.
     ///
     /// # Errors
     ///
-    /// Where `tc` fails.
+    /// If `tc` fails.
     pub fn limit_rate(&self, rate: &str) -> Result<()> {
         let bucket = format!("root tbf rate {rate} burst 16kb latency 50ms");
         self.on_ports("tc", |port| format!("qdisc replace dev {} {bucket}\n", port.plug()))
     }
 
-    /// Makes all its wires longer: what the host sends and what is sent to it takes so long each way, a few tens of
-    /// microseconds more on an idle machine, and stays in order. Zero leaves the wires as they are.
+    /// Adds this delay to all wires of the host, each way. On an idle machine, frames take a few tens of microseconds
+    /// more. Frames stay in order. Zero leaves the wires as they are.
     ///
-    /// Frames that cross meanwhile are lost, and wires that are cut are mended. A delayed host's wires are cut at the
-    /// far end: what was under way to it still arrives. A limited rate is that of the near end.
+    /// Frames that cross during the call are lost, and cut wires are mended. The wires of a delayed host are cut at
+    /// the far end: frames that are under way to the host still arrive. A rate limit applies at the near end.
     ///
     /// # Errors
     ///
-    /// [`Missing`] where there is no `ethtool`. Where the host is delayed already, or the wires cannot be made.
+    /// [`Missing`] if there is no `ethtool`. Also if the host is already delayed, or the wires cannot be made.
     ///
     /// [`Missing`]: super::missing::Missing
     pub fn delay(&self, each_way: Duration) -> Result<()> {
@@ -131,22 +132,22 @@ impl Host {
         tools::wait_until_forwarding(&self.switch.namespace, &bridged)
     }
 
-    /// Hears all that crosses the first of its wires from now on.
+    /// Captures all frames that cross the host's first wire from now on.
     ///
     /// # Errors
     ///
-    /// Where no socket can be had.
+    /// If no socket can be opened.
     pub fn capture(&self) -> Result<Capture> {
         let plug = self.ports[0].plug();
         Ok(Capture::new(self.switch.namespace.enter(|| Tap::new(&plug))?))
     }
 
-    /// Loses so many of a hundred frames, at random, each way, on each wire, from now on; zero mends that. What is lost
-    /// was on the wire: neither end is told. Where the host is to be delayed as well, delay it first.
+    /// Loses this percentage of frames at random, each way, on each wire, from now on. Zero ends the loss. A frame is
+    /// lost on the wire: neither end is told. If the host is to be delayed as well, delay it first.
     ///
     /// # Errors
     ///
-    /// [`Missing`] where there is no `nft`, or where it fails.
+    /// [`Missing`] if there is no `nft`, or the error of `nft`.
     ///
     /// [`Missing`]: super::missing::Missing
     pub fn lose(&self, percent: u8) -> Result<()> {
@@ -157,21 +158,21 @@ impl Host {
         Ok(())
     }
 
-    /// Stops the host as a hypervisor does: none of its processes runs, its kernel answers nothing.
+    /// Pauses the host as a hypervisor does: none of its processes runs, and its kernel does not answer.
     ///
     /// # Errors
     ///
-    /// Where `bridge` fails, or there is no `/proc`.
+    /// If `bridge` fails, or there is no `/proc`.
     pub fn pause(&self) -> Result<()> {
         self.cut()?;
         occupants::stop(&self.namespace)
     }
 
-    /// Has the host go on that [`Host::pause`] has stopped.
+    /// Resumes the host after [`Host::pause`].
     ///
     /// # Errors
     ///
-    /// Where `bridge` fails, or there is no `/proc`.
+    /// If `bridge` fails, or there is no `/proc`.
     pub fn resume(&self) -> Result<()> {
         self.restore()?;
         occupants::signal(&self.namespace, Signal::SIGCONT).map(drop)
@@ -181,37 +182,37 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// Where there is no `/proc`.
+    /// If there is no `/proc`.
     pub fn occupants(&self) -> Result<Vec<Occupant>> {
         occupants::all(&self.namespace)
     }
 
-    /// Resets all TCP connections of the host, as if something between had lost its memory of them; the other end is
-    /// told where the wires are whole. Returns how many there were.
+    /// Resets all TCP connections of the host, as a router does that has lost its state. The other end receives the
+    /// reset if the wires are whole. Returns the number of connections.
     ///
     /// # Errors
     ///
-    /// [`Missing`] where the kernel cannot do that. Where there is no `ss`.
+    /// [`Missing`] if the kernel cannot reset connections. Also if there is no `ss`.
     ///
     /// [`Missing`]: super::missing::Missing
     pub fn reset_connections(&self) -> Result<usize> {
         connections::reset(&self.namespace)
     }
 
-    /// How many TCP connections the host has that stand.
+    /// Number of established TCP connections of the host.
     ///
     /// # Errors
     ///
-    /// Where there is no `ss`.
+    /// If there is no `ss`.
     pub fn connections(&self) -> Result<usize> {
         connections::standing(&self.namespace)
     }
 
-    /// How much its TCP connections have sent, or have to send, that was not acknowledged, in bytes.
+    /// Bytes that the host's TCP connections have sent or queued, and that are not acknowledged.
     ///
     /// # Errors
     ///
-    /// Where there is no `ss`.
+    /// If there is no `ss`.
     pub fn unacknowledged(&self) -> Result<u64> {
         connections::unacknowledged(&self.namespace)
     }
@@ -232,7 +233,7 @@ impl Host {
         })
     }
 
-    /// Sets up the host's own ends. No IPv6, whose chatter would be on the wire besides what is tested.
+    /// Sets up the host's own ends. IPv6 stays off, because its packets would mix with the tested traffic.
     pub(super) fn configure(&self) -> Result<()> {
         let links = self.lines(|number, Port { address: Address { ip, prefix }, .. }| {
             format!(
@@ -260,7 +261,7 @@ impl Host {
         self.on_ports("bridge", |port| format!("link set dev {} state {state}\n", self.bridged(port)))
     }
 
-    /// The interface by which the host is on the bridge.
+    /// The interface that connects the host to the bridge.
     fn bridged(&self, port: &Port) -> String {
         if self.delayed.load(Ordering::Relaxed) { port.relay_plug() } else { port.plug() }
     }

@@ -1,8 +1,8 @@
 //! A lab: hosts as network namespaces, joined by bridges in a namespace that is the lab's switch.
 //!
-//! Nothing of it is in the machine's own network namespace, not even while it is being built, and no namespace has a
-//! name or a process of its own: each is held by a file descriptor of the test process alone. However that ends, the
-//! kernel takes the whole lab down. To look inside from a shell: `nsenter --net=/proc/PID/fd/FD`.
+//! The lab never touches the machine's own network namespace, not even while it is built. No namespace has a name or a
+//! process of its own: a file descriptor of the test process holds each. When the test process ends, the kernel
+//! removes the whole lab. To look inside from a shell: `nsenter --net=/proc/PID/fd/FD`.
 
 mod capture;
 mod connections;
@@ -38,7 +38,7 @@ pub use self::wall_clock::WallClock;
 use self::port::Port;
 use self::switch::Switch;
 
-/// Networks and hosts that only this test sees. It goes when the lab and all its hosts have been dropped.
+/// Networks and hosts that only this test sees. They are removed when the lab and all its hosts are dropped.
 #[derive(Debug)]
 pub struct Lab {
     switch: Arc<Switch>,
@@ -51,7 +51,7 @@ impl Lab {
     ///
     /// # Errors
     ///
-    /// Where this process may not make network namespaces; [`harness::main`] sees to it that it may.
+    /// If this process may not make network namespaces. [`harness::main`] provides this right.
     pub fn new() -> Result<Self> {
         let switch = Arc::new(Switch::new()?);
         Ok(Self { switch, bridges: AtomicUsize::new(0), ports: AtomicUsize::new(0) })
@@ -61,7 +61,7 @@ impl Lab {
     ///
     /// # Errors
     ///
-    /// Where the subnet is none, or the bridge cannot be made.
+    /// If the subnet is invalid, or the bridge cannot be made.
     pub fn network(&self, subnet: &str) -> Result<Network> {
         let network = Network::new(subnet, next(&self.bridges))?;
         let bridge = network.bridge();
@@ -82,11 +82,11 @@ impl Lab {
         self.hosts(1, networks)?.pop().context("no host was made")
     }
 
-    /// Adds many hosts alike, quicker than one by one. When this returns, each reaches all others.
+    /// Adds many equal hosts, faster than one by one. When the call returns, each host reaches all others.
     ///
     /// # Errors
     ///
-    /// Where there are no networks, one has no address left, or a host cannot be made.
+    /// If the list of networks is empty, a network has no address left, or a host cannot be made.
     pub fn hosts(&self, count: usize, networks: &[&Network]) -> Result<Vec<Host>> {
         ensure!(!networks.is_empty(), "a host needs a network");
         let hosts = (0..count).map(|_| self.unplugged(networks)).collect::<Result<Vec<_>>>()?;
@@ -99,7 +99,7 @@ impl Lab {
     }
 
     /// The namespace that all traffic crosses: port N is interface `vN`, and the bridges are `br1`, `br2`, ..
-    /// Once a host is delayed its `vN` is not on the bridge, but wired to `wN`, whose other end `xN` is.
+    /// The `vN` of a delayed host is not on the bridge. It is wired to `wN`, and the other end `xN` is on the bridge.
     pub fn switch(&self) -> &Namespace {
         &self.switch.namespace
     }

@@ -1,4 +1,4 @@
-//! A network namespace without a name, held by a file descriptor.
+//! A network namespace without a name. A file descriptor keeps it alive.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
@@ -21,7 +21,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// A new one, made on a thread of its own, because the thread that makes it moves into it.
+    /// Makes a namespace on a new thread, because the calling thread moves into the new namespace.
     pub(super) fn new() -> Result<Self> {
         let handle = on_own_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET).context("may not make a network namespace")?;
@@ -34,7 +34,7 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// What the function returns, or why the namespace cannot be entered.
+    /// The error of the function, or the reason why the thread cannot enter the namespace.
     pub fn enter<T, E>(&self, inside: impl FnOnce() -> Result<T, E> + Send) -> Result<T>
     where
         T: Send,
@@ -53,14 +53,14 @@ impl Namespace {
         command
     }
 
-    /// Whether a process is inside.
+    /// Whether a process is in the namespace.
     pub(super) fn holds(&self, pid: &str) -> bool {
         let its_own = fs::metadata(format!("/proc/{pid}/ns/net"));
         let same = |its_own: Metadata, this: Metadata| (its_own.dev(), its_own.ino()) == (this.dev(), this.ino());
         its_own.is_ok_and(|its_own| self.handle.metadata().is_ok_and(|this| same(its_own, this)))
     }
 
-    /// Where any process can open it while this value lives.
+    /// The path at which any process can open the namespace while this value lives.
     pub(super) fn path(&self) -> String {
         format!("/proc/{}/fd/{}", process::id(), self.handle.as_raw_fd())
     }

@@ -1,4 +1,4 @@
-//! A network of the lab: a bridge of the switch, and the subnet whose addresses it gives out.
+//! A network of the lab: a bridge of the switch, and the subnet of the hosts' addresses.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -14,22 +14,22 @@ use crate::process::eventually;
 pub struct Occupant {
     /// Its process id.
     pub pid: i32,
-    /// What the kernel calls it, at most 15 bytes.
+    /// The name of the process in the kernel, at most 15 bytes.
     pub name: String,
     state: char,
 }
 
-/// All of them but zombies.
+/// All processes of the host except zombies.
 pub(super) fn all(inside: &Namespace) -> Result<Vec<Occupant>> {
     let pids = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let ours = pids.filter(|pid| pid.starts_with(|first: char| first.is_ascii_digit()) && inside.holds(pid));
     Ok(ours.filter_map(|pid| occupant(&pid)).filter(|occupant| !"ZX".contains(occupant.state)).collect())
 }
 
-/// Stops them, also those that others start while this goes on.
+/// Stops all processes of the host, and the processes that they start meanwhile.
 ///
-/// One that waits for a child of which it is the twin until that executes a program (vfork) cannot stop before that child
-/// has, but does not run either.
+/// A process in vfork waits for its child to execute a program. The process cannot stop before this, but does not run
+/// either.
 pub(super) fn stop(inside: &Namespace) -> Result<()> {
     let stop_all = || {
         let told = signal(inside, Signal::SIGSTOP)?;
@@ -39,11 +39,11 @@ pub(super) fn stop(inside: &Namespace) -> Result<()> {
     eventually("all processes of the host to stop", || stop_all().map(|done| done.then_some(())).transpose())?
 }
 
-/// Sends each of them a signal, and returns which those were.
+/// Sends each process a signal, and returns the processes.
 pub(super) fn signal(inside: &Namespace, signal: Signal) -> Result<Vec<i32>> {
     let pids: Vec<_> = all(inside)?.into_iter().map(|occupant| occupant.pid).collect();
     for pid in &pids {
-        // It may have ended meanwhile.
+        // The process may have ended meanwhile.
         let _ = kill(Pid::from_raw(*pid), signal);
     }
     Ok(pids)

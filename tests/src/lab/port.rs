@@ -1,4 +1,4 @@
-//! Where a host is plugged into the switch.
+//! The port of the switch that a host is plugged into.
 
 use super::network::Address;
 
@@ -16,7 +16,7 @@ impl Port {
         format!("v{}", self.number)
     }
 
-    /// Where a delayed host's frames go on to, after the delay.
+    /// The interface to which a delayed host's frames go after the delay.
     pub(super) fn relay(&self) -> String {
         format!("w{}", self.number)
     }

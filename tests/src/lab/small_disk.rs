@@ -1,4 +1,4 @@
-//! A directory with a disk of its own that can be full.
+//! A directory with a small disk of its own, which a test can fill.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 
 use crate::process::Process;
 
-/// Mounts it where only this program sees it, with room for 8 MiB, and executes the words after it in its place.
+/// A shell command that mounts a disk of 8 MiB where only this program sees it, and then executes its arguments.
 const MOUNT: [&str; 6] =
     ["unshare", "--mount", "--", "sh", "-c", "mount -t tmpfs -o size=8m none \"$0\" && exec \"$@\""];
 
@@ -21,7 +21,7 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// What goes before a program, so that it sees an empty disk of 8 MiB in this directory; its pid stays its own.
+    /// Words before a program that give it an empty disk of 8 MiB in this directory. The pid stays the program's.
     pub fn wrapper(dir: &Path) -> Vec<String> {
         let mut words = MOUNT.map(str::to_owned).to_vec();
         words.push(dir.display().to_string());
@@ -34,16 +34,16 @@ impl SmallDisk {
         Self { dir: PathBuf::from(format!("/proc/{}/root", program.pid())).join(inside) }
     }
 
-    /// Where what is on it can be found from outside.
+    /// The path of the disk's files, as seen from outside.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Leaves no room on it.
+    /// Fills the disk.
     ///
     /// # Errors
     ///
-    /// Where writing fails for another reason than that.
+    /// If writing fails for another reason than the full disk.
     pub fn fill(&self) -> Result<()> {
         let mut file = File::create(self.filler()).with_context(|| self.filler().display().to_string())?;
         loop {
@@ -54,14 +54,14 @@ impl SmallDisk {
         }
     }
 
-    /// Takes away what [`SmallDisk::fill`] has written.
+    /// Removes the file that [`SmallDisk::fill`] has written.
     ///
     /// # Errors
     ///
-    /// Where there is none.
+    /// If there is none.
     pub fn clear(&self) -> Result<()> {
         let filler = self.filler();
-        // A process that was forked while it was written may have it open still, so it is emptied first.
+        // A process that was forked during the writing may still have the file open, so the file is emptied first.
         let emptied = File::options().write(true).open(&filler).and_then(|file| file.set_len(0));
         emptied.and_then(|()| fs::remove_file(&filler)).with_context(|| filler.display().to_string())
     }

@@ -1,11 +1,11 @@
-//! What all traffic of a lab crosses.
+//! The switch, which all traffic of a lab crosses.
 
 use anyhow::Result;
 
 use super::Namespace;
 use super::courier::Courier;
 
-/// The namespace of the bridges, and who carries the frames of delayed hosts there.
+/// The namespace of the bridges, and the thread that carries the frames of delayed hosts.
 #[derive(Debug)]
 pub(super) struct Switch {
     pub(super) courier: Courier,

@@ -14,21 +14,22 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeSpec;
 
-/// In bytes; well over the MTU of any interface here. Longer frames are cut short, which their receiver will notice.
+/// Bytes of the longest frame, well over the MTU of every interface here. A longer frame is cut short, and its
+/// receiver notices.
 const LONGEST: usize = 2048;
 
-/// What can wait in the kernel while the reader is busy, in bytes; the default holds less than a hundred frames.
+/// Bytes that can wait in the kernel while the reader is busy. The default holds fewer than a hundred frames.
 const BACKLOG: usize = 4 << 20;
 
-/// Receives all frames that come in on one interface, and sends on it.
+/// A socket that receives all frames that come in on one interface, and sends on this interface.
 ///
-/// What leaves by the interface it would receive too, but for what it has sent itself; so nobody else may send there.
+/// The socket also receives frames that others send on the interface, so nobody else may send there.
 #[derive(Debug)]
 pub(super) struct Tap {
     socket: OwnedFd,
 }
 
-/// A frame as it came in, and when it did.
+/// A received frame and its time.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) arrived: Instant,
@@ -43,17 +44,17 @@ impl Frame {
 }
 
 impl Tap {
-    /// On an interface of the calling thread's namespace; any thread can use it then.
+    /// Opens a tap on an interface of the calling thread's namespace. Any thread can then use the tap.
     pub(super) fn new(interface: &str) -> Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)?;
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
-        // Only the machine's root may go beyond the system's limit.
+        // Only the machine's root may exceed the system's limit.
         let forced = setsockopt(&socket, sockopt::RcvBufForce, &BACKLOG);
         forced.or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &BACKLOG))?;
         bind(socket.as_raw_fd(), &link_address(interface)?).with_context(|| format!("cannot bind to {interface}"))?;
         let tap = Self { socket };
-        // Until it was bound it heard all interfaces.
+        // Before the bind, the socket has received frames of all interfaces.
         while tap.receive()?.is_some() {}
         Ok(tap)
     }
@@ -68,7 +69,7 @@ impl Tap {
         }
     }
 
-    /// Sends a frame, or loses it, as wires do, where the interface takes no more.
+    /// Sends a frame. If the interface takes no more, the frame is lost, as on a wire.
     pub(super) fn send(&self, frame: &Frame) {
         let _ = send(self.socket.as_raw_fd(), &frame.content, MsgFlags::empty());
     }
@@ -87,7 +88,7 @@ impl AsFd for Tap {
     }
 }
 
-/// By the kernel's stamp, so that it does not matter how late this thread comes to read it.
+/// The kernel's timestamp of the frame, which does not depend on when this thread reads it.
 fn arrival(message: &RecvMsg<'_, '_, SockaddrStorage>) -> nix::Result<Instant> {
     let stamp = message.cmsgs()?.find_map(|control| match control {
         ControlMessageOwned::ScmTimestampns(stamp) => Some(SystemTime::UNIX_EPOCH + Duration::from(stamp)),

@@ -11,12 +11,12 @@ use crate::process::eventually;
 
 const NO_ETHTOOL: Missing = Missing("ethtool is not installed (Debian: apt-get install ethtool)");
 
-/// Has the tool (`ip`, `bridge` or `tc`) carry out the script, one command a line.
+/// Makes the tool (`ip`, `bridge` or `tc`) run the script, which has one command a line.
 pub(super) fn batch(inside: &Namespace, tool: &str, script: &str) -> Result<()> {
     scripted(inside, tool, &["-batch", "-"], script)
 }
 
-/// Has the tool, with these options, carry out what it reads from its standard input.
+/// Makes the tool with these options run the script from its standard input.
 pub(super) fn scripted(inside: &Namespace, tool: &str, options: &[&str], script: &str) -> Result<()> {
     let mut input = tempfile::tempfile().context("no temporary file")?;
     input.write_all(script.as_bytes())?;
@@ -36,16 +36,16 @@ pub(super) fn wait_until_forwarding(switch: &Namespace, ports: &[String]) -> Res
     eventually("the switch to forward on all ports", all_forward)?
 }
 
-/// Turns off what an interface leaves to hardware, so that it sends frames as they are on a real wire.
+/// Turns off the offloads of an interface, so that it sends frames as they are on a real wire.
 ///
-/// Without this a veth passes on packets larger than its MTU, and checksums that nobody has computed.
+/// Without this, a veth passes on packets larger than its MTU and checksums that are not computed.
 pub(super) fn plain_frames(inside: &Namespace, interface: &str) -> Result<()> {
     let mut command = Command::new("ethtool");
     command.args(["-K", interface, "tx", "off", "tso", "off", "gso", "off"]);
     run(inside, command).map(drop).map_err(|error| if_not_there(error, NO_ETHTOOL))
 }
 
-/// The error, or what is missing where it says that the program is not there.
+/// The error, or [`Missing`] if the program is not installed.
 pub(super) fn if_not_there(error: Error, missing: Missing) -> Error {
     let is_not_there = |io: &io::Error| io.kind() == ErrorKind::NotFound;
     if error.downcast_ref().is_some_and(is_not_there) { missing.into() } else { error }

@@ -1,7 +1,8 @@
 //! A program's own wall clock, which can be set.
 //!
-//! The machine's clock is everybody's, and no namespace has one of its own. So the program's calls of `clock_gettime` are
-//! answered by a library that is loaded before libc. (libfaketime does not do: with it, sleeps to an instant fail.)
+//! All processes share the machine's wall clock, and no namespace has its own. A library that is loaded before libc
+//! therefore answers the program's calls of `clock_gettime`. (libfaketime does not work: with it, sleeps until an
+//! instant fail.)
 
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Write as _};
@@ -16,7 +17,7 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lab/wall_clock.c"
 
 const NO_COMPILER: Missing = Missing("there is no C compiler called cc (Debian: apt-get install gcc libc6-dev)");
 
-/// What those programs take for the time of day that are started through it.
+/// The wall clock of the programs that are started through it.
 #[derive(Debug)]
 pub struct WallClock {
     library: PathBuf,
@@ -24,11 +25,11 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// A clock that is right, with its files in this directory.
+    /// A correct clock with its files in this directory.
     ///
     /// # Errors
     ///
-    /// [`Missing`] where there is no C compiler, or where it fails.
+    /// [`Missing`] if there is no C compiler, or the compiler's error.
     pub fn new(dir: &Path) -> Result<Self> {
         let clock = Self { library: dir.join("wall_clock.so"), ahead: dir.join("wall_clock.ahead") };
         clock.step(0)?;
@@ -42,20 +43,20 @@ impl WallClock {
         Ok(clock)
     }
 
-    /// What goes before a program so that it, and what it starts, goes by this clock: words for `env`.
+    /// Words for `env` before a program that give this clock to the program and its children.
     pub fn wrapper(&self) -> [String; 2] {
         let [library, ahead] = [self.library.display(), self.ahead.display()];
         [format!("LD_PRELOAD={library}"), format!("SYNEXEC_LAB_WALL_CLOCK={ahead}")]
     }
 
-    /// Sets it to so many seconds more than the true time, whatever it was before.
+    /// Sets the clock to this many seconds more than the true time.
     ///
     /// # Errors
     ///
-    /// Where its file cannot be written.
+    /// If the clock's file cannot be written.
     pub fn step(&self, seconds: i64) -> Result<()> {
         let nanos = seconds.saturating_mul(1_000_000_000);
-        // Not emptied first: it is mapped.
+        // The file is not truncated first, because the programs have mapped it.
         let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.ahead)?;
         file.write_all(&nanos.to_ne_bytes()).with_context(|| self.ahead.display().to_string())
     }

@@ -1,4 +1,4 @@
-//! A wire that takes its time: what comes in at one end leaves at the other after the same delay, and in order.
+//! A wire with a delay: a frame that comes in at one end leaves at the other after the delay, in order.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -10,10 +10,11 @@ use anyhow::{Error, Result};
 use super::Namespace;
 use super::tap::{Frame, Tap};
 
-/// How many frames can be on the way in one direction; more are lost. Some 12 MB, or 50 ms at 2 Gbit/s.
+/// Largest number of frames under way in one direction. Further frames are lost. This is some 12 MB, or 50 ms at 2
+/// Gbit/s.
 const CAPACITY: usize = 8192;
 
-/// How many frames are taken in before the next look at what is due.
+/// Number of frames that are read before the next look for due frames.
 const BURST: usize = 32;
 
 /// A wire between two interfaces. It does nothing by itself.
@@ -23,7 +24,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Between these interfaces of the namespace.
+    /// Makes a wire between these interfaces of the namespace.
     pub(super) fn new(inside: &Namespace, [near, far]: [&str; 2], delay: Duration) -> Result<Self> {
         let taps = inside.enter(|| Ok::<_, Error>((Tap::new(near)?, Tap::new(far)?)))?;
         let (near, far) = (Arc::new(taps.0), Arc::new(taps.1));
@@ -31,34 +32,34 @@ impl Wire {
         Ok(Self { lanes: [there, Lane::new(far, near, delay)] })
     }
 
-    /// What to wait for.
+    /// The file descriptors to wait for.
     pub(super) fn taps(&self) -> [BorrowedFd<'_>; 2] {
         self.lanes.each_ref().map(|lane| lane.from.as_fd())
     }
 
-    /// When the next frame is to leave.
+    /// The time at which the next frame leaves.
     pub(super) fn due(&self) -> Option<Instant> {
         self.lanes.iter().filter_map(Lane::due).min()
     }
 
-    /// Sends what is due.
+    /// Sends the due frames.
     pub(super) fn deliver(&mut self) {
         self.lanes.iter_mut().for_each(Lane::deliver);
     }
 
-    /// Takes in some of what has come.
+    /// Reads some of the frames that have arrived.
     pub(super) fn take(&mut self) -> nix::Result<()> {
         self.lanes.iter_mut().try_for_each(Lane::take)
     }
 }
 
-/// One direction.
+/// One direction of a wire.
 #[derive(Debug)]
 struct Lane {
     from: Arc<Tap>,
     to: Arc<Tap>,
     delay: Duration,
-    /// The oldest comes first.
+    /// The frames under way, oldest first.
     under_way: VecDeque<Frame>,
 }
 

@@ -27,7 +27,7 @@ struct Collected {
 }
 
 impl Output {
-    /// Starts to collect what the child writes.
+    /// Starts to collect the child's output.
     pub(super) fn of(child: &mut Child) -> Result<Arc<Self>> {
         let stdout = child.stdout.take().context("stdout is not piped")?;
         let stderr = child.stderr.take().context("stderr is not piped")?;
@@ -56,7 +56,7 @@ impl Output {
         self.changed.notify_all();
     }
 
-    /// The first `count` lines with the needle; none where the output ended or the patience ran out before that.
+    /// The first `count` lines with the needle, or none if the output or the patience ends first.
     pub(super) fn wait_for_lines(&self, needle: &str, count: usize, patience: Duration) -> Option<Vec<String>> {
         let lacking =
             |collected: &mut Collected| collected.open_streams > 0 && collected.matching(needle).count() < count;
@@ -65,7 +65,7 @@ impl Output {
         (lines.len() == count).then_some(lines)
     }
 
-    /// Waits until both streams have ended, or the patience has.
+    /// Waits until both streams have ended, or the patience ends.
     pub(super) fn wait_for_end(&self, patience: Duration) {
         drop(self.wait_while(patience, |collected| collected.open_streams > 0));
     }
@@ -85,7 +85,7 @@ impl Output {
         lock(&self.collected).open_streams == 0
     }
 
-    /// The text of the wanted streams, exactly as written but for bytes that are not UTF-8.
+    /// The text of the wanted streams, exact except for bytes that are not UTF-8.
     pub(super) fn text(&self, wanted: impl Fn(Stream) -> bool) -> String {
         let collected = lock(&self.collected);
         let lines = collected.lines.iter().filter(|(stream, _)| wanted(*stream));
@@ -107,7 +107,7 @@ fn next_line(from: &mut BufReader<impl Read>) -> Option<String> {
     (length > 0).then(|| String::from_utf8_lossy(&line).into_owned())
 }
 
-/// A test that panicked while it held the lock leaves nothing half done here.
+/// A test that panics while it holds the lock leaves the data consistent.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

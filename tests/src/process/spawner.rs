@@ -1,4 +1,4 @@
-//! The thread that makes all children.
+//! The thread that starts all children.
 //!
 //! The kernel sends the parent-death signal when the *thread* that forked ends, and tests run on threads that come
 //! and go. This one lives as long as the test process.
@@ -34,7 +34,7 @@ fn start() -> Sender<Order> {
 fn serve(orders: &Receiver<Order>) {
     for mut order in orders {
         let child = order.command.spawn();
-        // An order whose giver no longer waits is nobody's loss.
+        // An order is dropped if its sender no longer waits.
         let _ = order.reply.send(child);
     }
 }

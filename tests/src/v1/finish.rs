@@ -1,4 +1,4 @@
-//! FINISHD: when the command started and ended.
+//! FINISHD: the start and the end of the command.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,15 +6,15 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::hex;
 
-/// Wall clocks are stepped and read coarsely; more than this is a wrong report.
+/// Largest error of a reported time: wall clocks step and have a coarse resolution.
 const SLACK: Duration = Duration::from_millis(100);
 
-/// The times of a FINISHD.
+/// The times in a FINISHD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finish {
-    /// When the command started, since the epoch.
+    /// Start of the command, since the epoch.
     pub started: Duration,
-    /// When it ended, since the epoch.
+    /// End of the command, since the epoch.
     pub finished: Duration,
 }
 
@@ -26,7 +26,7 @@ impl Finish {
     ///
     /// # Errors
     ///
-    /// When it is not three pairs of seconds and microseconds in their order, the third zero.
+    /// If the data are not three pairs of seconds and microseconds in order, or the third pair is not zero.
     pub fn decode(data: &[u8]) -> Result<Self> {
         ensure!(data.len() == Self::LEN, "FINISHD has {} bytes of data, not 48: {}", data.len(), hex(data));
         ensure!(data[32..] == [0; 16], "the third time of FINISHD is not zero: {}", hex(data));
@@ -39,7 +39,7 @@ impl Finish {
     ///
     /// # Errors
     ///
-    /// When the seconds do not fit.
+    /// If the seconds do not fit into the field.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let mut data = Vec::with_capacity(Self::LEN);
         for time in [self.started, self.finished, Duration::ZERO] {
@@ -49,16 +49,16 @@ impl Finish {
         Ok(data)
     }
 
-    /// How long the command ran.
+    /// Time for which the command ran.
     pub fn elapsed(&self) -> Duration {
         self.finished.saturating_sub(self.started)
     }
 
-    /// Holds the times against the test's own clock: the command was ordered at `ordered`, and is over now.
+    /// Compares the times with the test's own clock: the command was ordered at `ordered` and has ended by now.
     ///
     /// # Errors
     ///
-    /// When the times lie outside.
+    /// If a time lies outside.
     pub fn check_since(&self, ordered: SystemTime) -> Result<()> {
         let earliest = ordered.duration_since(SystemTime::UNIX_EPOCH)?.saturating_sub(SLACK);
         let latest = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)? + SLACK;
@@ -67,11 +67,11 @@ impl Finish {
         Ok(())
     }
 
-    /// The command was over no earlier than this.
+    /// Checks that the command ended no earlier than this.
     ///
     /// # Errors
     ///
-    /// When it was.
+    /// If the command ended earlier.
     pub fn check_over_after(&self, time: SystemTime) -> Result<()> {
         let earliest = time.duration_since(SystemTime::UNIX_EPOCH)?.saturating_sub(SLACK);
         ensure!(self.finished >= earliest, "{self:?}: ended before it was to, at {earliest:?}");

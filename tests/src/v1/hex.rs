@@ -1,10 +1,10 @@
-//! Bytes as people read them.
+//! Bytes as hex digits.
 
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// More than this is cut in a message.
+/// Largest number of bytes that a message shows.
 const SHOWN: usize = 96;
 
 /// The bytes in hex, a long run shortened.
@@ -26,7 +26,7 @@ pub fn hex(bytes: &[u8]) -> String {
 ///
 /// # Errors
 ///
-/// When the text is not pairs of hex digits.
+/// If the text is not pairs of hex digits.
 pub fn unhex(text: &str) -> Result<Vec<u8>> {
     ensure!(text.is_ascii() && text.len().is_multiple_of(2), "not pairs of hex digits: {text:?}");
     (0..text.len())

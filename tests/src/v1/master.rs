@@ -1,4 +1,4 @@
-//! The scripted master.
+//! A scripted master of version 1.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -14,7 +14,7 @@ use crate::process::eventually;
 /// Loopback's broadcast address.
 const BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
 
-/// How long an invitation may take to bring a connection before the next.
+/// Time from one invitation to the next, if no slave connects.
 const EVERY_MICROS: i64 = 100_000;
 
 /// A master of version 1 on loopback, at a port of its own.
@@ -24,7 +24,7 @@ pub struct Master {
     port: u16,
     listener: TcpListener,
     inviter: UdpSocket,
-    /// Keeps the port number from everyone but the slaves, which share it.
+    /// Reserves the port number. Only the slaves share it.
     _reserved: UdpSocket,
 }
 
@@ -33,14 +33,14 @@ impl Master {
     ///
     /// # Errors
     ///
-    /// When none can be had.
+    /// If no port is free.
     pub fn listen(session: u32) -> Result<Self> {
         let (listener, reserved) = free_port()?;
         let inviter = inviter(Ipv4Addr::LOCALHOST)?;
         Ok(Self { session, port: listener.local_addr()?.port(), listener, inviter, _reserved: reserved })
     }
 
-    /// The session that it holds.
+    /// The id of the master's session.
     pub fn session(&self) -> u32 {
         self.session
     }
@@ -50,11 +50,11 @@ impl Master {
         self.port
     }
 
-    /// The bytes of its UDP probe.
+    /// The bytes of the master's UDP probe.
     ///
     /// # Errors
     ///
-    /// None that a test could cause.
+    /// Never in a test.
     pub fn invitation(&self) -> Result<Vec<u8>> {
         frame(self.session, Command::Probe, &[])
     }
@@ -63,7 +63,7 @@ impl Master {
     ///
     /// # Errors
     ///
-    /// When it cannot be sent.
+    /// If the datagram cannot be sent.
     pub fn invite(&self) -> Result<()> {
         self.broadcast(&self.invitation()?)
     }
@@ -72,7 +72,7 @@ impl Master {
     ///
     /// # Errors
     ///
-    /// When it cannot be sent.
+    /// If the datagram cannot be sent.
     pub fn broadcast(&self, datagram: &[u8]) -> Result<()> {
         self.send_to(BROADCAST, datagram)
     }
@@ -81,7 +81,7 @@ impl Master {
     ///
     /// # Errors
     ///
-    /// When it cannot be sent.
+    /// If the datagram cannot be sent.
     pub fn send_to(&self, address: Ipv4Addr, datagram: &[u8]) -> Result<()> {
         self.inviter.send_to(datagram, (address, self.port)).context("sending a datagram")?;
         Ok(())
@@ -91,7 +91,7 @@ impl Master {
     ///
     /// # Errors
     ///
-    /// When none does.
+    /// If no slave connects.
     pub fn accept(&self) -> Result<Peer> {
         self.accept_after(|| self.invite())
     }
@@ -100,7 +100,7 @@ impl Master {
     ///
     /// # Errors
     ///
-    /// When none does, or `call` fails.
+    /// If no slave connects, or `call` fails.
     pub fn accept_after(&self, call: impl Fn() -> Result<()>) -> Result<Peer> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
@@ -112,11 +112,11 @@ impl Master {
         bail!("no slave connected to port {} of session {:#x}", self.port, self.session)
     }
 
-    /// The whole of discovery: invites, takes the hello, probes and is answered.
+    /// Goes through the whole discovery: invitation, hello, probe and answer.
     ///
     /// # Errors
     ///
-    /// When a slave does not do its part.
+    /// If a slave does not do its part.
     pub fn accept_slave(&self) -> Result<Peer> {
         let mut peer = self.accept()?;
         peer.expect_hello()?;
@@ -124,11 +124,11 @@ impl Master {
         Ok(peer)
     }
 
-    /// Discovery and a conf that the slave accepts.
+    /// Goes through discovery, and sends a conf that the slave accepts.
     ///
     /// # Errors
     ///
-    /// When a slave does not do its part.
+    /// If a slave does not do its part.
     pub fn configure(&self, conf: &[u8]) -> Result<Peer> {
         let mut peer = self.accept_slave()?;
         peer.send(Command::Conf, conf)?;
@@ -136,11 +136,11 @@ impl Master {
         Ok(peer)
     }
 
-    /// A whole session; what the conf's command has done is there when it returns.
+    /// Holds a whole session. The command of the conf has ended when the call returns.
     ///
     /// # Errors
     ///
-    /// When a slave does not do its part.
+    /// If a slave does not do its part.
     pub fn run(&self, conf: &[u8]) -> Result<()> {
         let mut peer = self.configure(conf)?;
         peer.send(Command::Exec, &[])?;
@@ -149,20 +149,20 @@ impl Master {
         Ok(())
     }
 
-    /// Checks that nobody is waiting to be accepted.
+    /// Checks that no connection waits to be accepted.
     ///
     /// # Errors
     ///
-    /// When somebody is.
+    /// If a connection waits.
     pub fn ensure_nobody_waits(&self) -> Result<()> {
         ensure_nobody_waits(&self.listener)
     }
 
-    /// Somebody else at the same port number, whom no slave should call.
+    /// A decoy with the same port number. No slave should connect to the decoy.
     ///
     /// # Errors
     ///
-    /// When the address is taken.
+    /// If the address is in use.
     pub fn decoy(&self) -> Result<Decoy> {
         Decoy::at(Ipv4Addr::new(127, 0, 0, 2), self.port)
     }
@@ -176,7 +176,8 @@ impl Master {
     }
 }
 
-/// Sends datagrams that are no invitation, from an address of its own: a slave that takes one calls there.
+/// A sender of invalid invitations, at an address of its own. A slave that accepts an invalid invitation connects
+/// there.
 #[derive(Debug)]
 pub struct Decoy {
     listener: TcpListener,
@@ -194,7 +195,7 @@ impl Decoy {
     ///
     /// # Errors
     ///
-    /// When it cannot be sent.
+    /// If the datagram cannot be sent.
     pub fn broadcast(&self, datagram: &[u8]) -> Result<()> {
         let to = SocketAddr::from((BROADCAST, self.port));
         self.sender.send_to(datagram, to).with_context(|| format!("sending {}", hex(datagram)))?;
@@ -205,18 +206,18 @@ impl Decoy {
     ///
     /// # Errors
     ///
-    /// When none does, or `call` fails.
+    /// If no slave connects, or `call` fails.
     pub fn wait_for_caller(&self, call: impl Fn() -> Result<()>) -> Result<()> {
         self.listener.set_nonblocking(true)?;
         let accepted = || call().map(|()| self.listener.accept().ok()).transpose();
         eventually("a slave that calls the decoy", accepted)?.map(drop)
     }
 
-    /// Checks that nobody has called.
+    /// Checks that no slave has connected.
     ///
     /// # Errors
     ///
-    /// When somebody has.
+    /// If a slave has connected.
     pub fn ensure_nobody_called(&self) -> Result<()> {
         ensure_nobody_waits(&self.listener)
     }
@@ -233,7 +234,7 @@ fn ensure_nobody_waits(listener: &TcpListener) -> Result<()> {
     let outcome = listener.accept();
     listener.set_nonblocking(false)?;
     match outcome {
-        Ok((_, address)) => bail!("a connection from {address} that nobody asked for"),
+        Ok((_, address)) => bail!("unexpected connection from {address}"),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
         Err(error) => Err(error).context("accepting"),
     }
@@ -245,7 +246,7 @@ fn free_port() -> Result<(TcpListener, UdpSocket)> {
         let Ok(reserved) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, listener.local_addr()?.port())) else {
             continue;
         };
-        // Only now: the reservation itself must fail where another socket has the port, shared or not.
+        // The port is shared only now, so that the reservation fails if another socket has the port.
         setsockopt(&reserved, sockopt::ReuseAddr, &true)?;
         setsockopt(&listener, sockopt::ReceiveTimeout, &TimeVal::new(0, EVERY_MICROS))?;
         return Ok((listener, reserved));

@@ -18,21 +18,21 @@ pub enum Command {
     Probe = 1,
     /// The conf file.
     Conf = 2,
-    /// The conf is accepted.
+    /// The slave accepts the conf.
     ConfOk = 3,
-    /// The conf is declined.
+    /// The slave declines the conf.
     ConfNo = 4,
-    /// Start.
+    /// Order to start the task.
     Exec = 5,
-    /// Started.
+    /// The slave has started the task.
     ExecOk = 6,
-    /// Not started.
+    /// The slave has not started the task.
     ExecNo = 7,
-    /// Defined, never sent by the original.
+    /// Defined in version 1, but never sent by the original.
     Running = 8,
-    /// Defined, never sent by the original.
+    /// Defined in version 1, but never sent by the original.
     Stopped = 9,
-    /// The command has ended.
+    /// The task has ended.
     Finishd = 10,
 }
 
@@ -42,7 +42,7 @@ impl From<Command> for u8 {
     }
 }
 
-/// A header, of any version and with any length, also wrong ones.
+/// A header with any version and any length, valid or not.
 pub fn header(version: u32, session: u32, command: impl Into<u8>, datalen: u16) -> [u8; HEADER] {
     let mut bytes = [0; HEADER];
     bytes[..4].copy_from_slice(&version.to_be_bytes());
@@ -52,11 +52,11 @@ pub fn header(version: u32, session: u32, command: impl Into<u8>, datalen: u16) 
     bytes
 }
 
-/// A whole message of version 1.
+/// The bytes of a whole message of version 1.
 ///
 /// # Errors
 ///
-/// When the data is too long for one message.
+/// If the data are too long for one message.
 pub fn frame(session: u32, command: impl Into<u8>, data: &[u8]) -> Result<Vec<u8>> {
     let datalen = u16::try_from(data.len()).context("data too long for a message of version 1")?;
     let mut bytes = header(VERSION, session, command, datalen).to_vec();

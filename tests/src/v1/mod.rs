@@ -25,5 +25,5 @@ pub use vectors::{Recording, Step, Way};
 
 use std::time::Duration;
 
-/// How long a scripted peer waits for what must come.
+/// Time for which a scripted peer waits for an expected message.
 pub const PATIENCE: Duration = Duration::from_secs(30);

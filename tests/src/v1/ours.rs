@@ -1,4 +1,4 @@
-//! Our two programs, as these tests start them.
+//! Our two programs, in the way these tests start them.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -34,54 +34,54 @@ pub struct OurSlave {
 }
 
 impl OurSlave {
-    /// Starts it so that it hears this master's probes.
+    /// Starts a slave that hears this master's probes.
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// If the program does not start.
     pub fn listening(master: &Master) -> Result<Self> {
         Self::start(master.session(), &["-p", &master.port().to_string()])
     }
 
-    /// Starts it so that it dials this port of loopback.
+    /// Starts a slave that dials this port of loopback.
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// If the program does not start.
     pub fn dialling(session: u32, port: u16) -> Result<Self> {
         Self::start(session, &["-m", &format!("127.0.0.1:{port}")])
     }
 
-    /// Its process.
+    /// The process of the program.
     pub fn process(&self) -> &Process {
         &self.process
     }
 
-    /// Its work directory.
+    /// The work directory of the slave.
     pub fn work_dir(&self) -> &Path {
         self.work.path()
     }
 
-    /// Where its task's output is.
+    /// The file with the task's output.
     pub fn output_path(&self) -> PathBuf {
         self.work.path().join("synexec.out")
     }
 
-    /// Its task's output.
+    /// The output of the task.
     ///
     /// # Errors
     ///
-    /// When there is none.
+    /// If there is none.
     pub fn output(&self) -> Result<Vec<u8>> {
         let path = self.output_path();
         fs::read(&path).with_context(|| format!("reading {}", path.display()))
     }
 
-    /// Compares the task's output.
+    /// Checks that the task's output equals these bytes.
     ///
     /// # Errors
     ///
-    /// When it is another.
+    /// If the output differs.
     pub fn expect_output(&self, expected: impl AsRef<[u8]>) -> Result<()> {
         let (output, expected) = (self.output()?, expected.as_ref());
         ensure!(
@@ -93,11 +93,11 @@ impl OurSlave {
         Ok(())
     }
 
-    /// Lets a task that is [`UNTIL_GO`] come to its end, which it does not before.
+    /// Ends the task of the conf [`UNTIL_GO`], which runs until this call.
     ///
     /// # Errors
     ///
-    /// When that is not what the slave reports.
+    /// If the slave does not report this end.
     pub fn let_go(&self, peer: &mut Peer) -> Result<()> {
         let before = SystemTime::now();
         fs::write(self.work_dir().join("go"), "")?;
@@ -117,7 +117,7 @@ impl OurSlave {
 ///
 /// # Errors
 ///
-/// When there is no such file.
+/// If there is no such file.
 pub fn mode(path: &Path) -> Result<u32> {
     let metadata = fs::metadata(path).with_context(|| format!("looking at {}", path.display()))?;
     Ok(metadata.permissions().mode() & 0o7777)
@@ -132,29 +132,29 @@ pub struct OurMaster {
 }
 
 impl OurMaster {
-    /// Starts it for as many slaves as are named, all of them scripted.
+    /// Starts a master for these scripted slaves.
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// If the program does not start.
     pub fn start(slaves: &[&Slave], conf: &[u8]) -> Result<Self> {
         Self::awaiting(slaves.len(), slaves, conf)
     }
 
-    /// Starts it for `count` slaves and names the scripted ones to it; all must be of one session.
+    /// Starts a master for `count` slaves, with the addresses of the scripted ones. All must belong to one session.
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// If the program does not start.
     pub fn awaiting(count: usize, slaves: &[&Slave], conf: &[u8]) -> Result<Self> {
         Self::with_options(count, slaves, conf, &[])
     }
 
-    /// The same, with more options.
+    /// Starts a master for `count` slaves, with the addresses of the scripted ones and with more options.
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// If the program does not start.
     pub fn with_options(count: usize, slaves: &[&Slave], conf: &[u8], options: &[&str]) -> Result<Self> {
         let session = slaves.first().context("a session without a scripted slave")?.session();
         let directory = tempfile::tempdir()?;
@@ -171,30 +171,30 @@ impl OurMaster {
         Ok(Self { process, port, _conf: directory })
     }
 
-    /// The port that it listens at.
+    /// The port on which the master listens.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its process.
+    /// The process of the program.
     pub fn process(&self) -> &Process {
         &self.process
     }
 
-    /// Interrupts it, as Ctrl-C does.
+    /// Interrupts the master, as Ctrl-C does.
     ///
     /// # Errors
     ///
-    /// When it has ended.
+    /// If the master has already ended.
     pub fn interrupt(&self) -> Result<()> {
         self.process.signal(Signal::SIGINT)
     }
 
-    /// Waits for its end, which must be with this exit status.
+    /// Waits for the end of the master, and checks its exit status.
     ///
     /// # Errors
     ///
-    /// When it ends otherwise or not at all; the message shows what it said.
+    /// If the master ends with another status or not at all. The message shows the master's output.
     pub fn ends_with(&self, code: i32) -> Result<Finished> {
         let finished = self.process.wait()?;
         ensure!(
@@ -208,11 +208,11 @@ impl OurMaster {
     }
 }
 
-/// The row that the master's final table has for this address: the last line that names it.
+/// The row of this address in the master's final table: the last line that contains the address.
 ///
 /// # Errors
 ///
-/// When there is none.
+/// If there is none.
 pub fn row(finished: &Finished, address: Ipv4Addr) -> Result<String> {
     let address = address.to_string();
     let is_its = |line: &&str| words(line).any(|word| word == address);
@@ -221,7 +221,7 @@ pub fn row(finished: &Finished, address: Ipv4Addr) -> Result<String> {
     Ok(row.to_owned())
 }
 
-/// The words of a row, addresses without their ports.
+/// The words of a row, with the ports cut off the addresses.
 fn words(row: &str) -> impl Iterator<Item = &str> {
     row.split_whitespace().map(|word| word.split(':').next().unwrap_or(word))
 }

@@ -9,14 +9,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::{Command, Finish, HEADER, PATIENCE, VERSION, frame, header, hex};
 
-/// A connection as a peer of version 1 holds it: what is received must be what the original receives.
+/// A connection of a peer of version 1, which must receive exactly the bytes that the original receives.
 #[derive(Debug)]
 pub struct Peer {
     stream: TcpStream,
     session: u32,
 }
 
-/// Why a read got fewer bytes than it wanted.
+/// The reason why a read got too few bytes.
 #[derive(Debug, PartialEq, Eq)]
 enum Short {
     No,
@@ -29,7 +29,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// When the socket is not one.
+    /// If the socket cannot be set up.
     pub fn new(stream: TcpStream, session: u32) -> Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_nonblocking(false)?;
@@ -40,17 +40,17 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// When the other end does not take it.
+    /// If the other end does not take the bytes.
     pub fn send(&mut self, command: impl Into<u8>, data: &[u8]) -> Result<()> {
         let bytes = frame(self.session, command, data)?;
         self.send_bytes(&bytes)
     }
 
-    /// Sends a message, every byte in a segment of its own.
+    /// Sends a message with each byte in a segment of its own.
     ///
     /// # Errors
     ///
-    /// When the other end does not take it.
+    /// If the other end does not take the bytes.
     pub fn send_bytewise(&mut self, command: impl Into<u8>, data: &[u8]) -> Result<()> {
         frame(self.session, command, data)?.iter().try_for_each(|byte| self.send_bytes(&[*byte]))
     }
@@ -59,36 +59,36 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// When the other end does not take them.
+    /// If the other end does not take the bytes.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.set_write_timeout(Some(PATIENCE))?;
         self.stream.write_all(bytes).with_context(|| format!("sending {}", hex(bytes)))
     }
 
-    /// Expects just this command, without data.
+    /// Expects exactly this command, without data.
     ///
     /// # Errors
     ///
-    /// When anything else comes, or nothing.
+    /// If anything else comes, or nothing.
     pub fn expect(&mut self, command: Command) -> Result<()> {
         self.expect_message(command, &[])
     }
 
-    /// Expects just this command and this data.
+    /// Expects exactly this command with these data.
     ///
     /// # Errors
     ///
-    /// When anything else comes, or nothing.
+    /// If anything else comes, or nothing.
     pub fn expect_message(&mut self, command: Command, data: &[u8]) -> Result<()> {
         let bytes = frame(self.session, command, data)?;
         self.expect_bytes(&bytes, format!("{command:?}"))
     }
 
-    /// Expects just these bytes.
+    /// Expects exactly these bytes.
     ///
     /// # Errors
     ///
-    /// When anything else comes, or nothing; the message shows both.
+    /// If anything else comes, or nothing. The message shows both.
     pub fn expect_bytes(&mut self, expected: &[u8], what: impl Display) -> Result<()> {
         let (received, short) = self.read(expected.len())?;
         if received == expected {
@@ -98,11 +98,11 @@ impl Peer {
         bail!("expected {what}\nexpected: {}\nreceived: {}\nthen:     {rest}", hex(expected), hex(&received));
     }
 
-    /// Expects a slave's hello: REPLY, with or without data, which a master of version 1 reads past.
+    /// Expects a slave's hello: a REPLY with or without data. A master of version 1 ignores the data.
     ///
     /// # Errors
     ///
-    /// When anything else comes, or nothing.
+    /// If anything else comes, or nothing.
     pub fn expect_hello(&mut self) -> Result<Vec<u8>> {
         let (start, _) = self.read(HEADER)?;
         let bare = header(VERSION, self.session, Command::Reply, 0);
@@ -118,7 +118,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// When anything else comes, or nothing, or its data are no times.
+    /// If anything else comes, or nothing, or the data are not valid times.
     pub fn expect_finish(&mut self) -> Result<Finish> {
         let datalen = u16::try_from(Finish::LEN)?;
         self.expect_bytes(&header(VERSION, self.session, Command::Finishd, datalen), "Finishd")?;
@@ -130,7 +130,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// When anything else comes, or nothing.
+    /// If anything else comes, or nothing.
     pub fn answer_until(&mut self, command: Command, data: &[u8]) -> Result<()> {
         let wanted = frame(self.session, command, data)?;
         let probe = frame(self.session, Command::Probe, &[])?;
@@ -155,27 +155,27 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// When anything else comes, or nothing.
+    /// If anything else comes, or nothing.
     pub fn answer_probe(&mut self) -> Result<()> {
         self.expect(Command::Probe)?;
         self.send(Command::Reply, &[])
     }
 
-    /// Probes a slave: its answer is the next thing it says, so it has said nothing else since the last.
+    /// Probes a slave. The answer must be the next message, so the slave has sent nothing else meanwhile.
     ///
     /// # Errors
     ///
-    /// When anything else comes, or nothing.
+    /// If anything else comes, or nothing.
     pub fn probe(&mut self) -> Result<()> {
         self.send(Command::Probe, &[])?;
         self.expect(Command::Reply).context("the answer to a probe")
     }
 
-    /// Expects that the other end closes and says nothing more.
+    /// Expects that the other end closes the connection and sends nothing more.
     ///
     /// # Errors
     ///
-    /// When bytes come, or the connection stays open.
+    /// If bytes come, or the connection stays open.
     pub fn expect_closed(&mut self) -> Result<()> {
         match self.read(1)? {
             (_, Short::Closed) => Ok(()),
@@ -187,11 +187,11 @@ impl Peer {
         }
     }
 
-    /// Answers probes as an original slave does, until the other end closes and says nothing more.
+    /// Answers probes as an original slave does, until the other end closes the connection and sends nothing more.
     ///
     /// # Errors
     ///
-    /// When anything else comes, or the connection stays open.
+    /// If anything else comes, or the connection stays open.
     pub fn answer_until_closed(&mut self) -> Result<()> {
         let probe = frame(self.session, Command::Probe, &[])?;
         loop {
@@ -203,11 +203,11 @@ impl Peer {
         }
     }
 
-    /// Keeps the connection open and adds a byte every `step` until the other end has had enough.
+    /// Sends a byte every `step` until the other end closes the connection.
     ///
     /// # Errors
     ///
-    /// When it never has.
+    /// If the other end never closes the connection.
     pub fn trickle_until_closed(&mut self, step: Duration) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
@@ -220,22 +220,22 @@ impl Peer {
         bail!("fed a byte every {step:?}, the other end never closed")
     }
 
-    /// Expects that the connection stays open and nothing is said for this long.
+    /// Expects that the connection stays open and silent for this long.
     ///
     /// # Errors
     ///
-    /// When bytes come, or it closes.
+    /// If bytes come, or the connection closes.
     pub fn expect_nothing_for(&mut self, span: Duration) -> Result<()> {
         let (bytes, short) = self.read_before(1, Instant::now() + span)?;
         ensure!(short == Short::Late, "expected silence for {span:?}\nreceived: {}, {short:?}", hex(&bytes));
         Ok(())
     }
 
-    /// For this long, answers probes and takes nothing else.
+    /// Answers probes for this long, and expects nothing else.
     ///
     /// # Errors
     ///
-    /// When anything else comes, or the connection closes.
+    /// If anything else comes, or the connection closes.
     pub fn answer_probes_for(&mut self, span: Duration) -> Result<()> {
         let deadline = Instant::now() + span;
         let probe = frame(self.session, Command::Probe, &[])?;
@@ -251,36 +251,36 @@ impl Peer {
         }
     }
 
-    /// Answers the probes that have come by now. Another way tells the test that the other end has done all that it would.
+    /// Answers the probes that have come by now. The test must already know that the other end has sent everything.
     ///
     /// # Errors
     ///
-    /// When anything else has come, or the connection is closed.
+    /// If anything else has come, or the connection is closed.
     pub fn answer_probes_until_now(&mut self) -> Result<()> {
         self.answer_probes_for(Duration::ZERO)
     }
 
-    /// Says nothing, whatever comes, until the other end gives up within this time; returns what came.
+    /// Stays silent until the other end gives up within this time. Returns the received bytes.
     ///
     /// # Errors
     ///
-    /// When it does not give up.
+    /// If the other end does not give up.
     pub fn stay_mute(&mut self, span: Duration) -> Result<Vec<u8>> {
         let (bytes, short) = self.read_before(usize::from(u16::MAX), Instant::now() + span)?;
-        ensure!(short == Short::Closed, "mute for {span:?} and still connected\nreceived: {}", hex(&bytes));
+        ensure!(short == Short::Closed, "silent for {span:?} and still connected\nreceived: {}", hex(&bytes));
         Ok(bytes)
     }
 
-    /// Ends the connection, as a process that dies does.
+    /// Ends the connection, as the death of the process does.
     pub fn close(self) {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
-    /// The same, and waits until the other end has closed the connection too.
+    /// Ends the connection, and waits until the other end has closed it too.
     ///
     /// # Errors
     ///
-    /// When bytes come, or the other end keeps the connection open.
+    /// If bytes come, or the other end keeps the connection open.
     pub fn hang_up(mut self) -> Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
         self.expect_closed()
@@ -290,7 +290,7 @@ impl Peer {
         self.read_before(wanted, Instant::now() + PATIENCE)
     }
 
-    /// What has come by now beyond what was wanted, for the message of a failure.
+    /// The surplus bytes that have come by now, for the message of a failure.
     fn pending(&mut self) -> Result<Vec<u8>> {
         Ok(self.read_before(4096, Instant::now() + Duration::from_millis(100))?.0)
     }

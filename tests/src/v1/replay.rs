@@ -4,11 +4,11 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{Command, Finish, HEADER, Master, Peer, Recording, Slave, Step, Way};
 
-/// Plays the master's part up to its last line; the slave must play its own.
+/// Plays the master's part up to its last line. The slave must play its own part.
 ///
 /// # Errors
 ///
-/// When the slave does not do as recorded.
+/// If the slave deviates from the recording.
 pub fn play_master(recording: &Recording, master: &Master) -> Result<Peer> {
     let (invitation, steps) = recording.steps.split_first().context("an empty recording")?;
     ensure!(invitation.way == Way::Invitation, "the recording does not begin with an invitation");
@@ -25,11 +25,11 @@ pub fn play_master(recording: &Recording, master: &Master) -> Result<Peer> {
     Ok(peer)
 }
 
-/// Plays the slave's part up to its last line; the master, at `port`, must play its own.
+/// Plays the slave's part up to its last line. The master at `port` must play its own part.
 ///
 /// # Errors
 ///
-/// When the master does not do as recorded.
+/// If the master deviates from the recording.
 pub fn play_slave(recording: &Recording, slave: &Slave, port: u16) -> Result<Peer> {
     let (_, steps) = recording.steps.split_first().context("an empty recording")?;
     slave.await_invitation()?;
@@ -49,7 +49,7 @@ fn hear_slave(peer: &mut Peer, step: &Step) -> Result<()> {
         let _: Finish = peer.expect_finish()?;
         return Ok(());
     }
-    // The recorded times came with the header above.
+    // The header above also covers the recorded times.
     if step.bytes.len() == Finish::LEN {
         return Ok(());
     }
@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
 
-    /// Both scripted peers, against each other: each is as strict as the other is exact.
+    /// Plays both scripted peers against each other. Each is strict, so each must be exact.
     fn both_ends(recording: &Recording) -> Result<()> {
         let session = recording.session()?;
         let (master, slave) = (Master::listen(session)?, Slave::new(session)?);

@@ -1,4 +1,4 @@
-//! The scripted slave.
+//! A scripted slave of version 1.
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd as _;
@@ -25,7 +25,7 @@ impl Slave {
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// If no port is free.
     pub fn new(session: u32) -> Result<Self> {
         Self::at(session, Ipv4Addr::LOCALHOST)
     }
@@ -34,46 +34,46 @@ impl Slave {
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// If no port is free.
     pub fn at(session: u32, address: Ipv4Addr) -> Result<Self> {
         let ear = UdpSocket::bind((address, 0))?;
         ear.set_read_timeout(Some(PATIENCE))?;
         Ok(Self { session, address, ear })
     }
 
-    /// So many slaves, at 127.0.0.11 and on: each a row of its own in the master's table.
+    /// This many slaves at the addresses from 127.0.0.11 on, so that each has a row of its own in the master's table.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// If no port is free.
     pub fn several(session: u32, count: u8) -> Result<Vec<Self>> {
         (0..count).map(|n| Self::at(session, Ipv4Addr::new(127, 0, 0, 11 + n))).collect()
     }
 
-    /// The session that it is part of.
+    /// The id of the slave's session.
     pub fn session(&self) -> u32 {
         self.session
     }
 
-    /// The address it connects from.
+    /// The address from which the slave connects.
     pub fn address(&self) -> Ipv4Addr {
         self.address
     }
 
-    /// What `-t` of a master must say.
+    /// The value of `-t` with which a master reaches the slave.
     ///
     /// # Errors
     ///
-    /// When its socket has no address.
+    /// If the socket has no address.
     pub fn target(&self) -> Result<String> {
         Ok(self.ear.local_addr()?.to_string())
     }
 
-    /// Waits for a UDP probe, which must be just the original's.
+    /// Waits for a UDP probe, which must equal the original's byte for byte.
     ///
     /// # Errors
     ///
-    /// When none comes, or another datagram.
+    /// If no datagram comes, or another one.
     pub fn await_invitation(&self) -> Result<()> {
         let mut buffer = [0; DATAGRAM];
         let length = uninterrupted(|| self.ear.recv(&mut buffer)).context("no UDP probe came")?;
@@ -84,11 +84,11 @@ impl Slave {
         Ok(())
     }
 
-    /// Connects to a master's port, from the slave's own address.
+    /// Connects to a master's port from the slave's own address.
     ///
     /// # Errors
     ///
-    /// When nobody listens there.
+    /// If no master listens there.
     pub fn connect(&self, port: u16) -> Result<Peer> {
         let end = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
         bind(end.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(self.address, 0)))?;
@@ -101,7 +101,7 @@ impl Slave {
     ///
     /// # Errors
     ///
-    /// When the master does not do its part.
+    /// If the master does not do its part.
     pub fn hello(&self, port: u16) -> Result<Peer> {
         self.await_invitation()?;
         let mut peer = self.connect(port)?;
@@ -109,11 +109,11 @@ impl Slave {
         Ok(peer)
     }
 
-    /// The whole of discovery.
+    /// Goes through the whole discovery.
     ///
     /// # Errors
     ///
-    /// When the master does not do its part.
+    /// If the master does not do its part.
     pub fn join(&self, port: u16) -> Result<Peer> {
         let mut peer = self.hello(port)?;
         peer.answer_probe()?;

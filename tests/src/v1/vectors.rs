@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{HEADER, unhex};
 
-/// Which way a recorded line went.
+/// Direction of a recorded line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// A datagram from the master.
@@ -18,9 +18,9 @@ pub enum Way {
 /// One recorded line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Who said it.
+    /// The sender and the transport of the line.
     pub way: Way,
-    /// What was said.
+    /// The bytes of the line.
     pub bytes: Vec<u8>,
 }
 
@@ -36,36 +36,36 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// When a line is none of `U> hex`, `M> hex`, `S> hex`, a comment or empty.
+    /// If a line is neither `U> hex`, `M> hex`, `S> hex`, a comment, nor empty.
     pub fn parse(text: &str) -> Result<Self> {
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         let steps = lines.map(step).collect::<Result<Vec<_>>>()?;
         Ok(Self { steps })
     }
 
-    /// A conf with a payload; accepted, run, reported.
+    /// A session with a payload: the conf is accepted, the task runs, the end is reported.
     ///
     /// # Errors
     ///
-    /// When the file is not a recording.
+    /// If the file is not a recording.
     pub fn accepted() -> Result<Self> {
         Self::parse(include_str!("../../vectors/accepted.txt"))
     }
 
-    /// A conf that the slave declines.
+    /// A session whose conf the slave declines.
     ///
     /// # Errors
     ///
-    /// When the file is not a recording.
+    /// If the file is not a recording.
     pub fn declined() -> Result<Self> {
         Self::parse(include_str!("../../vectors/declined.txt"))
     }
 
-    /// A conf of one line without a line break.
+    /// A session whose conf is one line without a line break.
     ///
     /// # Errors
     ///
-    /// When the file is not a recording.
+    /// If the file is not a recording.
     pub fn oneline() -> Result<Self> {
         Self::parse(include_str!("../../vectors/oneline.txt"))
     }
@@ -74,17 +74,17 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// When there is no header in the first line.
+    /// If the first line has no header.
     pub fn session(&self) -> Result<u32> {
         let id = self.steps.first().and_then(|step| step.bytes.get(4..8));
         Ok(u32::from_be_bytes(id.context("no header in the first line")?.try_into()?))
     }
 
-    /// The conf file that was handed over.
+    /// The conf file that the master sent.
     ///
     /// # Errors
     ///
-    /// When the master never sent data.
+    /// If the master never sent data.
     pub fn conf(&self) -> Result<&[u8]> {
         let data = |step: &&Step| step.way == Way::ToSlave && step.bytes.len() != HEADER;
         let step = self.steps.iter().find(data).context("no conf in the recording")?;
@@ -98,7 +98,7 @@ fn step(line: &str) -> Result<Step> {
         "U" => Way::Invitation,
         "M" => Way::ToSlave,
         "S" => Way::ToMaster,
-        other => bail!("nobody is called {other:?}: {line:?}"),
+        other => bail!("unknown sender {other:?}: {line:?}"),
     };
     Ok(Step { way, bytes: unhex(digits)? })
 }

@@ -1,8 +1,8 @@
-//! What the table is made of.
+//! The phases, faults and outcomes of the table.
 
 use std::time::Duration;
 
-/// Where a session is when the fault comes. `vm0` is the guest that it is about.
+/// Phase of the session when the fault comes. The fault affects `vm0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Two of three slaves have joined, `vm0` among them.
@@ -11,57 +11,57 @@ pub enum Phase {
     Configuring,
     /// `vm0` holds its task; another still receives the conf.
     Holding,
-    /// All have confirmed the start, which is seconds away; none was told to go.
+    /// All slaves have confirmed the start, which is seconds away. No slave has heard the last word.
     Confirmed,
-    /// All were told to go, and their instant is not there yet.
+    /// All slaves have heard the last word, and the instant is still to come.
     Told,
     /// The task runs everywhere.
     Running,
     /// The task has ended on `vm0`, whose report does not get through.
     Unreported,
-    /// The output of `vm0` is being fetched; those of the others are there.
+    /// The master fetches the output of `vm0`. It has the other outputs.
     Fetching,
 }
 
-/// What goes wrong.
+/// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The slave on `vm0` gets SIGKILL.
     SlaveKilled,
-    /// The wires of `vm0` are cut, and stay so.
+    /// The wires of `vm0` are cut for good.
     SlaveCutOff,
     /// `vm0` stands still for ten seconds, as when its hypervisor pauses it.
     SlavePaused,
     /// The master gets SIGKILL.
     MasterKilled,
-    /// The wires of the master's host are cut, and stay so.
+    /// The wires of the master's host are cut for good.
     MasterCutOff,
     /// The connection of `vm0` is reset.
     Reset,
     /// A fifth of the packets from and to `vm0` is lost.
     Loss,
-    /// 200 ms from `vm0`, and as much to it.
+    /// The wires of `vm0` get a delay of 200 ms each way.
     Delay,
-    /// No room is left where the conf and the output of `vm0` go; when outputs are fetched, where the master puts them.
+    /// The disk with the conf and the output of `vm0` is full. In the fetching phase, the master's disk is full.
     DiskFull,
     /// The wall clock of `vm0` is set forward by an hour.
     ClockStepped,
 }
 
-/// What must come of it.
+/// The expected outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Exit status 0: every task has run and exited 0.
     Succeeds,
     /// As above, with another slave in place of `vm0`.
     Replaced,
-    /// As above; the connection was taken up again.
+    /// As above, and the connection was resumed.
     Resumed,
-    /// As above; the start was put off, and this was told.
+    /// As above, and the master told that it postponed the start.
     Postponed,
-    /// As above; the report tells that the task of `vm0` started late.
+    /// As above, and the report says that the task of `vm0` started late.
     Late,
-    /// As above; the report tells that the clock was set.
+    /// As above, and the report says that the clock was set.
     StepTold,
     /// Exit status 3: there were not enough slaves within `--wait`.
     GivesUp,
@@ -79,24 +79,24 @@ pub enum Outcome {
     TaskFails,
     /// Exit status 7: all tasks exited 0, but the output of `vm0` cannot be stored.
     NotStored,
-    /// There is no master any more. The slaves have called the start off.
+    /// The master is gone. The slaves have called the start off.
     NeverRuns,
-    /// There is no master any more. The slaves have stopped what ran.
+    /// The master is gone. The slaves have stopped their tasks.
     Stopped,
 }
 
-/// One phase, one fault.
+/// One cell of the table: a phase and a fault.
 #[derive(Debug, Clone, Copy)]
 pub struct Cell {
     pub phase: Phase,
     pub fault: Fault,
     pub outcome: Outcome,
-    /// The session is over everywhere by so long after the fault.
+    /// Time after the fault within which the session is over everywhere.
     pub within: Duration,
 }
 
 impl Cell {
-    /// As a test is called.
+    /// The name of the cell's test.
     pub fn name(&self) -> String {
         format!("faults::{}::{}", self.phase.name(), self.fault.name())
     }
@@ -135,12 +135,12 @@ impl Fault {
 }
 
 impl Outcome {
-    /// Whether no task is to run anywhere.
+    /// Whether no task may run anywhere.
     pub fn runs_nothing(self) -> bool {
         matches!(self, Self::GivesUp | Self::Declined | Self::CalledOff | Self::NeverRuns)
     }
 
-    /// The word of the table in docs/faults.md.
+    /// The word for this value in the table of docs/faults.md.
     pub fn words(self) -> &'static str {
         match self {
             Self::Succeeds => "succeeds",

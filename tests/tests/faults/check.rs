@@ -1,4 +1,4 @@
-//! What must be true once the session is over.
+//! The checks after the end of the session.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::scene::{SLAVES, SPARE, Scene};
 /// In nanoseconds.
 const HOUR: i64 = 3_600_000_000_000;
 
-/// Waits for the end of the session, and looks at what it has left.
+/// Waits for the end of the session, and checks its results and leftovers.
 pub fn end(scene: &mut Scene, struck: Instant) -> Result<()> {
     let finished = match scene.cell.fault {
         Fault::MasterKilled => None,
@@ -29,12 +29,12 @@ pub fn end(scene: &mut Scene, struck: Instant) -> Result<()> {
         ensure_as_expected(scene, &finished).with_context(story)?;
     }
     outputs(scene).with_context(story)?;
-    ensure!(took <= scene.cell.within, "it took {took:?}, not {:?}: {}", scene.cell.within, story());
+    ensure!(took <= scene.cell.within, "the end took {took:?}, not {:?}: {}", scene.cell.within, story());
     ensure!(left.is_empty(), "processes that outlive the session: {left:?}\n{}", story());
     nothing_is_left(scene).with_context(story)
 }
 
-/// The slaves that live listen for the next master.
+/// Checks that all living slaves listen for the next master.
 fn ensure_over_everywhere(scene: &Scene) -> Result<()> {
     for guest in scene.living() {
         let is_free = || scene.is_in_discovery(guest).map(|free| free.then_some(())).transpose();
@@ -43,8 +43,8 @@ fn ensure_over_everywhere(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-/// By guest and pid; where the slave lives it has seen to that before it was in discovery. What was held and has never run
-/// may still be on its way out.
+/// The leftover processes, by guest and pid. A living slave removes them before it returns to discovery. A held task
+/// that never ran may still be about to end.
 fn left_behind(scene: &Scene) -> Result<Vec<(usize, i32)>> {
     let mut left = Vec::new();
     if scene.cell.outcome.runs_nothing() {
@@ -56,7 +56,7 @@ fn left_behind(scene: &Scene) -> Result<Vec<(usize, i32)>> {
     Ok(left)
 }
 
-/// Those that take a moment: what was held, and what a killed slave has left.
+/// Waits for processes that end a moment later: held tasks, and the leftovers of a killed slave.
 fn nothing_is_left(scene: &Scene) -> Result<()> {
     for guest in 0..scene.fleet.guests.len() {
         let none = || scene.strangers(guest).map(|left| left.is_empty().then_some(())).transpose();
@@ -76,7 +76,7 @@ fn ensure_as_expected(scene: &Scene, finished: &Finished) -> Result<()> {
         Outcome::OutputLost => (5, "exited 0", "exited 0"),
         Outcome::TaskFails => (1, "exited 9", "exited 0"),
         Outcome::NotStored => (7, "exited 0", "exited 0"),
-        Outcome::NeverRuns | Outcome::Stopped => anyhow::bail!("there is a master that ends"),
+        Outcome::NeverRuns | Outcome::Stopped => anyhow::bail!("this outcome has no master that ends"),
         _ => (0, "exited 0", "exited 0"),
     };
     ensure!(finished.code() == Some(status), "exit status {:?}, not {status}", finished.code());
@@ -85,7 +85,7 @@ fn ensure_as_expected(scene: &Scene, finished: &Finished) -> Result<()> {
     told(scene, finished, &round)
 }
 
-/// Just one for each slave that takes part.
+/// Checks that the round has exactly one row for each slave that takes part.
 fn ensure_rows(scene: &Scene, round: &Round, first: &str, others: &str) -> Result<()> {
     let mut taking_part: Vec<_> = match scene.cell.outcome {
         Outcome::GivesUp => Vec::new(),
@@ -97,10 +97,10 @@ fn ensure_rows(scene: &Scene, round: &Round, first: &str, others: &str) -> Resul
         let guest = taking_part.remove(guest.with_context(|| format!("a row too many: {row:?}"))?);
         let expected = if guest == 0 { first } else { others };
         ensure!(row.end.starts_with(expected), "not {expected:?}: {row:?}");
-        // Where the master was cut off, whom it loses first calls the start off for the others.
+        // If the master is cut off, the first lost slave calls the start off for the others.
         ensure!(!expected.is_empty() || is_lost(row) || row.end == "cancelled", "{row:?}");
     }
-    ensure!(!first.is_empty() || round.slaves.iter().any(is_lost), "none is lost: {round:?}");
+    ensure!(!first.is_empty() || round.slaves.iter().any(is_lost), "no slave is lost: {round:?}");
     ensure!(taking_part.is_empty(), "no row of guests {taking_part:?}: {round:?}");
     Ok(())
 }
@@ -109,15 +109,17 @@ fn is_lost(row: &Slave) -> bool {
     row.end.starts_with("lost after")
 }
 
-/// What the user is to be told besides.
+/// Checks the other messages to the user.
 fn told(scene: &Scene, finished: &Finished, round: &Round) -> Result<()> {
     let output = || Ok::<_, anyhow::Error>(round.slave("vm0")?.all["output"].clone());
     match scene.cell.outcome {
-        Outcome::Postponed => ensure!(finished.stderr.contains("ordered anew"), "not told that it was put off"),
+        Outcome::Postponed => {
+            ensure!(finished.stderr.contains("ordered anew"), "the user was not told that the start was postponed");
+        }
         Outcome::StepTold => {
             let row = &round.slave("vm0")?.all;
             let by = row["guest"]["clock_step_ns"].as_i64().unwrap_or_default();
-            ensure!((by - HOUR).abs() < HOUR / 3600, "it stepped by {by} ns");
+            ensure!((by - HOUR).abs() < HOUR / 3600, "the clock stepped by {by} ns");
             ensure!(row["remarks"].to_string().contains("clock stepped forward by"), "{row}");
         }
         Outcome::Late => {
@@ -138,7 +140,7 @@ fn told(scene: &Scene, finished: &Finished, round: &Round) -> Result<()> {
     Ok(())
 }
 
-/// A start that was called off ran nowhere; what was done is whole.
+/// Checks the outputs: a start that was called off ran nowhere, and the outputs of ended tasks are complete.
 fn outputs(scene: &Scene) -> Result<()> {
     for guest in 0..scene.fleet.guests.len() {
         let output = scene.output(guest);
@@ -185,7 +187,7 @@ fn ensure_stored(scene: &Scene, guest: usize) -> Result<()> {
     Ok(())
 }
 
-/// Where the master puts the output of a guest once it is whole.
+/// The file of a guest's complete output on the master.
 fn stored(scene: &Scene, guest: usize) -> Result<PathBuf> {
     let round = only_round(&scene.fleet.control)?;
     let rank = &round.slave(&format!("vm{guest}"))?.all["rank"];

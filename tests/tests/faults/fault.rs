@@ -1,4 +1,4 @@
-//! How each fault comes, and goes.
+//! The ways to cause each fault and to mend it.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,15 +13,15 @@ use crate::scene::{SLAVES, SPARE, Scene};
 
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// A slave that has joined is asked once more when it was silent for over a second.
+/// Silence after which the master probes a slave that has joined.
 const SILENCE: Duration = Duration::from_millis(1500);
 
 const LOST_PERCENT: u8 = 20;
 const EACH_WAY: Duration = Duration::from_millis(200);
 const STEP_SECONDS: i64 = 3600;
 
-/// A session in whose phase the fault has come, at that time, and after it what the session needs to get to its end.
-/// None where the phase was over before.
+/// Brings a session into the phase, causes the fault, and then lets the session get to its end. Returns the scene and
+/// the time of the fault, or none if the phase was over before the fault.
 pub fn strike(cell: Cell) -> Result<Option<(Scene, Instant)>> {
     let mut scene = Scene::set(cell)?;
     let at = Instant::now();
@@ -35,7 +35,7 @@ pub fn strike(cell: Cell) -> Result<Option<(Scene, Instant)>> {
         _ => {}
     }
     if cell.fault == Fault::SlavePaused {
-        // The pause is the fault; there is nothing else to wait for.
+        // The pause itself is the fault, so there is no condition to wait for.
         thread::sleep(PAUSE.saturating_sub(at.elapsed()));
         scene.fleet.guests[0].resume()?;
     } else if cell.phase == Phase::Unreported && cell.fault != Fault::SlaveCutOff {
@@ -64,20 +64,20 @@ fn come(scene: &Scene) -> Result<()> {
     }
 }
 
-/// The slaves that were not there yet come, where there is a master for them.
+/// Starts the remaining slaves, if a master waits for them.
 fn complete(scene: &mut Scene) -> Result<()> {
     if matches!(scene.cell.fault, Fault::MasterKilled | Fault::MasterCutOff) {
         return Ok(());
     }
     if scene.cell.fault == Fault::SlaveCutOff {
-        // With the set complete before that, nobody would ask whether it is still there.
+        // If the set were complete earlier, the master would not probe the slave again.
         thread::sleep(SILENCE);
     }
     scene.start_slave(SLAVES - 1)?;
     if scene.cell.outcome == Outcome::Replaced { scene.start_slave(SPARE) } else { Ok(()) }
 }
 
-/// Those tasks may end of which that is expected.
+/// Ends the tasks that are expected to end.
 fn give_cues(scene: &Scene) -> Result<()> {
     let first = match scene.cell.fault {
         Fault::MasterKilled | Fault::MasterCutOff => return Ok(()),
@@ -92,7 +92,7 @@ fn give_cues(scene: &Scene) -> Result<()> {
     (first..SLAVES).try_for_each(|guest| scene.let_go(guest))
 }
 
-/// Mends what the fault has broken.
+/// Mends the fault.
 pub fn repair(scene: &mut Scene) -> Result<()> {
     widen(scene)?;
     match scene.cell.fault {

@@ -15,7 +15,7 @@ use synexec_tests::process::eventually;
 
 use cell::Cell;
 
-/// They mostly wait, so more of them run at a time than there are cores.
+/// The tests mostly wait, so more tests run at a time than there are cores.
 const AT_A_TIME: usize = 6;
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! The master's own wall clock is set, forward and back: no start and no limit goes by it.
+//! The master's wall clock is set forward and back: no start and no time limit depends on it.
 
 use anyhow::{Result, ensure};
 use synexec_tests::fleet::Fleet;
@@ -9,7 +9,7 @@ use synexec_tests::{lab::harness::Case, programs};
 
 const HOUR_SECONDS: i64 = 3600;
 
-/// Far less than a start by the wall clock would be early or late.
+/// Largest error of a start. A start by the wall clock would be much earlier or later.
 const PUNCTUAL_SECONDS: f64 = 10.0;
 
 const TASK: &str = "/bin/sh :CONF:\necho ran\nuntil [ -e go ]; do [ -d \"$PWD\" ] || exit 8; sleep 0.05; done\n";

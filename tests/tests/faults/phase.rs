@@ -1,4 +1,4 @@
-//! How a session gets into each phase.
+//! The ways to bring a session into each phase.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,28 +13,28 @@ use synexec_tests::{programs, report};
 use crate::cell::{Cell, Fault, Phase};
 use crate::scene::{SLAVES, SPARE, Scene};
 
-/// Begins, leaves a process behind that is in no group of its own, waits for its cue and writes.
+/// A task that leaves a process behind, waits for its cue, and writes.
 const TASK: &str = "/bin/sh :CONF:\n\
     echo ran || exit 9\n\
     setsid sleep 1000 >/dev/null 2>&1 &\n\
     until [ -e go ]; do [ -d \"$PWD\" ] || exit 8; sleep 0.05; done\n";
 
-/// Bytes of a conf, or of an output, that take some seconds at [`NARROW`].
+/// Bytes of a conf or an output whose transfer takes some seconds at [`NARROW`].
 const MUCH: usize = 2 << 20;
 const NARROW: &str = "2mbit";
 
-/// What takes as long, until the way gets [`WIDE`], where much of it is lost or late then.
+/// Bytes of a transfer for faults with loss or delay, where the path later gets [`WIDE`].
 const LESS: usize = 512 << 10;
 const NARROWER: &str = "512kbit";
 const WIDE: &str = "1gbit";
 
-/// How far another guest is, each way, so that a second is between the last word and the instant.
+/// Delay of another guest, each way, which puts a second between the last word and the instant.
 const FAR: Duration = Duration::from_millis(500);
 
-/// What is not in one page of a disk with the words before it.
+/// Padding that does not fit into one page of a disk with the preceding words.
 const LITTLE: usize = 8192;
 
-/// Starts a session and brings it there.
+/// Starts a session, and brings it into the phase.
 pub fn reach(cell: Cell) -> Result<Scene> {
     let fleet = Fleet::new(if cell.phase == Phase::Joining { SPARE + 1 } else { SLAVES })?;
     let here = if cell.phase == Phase::Joining { SLAVES - 1 } else { SLAVES };
@@ -60,7 +60,7 @@ pub fn reach(cell: Cell) -> Result<Scene> {
     Ok(scene)
 }
 
-/// The one that is to be full. When outputs are fetched it is the master's.
+/// The disk that the fault fills. In the fetching phase it is the master's.
 fn disk(scene: &Scene) -> Result<Option<SmallDisk>> {
     let Fleet { control, guests, .. } = &scene.fleet;
     Ok(match (scene.cell.fault, scene.cell.phase) {
@@ -70,7 +70,7 @@ fn disk(scene: &Scene) -> Result<Option<SmallDisk>> {
     })
 }
 
-/// Where the master puts outputs.
+/// The directory of the master's outputs.
 fn outputs(control: &Host) -> PathBuf {
     control.dir().join("out")
 }
@@ -87,7 +87,8 @@ fn first_slave(fleet: &Fleet, cell: Cell, clock: Option<&WallClock>) -> Result<P
     fleet.slave_through(0, &words, Scene::options(cell))
 }
 
-/// The way on which the phase is spent. With a guest so far away all are told to go that much before their instant.
+/// The network path that keeps the session in the phase. With a distant guest, the last word goes out this much
+/// earlier.
 fn narrow(fleet: &Fleet, cell: Cell) -> Result<()> {
     let rate = if bulk(cell) == LESS { NARROWER } else { NARROW };
     match cell.phase {
@@ -121,7 +122,7 @@ fn master_on_small_disk(control: &Host, conf: &Path, options: &[&str]) -> Result
     Process::spawn(command.arg(report::file(control)).args(options).arg(SLAVES.to_string()).arg(conf))
 }
 
-/// Lets what is on the narrow way through.
+/// Widens the narrow path.
 pub fn widen(scene: &Scene) -> Result<()> {
     let Fleet { control, guests, .. } = &scene.fleet;
     match scene.cell.phase {
@@ -132,16 +133,16 @@ pub fn widen(scene: &Scene) -> Result<()> {
     }
 }
 
-/// How much crosses the narrow way.
+/// Number of bytes that cross the narrow path.
 fn bulk(cell: Cell) -> usize {
     if matches!(cell.fault, Fault::Loss | Fault::Delay) { LESS } else { MUCH }
 }
 
-/// What the task writes besides its words.
+/// The bytes that the task writes besides its words.
 pub fn written(cell: Cell, guest: usize) -> usize {
     match cell.phase {
         Phase::Fetching if guest == 0 => bulk(cell),
-        // Theirs are to get through beside that one.
+        // The outputs of the other guests must get through at the same time.
         Phase::Fetching => 0,
         _ => LITTLE,
     }
@@ -159,7 +160,7 @@ fn conf(fleet: &Fleet, cell: Cell) -> Result<PathBuf> {
     fleet.conf([TASK.as_bytes(), end.as_bytes(), &vec![b'#'; padding]].concat())
 }
 
-/// From where all are there.
+/// Brings the session from the complete set of slaves into the phase.
 fn go_on(scene: &Scene) -> Result<()> {
     match scene.cell.phase {
         Phase::Joining => Ok(()),
@@ -207,7 +208,7 @@ fn fetch(scene: &Scene) -> Result<()> {
     eventually("the first of the output", begun)
 }
 
-/// As the master calls the slave.
+/// The name that the master gives the slave.
 pub fn label(scene: &Scene, guest: usize) -> String {
     format!("vm{guest} ({})", scene.fleet.guests[guest].address())
 }

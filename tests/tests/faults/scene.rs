@@ -1,4 +1,4 @@
-//! A control domain, guests with slaves, and a session in the phase that is wanted.
+//! A control domain, guests with slaves, and a session in the wanted phase.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,37 +11,37 @@ use synexec_tests::process::{Process, eventually};
 use crate::cell::{Cell, Fault, Phase};
 use crate::phase;
 
-/// Short, so that a test does not take longer than it must.
+/// A short time to reconnect, so that the test is quick.
 const IMPATIENT: [&str; 4] = ["--lost-after", "4", "--reconnect", "3"];
 
-/// How many slaves a session has.
+/// Number of slaves in a session.
 pub const SLAVES: usize = 3;
 
-/// The guest where another slave can come from.
+/// The guest of the substitute slave.
 pub const SPARE: usize = 3;
 
-/// What a session is tested in.
+/// The lab of a session and all its programs.
 pub struct Scene {
     pub cell: Cell,
     pub fleet: Fleet,
-    /// By guest; none where none was started.
+    /// The slaves by guest, or none where no slave was started.
     pub slaves: Vec<Option<Process>>,
     pub master: Process,
-    /// The disk under the work dir of `vm0`, where that is to be full.
+    /// The disk under the work dir of `vm0`, if the fault fills this disk.
     pub disk: Option<SmallDisk>,
-    /// The clock of the slave on `vm0`, where that is to be set.
+    /// The clock of the slave on `vm0`, if the fault sets this clock.
     pub clock: Option<WallClock>,
 }
 
 impl Scene {
-    /// Starts a session and brings it into the phase.
+    /// Starts a session, and brings it into the phase.
     pub fn set(cell: Cell) -> Result<Self> {
         phase::reach(cell)
     }
 
-    /// The options that both programs get.
+    /// The options of both programs.
     pub fn options(cell: Cell) -> &'static [&'static str] {
-        // Who is not there for ten seconds, or needs several attempts to be heard, is not to be given up that soon.
+        // A slave that is away for ten seconds, or needs several attempts, must not be given up.
         if matches!(cell.fault, Fault::SlavePaused | Fault::Loss) { &[] } else { &IMPATIENT }
     }
 
@@ -50,7 +50,7 @@ impl Scene {
         self.slaves.get(guest).and_then(Option::as_ref).with_context(|| format!("no slave on vm{guest}"))
     }
 
-    /// The guests that have a slave which lives.
+    /// The guests with a living slave.
     pub fn living(&self) -> Vec<usize> {
         let lives = |slave: &Option<Process>| slave.as_ref().is_some_and(Process::is_running);
         (0..self.slaves.len()).filter(|guest| lives(&self.slaves[*guest])).collect()
@@ -62,7 +62,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Where a guest's slave has its files, as seen from here.
+    /// The work dir of a guest's slave, as this process sees it.
     pub fn work_dir(&self, guest: usize) -> PathBuf {
         match &self.disk {
             Some(disk) if guest == 0 && self.cell.phase != Phase::Fetching => disk.dir().to_owned(),
@@ -70,7 +70,7 @@ impl Scene {
         }
     }
 
-    /// What the task on a guest has written; empty where there is nothing.
+    /// The output of the task on a guest, or nothing if there is none.
     pub fn output(&self, guest: usize) -> Vec<u8> {
         fs::read(self.work_dir(guest).join("synexec.out")).unwrap_or_default()
     }
@@ -81,12 +81,12 @@ impl Scene {
         eventually(&format!("the task on vm{guest} to begin"), has_begun)
     }
 
-    /// Lets the task on a guest come to its end.
+    /// Lets the task on a guest end.
     pub fn let_go(&self, guest: usize) -> Result<()> {
         Ok(fs::write(self.fleet.guests[guest].dir().join("go"), "")?)
     }
 
-    /// The pids of a guest's processes, but for its slave and what belongs to that.
+    /// The pids of a guest's processes, without the slave's own.
     pub fn strangers(&self, guest: usize) -> Result<Vec<i32>> {
         let slave = self.slaves[guest].as_ref().map(|slave| slave.pid().as_raw());
         let all = self.fleet.guests[guest].occupants()?.into_iter();
@@ -94,13 +94,13 @@ impl Scene {
         Ok(others.map(|process| process.pid).collect())
     }
 
-    /// Whether a guest's slave listens for probes, which it does just as long as it is in no session.
+    /// Whether a guest's slave listens for probes. It does so exactly while it is in no session.
     pub fn is_in_discovery(&self, guest: usize) -> Result<bool> {
         let sockets = fs::read_to_string(format!("/proc/{}/net/udp", self.slave(guest)?.pid()))?;
         Ok(sockets.lines().any(|line| line.contains(":142D ")))
     }
 
-    /// All that can are in the next session, which succeeds, and leaves nothing.
+    /// Checks that the next session with all living slaves succeeds and leaves nothing behind.
     pub fn ensure_next_session(&self) -> Result<()> {
         let living = self.living();
         let conf = self.fleet.control.dir().join("next.conf");
@@ -113,7 +113,7 @@ impl Scene {
         Ok(())
     }
 
-    /// What the programs have said, for the message of a failure.
+    /// The output of all programs, for the message of a failure.
     pub fn story(&self) -> String {
         let told = self.slaves.iter().enumerate().filter_map(|(guest, slave)| {
             slave.as_ref().map(|slave| format!("--- vm{guest}\n{}", slave.output_so_far()))

@@ -1,4 +1,4 @@
-//! Hosts whose wires take their time.
+//! Hosts with delayed wires.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -131,7 +131,7 @@ fn other_hosts_may_go() -> Result<()> {
     Ok(())
 }
 
-/// The shortest of so many round trips, the first of which includes the time to find each other's hardware address.
+/// The shortest of this many round trips. The first one includes the time to find the hardware addresses.
 fn fastest_of(trips: usize, from: &Host, to: &Host) -> Result<Duration> {
     let (mouth, ear) = (from.enter(|| UdpSocket::bind("0.0.0.0:0"))?, ear(to)?);
     mouth.set_read_timeout(Some(PATIENCE))?;
@@ -148,7 +148,7 @@ fn round_trip(mouth: &UdpSocket, ear: &UdpSocket, to: SocketAddr) -> Result<Dura
     Ok(start.elapsed())
 }
 
-/// Sends some MiB that do not repeat with the size of a frame.
+/// Sends some MiB whose pattern does not repeat with the size of a frame.
 fn check_transfer(mut from: &TcpStream, mut to: &TcpStream, seed: u8) -> Result<()> {
     let sent: Vec<u8> = (0..=250).map(|byte: u8| byte.wrapping_mul(seed)).cycle().take(4 << 20).collect();
     let mut received = vec![0; sent.len()];

@@ -1,4 +1,4 @@
-//! What can be done to hosts and programs that a machine has to suffer.
+//! Faults of hosts and programs that the lab can cause.
 
 use std::fs;
 use std::io::{ErrorKind, Read as _};
@@ -64,7 +64,7 @@ fn connections_are_reset_at_both_ends() -> Result<()> {
     let (_lab, _network, hosts) = one_network(2)?;
     let (mut near, mut far) = connect(&hosts[0], &hosts[1])?;
     ensure!(hosts[0].connections()? == 1 && hosts[0].reset_connections()? == 1);
-    ensure!(hosts[0].connections()? == 0, "it still stands");
+    ensure!(hosts[0].connections()? == 0, "the connection still stands");
     let far_end = far.read(&mut [0]).map_err(|error| error.kind());
     ensure!(far_end == Err(ErrorKind::ConnectionReset), "{far_end:?}");
     ensure!(near.read(&mut [0]).is_err(), "the near end has noticed nothing");
@@ -84,7 +84,7 @@ fn a_small_disk_is_full_and_is_not() -> Result<()> {
     ensure!(full == Err(ErrorKind::StorageFull), "{full:?}");
     disk.clear()?;
     fs::write(disk.dir().join("one"), "x")?;
-    ensure!(!hosts[0].dir().join("one").exists(), "it is on the machine's own disk");
+    ensure!(!hosts[0].dir().join("one").exists(), "the file is on the machine's own disk");
     program.signal(Signal::SIGKILL)
 }
 
@@ -103,7 +103,7 @@ fn a_wall_clock_is_set_for_one_program_alone() -> Result<()> {
     Ok(())
 }
 
-/// By how many seconds the time last told is ahead.
+/// Seconds by which the last printed time is ahead.
 fn ahead_of_ours(told: &str) -> Option<i64> {
     let last: i64 = told.lines().last()?.strip_prefix("now:")?.parse().ok()?;
     let ours = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;

@@ -1,4 +1,4 @@
-//! What the lab promises, shown: hosts that reach each other and nothing else, and that leave nothing behind.
+//! The lab's promises: hosts reach each other and nothing else, and leave nothing behind.
 
 mod delays;
 mod ills;
@@ -19,7 +19,7 @@ use synexec_tests::lab::harness::{self, Test};
 use synexec_tests::lab::{Host, Lab, Network};
 use synexec_tests::process::{PATIENCE, Process, eventually, uninterrupted};
 
-/// Set in the copy of this test that is there to be killed.
+/// Environment variable that marks the copy of this test that the test kills.
 const VICTIM: &str = "SYNEXEC_LAB_SELFTEST_VICTIM";
 
 const PORT: u16 = 5000;
@@ -109,7 +109,7 @@ fn cut_makes_silence_and_restore_heals() -> Result<()> {
     let link = Process::spawn(cut.command("ip").args(["link", "show", "eth0"]))?.wait()?;
     ensure!(link.stdout.contains("LOWER_UP"), "the cut host saw its link go: {}", link.stdout);
 
-    // Only now, as a host hears its own broadcasts.
+    // The socket opens only now, because a host receives its own broadcasts.
     let ear = ear(cut)?;
     shout(speaker, &network, "lost to one")?;
     ensure!(hear(&witness)?.0 == "lost to one", "the cut host was heard");
@@ -139,7 +139,7 @@ fn limit_and_measure(hosts: &[Host]) -> Result<()> {
     far.read_exact(&mut vec![0; BYTES])?;
     let took = start.elapsed();
     writer.join().ok().context("the writer panicked")??;
-    // 0.2 s at 8 Mbit/s, but for what the bucket held at first.
+    // The transfer takes 0.2 s at 8 Mbit/s, less the initial content of the bucket.
     ensure!(took > Duration::from_millis(150), "{BYTES} bytes took only {took:?}");
     Ok(())
 }
@@ -175,7 +175,7 @@ fn a_dropped_lab_is_gone() -> Result<()> {
     ensure!(namespaces.len() == 3 && namespaces == held(&namespaces), "not held: {namespaces:?}");
 
     drop((lab, hosts));
-    // A child that another test has just forked holds them until it executes its program.
+    // A child that another test has just forked holds the descriptors until it executes its program.
     eventually("nobody to hold them", || held(&namespaces).is_empty().then_some(()))?;
     ensure!(!directory.exists(), "{} was left", directory.display());
     Ok(())
@@ -197,7 +197,7 @@ fn a_killed_test_leaves_nothing() -> Result<()> {
     Ok(())
 }
 
-/// Has a lab and a program on it until it is killed.
+/// Keeps a lab with a program until this process is killed.
 fn be_the_victim() -> ExitCode {
     let lab = one_network(2).and_then(|(lab, network, hosts)| {
         let sleeper = Process::spawn(hosts[1].command("sleep").arg("infinity"))?;
@@ -252,7 +252,7 @@ fn connect(from: &Host, to: &Host) -> Result<(TcpStream, TcpStream)> {
     Ok((near, far))
 }
 
-/// What can be seen of the network from where this test runs: interfaces, addresses, routes, named namespaces.
+/// The network as this test's namespace shows it: interfaces, addresses, routes, named namespaces.
 fn machine() -> Result<Vec<String>> {
     let mut seen = vec![fs::read_to_string("/proc/thread-self/net/fib_trie")?];
     let interfaces = fs::read_to_string("/proc/thread-self/net/dev")?;
@@ -266,7 +266,7 @@ fn own_namespace() -> Result<PathBuf> {
     Ok(fs::read_link("/proc/thread-self/ns/net")?)
 }
 
-/// Which of the namespaces any process is in or has open.
+/// The namespaces that some process is in or has open.
 fn held(namespaces: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let used = processes.flat_map(|process| namespaces_of(&process.path()));

@@ -26,7 +26,7 @@ const TESTS: &[(&str, Test)] = &[
 
 const GUESTS: usize = 4;
 
-/// All print who they are, the second fails, and each takes its own time.
+/// A task that prints its name. The second one fails, and each runs for a time of its own.
 const TASK: &str = "/bin/sh :CONF:
 echo this is $SYNEXEC_NAME in round $SYNEXEC_ROUND
 sleep 0.$((3 - SYNEXEC_RANK))
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     harness::main(TESTS.to_vec())
 }
 
-/// A session of the task, with its page.
+/// Runs a session of the task, and writes its page.
 struct Session {
     fleet: Fleet,
     page: PathBuf,
@@ -72,7 +72,7 @@ fn names(browser: &Browser) -> Result<Vec<String>> {
     Ok(cells.iter().filter_map(|cell| cell.split_whitespace().last()).map(str::to_owned).collect())
 }
 
-/// Names in the order of a figure in the report.
+/// The names in the order of a figure in the report.
 fn by_figure(slaves: &[Value], pointer: &str) -> Vec<String> {
     let mut slaves = slaves.to_vec();
     slaves.sort_by_key(|slave| slave.pointer(pointer).and_then(Value::as_i64));
@@ -125,14 +125,14 @@ fn figure_of(slaves: &[Value], name: &str, pointer: &str) -> Option<i64> {
     slaves.iter().find(|slave| slave["name"] == json!(name))?.pointer(pointer)?.as_i64()
 }
 
-/// Nanoseconds that the timeline shows.
+/// The span of the timeline, in nanoseconds.
 fn shown(browser: &Browser) -> Result<[f64; 2]> {
     let script =
         "const { fromNs, toNs } = document.querySelector('#timeline').dataset; return [fromNs, toNs].map(Number)";
     Ok(serde_json::from_value(browser.script(script, &[])?)?)
 }
 
-/// One whose starts are near each other beside what their tasks take.
+/// A session in which the skew is small compared with the running time of the tasks.
 fn punctual_session() -> Result<Option<Session>> {
     let session = Session::run(&[])?;
     let report = report::read(&session.fleet.control)?;
@@ -212,7 +212,7 @@ fn a_session_without_a_start_has_a_page_too() -> Result<()> {
 
 const DATA: [&str; 2] = ["<script type=\"application/json\" id=\"report\">", "</script>"];
 
-/// The page with so many slaves in place of those that there were, all like the last of them but for rank and name.
+/// The page with this many slaves instead of the real ones. All equal the last real slave except for rank and name.
 fn with_slaves(page: &str, count: usize) -> Result<String> {
     let (head, rest) = page.split_once(DATA[0]).context("no data")?;
     let (data, tail) = rest.split_once(DATA[1]).context("no end of the data")?;
@@ -243,7 +243,7 @@ fn a_thousand_slaves_can_be_read() -> Result<()> {
     browser.ensure_content()
 }
 
-/// How light the page's ground is, from 0 to 255.
+/// The lightness of the page's background, from 0 to 255.
 fn lightness(browser: &Browser) -> Result<f64> {
     let script = "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)";
     let colours: [f64; 3] = serde_json::from_value(browser.script(script, &[])?)?;

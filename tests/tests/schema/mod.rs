@@ -1,4 +1,4 @@
-//! The schema of reports, which must name all that is in one.
+//! The schema of reports, which must name every field of a report.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-/// Holds a report against the schema; a field that the schema does not know is a mistake too.
+/// Validates a report against the schema. A field that the schema does not name is an error too.
 pub fn check(report: &Value) -> Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist/schemas/report-1.schema.json");
     let mut schema: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
@@ -18,7 +18,7 @@ pub fn check(report: &Value) -> Result<()> {
     Ok(())
 }
 
-/// No object may have properties beside those that are named.
+/// Forbids properties that the schema does not name, in every object.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(object) => {

@@ -1,4 +1,4 @@
-//! `--allow`: from where masters may command, and from where slaves may join.
+//! `--allow`: addresses of masters that may command, and of slaves that may join.
 
 use anyhow::{Result, ensure};
 use synexec_tests::fleet::{Fleet, row};

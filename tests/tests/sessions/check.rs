@@ -1,4 +1,4 @@
-//! `--check`: what a conf would run, without running it.
+//! `--check`: shows the task of a conf without running it.
 
 use std::net::{TcpListener, UdpSocket};
 
@@ -24,7 +24,7 @@ fn it_shows_what_would_run_and_sends_nothing() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let slave = fleet.listening_slave(0, &[])?;
     let before = slave.output_so_far();
-    // Where it listened, it would fail.
+    // A master that tried to listen would fail.
     let _taken = fleet
         .control
         .enter(|| Ok::<_, std::io::Error>((TcpListener::bind("0.0.0.0:5165")?, UdpSocket::bind("0.0.0.0:5165")?)))?;

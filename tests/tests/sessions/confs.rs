@@ -19,10 +19,10 @@ pub const TESTS: &[(&str, Test)] = &[
 
 const LARGE: usize = 96 << 20;
 
-/// Far below the size of the conf, and far above what the programs need.
+/// Memory limit far below the size of the conf and far above the need of the programs.
 const MEMORY_LIMIT_KB: u64 = 24 << 10;
 
-/// Ends when the master was looked at.
+/// A task that ends after the test has looked at the master.
 const SUM: &str = "#!/bin/sh\ncksum \"$1\"\nuntil [ -e go ] || [ ! -d \"$PWD\" ]; do sleep 0.05; done\n";
 
 fn a_large_conf_arrives_whole_and_memory_stays_small() -> Result<()> {
@@ -56,7 +56,7 @@ fn a_declined_conf_is_told_with_name_and_reason() -> Result<()> {
     let _slaves = fleet.slaves(&[])?;
     let program = fleet.guests[0].dir().join("only-on-vm0");
     std::fs::copy("/bin/echo", &program)?;
-    // All guests see the same files, so the others are made to differ by what only vm0 has: a relative path.
+    // All guests see the same files. Only vm0 has a file at this relative path, so the guests differ.
     let finished = fleet.session_declined_by(2, &fleet.conf("./only-on-vm0 ran\n")?, &[])?;
     ensure!(finished.code() == Some(4), "{finished:?}");
     for name in ["vm1", "vm2"] {

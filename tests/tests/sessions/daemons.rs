@@ -1,4 +1,5 @@
-//! `-d`: what can fail early fails in the foreground; then the pid is printed and the log file has the rest.
+//! `-d`: early failures show in the foreground. Then the program prints the daemon's pid, and the log file gets the
+//! rest.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -15,7 +16,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("daemons::what_fails_early_fails_in_the_foreground", what_fails_early_fails_in_the_foreground),
 ];
 
-/// A program that becomes a daemon, in a pid namespace that ends with the child; `$0` is the program.
+/// Runs a program `$0` that becomes a daemon, in a pid namespace that ends with the child.
 const IN_PID_NAMESPACE: [&str; 6] = ["--pid", "--fork", "--kill-child", "--", "sh", "-c"];
 
 fn both_programs_run_in_the_background() -> Result<()> {

@@ -1,4 +1,4 @@
-//! `--timeout`, `--quorum` and `--on-lost`: sessions that begin with fewer or end earlier.
+//! `--timeout`, `--quorum` and `--on-lost`: sessions that begin with fewer slaves or end earlier.
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
@@ -21,11 +21,11 @@ pub const TESTS: &[(&str, Test)] = &[
     ("early_end::who_is_lost_stops_the_others_where_that_is_wanted", who_is_lost_stops_the_others),
 ];
 
-/// Runs for ever on `vm0`, and not for long on others.
+/// A task that runs for ever on `vm0` and for a short time on other guests.
 const LONG_ON_VM0: &str =
     "/bin/sh :CONF:\necho begun; [ $SYNEXEC_NAME != vm0 ] || while [ -d \"$PWD\" ]; do sleep 0.05; done\n";
 
-/// The report of a session, which keeps to the schema.
+/// The report of a session, checked against the schema.
 fn checked(fleet: &Fleet, finished: &Finished, verdict: &str) -> Result<Value> {
     let report = report::read(&fleet.control)?;
     schema::check(&report)?;
@@ -106,7 +106,7 @@ fn less_than_a_quorum_is_not() -> Result<()> {
     checked(&fleet, &finished, "not_enough_slaves").map(drop)
 }
 
-/// A master's end that was given these options for two slaves.
+/// The result of a master with these options for two slaves.
 fn master_with(fleet: &Fleet, options: &[&str]) -> Result<Finished> {
     let mut command = fleet.control.command(programs::master());
     Process::spawn(command.args(options).args(["2", "job.conf"]))?.wait()

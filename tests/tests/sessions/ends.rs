@@ -1,4 +1,4 @@
-//! How sessions end: exit statuses, and an end that the user wants.
+//! The ends of sessions: exit statuses, and interrupts by the user.
 
 use std::fs;
 
@@ -117,11 +117,11 @@ fn a_slave_that_is_told_to_end_reports_first() -> Result<()> {
     let finished = master.wait()?;
     ensure!(finished.code() == Some(1) && row(&finished, "vm0")?.contains("killed by signal 15"), "{finished:?}");
     let left: Vec<_> = std::fs::read_dir(fleet.guests[0].dir())?.filter_map(Result::ok).collect();
-    ensure!(left.len() == 1, "only the output is left: {left:?}");
+    ensure!(left.len() == 1, "more than the output remains: {left:?}");
     Ok(())
 }
 
-/// What it still has to say goes through a thread then.
+/// The slave's last messages then go through a thread.
 fn a_slave_that_is_told_to_end_gives_its_last_lines() -> Result<()> {
     let fleet = Fleet::new(1)?;
     for _ in 0..5 {
@@ -132,7 +132,7 @@ fn a_slave_that_is_told_to_end_gives_its_last_lines() -> Result<()> {
         master.wait_for("vm0: first")?;
         slave.signal(Signal::SIGTERM)?;
         let finished = master.wait()?;
-        // With 5, nobody was there any more to be asked whether that was all.
+        // Status 5 is possible if no slave is left to ask whether the output is complete.
         ensure!(matches!(finished.code(), Some(1 | 5)) && finished.stdout.contains("vm0: last\n"), "{finished:?}");
         ensure!(row(&finished, "vm0")?.contains("exited 3") && !finished.stderr.contains("broke"), "{finished:?}");
         ensure!(slave.wait()?.code() == Some(143));
@@ -193,7 +193,7 @@ fn the_master_waits_for_the_whole_process_group() -> Result<()> {
 
 fn a_hangup_stops_the_task_too() -> Result<()> {
     let fleet = Fleet::new(1)?;
-    // Whoever runs the tests may ignore it.
+    // The parent of the tests may ignore the signal.
     let slave = fleet.slave_through(0, &["--default-signal=HUP"], &[])?;
     let master = fleet.master(1, &fleet.conf(SLEEP)?, &[])?;
     let child = fleet.wait_for_output(0, "\n")?;

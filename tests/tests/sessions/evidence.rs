@@ -1,4 +1,4 @@
-//! What is told of how the tasks ran, and why a run is no measurement.
+//! The report of how the tasks ran, and the reasons why a run is not a valid measurement.
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
@@ -17,7 +17,7 @@ pub const TESTS: &[(&str, Test)] = &[
 const SECOND: u64 = 1_000_000_000;
 const MIB: u64 = 1 << 20;
 
-/// Keeps a core busy until it has had it for 0.3 s, without any other process.
+/// A task that uses 0.3 s of CPU time, without any other process.
 const BURN: &str = "/bin/sh :CONF:\nwhile read -r stat </proc/$$/stat; set -- $stat; [ $((${14} + ${15})) -lt 30 ]; do\n\
                     i=0; while [ $i -lt 10000 ]; do i=$((i + 1)); done\ndone\n";
 
@@ -34,7 +34,8 @@ fn run(fleet: &Fleet, conf: &str) -> Result<Finished> {
     Ok(finished)
 }
 
-/// None where this machine was too slow to stop the slave before its instant, so that the start was ordered anew.
+/// Runs the session. Returns none if this machine was too slow to stop the slave before its instant and the start was
+/// ordered again.
 fn start_with_one_stopped(fleet: &Fleet, slaves: &[Process]) -> Result<Option<Finished>> {
     let conf = fleet.conf("/bin/sh :CONF:\nsleep 1\necho done\n")?;
     let master = fleet.master(2, &conf, &["--lead", "400"])?;

@@ -1,4 +1,4 @@
-//! What may happen while outputs are fetched.
+//! Events while outputs are fetched.
 
 use std::fs;
 
@@ -16,12 +16,12 @@ pub const TESTS: &[(&str, Test)] = &[
     ("fetching::an_output_lost_in_one_round_is_the_end_of_them", an_output_lost_in_one_round),
 ];
 
-/// Has so much written that it takes seconds to come, by a wire as narrow as [`NARROW`]; little on one guest.
+/// A task with an output that takes seconds to fetch at [`NARROW`]. On one guest the output is small.
 const MUCH: &str = "/bin/sh :CONF:\nif [ $SYNEXEC_NAME = vm1 ]; then echo little; else head -c 8388608 /dev/zero; fi\n";
 const NARROW: &str = "8mbit";
 const WIDE: &str = "1gbit";
 
-/// A session of two in which the large output is under way, and the small one has come.
+/// A session of two slaves in which the large output is under way and the small one is complete.
 fn fetch(fleet: &Fleet, options: &[&str]) -> Result<(Vec<Process>, Process)> {
     let slaves = fleet.slaves(&[])?;
     fleet.control.limit_rate(NARROW)?;
@@ -49,7 +49,7 @@ fn an_interrupt_gives_up_what_has_not_come() -> Result<()> {
     Ok(())
 }
 
-/// One that was only away for a while loses nothing.
+/// A slave that is away for a short time loses nothing.
 fn a_slave_that_falls_silent() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let (slaves, master) = fetch(&fleet, &[])?;
@@ -73,7 +73,7 @@ fn a_slave_that_falls_silent() -> Result<()> {
     Ok(())
 }
 
-/// A process that the task has left behind writes on and on.
+/// A process that the task has left behind goes on writing.
 fn what_others_write_after_the_task() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let _slave = fleet.slave(0, &[])?;

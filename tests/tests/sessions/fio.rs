@@ -24,7 +24,7 @@ fn four_hosts_give_four_sane_results() -> Result<()> {
     Ok(())
 }
 
-/// A field of fio's terse output, version 3: 6 is what was read in KiB/s, 47 what was written.
+/// A field of fio's terse output, version 3: 6 is the read rate in KiB/s, 47 the write rate.
 fn terse_number(output: &str, field: usize) -> Result<u64> {
     let line = output.lines().find(|line| line.starts_with("3;fio-")).with_context(|| output.to_owned())?;
     let text = line.split(';').nth(field).with_context(|| line.to_owned())?;

@@ -1,4 +1,4 @@
-//! `-o` into a directory that has no room for all of it.
+//! `-o` into a directory without room for all outputs.
 
 use std::fs;
 
@@ -15,11 +15,12 @@ pub const TESTS: &[(&str, Test)] = &[
     ("full_disk::what_cannot_be_gathered_is_told", what_cannot_be_gathered_is_told),
 ];
 
-/// Two outputs that fit, and one that does not.
+/// A task with two outputs that fit, and one that does not.
 const SIZES: &str =
     "/bin/sh :CONF:\nif [ $SYNEXEC_NAME = vm2 ]; then head -c 4194304 /dev/zero; else echo $SYNEXEC_NAME; fi\n";
 
-/// Runs the program `$0` where `out` has 1 MiB, and copies what is left in it. All ends with the child.
+/// Runs the program `$0` with 1 MiB of room in `out`, and copies the remaining files. All processes end with the
+/// child.
 const SMALL_DISK: [&str; 8] = [
     "--mount",
     "--pid",
@@ -33,7 +34,7 @@ const SMALL_DISK: [&str; 8] = [
      cp -a out/. kept && exit $status",
 ];
 
-/// A session of three slaves that has so little room, with the third's output coming last.
+/// A session of three slaves with little room. The output of the third slave comes last.
 fn run_on_small_disk(fleet: &Fleet, options: &[&str]) -> Result<Finished> {
     let _slaves = fleet.slaves(&[])?;
     fleet.control.limit_rate("4mbit")?;

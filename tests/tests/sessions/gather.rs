@@ -1,4 +1,4 @@
-//! `--gather` and `--diff`: outputs that are the same, once.
+//! `--gather` and `--diff`: equal outputs are printed once.
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
@@ -13,10 +13,10 @@ pub const TESTS: &[(&str, Test)] = &[
     ("gather::who_has_no_output_is_named", who_has_no_output_is_named),
 ];
 
-/// Twenty lines, of which one guest's are other ones in the middle.
+/// A task that prints twenty lines. On one guest, the lines in the middle differ.
 const LINES: &str = "/bin/sh :CONF:\nseq 101 110\n[ $SYNEXEC_NAME = vm3 ] && echo other || echo same\nseq 112 120\n";
 
-/// All that is before the sentence.
+/// The output before the summary sentence.
 fn gathered(finished: &Finished) -> Result<&str> {
     let sentence = finished.stdout.lines().find(|line| line.contains(" succeeded")).context("no sentence")?;
     Ok(finished.stdout.split(&format!("\n{sentence}")).next().unwrap_or_default())

@@ -1,4 +1,4 @@
-//! The instant of the start, on clocks that differ, and what the report tells of it.
+//! The instant of the start on different clocks, and the report of it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -20,16 +20,16 @@ pub const TESTS: &[(&str, Test)] = &[
 
 const HOUR: u32 = 3600;
 
-/// Longest time from an order to its being told in the master's output and read there.
+/// Longest time from an order until a test reads it in the master's output.
 const ORDERED: Duration = Duration::from_millis(100);
 
-/// Figures are made floating; in seconds.
+/// Rounding error of the report's floating-point figures, in seconds.
 const ROUNDING: f64 = 2e-6;
 
-/// How far apart starts are called together where the clocks are hours apart; how near they are, a benchmark knows.
+/// Largest skew of a common start on clocks that are hours apart. A benchmark measures the actual skew.
 const TOGETHER: Duration = Duration::from_secs(10);
 
-/// Each slave's clock as many hours ahead as it has its number and one more.
+/// Slaves whose clocks are ahead by one hour more than their number.
 fn slaves_of_other_times(fleet: &Fleet) -> Result<Vec<Process>> {
     let slave = |guest| {
         let ahead = (u32::try_from(guest)? * HOUR + HOUR).to_string();
@@ -38,7 +38,7 @@ fn slaves_of_other_times(fleet: &Fleet) -> Result<Vec<Process>> {
     (0..fleet.guests.len()).map(slave).collect()
 }
 
-/// The offset is what it should be, within what the report itself says, and that is not much.
+/// Checks that the offset is right within the uncertainty of the report, and that the uncertainty is small.
 fn is_ahead(slave: &Slave, expected: f64) -> Result<()> {
     let clock = slave.clock.context("no clock")?;
     let wrong = (clock.offset - expected).abs();
@@ -64,21 +64,22 @@ fn clocks_that_are_hours_apart_start_together() -> Result<()> {
     Ok(())
 }
 
-/// What the task on a guest has read from the clock that all of the machine share.
+/// The time that the task on a guest read from the machine's common clock.
 fn wall_clock(fleet: &Fleet, guest: usize) -> Result<Duration> {
     Ok(Duration::from_nanos(fleet.output(guest)?.trim().parse()?))
 }
 
-/// A session in which a slave was stopped between its confirmation and its instant, and went on when the others had done.
+/// A session in which a slave was stopped between its confirmation and its instant, and went on after the others had
+/// started.
 struct Nap {
     finished: Finished,
-    /// The slave went on no earlier than so many seconds after the instant.
+    /// Least time from the instant until the slave went on, in seconds.
     slept: f64,
-    /// By so many seconds its task was late, as the report has it; the others were not.
+    /// Seconds by which the task was late, according to the report. The other tasks were in time.
     late: f64,
 }
 
-/// None where this machine was too slow to stop the slave in time, to let it go on or to start the others.
+/// Runs the session. Returns none if this machine was too slow for the stop, the continuation or the other starts.
 fn nap_across_the_instant(fleet: &Fleet, slaves: &[Process]) -> Result<Option<Nap>> {
     const LEAD: Duration = Duration::from_millis(400);
     let conf = fleet.conf("/bin/sh :CONF:\nsleep 1\necho done\n")?;
@@ -101,7 +102,7 @@ fn nap_across_the_instant(fleet: &Fleet, slaves: &[Process]) -> Result<Option<Na
     let round = only_round(&fleet.control)?;
     let late_of = |name| round.slave(name)?.late.context("no start");
     let (late, others) = (late_of("vm0")?, late_of("vm1")?.max(late_of("vm2")?));
-    // Some time passes until a process that goes on has let its task go.
+    // A continued process needs some time to release its task.
     let is_near = others < late / 4.0 && late < after.as_secs_f64() + 0.5;
     Ok(is_near.then_some(Nap { finished, slept: before.as_secs_f64(), late }))
 }

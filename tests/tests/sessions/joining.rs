@@ -1,4 +1,4 @@
-//! Who takes part, and who does not.
+//! Which slaves take part in a session, and which do not.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -26,7 +26,7 @@ fn just_n_take_part_and_the_others_are_free_at_once() -> Result<()> {
     let conf = fleet.conf("/bin/sh :CONF:\nwhile [ ! -e go ]; do sleep 0.05; done\n")?;
     let first = fleet.master(3, &conf, &[])?;
     first.wait_for("the task starts")?;
-    // The other two are free while this goes on, and serve another master.
+    // The other two slaves are free meanwhile, and serve another master.
     let other = fleet.lab.host(&[&fleet.network])?;
     let other_conf = other.dir().join("job.conf");
     std::fs::write(&other_conf, "/bin/true\n")?;
@@ -65,7 +65,8 @@ fn a_slave_that_went_silent_does_not_count() -> Result<()> {
     let master = fleet.master(2, &fleet.conf("/bin/true\n")?, &[])?;
     master.wait_for("joined: 1 of 2")?;
     silent.signal(Signal::SIGSTOP)?;
-    // Stays silent for longer than it may before the set is complete, which only its silence can show.
+    // The slave stays silent for longer than allowed before the set is complete. Only the silence shows that it is
+    // lost.
     let since = std::time::Instant::now();
     eventually("a second of silence", || (since.elapsed().as_millis() > 1200).then_some(()))?;
     let _second = fleet.slave(1, &[])?;
@@ -123,7 +124,7 @@ fn a_slave_dials_until_its_master_is_there() -> Result<()> {
 fn targets_are_reached_without_broadcast() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let _slaves = fleet.slaves(&["-p", "6000"])?;
-    // Loopback's broadcast reaches no guest; the targets do, one of them with its port written out.
+    // Loopback's broadcast reaches no guest. The targets reach the guests, and one target has an explicit port.
     let (first, second) = (fleet.guests[0].address().to_string(), format!("{}:6000", fleet.guests[1].address()));
     let conf = fleet.conf("/bin/true\n")?;
     let finished = fleet.master(2, &conf, &["-p", "6000", "-b", "-t", &first, "-t", &second])?.wait()?;

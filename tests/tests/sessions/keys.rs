@@ -1,4 +1,4 @@
-//! Sessions in which both sides have a key.
+//! Sessions with a key on both sides.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -26,7 +26,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("keys::a_new_key_is_written_and_nothing_written_over", a_new_key_is_written_and_nothing_written_over),
 ];
 
-/// Writes a key file, for its owner only.
+/// Writes a key file that only its owner can read.
 pub fn key_file(fleet: &Fleet, name: &str, secret: &str) -> Result<String> {
     let path = fleet.control.dir().join(name);
     fs::write(&path, secret)?;
@@ -38,11 +38,11 @@ const SECRET: &str = "a secret of some length";
 const CONF: &str = "the-conf-of-this-test";
 const OUTPUT: &str = "the-output-of-this-test";
 
-/// Runs a session with outputs, and gives all that has crossed the master's wire.
+/// Runs a session with outputs, and returns all packets on the master's wire.
 fn captured(fleet: &Fleet, options: &[&str]) -> Result<Vec<Packet>> {
     let _slaves = fleet.slaves(options)?;
     let wire: Capture = fleet.control.capture()?;
-    // What is said is not in the conf as it is said.
+    // The output's words do not appear literally in the conf.
     let conf = fleet.conf(format!("/bin/sh :CONF:\n# {CONF}\nprintf 'the-%s-of-this-test\\n' output\n"))?;
     let finished = fleet.master(2, &conf, &[options, &["-o", "out"]].concat())?.wait()?;
     ensure!(finished.code() == Some(0) && rows(&finished, "exited").len() == 2, "{finished:?}");
@@ -58,13 +58,13 @@ fn says(packets: &[Packet], words: &str) -> bool {
 fn a_session_is_not_to_be_read_by_others() -> Result<()> {
     let plain = captured(&Fleet::new(2)?, &[])?;
     for words in [CONF, OUTPUT, "vm1", "SYNX"] {
-        ensure!(says(&plain, words), "{words} is not seen where all is plain");
+        ensure!(says(&plain, words), "{words} is not visible without encryption");
     }
     let fleet = Fleet::new(2)?;
     let key = key_file(&fleet, "key", SECRET)?;
     let sealed = captured(&fleet, &["-k", &key])?;
     for words in [CONF, OUTPUT, "vm1", "SYNX"] {
-        ensure!(!says(&sealed, words), "{words} can be read");
+        ensure!(!says(&sealed, words), "{words} is visible in spite of encryption");
     }
     let (datagrams, pieces): (Vec<_>, Vec<_>) = sealed.iter().partition(|packet| packet.is_udp);
     ensure!(!datagrams.is_empty() && datagrams.iter().all(|packet| packet.data.len() == 67), "{datagrams:?}");
@@ -72,7 +72,7 @@ fn a_session_is_not_to_be_read_by_others() -> Result<()> {
     Ok(())
 }
 
-/// Also where as much is told as can be.
+/// The check holds with the highest verbosity too.
 fn a_key_is_never_told() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let key = key_file(&fleet, "key", SECRET)?;
@@ -122,7 +122,7 @@ fn rounds_and_live_outputs_work_as_without() -> Result<()> {
     Ok(())
 }
 
-/// The offset of the first clock, unless this machine was too busy to measure it.
+/// The offset of the first clock, or none if this machine was too busy to measure it.
 fn measured_offset(fleet: &Fleet, key: &str) -> Result<Option<f64>> {
     let finished = fleet.master(2, &fleet.conf("/bin/true\n")?, &["-k", key])?.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
@@ -193,7 +193,7 @@ fn a_key_file_of_no_use_is_told_first() -> Result<()> {
     for (file, why) in [(&*open, "chmod 600"), (&*short, "at least 16"), ("missing", "No such file"), (".", "regular")]
     {
         for (program, arguments) in [
-            // Neither the conf nor the interface is looked at before the key.
+            // The master reads the key before the conf and the interface.
             (programs::master(), &["-d", "-k", file, "-i", "eth9", "1", "missing.conf"][..]),
             (programs::slave(), &["-d", "-k", file, "-i", "eth9"]),
         ] {
@@ -206,14 +206,14 @@ fn a_key_file_of_no_use_is_told_first() -> Result<()> {
     Ok(())
 }
 
-/// The service's user has a right by an access control list, which the mode shows as the group's.
+/// The service's user has a right by an access control list. The mode shows this right as the group's.
 fn a_credential_may_have_the_mode_of_its_list() -> Result<()> {
     let fleet = Fleet::new(0)?;
     let key = key_file(&fleet, "key", "a secret of some length")?;
     let dir = fleet.control.dir().to_string_lossy().into_owned();
     let status = |mode: u32, credentials: &str| {
         fs::set_permissions(&key, Permissions::from_mode(mode))?;
-        // With the key taken, what comes next is that there is no such conf.
+        // The master accepts the key, and then reports that there is no such conf.
         let mut command = fleet.control.command(programs::master());
         command.env("CREDENTIALS_DIRECTORY", credentials).args(["-k", &key, "--check", "missing.conf"]);
         Process::spawn(&mut command)?.wait()

@@ -1,4 +1,4 @@
-//! What tasks leave behind, however far it has got away: it ends with the session.
+//! Processes that tasks leave behind: they all end with the session.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,26 +29,26 @@ pub const TESTS: &[(&str, Test)] = &[
     ("leftovers::a_keeper_that_is_gone_is_told_of_once", a_keeper_that_is_gone_is_told_of_once),
 ];
 
-/// Starts one of each kind: in its group, in a session of its own, one whose parent is gone, and one without any mark of
-/// where it came from. Tells the pids, its own first.
+/// Starts a process of each kind: in the task's group, in a session of its own, without its parent, and without any
+/// mark of its origin. Prints the pids, the task's own first.
 const ALL_KINDS: &str = "sleep 1000 & a=$!
     setsid sleep 1000 & b=$!
     (setsid sh -c 'sleep 1000 & echo $! > far' &) ; until [ -s far ]; do sleep 0.01; done
     env -i sleep 1000 & d=$!
     echo pids $$ $a $b $(cat far) $d pids; rm far\n";
 
-/// What a task that goes on runs.
+/// The conf of a task that starts all kinds and then goes on.
 fn lasting() -> String {
     format!("/bin/sh :CONF:\n{ALL_KINDS}while :; do sleep 0.1; done\n")
 }
 
-/// What would be there for long if a test fails.
+/// Kills the leftover processes when a test fails.
 struct Pids(Vec<String>);
 
 impl Pids {
     fn kill(&self) {
         for pid in self.0.iter().filter(|pid| is_alive(pid)).filter_map(|pid| pid.parse().ok()) {
-            // One that has ended meanwhile needs no signal.
+            // A process that has ended meanwhile needs no signal.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
@@ -74,7 +74,7 @@ fn all_end(pids: &[String]) -> Result<()> {
     eventually("the end of all that the task has started", || pids.iter().all(|pid| !is_alive(pid)).then_some(()))
 }
 
-/// A session whose task has started all kinds, and goes on.
+/// A session whose task has started all kinds of processes and goes on.
 fn running(fleet: &Fleet, options: &[&str]) -> Result<(Process, Process, Vec<String>)> {
     let slave = fleet.slave(0, options)?;
     let master = fleet.master(1, &fleet.conf(lasting())?, &[])?;
@@ -100,7 +100,7 @@ fn when_the_master_is_interrupted() -> Result<()> {
     let (_slave, master, pids) = running(&fleet, &[])?;
     master.signal(Signal::SIGINT)?;
     ensure!(master.wait()?.code() == Some(130));
-    ensure!(pids.iter().all(|pid| !is_alive(pid)), "the end was told before all of the task was gone");
+    ensure!(pids.iter().all(|pid| !is_alive(pid)), "the end was told before all processes of the task were gone");
     fleet.serves_a_session()?;
     Ok(())
 }
@@ -122,11 +122,12 @@ fn when_the_slave_is_killed() -> Result<()> {
     all_end(&pids)?;
     all_end(&[keeper])?;
     let payload = fleet.guests[0].dir().join(format!("synexec_slave_conf.{}", slave.pid()));
-    ensure!(!payload.exists(), "the payload is left");
+    ensure!(!payload.exists(), "the payload remains");
     Ok(())
 }
 
-/// What has neither session nor environment nor parent of a task's any more is in the slave's control group still.
+/// A process that has lost the session, the environment and the parent of its task is still in the slave's control
+/// group.
 fn without_any_mark_when_the_slave_is_killed() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let slave = fleet.slave(0, &["-v"])?;
@@ -136,7 +137,8 @@ fn without_any_mark_when_the_slave_is_killed() -> Result<()> {
     let pids = Pids(pids(&fleet)?);
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", slave.pid()))?;
     if !groups.lines().any(|line| line.starts_with("0::") && line.contains("/synexec_slave.")) {
-        // Not every host has them, and not everybody may make one. Then nobody promises that such a process is found.
+        // Not every host has control groups, and not every user may make one. Without them, the slave does not promise
+        // to find such a process.
         slave.wait_for("no control group for this slave")?;
         return Ok(());
     }
@@ -174,7 +176,7 @@ fn of_a_round_while_the_next_is_held() -> Result<()> {
     let master = fleet.master(1, &fleet.conf(script)?, &["--rounds", "2", "--lead", "5000"])?;
     let first = pids(&fleet)?;
     slave.wait_for_count("conf accepted", 2)?;
-    ensure!(is_alive(&first[0]), "what the first round left ended before the session");
+    ensure!(is_alive(&first[0]), "the leftovers of the first round ended before the session");
     master.signal(Signal::SIGKILL)?;
     all_end(&first)?;
     fleet.serves_a_session()?;
@@ -188,13 +190,13 @@ fn orphans_are_kept_where_the_user_wants_that() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let (slave, master, pids) = running(&fleet, KEEP)?;
     let pids = Pids(pids);
-    ensure!(keeper_of(slave.pid()).is_err(), "a keeper, and nothing to keep");
+    ensure!(keeper_of(slave.pid()).is_err(), "a keeper runs without anything to keep");
     master.signal(Signal::SIGKILL)?;
     slave.wait_for("are left to run")?;
     let second = fleet.master(1, &fleet.conf("/bin/true\n")?, &[])?;
-    // Its first process ends, and then one after another.
+    // The task's first process ends, and then the others one after another.
     for pid in &pids.0 {
-        ensure!(pids.0.iter().skip_while(|other| *other != pid).all(|pid| is_alive(pid)), "one did not go on");
+        ensure!(pids.0.iter().skip_while(|other| *other != pid).all(|pid| is_alive(pid)), "a process did not go on");
         ensure!(!second.output_so_far().contains("joined: 1"), "the slave did not wait");
         kill(Pid::from_raw(pid.parse()?), Signal::SIGTERM)?;
         eventually("the end of one", || (!is_alive(pid)).then_some(()))?;
@@ -216,12 +218,12 @@ fn a_slave_that_ends_leaves_kept_orphans() -> Result<()> {
     Ok(())
 }
 
-/// A shell has started something, and then executes the slave in its own place.
+/// A shell starts a process, and then executes the slave in its own place.
 fn what_was_there_before_the_slave_is_spared() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let shell = ["sh", "-c", "sleep 1000 & exec \"$@\"", "sh"];
     let slave = fleet.slave_through(0, &shell, &[])?;
-    // Until then it has children of its own, too.
+    // Until the exec, the shell has children of its own.
     wait_until_listening(&slave)?;
     let before = Pids(slave.children()?);
     ensure!(before.0.len() == 1, "{:?}", before.0);
@@ -237,7 +239,7 @@ fn what_was_there_before_the_slave_is_spared() -> Result<()> {
 fn what_the_slave_has_adopted_before() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let go = fleet.guests[0].dir().join("go");
-    // Of the shell's children one comes to the slave only when a session is over.
+    // One of the shell's children becomes the slave's child only after a session.
     let start = format!("(until [ -e {} ]; do sleep 0.05; done; sleep 1000 &) & exec \"$@\"", go.display());
     let slave = fleet.slave_through(0, &["sh", "-c", &start, "sh"], &[])?;
     fleet.serves_a_session()?;
@@ -293,7 +295,7 @@ fn sessions_leave_no_descriptor_child_or_file() -> Result<()> {
     for _ in 0..20 {
         session()?;
     }
-    // It may just be on its way back to discovery.
+    // The slave may be about to return to discovery.
     eventually("descriptors, threads and files as before", || (left().ok()? == before).then_some(()))
 }
 
@@ -302,7 +304,7 @@ fn a_keeper_ends_with_its_slave() -> Result<()> {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let slave = fleet.slave(0, &[])?;
         let keeper = eventually("the keeper", || keeper_of(slave.pid()).ok())?;
-        // It may just be letting go of what is the slave's.
+        // The keeper may be about to close the slave's files.
         eventually("it to have no more than its pipe open", || {
             (fs::read_dir(format!("/proc/{keeper}/fd")).ok()?.count() == 4).then_some(())
         })?;
@@ -310,7 +312,7 @@ fn a_keeper_ends_with_its_slave() -> Result<()> {
             kill(Pid::from_raw(keeper.parse()?), ignored)?;
         }
         fleet.serves_a_session()?;
-        ensure!(is_alive(&keeper), "it did not stay");
+        ensure!(is_alive(&keeper), "the keeper did not stay");
         slave.signal(signal)?;
         slave.wait()?;
         all_end(&[keeper])?;
@@ -332,7 +334,7 @@ fn a_keeper_that_is_gone_is_told_of_once() -> Result<()> {
     Ok(())
 }
 
-/// Who waits at a pipe of this process.
+/// The process that waits at a pipe of this process.
 fn keeper_of(slave: Pid) -> Result<String> {
     let pipes = |pid: &str| -> Vec<_> {
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();

@@ -1,4 +1,5 @@
-//! Who takes more than a share: of connections, of time, of attention. They are dropped, and the others have no harm.
+//! Peers that take more than their share of connections, time or work. They are dropped, and the others are not
+//! harmed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -36,7 +37,7 @@ pub const TESTS: &[(&str, Test)] = &[
 
 const SILENT: usize = 1000;
 
-/// A real slave has joined by then.
+/// Time within which a real slave joins.
 const SOON: Duration = Duration::from_secs(2);
 
 const UNTIL_GO: &str = "/bin/sh :CONF:\nuntil [ -e go ]; do [ -d \"$PWD\" ] || exit 8; sleep 0.05; done\n";
@@ -68,7 +69,7 @@ fn an_originals_conf_has_the_same_limit() -> Result<()> {
     Ok(())
 }
 
-/// It takes four bytes for each of the characters that a name may have.
+/// The longest name has four bytes for each of its characters.
 fn the_longest_name_is_one() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let name = "\u{1d400}".repeat(TEXT_MAX);
@@ -86,7 +87,7 @@ fn the_longest_name_is_one() -> Result<()> {
     Ok(())
 }
 
-/// One try in three may meet with a busy machine.
+/// Up to three tries, because the machine may be busy.
 fn a_thousand_silent_connections() -> Result<()> {
     synexec_host::limits::raise_open_files();
     let took = (0..3).map(|_| joining_among_a_thousand()).collect::<Result<Vec<_>>>()?;
@@ -95,7 +96,7 @@ fn a_thousand_silent_connections() -> Result<()> {
     Ok(())
 }
 
-/// They are there before the slave, and more come all the time.
+/// The strangers come before the slave, and more come all the time.
 fn joining_among_a_thousand() -> Result<Duration> {
     let fleet = Fleet::new(2)?;
     let master = fleet.master(1, &fleet.conf("/bin/true\n")?, &[])?;
@@ -109,7 +110,7 @@ fn joining_among_a_thousand() -> Result<Duration> {
         });
         let took = time_to_join(&fleet, &master);
         enough.store(true, Ordering::Relaxed);
-        // The master may have had all it wanted, and be gone.
+        // The master may have all its slaves already and be gone.
         drop(more.join());
         took
     })?;
@@ -128,7 +129,7 @@ fn time_to_join(fleet: &Fleet, master: &Process) -> Result<Duration> {
     Ok(took)
 }
 
-/// A session of two, in which one on the third guest is rude.
+/// A session of two slaves, with a rude peer on the third guest.
 struct Rude {
     fleet: Fleet,
     master: Process,
@@ -163,7 +164,7 @@ impl Rude {
         Ok(())
     }
 
-    /// The others have their session.
+    /// Checks that the other slaves complete their session.
     fn succeeds_without(mut self) -> Result<()> {
         self.start_slave(0)?;
         self.start_slave(1)?;
@@ -172,7 +173,7 @@ impl Rude {
         Ok(())
     }
 
-    /// The others serve the next session.
+    /// Checks that the other slaves serve the next session.
     fn goes_on_without(self) -> Result<()> {
         let finished = self.fleet.master(self.slaves.len(), &self.fleet.conf("/bin/true\n")?, &[])?.wait()?;
         ensure!(finished.code() == Some(0), "{finished:?}");
@@ -206,7 +207,7 @@ fn who_has_joined_and_floods() -> Result<()> {
     rude.succeeds_without()
 }
 
-/// All or none before the start; but it must not take longer than that.
+/// Before the start the session needs all slaves, so it may be called off, but within this time.
 fn who_does_not_read_its_conf() -> Result<()> {
     let mut rude = Rude::new([b"/bin/true\n", &vec![b'#'; 32 << 20][..]].concat())?;
     let mut deaf = rude.join(CONF_PARTS)?;
@@ -220,7 +221,7 @@ fn who_does_not_read_its_conf() -> Result<()> {
     rude.goes_on_without()
 }
 
-/// A session whose tasks run, on `vm0` and on the rude one, which does nothing of it.
+/// A session with running tasks on `vm0` and on the rude peer, which runs nothing.
 fn running(rude: &mut Rude, features: u64) -> Result<RawPeer> {
     let mut peer = rude.join(features)?;
     rude.start_slave(0)?;
@@ -245,7 +246,7 @@ fn who_floods_while_tasks_run() -> Result<()> {
     rude.goes_on_without()
 }
 
-/// It says that it has a large output, and then neither reads nor says a word.
+/// The peer announces a large output, and then neither reads nor sends.
 fn who_does_not_give_its_output() -> Result<()> {
     let mut rude = Rude::with_options("/bin/echo here\n", &[&IMPATIENT[..], &["-o", "out"]].concat())?;
     let mut deaf = running(&mut rude, TASK_ENDED | OUTPUTS)?;
@@ -259,13 +260,13 @@ fn who_does_not_give_its_output() -> Result<()> {
     rude.goes_on_without()
 }
 
-/// The data of `TASK_ENDED` for a task that exited 0 and has written so many bytes.
+/// The data of `TASK_ENDED` for a task that exited 0 and has written this many bytes.
 fn ended_with_output(length: u64) -> Vec<u8> {
     let times = (1..=4).flat_map(|tag| field(tag, &1_u64.to_be_bytes())).collect();
     [times, field(5, &[0, 0]), field(11, &length.to_be_bytes()), field(12, b"/out")].concat()
 }
 
-/// A slave with a large output, and a master of its own that has had it run and asks for all of it at once.
+/// A slave with a large output, and a scripted master that asks for the whole output at once.
 fn a_master_that_does_not_read_the_output() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let slave = fleet.slave(0, &IMPATIENT)?;
@@ -275,14 +276,14 @@ fn a_master_that_does_not_read_the_output() -> Result<()> {
     deaf.send(Command::Exec, &[])?;
     deaf.await_command(TASK_HAS_ENDED)?;
     deaf.send(FETCH, &[field(1, &0_u64.to_be_bytes()), field(2, &(64_u32 << 20).to_be_bytes())].concat())?;
-    // This end is kept open, and never reads.
+    // This end stays open and never reads.
     slave.wait_for("session over")?;
     drop(deaf);
     fleet.serves_a_session()?;
     Ok(())
 }
 
-/// What it sends is answered, and the answers are not read.
+/// The peer's messages are answered, and the peer does not read the answers.
 fn a_master_that_floods() -> Result<()> {
     is_left_for(Command::Probe, "")
 }

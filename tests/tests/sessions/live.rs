@@ -1,4 +1,4 @@
-//! `--live`: outputs line by line, as they come.
+//! `--live`: outputs line by line while the tasks run.
 
 use std::fs;
 
@@ -22,7 +22,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("live::a_slave_killed_while_its_lines_are_shown", a_slave_killed_while_its_lines_are_shown),
 ];
 
-/// Says something, waits until a file appears in its guest's directory, and says more.
+/// A task that prints a line, waits until a file appears in its guest's directory, and prints more.
 fn until_go(more: &str) -> String {
     format!("/bin/sh :CONF:\necho first\nwhile [ ! -e go ] && [ -d \"$PWD\" ]; do sleep 0.05; done\n{more}\n")
 }
@@ -83,7 +83,7 @@ fn each_round_is_followed() -> Result<()> {
     Ok(())
 }
 
-/// A master whose stdout goes through a pipe to a shell's commands, with which it dies.
+/// A master whose stdout is a pipe to a shell's commands. The master ends with the shell.
 fn piped_to(fleet: &Fleet, reader: &str, options: &[&str], conf: String) -> Result<Process> {
     let piped = format!("{{ \"$0\" \"$@\"; echo status $? >&2; }} | {{ {reader}; }}");
     let mut command = fleet.control.command("unshare");
@@ -108,7 +108,7 @@ fn a_reader_that_has_gone_away_hurts_nobody() -> Result<()> {
     Ok(())
 }
 
-/// More than pipe, windows and sockets hold, and twice as long as a slave may be silent before it is lost.
+/// An output larger than pipe, windows and sockets together, and twice the time after which a silent slave is lost.
 fn a_reader_that_pauses_holds_up_no_more_than_the_lines() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let slave = fleet.slave(0, &[])?;

@@ -25,7 +25,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("lost::masters_that_reset_every_connection_do_not_wear_a_slave_out", masters_that_reset_every_connection),
 ];
 
-/// Tells its pid and that of a child, and runs until a file appears in its guest's directory.
+/// A task that prints its pid and its child's, and runs until a file appears in its guest's directory.
 const UNTIL_GO: &str = "/bin/sh :CONF:\nsleep 1000 & echo pids $$ $! pids; while [ ! -e go ] && [ -d \"$PWD\" ]; do sleep 0.05; done\nkill $!\n";
 
 fn let_go(fleet: &Fleet) -> Result<()> {
@@ -44,7 +44,7 @@ fn wait_for_end_of(pids: &[String]) -> Result<()> {
     eventually("the end of the task", || pids.iter().all(|pid| !is_alive(pid)).then_some(()))
 }
 
-/// A session that stays in its configuring phase: the conf is large and the way to the last guest is narrow.
+/// A session that stays in the configuring phase: the conf is large and the path to the last guest is narrow.
 fn long_configuring(fleet: &Fleet) -> Result<PathBuf> {
     let last = fleet.guests.len() - 1;
     fleet.guests[last].limit_rate("1mbit")?;
@@ -161,7 +161,7 @@ fn a_slave_stopped_while_executing() -> Result<()> {
     let slaves: Vec<Process> = fleet.slaves(&[])?;
     let master = fleet.master(2, &fleet.conf(UNTIL_GO)?, &["--lost-after", "3"])?;
     master.wait_for("the task starts")?;
-    // Its kernel still answers; only the slave itself does not.
+    // The guest's kernel still answers, but the slave does not.
     slaves[1].signal(Signal::SIGSTOP)?;
     master.wait_for("vm1 (10.77.0.3) is lost: silent for 3 s")?;
     let_go(&fleet)?;

@@ -1,4 +1,4 @@
-//! `--once`: a slave ends with its session, and its exit status tells of it.
+//! `--once`: a slave ends with its session, and its exit status tells the outcome.
 
 use anyhow::{Result, ensure};
 use synexec_tests::fleet::Fleet;

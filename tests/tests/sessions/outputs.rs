@@ -1,4 +1,4 @@
-//! `-o`: what tasks have written, as files on the control domain.
+//! `-o`: the outputs of tasks, as files on the control domain.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,11 +20,11 @@ pub const TESTS: &[(&str, Test)] = &[
     ("outputs::outputs_of_interrupted_tasks_are_fetched", outputs_of_interrupted_tasks_are_fetched),
 ];
 
-/// Nothing, a line without its end, and 20 MiB of anything.
+/// A task whose output is empty, a line without a line break, or 20 MiB, depending on the guest.
 const SIZES: &str = "/bin/sh :CONF:\ncase $SYNEXEC_NAME in vm1) printf 'a line without its end';; vm2) head -c 20971520 \
                      /dev/urandom;; esac\n";
 
-/// What [`COUNT`] writes, in bytes.
+/// Bytes that [`COUNT`] writes.
 const COUNTED: usize = 7_888_888;
 const COUNT: &str = "/usr/bin/seq 1000000 1986110\n";
 
@@ -32,7 +32,7 @@ fn directory(fleet: &Fleet) -> PathBuf {
     fleet.control.dir().join("out")
 }
 
-/// The file that a slave's output should be in, as `RANK-NAME.out`.
+/// The file of a slave's output, `RANK-NAME.out`.
 fn file(fleet: &Fleet, round: &Round, name: &str) -> Result<PathBuf> {
     let rank = &round.slave(name)?.all["rank"];
     Ok(directory(fleet).join(format!("{rank}-{name}.out")))
@@ -97,7 +97,7 @@ fn each_round_has_a_directory() -> Result<()> {
     Ok(())
 }
 
-/// The two outputs take seconds to come, so that one is surely under way when its slave is killed.
+/// The two outputs take seconds to fetch, so one is surely under way when its slave is killed.
 fn a_slave_killed_while_outputs_are_fetched() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let slaves = fleet.slaves(&[])?;
@@ -114,14 +114,17 @@ fn a_slave_killed_while_outputs_are_fetched() -> Result<()> {
     let finished = master.wait()?;
     ensure!(finished.code() == Some(5), "{finished:?}");
     let round = only_round(&fleet.control)?;
-    ensure!(fs::read_to_string(file(&fleet, &round, "vm1")?)? == expected, "the other's output: {finished:?}");
+    ensure!(
+        fs::read_to_string(file(&fleet, &round, "vm1")?)? == expected,
+        "the output of the other slave: {finished:?}"
+    );
     ensure!(left_in(&directory(&fleet))?.len() == 1, "{:?}", left_in(&directory(&fleet))?);
     is_told_where_it_is(&fleet, &finished, &round)?;
-    ensure!(fleet.output(0)? == expected, "it is not whole where the slave keeps it");
+    ensure!(fleet.output(0)? == expected, "the slave's own output file is incomplete");
     Ok(())
 }
 
-/// The killed slave's task has ended well, and the user can go and get its output.
+/// The killed slave's task has succeeded, and the user can still copy its output.
 fn is_told_where_it_is(fleet: &Fleet, finished: &Finished, round: &Round) -> Result<()> {
     let kept = fleet.guests[0].dir().join("synexec.out").display().to_string();
     let row = row(finished, "vm0")?;

@@ -1,4 +1,4 @@
-//! Sessions in which nothing goes wrong.
+//! Sessions without faults.
 
 use std::path::Path;
 
@@ -83,7 +83,8 @@ fn several_slaves_on_one_host() -> Result<()> {
     let slaves: Result<Vec<_>> = names.iter().map(|name| loopback_slave(&fleet, name)).collect();
     let slaves = slaves?;
     let conf = fleet.conf("/bin/true\n")?;
-    // By broadcast all hear one probe; by unicast one at a time does, and those that are connected leave it to others.
+    // A broadcast probe reaches all slaves. A unicast probe reaches one slave at a time, and a connected slave leaves
+    // it to the others.
     for options in [&["-i", "lo"][..], &["-t", "127.0.0.1"]] {
         let finished = fleet.master(3, &conf, options)?.wait()?;
         ensure!(finished.code() == Some(0), "{finished:?}");
@@ -115,7 +116,7 @@ fn the_examples_run() -> Result<()> {
     Ok(())
 }
 
-/// A slave in whose environment the examples are small.
+/// A slave whose environment makes the examples small.
 fn small_slave(guest: &Host) -> Result<Process> {
     let mut command = guest.command(programs::slave());
     Process::spawn(command.args(["--work-dir", "."]).env("SIZE_MIB", "2"))

@@ -1,4 +1,4 @@
-//! How far tasks are while they run, and what crosses the network meanwhile.
+//! The progress of running tasks, and the messages for it on the network.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -22,7 +22,7 @@ pub const TESTS: &[(&str, Test)] = &[
 
 const UNTIL_GO: &str = "/bin/sh :CONF:\necho runs; while [ ! -e go ] && [ -d \"$PWD\" ]; do sleep 0.05; done\n";
 
-/// Takes time, memory and room for its output, more and more.
+/// A task that uses more and more time, memory and output.
 const GROW: &str = "/bin/sh :CONF:\npart=$(head -c 262144 /dev/zero | tr '\\0' x); all=\n\
                     while [ ! -e go ] && [ -d \"$PWD\" ]; do\nall=$all$part; echo more\n\
                     i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done\ndone\n";
@@ -57,7 +57,7 @@ fn figures(line: &str) -> Result<[f64; 3]> {
     Ok([cpu?, memory?, output?])
 }
 
-/// Whether one of the lines with this name has figures which are all greater than in an earlier one, and those than zero.
+/// Whether a line with this name has figures that all exceed those of an earlier line, which all exceed zero.
 fn grows(output: &str, name: &str) -> Result<bool> {
     let lines = output.lines().filter(|line| line.contains(name));
     let told = lines.map(figures).collect::<Result<Vec<_>>>()?;
@@ -101,7 +101,7 @@ fn a_task_stopped_by_a_signal_is_told() -> Result<()> {
     Ok(())
 }
 
-/// The commands of whole messages of 11 bytes of header and their data.
+/// The commands of a stream of whole messages.
 fn commands(mut stream: &[u8]) -> Result<Vec<u8>> {
     let mut commands = Vec::new();
     while !stream.is_empty() {
@@ -119,7 +119,7 @@ fn commands_from(address: Ipv4Addr, packets: &[Packet]) -> Result<Vec<u8>> {
     commands(&stream.concat())
 }
 
-/// The slaves have been told all, and their tasks have nothing to tell.
+/// Checks that the network is silent: the slaves have received everything, and the tasks have nothing to report.
 fn nothing_but_heartbeats() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let _slaves = fleet.slaves(&[])?;

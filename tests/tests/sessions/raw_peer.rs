@@ -1,4 +1,4 @@
-//! A connection on which a test says what it wants, to be rude with.
+//! A connection on which a test can send anything, valid or not.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -13,7 +13,7 @@ use synexec_tests::v1::{Command, HEADER, frame};
 
 const PORT: u16 = 5165;
 
-/// Extensions that a capability block can announce, by their bits.
+/// Feature bits that a capability block can announce.
 pub const CONF_PARTS: u64 = 1;
 pub const TASK_ENDED: u64 = 1 << 2;
 pub const OUTPUTS: u64 = 1 << 6;
@@ -23,10 +23,10 @@ pub const CONF_BEGIN: u8 = 16;
 pub const TASK_HAS_ENDED: u8 = 18;
 pub const FETCH: u8 = 40;
 
-/// How large the pieces are in which a flood is written.
+/// Bytes in one piece of a flood.
 const GUSH: usize = 64 << 10;
 
-/// Nobody is to put up with a flood for longer.
+/// Time within which a program must drop a flooding peer.
 const FLOODED: Duration = Duration::from_secs(20);
 
 /// One end of a connection.
@@ -38,7 +38,7 @@ impl RawPeer {
         Self::new(from.enter(|| TcpStream::connect((fleet.control.address(), PORT)))?)
     }
 
-    /// Connects, and joins as a slave with these extensions; with none, as an original one.
+    /// Connects, and joins as a slave with these extensions, or as an original slave without extensions.
     pub fn join(from: &Host, fleet: &Fleet, features: u64) -> Result<Self> {
         let mut peer = Self::dial(from, fleet)?;
         let block = if features == 0 { Vec::new() } else { capabilities(features) };
@@ -48,7 +48,8 @@ impl RawPeer {
         Ok(peer)
     }
 
-    /// Probes as a master on the control domain until a slave has connected and said hello, and answers that.
+    /// Sends probes as a master on the control domain until a slave connects and says hello, and then probes the slave
+    /// on its connection.
     pub fn invite(fleet: &Fleet, features: u64) -> Result<Self> {
         let broadcast = fleet.network.broadcast();
         let mut peer = Self::new(fleet.control.enter(|| accept(broadcast))?)?;
@@ -71,7 +72,7 @@ impl RawPeer {
         Ok(self.0.write_all(&frame(0, command, data)?)?)
     }
 
-    /// Receives messages until this one comes, and answers probes meanwhile.
+    /// Receives messages until one with this command comes, and answers probes meanwhile.
     pub fn await_command(&mut self, wanted: impl Into<u8>) -> Result<Vec<u8>> {
         let wanted = wanted.into();
         loop {
@@ -87,7 +88,7 @@ impl RawPeer {
         }
     }
 
-    /// Sends a byte a second until the other end has had enough.
+    /// Sends a byte a second until the other end closes the connection.
     pub fn trickle(&mut self) -> Result<()> {
         let valid = frame(0, Command::Reply, &[0; 60])?;
         self.0.set_read_timeout(Some(Duration::from_secs(1)))?;
@@ -96,10 +97,10 @@ impl RawPeer {
                 return Ok(());
             }
         }
-        bail!("a message that took its time was received")
+        bail!("a slow message was received")
     }
 
-    /// Sends this message over and over, as fast as it goes, until the other end has had enough, which may show elsewhere.
+    /// Sends this message again and again, as fast as possible, until the other end closes the connection.
     pub fn flood(&mut self, command: Command, has_enough: impl Fn() -> bool) -> Result<()> {
         let one = frame(0, command, &[])?;
         let gush: Vec<u8> = one.iter().copied().cycle().take(GUSH / one.len() * one.len()).collect();
@@ -116,10 +117,10 @@ impl RawPeer {
                 Err(error) => return is_end(error.kind()),
             }
         }
-        bail!("nobody minds a flood")
+        bail!("the program did not drop the flood")
     }
 
-    /// Whether the other end closes it within a second.
+    /// Whether the other end closes the connection within a second.
     fn is_closed(&mut self) -> Result<bool> {
         match self.0.read(&mut [0; 256]) {
             Ok(length) => Ok(length == 0),
@@ -134,7 +135,10 @@ impl RawPeer {
 }
 
 fn is_end(kind: ErrorKind) -> Result<()> {
-    ensure!(matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "not an end, but {kind:?}");
+    ensure!(
+        matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+        "not the end of the connection, but {kind:?}"
+    );
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Connections that break while tasks run or outputs are fetched, and are taken up again.
+//! Connections that break while tasks run or outputs are fetched, and are resumed.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ fn reset_while_tasks_run(fleet: &Fleet, options: &[&str]) -> Result<()> {
     let tasks = [task(fleet, 0)?, task(fleet, 1)?];
     reset(fleet, 0)?;
     let told = master.wait_for("vm0 (10.77.0.2) has reconnected after")?;
-    // It may be back before its master knows that it was away.
+    // The slave may resume before the master notices the break.
     let broke = "the connection of vm0 (10.77.0.2) broke (Connection reset by peer";
     ensure!(told.ends_with("after 0 s") || master.output_so_far().contains(broke), "{}", master.output_so_far());
     slaves[0].wait_for("the connection to the master broke")?;
@@ -83,7 +83,7 @@ fn with_a_key_it_is_the_same() -> Result<()> {
     reset_while_tasks_run(&fleet, &["-k", &key])
 }
 
-/// The master does not even know that the connection is broken.
+/// The master does not notice that the connection is broken.
 fn a_result_is_kept_while_the_host_is_cut_off() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let slaves = fleet.slaves(&[])?;
@@ -102,7 +102,7 @@ fn a_result_is_kept_while_the_host_is_cut_off() -> Result<()> {
     Ok(())
 }
 
-/// How much of an output has come, in bytes.
+/// Number of bytes of an output that have arrived.
 fn come(fleet: &Fleet) -> Option<u64> {
     let entries = fs::read_dir(fleet.control.dir().join("out")).ok()?;
     entries.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len())).max()
@@ -124,7 +124,7 @@ fn an_output_comes_whole_in_spite_of_resets() -> Result<()> {
     ensure!(finished.code() == Some(0), "{finished:?}");
     let [fetched, written] =
         [fleet.control.dir().join("out/0-vm0.out"), fleet.guests[0].dir().join("synexec.out")].map(fs::read);
-    ensure!(fetched? == written?, "it is another one");
+    ensure!(fetched? == written?, "the output differs");
     ensure!(reconnects(&fleet, "vm0")? == 3, "{finished:?}");
     Ok(())
 }
@@ -186,7 +186,7 @@ fn a_master_that_was_killed() -> Result<()> {
     Ok(())
 }
 
-/// Resets a connection of a session in which one side does not want it to be taken up again.
+/// Resets a connection of a session in which one side does not resume connections.
 fn reset_without(fleet: &Fleet, slave_options: &[&str], master_options: &[&str]) -> Result<Process> {
     let slaves = fleet.slaves(slave_options)?;
     let master = fleet.master(2, &fleet.conf(UNTIL_GO)?, master_options)?;

@@ -1,4 +1,4 @@
-//! The files of reports: where they are written, and the one for a browser.
+//! The files of reports: their places, and the page for a browser.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, symlink};
@@ -68,7 +68,7 @@ fn one_that_cannot_be_written_is_told_first() -> Result<()> {
     Ok(())
 }
 
-/// Ends only when it is killed.
+/// A task that ends only by a signal.
 const STUBBORN: &str = "/bin/sh :CONF:\ntrap '' TERM; echo ready; while [ -d \"$PWD\" ]; do sleep 0.1; done\n";
 
 fn an_old_one_is_replaced_by_a_whole_one_only() -> Result<()> {
@@ -103,7 +103,7 @@ fn a_killed_master_leaves_the_old_one_and_nothing_else() -> Result<()> {
     Ok(())
 }
 
-/// As `--json /dev/stdout` names what must not become a plain file; a pipe by a name stands for it here.
+/// `--json /dev/stdout` must not be replaced by a plain file. A named pipe stands for it here.
 fn what_is_no_plain_file_is_not_replaced() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let _slave = fleet.slave(0, &[])?;

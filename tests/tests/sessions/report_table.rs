@@ -11,7 +11,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("report_table::a_session_without_slaves_has_a_head", a_session_without_slaves_has_a_head),
 ];
 
-/// Columns, and where the same is in a slave's part of the report.
+/// Columns, and the place of each value in a slave's part of the report.
 const COLUMNS: [(&str, &str); 19] = [
     ("rank", "/rank"),
     ("name", "/name"),

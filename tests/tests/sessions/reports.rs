@@ -1,4 +1,4 @@
-//! `--json`, `--csv` and `--html`: what a session leaves for other programs and for a browser.
+//! `--json`, `--csv` and `--html`: the report for other programs and for a browser.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ pub const TESTS: &[(&str, Test)] = &[
 const UNTIL_GO: &str =
     "/bin/sh :CONF:\necho runs; while [ ! -e go ] && [ -d \"$PWD\" ]; do sleep 0.05; done\n[ $SYNEXEC_NAME != vm1 ]\n";
 
-/// The report of a finished session, which must be right as far as can be said of all.
+/// The report of a finished session, after the checks that hold for every report.
 fn checked(fleet: &Fleet, finished: &Finished, verdict: &str) -> Result<Value> {
     let report = report::read(&fleet.control)?;
     schema::check(&report)?;
@@ -43,7 +43,7 @@ fn checked(fleet: &Fleet, finished: &Finished, verdict: &str) -> Result<Value> {
     Ok(report)
 }
 
-/// The only round's slaves, by name.
+/// The slaves of the only round, by name.
 fn slave<'a>(report: &'a Value, name: &str) -> Result<&'a Value> {
     let slaves = report["rounds"][0]["slaves"].as_array().context("no slaves")?;
     slaves.iter().find(|slave| slave["name"] == name).with_context(|| format!("no {name} in {report:#}"))

@@ -18,7 +18,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("rounds::two_hundred_sessions_in_a_row", two_hundred_sessions_in_a_row),
 ];
 
-/// All slaves are there with their starts, and all tasks ended so.
+/// Checks that the round has all slaves with known starts, and that all tasks ended like this.
 fn is_whole(round: &Round, slaves: usize, end: &str) -> Result<()> {
     ensure!(round.slaves.len() == slaves && round.starts() == slaves, "rows are missing: {round:?}");
     ensure!(round.slaves.iter().all(|slave| slave.end == end), "{round:?}");
@@ -72,7 +72,7 @@ fn a_task_that_fails_in_one_round_runs_in_the_next() -> Result<()> {
 fn a_slave_lost_in_one_round_is_the_end_of_them() -> Result<()> {
     let fleet = Fleet::new(3)?;
     let slaves = fleet.slaves(&[])?;
-    // The payload's end is the end of what a killed slave leaves, should this test fail.
+    // The payload has an end, so that a killed slave leaves no process for ever if this test fails.
     let wait = "while [ $SYNEXEC_ROUND = 2 ] && [ ! -e go ] && [ -e $SYNEXEC_CONF ]; do sleep 0.05; done";
     let conf = fleet.conf(format!("/bin/sh :CONF:\necho round $SYNEXEC_ROUND\n{wait}\n"))?;
     let master = fleet.master(3, &conf, &["--rounds", "3"])?;
@@ -111,7 +111,7 @@ fn what_one_round_left_writes_to_no_other() -> Result<()> {
     Ok(())
 }
 
-/// So short that they are many in a second, which is no flood.
+/// The sessions are short, so there are many in a second. This is no flood.
 fn five_hundred_rounds() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let _slaves = fleet.slaves(&[])?;

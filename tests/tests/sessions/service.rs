@@ -22,7 +22,7 @@ const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dist/systemd/synexec
 
 const NO_SYSTEMD: Missing = Missing("systemd-analyze is not installed (Debian: apt-get install systemd)");
 
-/// What its hardening stands on, and what it must not take from tasks.
+/// The hardening that the unit must have, and the rights that it must leave to tasks.
 fn the_unit_gives_the_key_and_takes_what_no_task_should_have() -> Result<()> {
     let unit = fs::read_to_string(UNIT)?;
     let settings: Vec<_> = unit.lines().filter_map(|line| line.split_once('=')).collect();
@@ -41,13 +41,13 @@ fn systemd_understands_the_unit() -> Result<()> {
     let unit = fs::read_to_string(UNIT)?.replace("/usr/local/bin/synexec_slave", &programs::slave().to_string_lossy());
     let complaints = verify(&unit)?;
     ensure!(complaints.is_empty(), "{complaints}");
-    // What it does not understand it says.
+    // systemd reports settings that it does not know.
     let complaints = verify(&unit.replace("KillMode=mixed", "KillMode=mixd"))?;
     ensure!(complaints.contains("mixd"), "{complaints}");
     Ok(())
 }
 
-/// What systemd has to say of the unit. Of what else is on this machine it says something too.
+/// The messages of systemd about this unit. systemd reports on other units of this machine too.
 fn verify(unit: &str) -> Result<String> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("synexec_slave.service");
@@ -62,7 +62,7 @@ fn verify(unit: &str) -> Result<String> {
     Ok(ours.join("\n"))
 }
 
-/// Without manuals, which need not be installed.
+/// The check leaves out manuals, which need not be installed.
 fn analyze(unit: &Path) -> Command {
     let mut command = Command::new("systemd-analyze");
     command.args(["verify", "--man=no", "--recursive-errors=no"]).arg(unit);

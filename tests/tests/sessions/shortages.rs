@@ -1,4 +1,4 @@
-//! What a program does that cannot have all the descriptors and threads it wants: it says so, and the rest goes on.
+//! Shortages of descriptors and threads: a program reports the shortage, and the session goes on.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
@@ -25,20 +25,21 @@ pub const TESTS: &[(&str, Test)] = &[
     ("shortages::a_slave_without_memory_declines_and_serves_again", a_slave_without_memory),
 ];
 
-/// The kernel counts processes by user; nobody else's are counted with these.
+/// A user of its own, because the kernel counts processes by user.
 const MASTERS_USER: u32 = 64_301;
 const SLAVES_USER: u32 = 64_302;
 
-/// Strangers that want more than there is.
+/// Number of strangers, more than the limit allows.
 const STRANGERS: usize = 40;
 
-/// Memory that a program is left with where it is to have too little: less than the stack of one more thread.
+/// Memory that a starved program has left: less than the stack of one more thread.
 const MEMORY_LEFT: u64 = 1 << 20;
 
 const EMFILE: &str = "Too many open files";
 const EAGAIN: &str = "Resource temporarily unavailable";
 
-/// Words that run the rest as this user, with a copy of the program in the host's directory, which becomes the user's.
+/// Words before a command that run it as this user. The host's directory gets a copy of the program and becomes the
+/// user's.
 fn as_user(host: &Host, program: &Path, user: u32) -> Result<(Command, PathBuf)> {
     match chown(host.dir(), Some(user), Some(user)) {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
@@ -54,7 +55,7 @@ fn as_user(host: &Host, program: &Path, user: u32) -> Result<(Command, PathBuf)>
     Ok((command, copy))
 }
 
-/// A master that more strangers connect to than it can have, and whose two slaves come only then.
+/// A master to which too many strangers connect before its two slaves.
 fn is_crowded(fleet: &Fleet, command: &mut Command) -> Result<Finished> {
     let master = Process::spawn(command.arg("-v").arg("2").arg(fleet.conf("/bin/true\n")?))?;
     master.wait_for("listening on ")?;
@@ -92,7 +93,7 @@ fn a_master_that_can_have_no_thread() -> Result<()> {
     Ok(())
 }
 
-/// Sets a soft limit of a process that runs, as the user that it belongs to.
+/// Sets a soft limit of a running process, as the owner of the process.
 fn limit(process: &Process, what: &str) -> Result<()> {
     let pid = process.pid().to_string();
     let owner = fs::metadata(format!("/proc/{pid}"))?;
@@ -107,7 +108,7 @@ fn limit(process: &Process, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// It declines for this reason once it has come to the limit, and serves when that is gone.
+/// Checks that the slave declines for this reason at the limit, and serves again without the limit.
 fn declines_and_serves(
     fleet: &Fleet,
     slave: &Process,
@@ -125,7 +126,7 @@ fn declines_and_serves(
     ensure!(declined.contains("declined: ") && declined.contains(why), "{declined}");
     ensure!(row(&finished, "vm1")?.contains("cancelled") && !fleet.has_run(1), "{finished:?}");
     ensure!(slave.is_running(), "{finished:?}");
-    // It cannot listen either, until it has what that takes.
+    // The slave cannot listen either, until it has the resources.
     eventually("the session to be over", || slave.output_so_far().contains("session over").then_some(()))?;
     limit(slave, plenty)?;
     fleet.serves_a_session()?;
@@ -147,7 +148,7 @@ fn a_slave_without_threads() -> Result<()> {
 
 fn a_slave_without_memory() -> Result<()> {
     let fleet = Fleet::new(2)?;
-    // One that listens would have the stack of the thread that did so for another one.
+    // A listening slave could use the stack of its listening thread for another thread.
     let slave = fleet.slave(0, &["-m", &fleet.control.address().to_string()])?;
     let short = || Ok(format!("--as={}:", slave.status_kilobytes("VmSize")? * 1024 + MEMORY_LEFT));
     declines_and_serves(&fleet, &slave, short, "--as=unlimited:", EAGAIN)

@@ -1,4 +1,4 @@
-//! Between the conf and the start the task is held everywhere: it starts on all, or on none.
+//! Held tasks between the conf and the start: the task starts on all slaves or on none.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -41,16 +41,16 @@ const TASK: &str = "/bin/sh :CONF:\necho ran\n";
 const RUNS: &str = "#!/bin/sh\necho ran\n";
 const NO_INTERPRETER: &str = "#!/no/such/interpreter\n";
 
-/// Executes what follows in its place, without the right to ptrace.
+/// Words before a program that take away the right to ptrace.
 const NO_PTRACE: &[&str] = &[env!("CARGO_BIN_EXE_no_ptrace")];
 
-/// Executes what follows in its place, as it is.
+/// Words before a program that change nothing.
 const PLAINLY: &[&str] = &["env"];
 
 /// The user nobody.
 const NOBODY: u32 = 65534;
 
-/// A session whose start is ordered, and so far away that it is called off in time.
+/// A session with an ordered start, far enough away to be called off in time.
 struct Holding {
     master: Process,
     /// The pids of the tasks, by guest.
@@ -78,16 +78,16 @@ fn none_has_run(fleet: &Fleet) -> Result<()> {
     Ok(())
 }
 
-/// The slave has let go of the session, and has left nothing.
+/// Checks that the slave has left the session and has no leftovers.
 fn is_clean(slave: &Process, dir: &Path) -> Result<()> {
     slave.wait_for("session over")?;
     none_is_left(&slave.children()?)?;
-    // It says so before it has cleared up.
+    // The slave prints this line before it has cleaned up.
     let is_empty = || left_in(dir).is_ok_and(|left| left == ["synexec_slave.lock"]).then_some(());
     eventually("nothing but the lock in the work dir", is_empty)
 }
 
-/// Kills the first of the slaves that hold their tasks, and sees what becomes of the session.
+/// Kills the first of the slaves with held tasks, and checks the outcome of the session.
 fn kill_one_that_holds(fleet: &Fleet, slaves: &[Process]) -> Result<()> {
     let Holding { master, tasks } = hold(fleet, slaves)?;
     slaves[0].signal(Signal::SIGKILL)?;
@@ -121,7 +121,7 @@ fn a_slave_killed_while_it_holds_before_exec() -> Result<()> {
     loses_one_that_holds(NO_PTRACE, "before exec")
 }
 
-/// What it has confirmed cannot be started any more, since somebody has killed it; held one way and the other.
+/// A confirmed task that was killed cannot start. Checks both ways to hold a task.
 fn a_slave_that_takes_back_its_word() -> Result<()> {
     let fleet = Fleet::new(3)?;
     for wrapper in [NO_PTRACE, PLAINLY] {
@@ -175,7 +175,8 @@ fn a_setuid_program_is_held_before_exec() -> Result<()> {
     Ok(())
 }
 
-/// Makes nobody the owner of the directory, and puts a copy of the slave there: nobody may not be let near the other.
+/// Makes nobody the owner of the directory, and puts a copy of the slave there, because nobody may lack access to the
+/// original.
 fn give_to_nobody(dir: &Path) -> Result<PathBuf> {
     match chown(dir, Some(NOBODY), Some(NOBODY)) {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
@@ -219,7 +220,7 @@ fn what_cannot_be_executed_is_declined() -> Result<()> {
     Ok(())
 }
 
-/// Only exec itself finds out, and where nothing can be traced that comes after the others have started.
+/// Only exec detects the fault. Without ptrace this happens after the other starts.
 fn declined_at_the_start() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let _slaves = through(&fleet, NO_PTRACE)?;

@@ -1,4 +1,4 @@
-//! Evidence that a guest was descheduled. What its kernel tells of that is in a file that the test writes.
+//! Evidence that a guest was descheduled. The test writes the file with the kernel's figures.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ pub const TESTS: &[(&str, Test)] = &[
     ("steal::steal_while_the_task_was_held_is_none_of_its", steal_while_the_task_was_held_is_none_of_its),
 ];
 
-/// The lead in the second test, and when the steal must have been written for it to be well before the start.
+/// The lead in the second test, and the latest time to write the steal well before the start.
 const LEAD: &str = "3000";
 const EARLY: Duration = Duration::from_millis(1500);
 
-/// The kernel's figures as the slave sees them, with so many ticks of steal.
+/// The kernel's figures that the slave sees, with this many ticks of steal.
 fn set_steal(stat: &Path, ticks: u32) -> Result<()> {
     Ok(fs::write(stat, format!("cpu  1 2 3 4 5 6 7 {ticks} 0 0\ncpu0 1 2 3 4 5 6 7 {ticks} 0 0\n"))?)
 }
@@ -55,7 +55,7 @@ fn steal_during_the_run_is_told_in_words() -> Result<()> {
     Ok(())
 }
 
-/// None where this machine was too slow for the steal to be well before the start.
+/// Runs the session. Returns none if this machine was too slow to write the steal well before the start.
 fn session_with_steal_before(fleet: &Fleet, stat: &Path, ticks: u32) -> Result<Option<u64>> {
     let begun = Instant::now();
     let master = fleet.master(1, &fleet.conf("/bin/true\n")?, &["--lead", LEAD])?;

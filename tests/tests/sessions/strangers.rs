@@ -1,4 +1,4 @@
-//! Who has no key, or another one, commands nobody and joins nothing; and both sides say why.
+//! Peers without a key, or with another key: they cannot command or join, and both sides report the reason.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -25,7 +25,7 @@ const KEYED_HELLO: u8 = 48;
 const KEYED_NO: u8 = 51;
 const PORT: u16 = 5165;
 
-/// What a slave and a master with these keys say of each other, where each is a name, of no key or of one.
+/// The messages of a slave and a master with these keys about each other. A key is given by its name, or none.
 type Case = (&'static str, &'static str, &'static str, &'static str);
 
 fn options(fleet: &Fleet, key: &str) -> Result<Vec<String>> {
@@ -35,11 +35,12 @@ fn options(fleet: &Fleet, key: &str) -> Result<Vec<String>> {
     Ok(vec!["-k".to_owned(), key_file(fleet, key, &format!("the secret that is {key}"))?])
 }
 
-/// The slave says why once, however often it tries; so does the master, and no task runs.
+/// Checks that the slave and the master each report the reason once, however often the slave tries, and that no task
+/// runs.
 fn do_not_meet(fleet: &Fleet, dials: &[&str], (slaves, masters, slave_says, master_says): Case) -> Result<()> {
     let (slaves, masters) = (options(fleet, slaves)?, options(fleet, masters)?);
     let conf = fleet.conf("/bin/echo ran\n")?;
-    // Without -v, which has them say it each time.
+    // The programs run without -v, which repeats the report each time.
     let guest = &fleet.guests[0];
     let slave = Process::spawn(guest.command(programs::slave()).args(["--work-dir", "."]).args(&slaves).args(dials))?;
     let mut master = fleet.control.command(programs::master());
@@ -49,7 +50,7 @@ fn do_not_meet(fleet: &Fleet, dials: &[&str], (slaves, masters, slave_says, mast
     ensure!(finished.code() == Some(3) && !fleet.has_run(0), "{finished:?}");
     ensure!(finished.stderr.matches(master_says).count() == 1, "{master_says}: {finished:?}");
     ensure!(slave.output_so_far().matches(slave_says).count() == 1, "{slave_says}: {}", slave.output_so_far());
-    // The same slave serves a master that has what it has.
+    // The same slave serves a master with the same key.
     let slaves: Vec<_> = slaves.iter().map(String::as_str).collect();
     let finished = fleet.master(1, &conf, &slaves)?.wait()?;
     ensure!(finished.code() == Some(0) && fleet.has_run(0), "{finished:?} {}", slave.output_so_far());
@@ -125,7 +126,7 @@ fn a_repeated_probe_is_not_answered() -> Result<()> {
     let finished = fleet.master(1, &fleet.conf("/bin/true\n")?, &["-k", &key])?.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
     slave.wait_for_count("listening for probes", 2)?;
-    // The slave has taken the first one, and nothing after it.
+    // The slave has accepted the first probe and no later one.
     let heard = wire.packets()?.into_iter().find(|packet| packet.is_udp).context("no probe")?;
     probe(&fleet, &heard.data)?;
     slave.wait_for("from 10.77.0.1 is not answered: the probe was heard before")?;
@@ -147,7 +148,7 @@ fn an_original_slave_is_told() -> Result<()> {
     Ok(())
 }
 
-/// One that goes on as with an original slave, and one that waits for a hello that it knows.
+/// A master that goes on as with an original slave, and one that waits for a known hello.
 fn an_original_master_is_given_up() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let key = key_file(&fleet, "key", "a secret of some length")?;

@@ -1,4 +1,4 @@
-//! What is printed when a session is over.
+//! The summary after a session.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub const TESTS: &[(&str, Test)] = &[
 
 const ONE_FAILS: &str = "/bin/sh :CONF:\n[ $SYNEXEC_NAME != vm17 ]\n";
 
-/// A master without any options but these.
+/// Starts a master with only these options.
 fn run(fleet: &Fleet, conf: &str, options: &[&str], no_color: Option<&str>) -> Result<Finished> {
     let mut command = fleet.control.command(programs::master());
     command.args(options).arg(fleet.guests.len().to_string()).arg(fleet.conf(conf)?);
@@ -49,7 +49,7 @@ fn a_sentence_then_a_row_for_each() -> Result<()> {
     Ok(())
 }
 
-/// The names that a folded row stands for.
+/// The names in a folded row.
 fn unfold(row: &str) -> Result<BTreeSet<String>> {
     let (_, ranges) = row.split_once("vm[").with_context(|| row.to_owned())?;
     let ranges = ranges.split(']').next().unwrap_or_default().split(',');
@@ -61,7 +61,7 @@ fn unfold(row: &str) -> Result<BTreeSet<String>> {
     Ok(numbers.map(|number| format!("vm{number}")).collect())
 }
 
-/// A session and its round, unless most of its slaves stand out for having been late, as where the machine is busy.
+/// A session and its round, or none if most slaves stand out because they were late, as on a busy machine.
 fn session_of_punctual_ones(fleet: &Fleet) -> Result<Option<(Finished, Round)>> {
     let json = report::file(&fleet.control).display().to_string();
     let finished = run(fleet, ONE_FAILS, &["--json", &json], None)?;
@@ -72,7 +72,7 @@ fn session_of_punctual_ones(fleet: &Fleet) -> Result<Option<(Finished, Round)>> 
 
 fn of_many_only_those_that_stand_out_have_a_row() -> Result<()> {
     let fleet = Fleet::new(40)?;
-    // What the machine itself is deprived of would have all of them stand out.
+    // If the machine itself were descheduled, all slaves would stand out.
     let _slaves = (0..40).map(|guest| slave_with_stat(&fleet, guest)).collect::<Result<Vec<_>>>()?;
     let session = || session_of_punctual_ones(&fleet).transpose();
     let (finished, round) = eventually("a session in which most are punctual", session)??;
@@ -83,7 +83,7 @@ fn of_many_only_those_that_stand_out_have_a_row() -> Result<()> {
     let plain: BTreeSet<_> = plain.map(|slave| slave.name.clone()).collect();
     let folded = table.last().context("no rows")?;
     ensure!(unfold(folded)? == plain && folded.contains(&format!(" {}x ", plain.len())), "{finished:?}\n{round:#?}");
-    // Some may have started late all the same, and stand out for that.
+    // Some slaves may still have started late, and stand out.
     ensure!(table.len() == 1 + round.slaves.len() - plain.len(), "{finished:?}");
 
     let finished = run(&fleet, ONE_FAILS, &["--all"], None)?;

@@ -1,4 +1,4 @@
-//! What a user sees who runs the master on a terminal.
+//! The master's output on a terminal.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,17 +18,17 @@ pub const TESTS: &[(&str, Test)] = &[
     ("terminal::those_who_are_missing_are_named_at_the_end", those_who_are_missing_are_named_at_the_end),
 ];
 
-/// Fails on one guest at once, and on the others waits for a file.
+/// A task that fails at once on one guest, and waits for a file on the others.
 const ONE_FAILS: &str = "/bin/sh :CONF:\n[ $SYNEXEC_NAME = vm1 ] && exit 3; echo 'it runs'\n\
                          while [ ! -e go ] && [ -d \"$PWD\" ]; do sleep 0.05; done\n";
 
 const ROWS: u16 = 100;
 const COLUMNS: u16 = 200;
 
-/// A master on a terminal of its own; all of it ends with the child.
+/// A master on a terminal of its own. All processes end with the child.
 struct Terminal {
     script: Process,
-    /// What was written to the terminal, after a line of `script`.
+    /// The text that the terminal received, after a line of `script`.
     log: PathBuf,
     columns: u16,
 }
@@ -51,7 +51,7 @@ impl Terminal {
         Ok(Self { script: Process::spawn(command.env("SHELL", "/bin/sh"))?, log, columns })
     }
 
-    /// Waits until all of this is to be seen at the same time, and gives what is.
+    /// Waits until the screen shows all of these words at once, and returns the screen.
     fn wait_for(&self, needles: &[&str]) -> Result<String> {
         let look = || {
             let written = fs::read(&self.log).ok()?;
@@ -63,7 +63,7 @@ impl Terminal {
         seen.with_context(|| format!("{:?}", fs::read_to_string(&self.log)))
     }
 
-    /// What is to be seen at the end, line by line, when the cursor is where the next prompt should be.
+    /// The lines of the final screen, after a check that the cursor is at the place of the next prompt.
     fn wait(&self) -> Result<(Finished, Vec<String>)> {
         let finished = self.script.wait()?;
         let parser = self.screen(finished.stdout.as_bytes());
@@ -87,7 +87,7 @@ fn let_go(fleet: &Fleet) -> Result<()> {
     Ok(fleet.guests.iter().try_for_each(|guest| fs::write(guest.dir().join("go"), ""))?)
 }
 
-/// The sentence, the table, and nothing more; above them only what has a line of its own.
+/// Checks that the screen ends with the sentence and the table, and shows only whole lines above them.
 fn ends_with_table(lines: &[String], slaves: usize) -> Result<&[String]> {
     let sentence =
         lines.iter().position(|line| line.contains("slaves succeeded; ")).with_context(|| format!("{lines:?}"))?;

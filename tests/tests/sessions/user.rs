@@ -23,13 +23,13 @@ pub const TESTS: &[(&str, Test)] = &[
     ("user::who_cannot_be_is_told_at_once", who_cannot_be_is_told_at_once),
 ];
 
-/// Somebody's shell has a file open that is not for the tasks.
+/// The shell that starts the slave has a file open that tasks must not get.
 fn what_the_slave_was_started_with_is_not_open() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let shell = ["sh", "-c", "exec 9</proc/self/status && exec \"$@\"", "sh"];
     let slave = fleet.slave_through(0, &shell, &[])?;
     wait_until_listening(&slave)?;
-    ensure!(Path::new(&format!("/proc/{}/fd/9", slave.pid())).exists(), "the slave itself has not got it");
+    ensure!(Path::new(&format!("/proc/{}/fd/9", slave.pid())).exists(), "the slave itself does not have the file");
     let conf = "/bin/sh :CONF:\nfor open in /proc/self/fd/*; do echo ${open##*/}; done\n";
     ensure!(fleet.master(1, &fleet.conf(conf)?, &[])?.wait()?.code() == Some(0));
     let open = fleet.output(0)?;
@@ -39,7 +39,7 @@ fn what_the_slave_was_started_with_is_not_open() -> Result<()> {
 
 const AS_NOBODY: &[&str] = &["--user", "nobody"];
 
-/// Who exists only where users are mapped one to one, as they are for root outside of a user namespace.
+/// The user nobody, which exists only for root outside of a user namespace.
 fn nobody() -> Result<User> {
     let all_users = fs::read_to_string("/proc/self/uid_map")?.split_whitespace().nth(2) == Some("4294967295");
     ensure!(all_users && Uid::effective().is_root(), Missing("only root can run tasks as another user"));
@@ -78,7 +78,7 @@ fn a_task_has_the_users_rights() -> Result<()> {
     Ok(())
 }
 
-/// The host's list of groups is another one for this slave.
+/// This slave sees another list of groups than the host.
 fn a_task_has_all_of_the_users_groups() -> Result<()> {
     let nobody = nobody()?;
     let fleet = Fleet::new(1)?;

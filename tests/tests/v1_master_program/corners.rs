@@ -1,15 +1,15 @@
-//! What the original master does in the corners, and ours must do too.
+//! Corner cases in which our master must act like the original master.
 
 use anyhow::{Context as _, Result, ensure};
 use synexec_tests::v1::{Command, Finish, HEADER, OurMaster, Peer, Slave, VERSION, header, row};
 
 use crate::{CONF, accept_conf, configure_all, do_well, finish, pair, party, start, times};
 
-/// Commands that nobody has.
+/// Commands that no version defines.
 const UNKNOWN: [u8; 5] = [11, 12, 15, 200, 255];
 
-/// Commands that mean something only between peers that both announced themselves; this slave did not. Few enough to be no
-/// flood.
+/// Commands that both peers must agree on first. This slave has not announced any extension. The commands are too few
+/// to be a flood.
 const EXTENSION: [u8; 18] = [16, 17, 18, 19, 24, 25, 26, 27, 40, 41, 42, 43, 48, 49, 50, 51, 56, 57];
 
 fn say(peer: &mut Peer, commands: impl IntoIterator<Item = u8>) -> Result<()> {
@@ -21,7 +21,7 @@ fn say(peer: &mut Peer, commands: impl IntoIterator<Item = u8>) -> Result<()> {
     Ok(())
 }
 
-/// A session in which the slave has started its command.
+/// A session whose slave has started its command.
 fn running() -> Result<(OurMaster, Slave, Peer)> {
     let (master, slave) = pair()?;
     let mut peer = slave.join(master.port())?;

@@ -1,4 +1,4 @@
-//! How a session ends, and what the master's exit status says.
+//! The ends of sessions, and the master's exit status.
 
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use synexec_tests::v1::{Command, row};
 
 use crate::{CONF, accept_conf, configure_all, finish, join_all, pair, party, start};
 
-/// A slave that says nothing for 30 s is lost; this is well beyond.
+/// A time well above the 30 s after which a silent slave is lost.
 const MUTE: Duration = Duration::from_secs(50);
 
 #[test]
@@ -77,10 +77,10 @@ fn one_that_vanishes_while_running_is_lost_and_the_others_are_awaited() -> Resul
     peers.iter_mut().try_for_each(finish)?;
     let finished = master.ends_with(5)?;
     let lost = row(&finished, slaves[1].address())?;
-    ensure!(lost.contains("lost"), "the row of the one that vanished: {lost}");
+    ensure!(lost.contains("lost"), "the row of the slave that vanished: {lost}");
     for there in [&slaves[0], &slaves[2]] {
         let ended = row(&finished, there.address())?;
-        ensure!(!ended.contains("lost"), "the row of one that finished: {ended}");
+        ensure!(!ended.contains("lost"), "the row of a slave that finished: {ended}");
     }
     Ok(())
 }

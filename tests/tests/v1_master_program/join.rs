@@ -1,4 +1,4 @@
-//! Who takes part, and who does not.
+//! Which slaves take part in a session, and which do not.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use synexec_tests::v1::{Command, HEADER, PATIENCE, Peer, Slave, VERSION, frame, 
 
 use crate::{accept_conf, do_well, finish, pair, party, start};
 
-/// Greetings of those who speak another language.
+/// First bytes of clients of other protocols.
 fn strangers(session: u32) -> [Vec<u8>; 6] {
     [
         header(2, session, Command::Reply, 0).to_vec(),
@@ -73,7 +73,7 @@ fn one_that_does_not_answer_its_probe_is_dropped() -> Result<()> {
     Ok(())
 }
 
-/// It may be asked whether it is there, as long as the place is not taken.
+/// The master may probe the slave while a place is free.
 #[test]
 fn one_too_many_is_released() -> Result<()> {
     let (master, slave) = pair()?;
@@ -84,7 +84,11 @@ fn one_too_many_is_released() -> Result<()> {
     first.send(Command::Reply, &[])?;
     accept_conf(&mut first)?;
     let told = second.stay_mute(PATIENCE).context("the one too many")?;
-    ensure!(told.is_empty() || told == frame(slave.session(), Command::Probe, &[])?, "it was told {}", hex(&told));
+    ensure!(
+        told.is_empty() || told == frame(slave.session(), Command::Probe, &[])?,
+        "the slave received {}",
+        hex(&told)
+    );
     start(&mut first)?;
     finish(&mut first)?;
     master.ends_with(0)?;
@@ -104,7 +108,7 @@ fn one_that_leaves_before_all_have_joined_is_awaited_again() -> Result<()> {
     slaves.iter().try_for_each(|slave| row(&finished, slave.address()).map(drop))
 }
 
-/// Joins; the master may still hold on to the connection that was closed before, and want no more until it notices.
+/// Joins. The master may still hold the old connection, and refuse a new one until it notices the end of the old one.
 fn rejoin(slave: &Slave, port: u16) -> Result<Peer> {
     for _ in 0..10 {
         if let Ok(peer) = slave.join(port) {

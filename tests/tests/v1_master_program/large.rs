@@ -1,4 +1,4 @@
-//! Confs at and beyond what one message of version 1 can hold: 65,535 bytes.
+//! Confs at and above the largest size of one message of version 1: 65,535 bytes.
 
 use anyhow::{Context as _, Result, ensure};
 use synexec_tests::process::Finished;
@@ -18,7 +18,7 @@ fn is_refused(master: &OurMaster) -> Result<Finished> {
     let finished = master.process().wait()?;
     let said = format!("{}{}", finished.stdout, finished.stderr);
     ensure!(finished.code().is_some_and(|code| code != 0), "ended with {}\n{said}", finished.status);
-    ensure!(said.replace(',', "").contains("65535"), "no word of the limit:\n{said}");
+    ensure!(said.replace(',', "").contains("65535"), "the message does not name the limit:\n{said}");
     println!("{}:\n{said}", finished.status);
     Ok(finished)
 }
@@ -56,6 +56,6 @@ fn a_longer_one_runs_nowhere_when_one_slave_cannot_take_it() -> Result<()> {
     let ours = OurSlave::dialling(original.session(), master.port())?;
     original.join(master.port())?.answer_until_closed()?;
     is_refused(&master)?;
-    ensure!(!ours.output_path().exists() || ours.output()?.is_empty(), "it ran on the other slave");
+    ensure!(!ours.output_path().exists() || ours.output()?.is_empty(), "the task ran on the other slave");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Our master, which runs scripted slaves of version 1.
+//! Our master with scripted slaves of version 1.
 
 mod corners;
 mod ends;
@@ -15,23 +15,23 @@ use std::time::Duration;
 use anyhow::Result;
 use synexec_tests::v1::{Command, Finish, OurMaster, Peer, Slave, fresh_session};
 
-/// A conf that is fine for the master; no scripted slave runs it.
+/// A conf that the master accepts. No scripted slave runs it.
 const CONF: &[u8] = b"/bin/sh :CONF:\necho hello\n";
 
-/// A scripted slave, and our master that awaits it alone.
+/// A scripted slave, and our master, which waits for this slave only.
 fn pair() -> Result<(OurMaster, Slave)> {
     let slave = Slave::new(fresh_session())?;
     Ok((OurMaster::start(&[&slave], CONF)?, slave))
 }
 
-/// Our master, and so many scripted slaves that it awaits.
+/// Our master, and the scripted slaves that it waits for.
 fn party(count: u8) -> Result<(OurMaster, Vec<Slave>)> {
     let slaves = Slave::several(fresh_session(), count)?;
     let named: Vec<&Slave> = slaves.iter().collect();
     Ok((OurMaster::start(&named, CONF)?, slaves))
 }
 
-/// All of them join; they are at their CONF now.
+/// Lets all slaves join. The next message of each is CONF.
 fn join_all(master: &OurMaster, slaves: &[Slave]) -> Result<Vec<Peer>> {
     let peers: Result<Vec<Peer>> = slaves.iter().map(|slave| slave.hello(master.port())).collect();
     let mut peers = peers?;
@@ -39,7 +39,7 @@ fn join_all(master: &OurMaster, slaves: &[Slave]) -> Result<Vec<Peer>> {
     Ok(peers)
 }
 
-/// All of them join and accept the conf.
+/// Lets all slaves join and accept the conf.
 fn configure_all(master: &OurMaster, slaves: &[Slave]) -> Result<Vec<Peer>> {
     let mut peers = join_all(master, slaves)?;
     peers.iter_mut().try_for_each(accept_conf)?;
@@ -60,7 +60,7 @@ fn finish(peer: &mut Peer) -> Result<()> {
     peer.send(Command::Finishd, &times()?)
 }
 
-/// The rest of a session, from CONF on, done well.
+/// Goes through the rest of a successful session, from CONF on.
 fn do_well(peer: &mut Peer) -> Result<()> {
     accept_conf(peer)?;
     start(peer)?;

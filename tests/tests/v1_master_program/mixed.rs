@@ -9,7 +9,7 @@ use synexec_tests::v1::{Command, OurMaster, OurSlave, Peer, Slave, UNTIL_GO, fre
 
 use crate::{CONF, accept_conf, finish, schema, start};
 
-/// Nobody but the original has this address; our slave has 127.0.0.1.
+/// The address of the original slave. Our slave has 127.0.0.1.
 const ORIGINAL: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 
 fn original() -> Result<Slave> {

@@ -57,7 +57,7 @@ fn one_that_withholds_its_answer_does_not_keep_the_others_from_the_conf() -> Res
     let (slow, quick) = peers.split_first_mut().context("four joined")?;
     quick.iter_mut().try_for_each(accept_conf)?;
     master.process().wait_for_count(" accepted the conf", quick.len())?;
-    // The master has done all that follows from an answer before it turns a stranger away.
+    // The master handles the answers first and turns the stranger away afterwards.
     slaves[0].connect(master.port())?.expect_closed().context("one too many")?;
     for peer in quick.iter_mut() {
         peer.answer_probes_until_now().context("EXEC before all had accepted?")?;

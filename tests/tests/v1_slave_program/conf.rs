@@ -1,4 +1,4 @@
-//! What a conf is, seen from outside.
+//! The conf, as its sender sees it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,7 +8,7 @@ use synexec_tests::v1::{Command, Master};
 
 use crate::pair;
 
-/// Prints its arguments, each in brackets on a line.
+/// A task that prints its arguments, each in brackets on a line.
 const SHOW: &str = "for word; do printf '[%s]\\n' \"$word\"; done\n";
 
 /// The longest conf that one message of version 1 can hold.
@@ -101,7 +101,7 @@ fn one_line_has_no_payload() -> Result<()> {
         master.run(conf.as_bytes())?;
         let environment = String::from_utf8(slave.output()?)?;
         assert!(!environment.contains("SYNEXEC_CONF=/"), "{conf:?} has a payload:\n{environment}");
-        assert!(environment.contains("SYNEXEC_SESSION="), "not the environment:\n{environment}");
+        assert!(environment.contains("SYNEXEC_SESSION="), "the output is not the environment:\n{environment}");
     }
     Ok(())
 }
@@ -134,7 +134,7 @@ fn confs_without_a_program_are_declined() -> Result<()> {
     for conf in ["/\n", "/bin/\n", "/bin/true/\n", "/usr/bin\n", "/no/such/program\n", "/etc/passwd\n"] {
         ensure_declined(&master, conf.as_bytes())?;
     }
-    assert!(!slave.output_path().exists() || slave.output()?.is_empty(), "something ran");
+    assert!(!slave.output_path().exists() || slave.output()?.is_empty(), "a task ran");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Connections that are not what they should be.
+//! Invalid connections.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use synexec_tests::v1::{Command, HEADER, Master, Peer, VERSION, header};
 
 use crate::{ensure_back, pair};
 
-/// A message may take a second; the slave may notice a little later, but not much earlier.
+/// Time after which the slave gives up on an incomplete message. A message may take a second.
 const LIMIT: std::ops::Range<Duration> = Duration::from_millis(900)..Duration::from_secs(15);
 
 fn strangers(session: u32) -> [[u8; HEADER]; 4] {

@@ -1,14 +1,14 @@
-//! What the original slave does in the corners, and ours must do too.
+//! Corner cases in which our slave must act like the original slave.
 
 use anyhow::{Context as _, Result};
 use synexec_tests::v1::{Command, Peer, UNTIL_GO, frame};
 
 use crate::pair;
 
-/// Commands that nobody has.
+/// Commands that no version defines.
 const UNKNOWN: [u8; 5] = [11, 12, 15, 200, 255];
 
-/// Commands that mean something only between peers that both announced themselves; this master did not.
+/// Commands that both peers must agree on first. This master has not announced any extension.
 const EXTENSION: std::ops::Range<u8> = 16..64;
 
 fn start(peer: &mut Peer) -> Result<()> {
@@ -50,9 +50,9 @@ fn exec_after_the_end_starts_again() -> Result<()> {
         peer.expect_finish()?;
         outputs.push(String::from_utf8(slave.output()?)?);
     }
-    assert!(outputs.iter().all(|output| output.lines().count() == 1), "not emptied: {outputs:?}");
+    assert!(outputs.iter().all(|output| output.lines().count() == 1), "an output file was not emptied: {outputs:?}");
     outputs.dedup();
-    assert_eq!(outputs.len(), 3, "not run anew");
+    assert_eq!(outputs.len(), 3, "the task did not run again");
     Ok(())
 }
 

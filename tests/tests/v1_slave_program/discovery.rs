@@ -1,4 +1,4 @@
-//! UDP: who is called back, and who is not.
+//! UDP: which probes the slave answers by a connection, and which not.
 
 use std::net::Ipv4Addr;
 
@@ -7,7 +7,8 @@ use synexec_tests::v1::{Command, Decoy, Master, OurSlave, UNTIL_GO, VERSION, fre
 
 use crate::{ensure_back, pair};
 
-/// The decoy's datagrams come first: a slave that took one for an invitation would call the decoy.
+/// Checks that the slave connects to the master only. The decoy's datagrams come first: a slave that accepts one
+/// connects to the decoy.
 fn ensure_only_master_heeded(master: &Master, decoy: &Decoy, datagrams: &[Vec<u8>]) -> Result<()> {
     let call = || {
         datagrams.iter().try_for_each(|datagram| decoy.broadcast(datagram))?;
@@ -86,7 +87,7 @@ fn a_connected_slave_ignores_probes() -> Result<()> {
     }
     slave.let_go(&mut peer)?;
     peer.close();
-    // The slave reads datagrams in the order in which they came, and calls whoever sent the first that counts.
+    // The slave reads datagrams in order of arrival, and connects to the sender of the first valid one.
     let decoy = master.decoy()?;
     decoy.wait_for_caller(|| decoy.broadcast(&master.invitation()?))?;
     master.ensure_nobody_waits()?;

@@ -1,4 +1,4 @@
-//! Our slave, run by a scripted master of version 1.
+//! Our slave with a scripted master of version 1.
 
 mod conf;
 mod connection;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use synexec_tests::v1::{Master, OurSlave, fresh_session};
 
-/// "Within a second", and what a busy machine may add to it.
+/// One second, plus the delay of a busy machine.
 const BACK: Duration = Duration::from_secs(4);
 
 /// A scripted master, and our slave that listens for it.
@@ -21,7 +21,7 @@ fn pair() -> Result<(Master, OurSlave)> {
     Ok((master, slave))
 }
 
-/// The slave, whose connection has just ended, is there for the next session.
+/// Checks that the slave is ready for the next session after the end of its connection.
 fn ensure_back(master: &Master) -> Result<()> {
     let start = Instant::now();
     let peer = master.accept_slave()?;

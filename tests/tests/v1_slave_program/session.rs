@@ -1,4 +1,4 @@
-//! Whole sessions: the recorded ones, and what they leave behind.
+//! Whole sessions: the recorded ones, and their leftovers.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use synexec_tests::v1::{Command, Master, OurSlave, Recording, mode, play_master}
 
 use crate::{ensure_back, pair};
 
-/// Signals 1 to 31; the next ones are the C library's own, which it ignores in a child.
+/// Signals 1 to 31. The next signals belong to the C library, which ignores them in a child.
 const STANDARD_SIGNALS: u64 = 0x7fff_ffff;
 
 fn recorded(recording: &Recording) -> Result<OurSlave> {
@@ -54,7 +54,7 @@ fn payload_file_is_private_and_goes_with_the_session() -> Result<()> {
     let output = String::from_utf8(slave.output()?)?;
     let path = Path::new(output.strip_prefix("600\n").with_context(|| output.clone())?.trim_end());
     assert_eq!(path.parent(), Some(slave.work_dir()));
-    assert!(path.exists(), "gone before the session ended, though EXEC may come again");
+    assert!(path.exists(), "the payload is gone before the end of the session, but EXEC may come again");
     peer.close();
     master.accept_slave()?;
     assert!(!path.exists(), "left behind: {}", path.display());
@@ -124,7 +124,7 @@ fn back_in_discovery_wherever_the_master_leaves() -> Result<()> {
     ensure_back(&master).context("left after CONF_OK")
 }
 
-/// Runs a payload that first prints its pid; its master goes when the pid is there.
+/// Runs a payload that first prints its pid. The master closes its connection when it knows the pid.
 fn desert(master: &Master, slave: &OurSlave, payload: &str) -> Result<Pid> {
     let mut peer = master.configure(format!("/bin/sh :CONF:\n{payload}").as_bytes())?;
     peer.send(Command::Exec, &[])?;
@@ -152,11 +152,11 @@ fn a_master_that_goes_takes_what_the_command_started_with_it() -> Result<()> {
     slave.expect_output(format!("{child}\n"))
 }
 
-/// What is dead but not reaped still counts as a member of its process group.
+/// A process that is dead but not reaped still belongs to its process group.
 #[test]
 fn the_dead_whom_nobody_reaps_do_not_hold_the_slave_up() -> Result<()> {
     let (master, slave) = pair()?;
-    // The shell that says when it is ready has left the group, and is the parent of a sleep that it never waits for.
+    // The shell that reports its readiness has left the group. It is the parent of a sleep and never waits for it.
     let escapes = "sh -c '/bin/sleep 300 & exec setsid sh -c \"echo $!; exec /bin/sleep 10\"'\n";
     desert(&master, &slave, escapes)?;
     ensure_back(&master)
@@ -175,7 +175,7 @@ fn the_command_has_no_signals_blocked_or_ignored() -> Result<()> {
     Ok(())
 }
 
-/// The task of a conf is there before it is ordered to start; here it never is.
+/// The task of a conf is held before the order to start. In this session the order never comes.
 fn never_start(master: &Master, slave: &OurSlave) -> Result<()> {
     let peer = master.configure(b"/bin/sh :CONF:\necho ran\n")?;
     let held = slave.process().children()?;
