@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod fleet;
 pub mod lab;
+pub mod messages;
 pub mod process;
 pub mod programs;
 pub mod report;

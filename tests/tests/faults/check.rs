@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
+use synexec_tests::messages::POSTPONED;
 use synexec_tests::process::{Finished, eventually};
 use synexec_tests::report::{Round, Slave, only_round};
 
@@ -114,7 +115,7 @@ fn told(scene: &Scene, finished: &Finished, round: &Round) -> Result<()> {
     let output = || Ok::<_, anyhow::Error>(round.slave("vm0")?.all["output"].clone());
     match scene.cell.outcome {
         Outcome::Postponed => {
-            ensure!(finished.stderr.contains("ordered anew"), "the user was not told that the start was postponed");
+            ensure!(finished.stderr.contains(POSTPONED), "the user was not told that the start was postponed");
         }
         Outcome::StepTold => {
             let row = &round.slave("vm0")?.all;

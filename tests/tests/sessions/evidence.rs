@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use synexec_tests::fleet::{Fleet, row};
 use synexec_tests::lab::harness::Test;
+use synexec_tests::messages::POSTPONED;
 use synexec_tests::process::{Finished, Process, eventually};
 use synexec_tests::report::only_round;
 
@@ -41,14 +42,14 @@ fn start_with_one_stopped(fleet: &Fleet, slaves: &[Process]) -> Result<Option<Fi
     let master = fleet.master(2, &conf, &["--lead", "400"])?;
     master.wait_for_count(") is ready to start", 2)?;
     slaves[0].signal(Signal::SIGSTOP)?;
-    let missed = || master.output_so_far().contains("ordered anew");
+    let missed = || master.output_so_far().contains(POSTPONED);
     let is_done = || fleet.output(1).is_ok_and(|output| output.contains("done"));
     eventually("the other's end", || (missed() || is_done()).then_some(()))?;
     slaves[0].signal(Signal::SIGCONT)?;
     let finished = master.wait()?;
     fleet.forget_outputs()?;
     let late = only_round(&fleet.control)?.slave("vm0")?.late;
-    let was_stopped = !finished.stderr.contains("ordered anew") && late.is_some_and(|late| late > 0.5);
+    let was_stopped = !finished.stderr.contains(POSTPONED) && late.is_some_and(|late| late > 0.5);
     Ok(was_stopped.then_some(finished))
 }
 

@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use synexec_tests::fleet::Fleet;
 use synexec_tests::lab::harness::Test;
 use synexec_tests::lab::missing::Missing;
+use synexec_tests::messages::POSTPONED;
 use synexec_tests::process::{Finished, Process, eventually};
 use synexec_tests::report::{Slave, only_round};
 
@@ -89,14 +90,14 @@ fn nap_across_the_instant(fleet: &Fleet, slaves: &[Process]) -> Result<Option<Na
     ready?;
     slaves[0].signal(Signal::SIGSTOP)?;
     let done = |guest| fleet.output(guest).is_ok_and(|output| output.contains("done"));
-    let missed = || master.output_so_far().contains("ordered anew");
+    let missed = || master.output_so_far().contains(POSTPONED);
     eventually("the others", || (missed() || done(1) && done(2)).then_some(()))?;
     let before = ordered_before.elapsed().saturating_sub(LEAD);
     slaves[0].signal(Signal::SIGCONT)?;
     let after = ordered_before.elapsed().saturating_sub(LEAD) + ORDERED;
     let finished = master.wait()?;
     fleet.forget_outputs()?;
-    if finished.stderr.contains("ordered anew") || after.as_secs_f64() <= 1.0 {
+    if finished.stderr.contains(POSTPONED) || after.as_secs_f64() <= 1.0 {
         return Ok(None);
     }
     let round = only_round(&fleet.control)?;

@@ -105,7 +105,7 @@ pub enum Notice {
         /// The slave.
         slave: SlaveLabel,
     },
-    /// A confirmation came too late, and the start is ordered anew.
+    /// A confirmation came too late, and the start is ordered again.
     Postponed,
     /// All slaves have confirmed and have the last word: the start happens.
     Gone {

@@ -264,7 +264,7 @@ impl Starting {
         self.measure_anew(now);
     }
 
-    /// Has the clocks measured and the start ordered anew: the clocks have run on, and a way may have become longer.
+    /// Has the clocks measured and the start ordered again: the clocks have run on, and a way may have become longer.
     fn measure_anew(&mut self, now: Now) {
         self.schedule = None;
         let unanswered = Unanswered::new(now.awake, self.lost_after);
