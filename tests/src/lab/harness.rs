@@ -39,17 +39,22 @@ pub struct Case {
     pub run: Box<dyn FnOnce() -> Result<()> + Send>,
 }
 
+impl From<(&str, Test)> for Case {
+    fn from((name, test): (&str, Test)) -> Self {
+        Self { name: name.to_owned(), run: Box::new(test) }
+    }
+}
+
 /// Runs the tests named on the command line, or all.
 pub fn main(tests: Vec<(&'static str, Test)>) -> ExitCode {
-    let case = |(name, test): (&str, Test)| Case { name: name.to_owned(), run: Box::new(test) };
-    run(tests.into_iter().map(case).collect(), &Arguments::from_args())
+    run(tests.into_iter().map(Case::from).collect(), &Arguments::from_args())
 }
 
 /// Runs tests that mostly wait: this many at a time, unless the command line gives a number.
-pub fn main_of_waiting(tests: Vec<Case>, at_a_time: usize) -> ExitCode {
+pub fn main_of_waiting(tests: impl IntoIterator<Item = impl Into<Case>>, at_a_time: usize) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(at_a_time));
-    run(tests, &arguments)
+    run(tests.into_iter().map(Into::into).collect(), &arguments)
 }
 
 fn run(tests: Vec<Case>, arguments: &Arguments) -> ExitCode {

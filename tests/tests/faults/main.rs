@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let document =
         Case { name: "faults::the_document_has_this_table".to_owned(), run: Box::new(table::ensure_in_document) };
     let cells = table::cells().map(|cell| Case { name: cell.name(), run: Box::new(move || run(cell)) });
-    harness::main_of_waiting([document, master_clock::case()].into_iter().chain(cells).collect(), AT_A_TIME)
+    harness::main_of_waiting([document, master_clock::case()].into_iter().chain(cells), AT_A_TIME)
 }
 
 fn run(cell: Cell) -> anyhow::Result<()> {

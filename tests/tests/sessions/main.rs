@@ -45,6 +45,9 @@ use std::process::ExitCode;
 
 use synexec_tests::lab::harness::{self, Test};
 
+/// The tests mostly wait, so more tests run at a time than there are cores.
+const AT_A_TIME: usize = 4;
+
 fn main() -> ExitCode {
     let modules: &[&[(&'static str, Test)]] = &[
         plain::TESTS,
@@ -84,5 +87,5 @@ fn main() -> ExitCode {
         strangers::TESTS,
         allow::TESTS,
     ];
-    harness::main(modules.concat())
+    harness::main_of_waiting(modules.concat(), AT_A_TIME)
 }
