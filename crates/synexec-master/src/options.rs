@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 use synexec_host::host_name::host_name;
 use synexec_host::options::Common;
@@ -45,7 +45,7 @@ const REPORTS: &str = "Reports";
 )]
 pub struct Options {
     /// Number of slaves that take part
-    #[arg(required_unless_present_any = ["check", "new_key"])]
+    #[arg(required_unless_present_any = ["check", "new_key"], value_parser = positive_u32())]
     slaves: Option<NonZeroU32>,
 
     /// Job file: the first line is the command line, everything after it is the payload (`:CONF:`)
@@ -73,15 +73,15 @@ pub struct Options {
     pub targets: Vec<String>,
 
     /// Give up if not all slaves have joined after this many seconds [default: wait for ever]
-    #[arg(long, value_name = "SECS")]
+    #[arg(long, value_name = "SECS", value_parser = positive_u64())]
     wait: Option<NonZeroU64>,
 
     /// When --wait is over, start if at least this many slaves have joined
-    #[arg(long, value_name = "N", requires = "wait")]
+    #[arg(long, value_name = "N", requires = "wait", value_parser = positive_u32())]
     quorum: Option<NonZeroU32>,
 
     /// Stop tasks that have not ended after this many seconds; their rows say `timed out` [default: never]
-    #[arg(long, value_name = "SECS")]
+    #[arg(long, value_name = "SECS", value_parser = positive_u64())]
     timeout: Option<NonZeroU64>,
 
     /// What to do with the other tasks when a slave is lost while they run
@@ -163,6 +163,15 @@ pub enum ColorWhen {
     Always,
     /// Use no colours
     Never,
+}
+
+/// Parses a positive number, and names the range in the error about any other value.
+fn positive_u32() -> impl TypedValueParser<Value = NonZeroU32> {
+    clap::value_parser!(u32).range(1..).try_map(NonZeroU32::try_from)
+}
+
+fn positive_u64() -> impl TypedValueParser<Value = NonZeroU64> {
+    clap::value_parser!(u64).range(1..).try_map(NonZeroU64::try_from)
 }
 
 /// `--quorum` is larger than the number of slaves.
@@ -259,6 +268,22 @@ impl Options {
             OutputsWanted::Tails(TAIL)
         } else {
             OutputsWanted::Nothing
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_zero_is_refused_with_the_range() {
+        for arguments in
+            ["0 job.conf", "2 job.conf --wait 0", "2 job.conf --wait 3 --quorum 0", "2 job.conf --timeout 0"]
+        {
+            let refused = Options::try_parse_from(["synexec_master"].into_iter().chain(arguments.split(' ')));
+            let why = refused.unwrap_err().to_string();
+            assert!(why.contains("0 is not in 1.."), "{arguments}: {why}");
         }
     }
 }

@@ -73,7 +73,7 @@ fn slipped(slip: ClockSlip) -> String {
     let (by, how) = (time(Duration::from_nanos(slip.by.unsigned_abs())), if slip.by < 0 { "slower" } else { "faster" });
     format!(
         "this guest's clock ran {by} {how} than the master's: one of the clocks stood still or was slewed, so the \
-         start is uncertain by as much"
+         start is uncertain by the same amount"
     )
 }
 
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(
             remarks(&row),
             ["this guest's clock ran 300.00 ms slower than the master's: one of the clocks stood still or was \
-                 slewed, so the start is uncertain by as much"]
+                 slewed, so the start is uncertain by the same amount"]
         );
     }
 
