@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_secret_has_16_bytes_at_least_and_4096_at_most() {
-        assert!(flaw(&file(b"fifteen letters\n", 0o600).1).contains("15 bytes; it needs at least 16"));
+        assert!(flaw(&file(b"fifteen letters\n", 0o600).1).contains("length: 15); it needs at least 16"));
         read(&file(b"sixteen letters.\n", 0o600).1).unwrap();
         read(&file(&[b'a'; 4096], 0o600).1).unwrap();
         assert!(flaw(&file(&[b'a'; 4097], 0o600).1).contains("more than 4096"));

@@ -1,7 +1,7 @@
 //! Messages as the bytes that cross the network.
 
 use synexec_proto::message::{Capabilities, Message};
-use synexec_proto::wire::{DATA_MAX, Frame, FrameDecoder, SessionId};
+use synexec_proto::wire::{DATA_MAX, Frame, FrameDecoder, SessionId, WireInteger as _};
 
 /// The one session of a world.
 pub const SESSION: SessionId = SessionId(0);
@@ -30,6 +30,6 @@ pub fn frame_of(message: &Message) -> Frame {
 /// Never: the block is well-formed.
 #[must_use]
 pub fn block_with_features(bits: u64) -> Capabilities {
-    let block = [b"SYNX".as_slice(), &[0, 1], &bits.to_be_bytes()].concat();
+    let block = [b"SYNX".as_slice(), &[0, 1], &bits.to_wire()].concat();
     Capabilities::decode(&block).expect("the block is complete").expect("the bytes are a block")
 }

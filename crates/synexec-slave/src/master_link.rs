@@ -8,7 +8,7 @@ use std::time::Duration;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Message;
 use synexec_proto::secure::Sealer;
-use synexec_proto::transport::{Outbox, Progress, Sealing, Source};
+use synexec_proto::transport::{Outbox, OutboxEvent, Sealing, Source};
 use synexec_proto::wire::SessionId;
 use synexec_session::slave;
 
@@ -78,8 +78,8 @@ impl MasterLink {
 
     fn outbox_for(&self, stream: Arc<TcpStream>, sealer: Option<Sealer>) -> Outbox {
         let (id, tell) = (self.connection, Arc::clone(&self.tell));
-        let listener = move |progress| {
-            if let Progress::Failed(why) = progress {
+        let listener = move |event| {
+            if let OutboxEvent::Failed(why) = event {
                 tell(LinkEvent::Connection(id, ConnectionEvent::Ended(why)));
             }
         };

@@ -12,7 +12,7 @@ use synexec_proto::message::{
 };
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
-use synexec_proto::wire::{Command, FieldWriter, Frame};
+use synexec_proto::wire::{Command, FieldWriter, Frame, WireInteger as _};
 use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{OnLost, OutputsWanted, Settings};
 
@@ -105,7 +105,7 @@ pub fn capabilities(input: &mut Input<'_>) -> Result<Option<Capabilities>> {
         return Ok(None);
     }
     let features = *input.choose(&REVISIONS)?;
-    let fixed = [b"SYNX".as_slice(), &[0, 1], &features.to_be_bytes()].concat();
+    let fixed = [b"SYNX".as_slice(), &[0, 1], &features.to_wire()].concat();
     let block = FieldWriter::after(fixed).put(1, input.choose(&["vm", "", "\u{1b}[2J", "läuft"])?.as_bytes()).finish();
     let token = token(input)?;
     Ok(Capabilities::decode(&block).expect("the value is complete").map(|block| block.resuming(token)))

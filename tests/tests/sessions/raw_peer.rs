@@ -93,7 +93,7 @@ impl RawPeer {
         let valid = frame(0, Command::Reply, &[0; 60])?;
         self.0.set_read_timeout(Some(Duration::from_secs(1)))?;
         for byte in valid {
-            if self.0.write_all(&[byte]).is_err() || self.is_closed()? {
+            if self.0.write_all(&[byte]).is_err() || self.read_end()? {
                 return Ok(());
             }
         }
@@ -120,8 +120,8 @@ impl RawPeer {
         bail!("the program did not drop the flood")
     }
 
-    /// Whether the other end closes the connection within a second.
-    fn is_closed(&mut self) -> Result<bool> {
+    /// Reads for at most a second. Returns whether the other end has closed the connection.
+    fn read_end(&mut self) -> Result<bool> {
         match self.0.read(&mut [0; 256]) {
             Ok(length) => Ok(length == 0),
             Err(error)

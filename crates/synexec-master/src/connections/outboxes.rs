@@ -6,7 +6,7 @@ use std::sync::Arc;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Message;
 use synexec_proto::secure::Sealer;
-use synexec_proto::transport::{Allowance, Outbox, Progress, Sealing, Source};
+use synexec_proto::transport::{Allowance, Outbox, OutboxEvent, Sealing, Source};
 use synexec_proto::wire::SessionId;
 use synexec_session::master::PeerId;
 
@@ -31,8 +31,8 @@ impl Outboxes {
     /// Adds a connection that was just accepted.
     pub fn add(&mut self, peer: PeerId, Connection { stream, allowance }: Connection) {
         let deliver = Arc::clone(&self.deliver);
-        let on_progress = move |progress| deliver(event(peer, progress));
-        let outbox = Outbox::new(stream, self.session, self.sealing.clone(), on_progress);
+        let on_event = move |outbox_event| deliver(event(peer, outbox_event));
+        let outbox = Outbox::new(stream, self.session, self.sealing.clone(), on_event);
         self.open.insert(peer, (outbox, allowance));
     }
 
@@ -90,10 +90,10 @@ impl Outboxes {
 }
 
 /// The only stream that an outbox sends is the conf.
-fn event(peer: PeerId, progress: Progress) -> ConnectionEvent {
-    match progress {
-        Progress::StreamSent => ConnectionEvent::ConfSent { peer },
-        Progress::Failed(why) => ConnectionEvent::Disconnected { peer, why },
-        Progress::SourceFailed(error) => ConnectionEvent::ConfFailed { why: error.to_string() },
+fn event(peer: PeerId, outbox_event: OutboxEvent) -> ConnectionEvent {
+    match outbox_event {
+        OutboxEvent::StreamSent => ConnectionEvent::ConfSent { peer },
+        OutboxEvent::Failed(why) => ConnectionEvent::Disconnected { peer, why },
+        OutboxEvent::SourceFailed(error) => ConnectionEvent::ConfFailed { why: error.to_string() },
     }
 }

@@ -17,7 +17,7 @@ const PROBES: &str = "synexec 1 probes";
 
 /// A secret is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the secret has {0} bytes; it needs at least {SECRET_MIN}")]
+#[error("the secret is too short (length: {0}); it needs at least {SECRET_MIN} bytes")]
 pub struct KeyError(usize);
 
 /// A key. Its memory is wiped when the key is dropped. The key is never shown, and moving it leaves no copy in memory.

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 /// The messages that a master allows its slave to send, shared between the master's reader and writer. Extend it before
 /// asking the slave.
 #[derive(Debug, Clone, Default)]
-pub struct Allowance(Arc<Allowed>);
+pub struct Allowance(Arc<AllowedMessages>);
 
 #[derive(Debug, Default)]
-struct Allowed {
+struct AllowedMessages {
     long_messages: AtomicBool,
     /// Answers still to come.
     answers: AtomicU32,

@@ -13,9 +13,9 @@ use crate::disconnect::Disconnect;
 /// Gives the next piece of a stream: it fills the buffer with whole frames, and leaves the buffer empty at the end.
 pub type Source = Box<dyn FnMut(&mut Vec<u8>) -> io::Result<()> + Send>;
 
-/// The progress of a backlog.
+/// An event of an outbox, about its backlog.
 #[derive(Debug)]
-pub enum Progress {
+pub enum OutboxEvent {
     /// A whole stream was handed to the network.
     StreamSent,
     /// The source of a stream failed; the connection itself works.
@@ -24,8 +24,8 @@ pub enum Progress {
     Failed(Disconnect),
 }
 
-/// Receives the progress of a backlog.
-pub(super) type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+/// Receives the events of an outbox.
+pub(super) type OnOutboxEvent = Arc<dyn Fn(OutboxEvent) + Send + Sync>;
 
 /// One entry of a backlog.
 pub(super) enum Backlog {
@@ -42,38 +42,38 @@ pub(super) fn write_backlog(
     sealing: &Sealing,
     queue: &Receiver<Backlog>,
     pending: &AtomicUsize,
-    on_progress: &OnProgress,
-) -> Result<(), Progress> {
+    on_event: &OnOutboxEvent,
+) -> Result<(), OutboxEvent> {
     while let Ok(next) = queue.recv() {
         let is_stream = matches!(next, Backlog::Stream(_));
         match next {
             Backlog::Sealed(bytes) => write_all(stream, &bytes)?,
-            Backlog::Bytes(bytes) => write_all(stream, &sealing.sealed(bytes).map_err(Progress::Failed)?)?,
+            Backlog::Bytes(bytes) => write_all(stream, &sealing.sealed(bytes).map_err(OutboxEvent::Failed)?)?,
             Backlog::Stream(source) => write_stream(stream, sealing, source)?,
         }
         pending.fetch_sub(1, Ordering::AcqRel);
         if is_stream {
-            on_progress(Progress::StreamSent);
+            on_event(OutboxEvent::StreamSent);
         }
     }
     Ok(())
 }
 
-fn write_stream(stream: &TcpStream, sealing: &Sealing, mut source: Source) -> Result<(), Progress> {
+fn write_stream(stream: &TcpStream, sealing: &Sealing, mut source: Source) -> Result<(), OutboxEvent> {
     let (mut buffer, mut records) = (Vec::new(), Vec::new());
     loop {
         buffer.clear();
-        source(&mut buffer).map_err(Progress::SourceFailed)?;
+        source(&mut buffer).map_err(OutboxEvent::SourceFailed)?;
         if buffer.is_empty() {
             return Ok(());
         }
-        write_all(stream, sealing.seal(&buffer, &mut records).map_err(Progress::Failed)?)?;
+        write_all(stream, sealing.seal(&buffer, &mut records).map_err(OutboxEvent::Failed)?)?;
     }
 }
 
-fn write_all(mut stream: &TcpStream, bytes: &[u8]) -> Result<(), Progress> {
+fn write_all(mut stream: &TcpStream, bytes: &[u8]) -> Result<(), OutboxEvent> {
     stream.write_all(bytes).map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => Progress::Failed(Disconnect::NotReading),
-        _ => Progress::Failed(broken(error)),
+        ErrorKind::WouldBlock => OutboxEvent::Failed(Disconnect::NotReading),
+        _ => OutboxEvent::Failed(broken(error)),
     })
 }

@@ -12,7 +12,7 @@ mod sealing;
 mod tcp;
 
 pub use allowance::Allowance;
-pub use backlog::{Progress, Source};
+pub use backlog::{OutboxEvent, Source};
 pub use discovery::{ProbeListener, ProbeRoute};
 pub use outbox::Outbox;
 pub use reader::{Arrived, Clock, LinkReader};

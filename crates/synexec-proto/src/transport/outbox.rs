@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::{MsgFlags, send};
 
-use super::backlog::{Backlog, OnProgress, Progress, Source, write_backlog};
+use super::backlog::{Backlog, OnOutboxEvent, OutboxEvent, Source, write_backlog};
 use super::reader::broken;
 use super::sealing::Sealing;
 use crate::disconnect::Disconnect;
@@ -36,7 +36,7 @@ pub struct Outbox {
     stream: Arc<TcpStream>,
     session: SessionId,
     sealing: Sealing,
-    on_progress: OnProgress,
+    on_event: OnOutboxEvent,
     backlog: Option<SyncSender<Backlog>>,
     /// The thread that writes the backlog.
     writer: Option<JoinHandle<()>>,
@@ -45,15 +45,15 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox for messages of `session`. The backlog's thread calls `on_progress`.
+    /// An outbox for messages of `session`. The backlog's thread calls `on_event`.
     pub fn new(
         stream: Arc<TcpStream>,
         session: SessionId,
         sealing: Sealing,
-        on_progress: impl Fn(Progress) + Send + Sync + 'static,
+        on_event: impl Fn(OutboxEvent) + Send + Sync + 'static,
     ) -> Self {
-        let on_progress = Arc::new(on_progress);
-        Self { stream, session, sealing, on_progress, backlog: None, writer: None, pending: Arc::default() }
+        let on_event = Arc::new(on_event);
+        Self { stream, session, sealing, on_event, backlog: None, writer: None, pending: Arc::default() }
     }
 
     /// Encrypts all messages with this sealer. Call it before sending.
@@ -84,7 +84,7 @@ impl Outbox {
         if bytes.is_empty() { Ok(()) } else { self.push(Backlog::Sealed(bytes)) }
     }
 
-    /// Sends a stream of frames; [`Progress::StreamSent`] follows.
+    /// Sends a stream of frames; [`OutboxEvent::StreamSent`] follows.
     ///
     /// # Errors
     /// [`Disconnect`] when the peer has stopped reading, or the thread cannot be started.
@@ -143,10 +143,10 @@ impl Outbox {
         let stream = Arc::clone(&self.stream);
         let sealing = self.sealing.clone();
         let pending = Arc::clone(&self.pending);
-        let on_progress = Arc::clone(&self.on_progress);
+        let on_event = Arc::clone(&self.on_event);
         let writer = thread::Builder::new().name("outbox".into()).stack_size(STACK).spawn(move || {
-            if let Err(failure) = write_backlog(&stream, &sealing, &receiver, &pending, &on_progress) {
-                on_progress(failure);
+            if let Err(failure) = write_backlog(&stream, &sealing, &receiver, &pending, &on_event) {
+                on_event(failure);
             }
         })?;
         self.writer = Some(writer);
@@ -166,13 +166,13 @@ mod tests {
 
     const SESSION: SessionId = SessionId(5);
 
-    fn pair() -> (TcpStream, Outbox, Receiver<Progress>) {
+    fn pair() -> (TcpStream, Outbox, Receiver<OutboxEvent>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
-        let (sender, progress) = mpsc::channel();
+        let (sender, events) = mpsc::channel();
         let tell = move |news| sender.send(news).unwrap();
-        (client, Outbox::new(Arc::new(server), SESSION, Sealing::No, tell), progress)
+        (client, Outbox::new(Arc::new(server), SESSION, Sealing::No, tell), events)
     }
 
     /// More than a socket takes without a reader.
@@ -203,18 +203,18 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_or_reordered_between_owner_and_backlog() {
-        let (mut client, mut outbox, progress) = pair();
+        let (mut client, mut outbox, events) = pair();
         let (frames, expected) = frames(60);
         send_both_ways(&mut outbox, &frames);
         let mut received = vec![0; expected.len() * 2];
         client.read_exact(&mut received).unwrap();
         assert!(received == [expected.clone(), expected].concat());
-        assert!(matches!(progress.recv().unwrap(), Progress::StreamSent));
+        assert!(matches!(events.recv().unwrap(), OutboxEvent::StreamSent));
     }
 
     #[test]
     fn the_backlog_is_written_at_the_end_unless_the_peer_does_not_read() {
-        let (mut client, mut outbox, _progress) = pair();
+        let (mut client, mut outbox, _events) = pair();
         let (frames, expected) = frames(60);
         send_both_ways(&mut outbox, &frames);
         let end = thread::spawn(move || outbox.finish(Duration::from_secs(600)));
@@ -223,7 +223,7 @@ mod tests {
         end.join().unwrap();
         assert!(received == [expected.clone(), expected].concat());
 
-        let (_client, mut outbox, _progress) = pair();
+        let (_client, mut outbox, _events) = pair();
         send_both_ways(&mut outbox, &frames);
         outbox.finish(Duration::from_millis(20));
     }
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn sealed_records_leave_in_their_order() {
         let (slave, master) = keyed::tests::ends(SESSION);
-        let (mut reader, (sender, progress)) = (slave.reader, mpsc::channel());
+        let (mut reader, (sender, events)) = (slave.reader, mpsc::channel());
         let tell = move |news| sender.send(news).unwrap();
         let mut outbox = Outbox::new(master.stream, SESSION, Sealing::Awaited, tell);
         outbox.seal_with(master.sealer);
@@ -240,7 +240,7 @@ mod tests {
         for frame in frames.iter().chain(&frames) {
             assert!(reader.next_frame().is_ok_and(|arrived| arrived.frame == *frame));
         }
-        assert!(matches!(progress.recv().unwrap(), Progress::StreamSent));
+        assert!(matches!(events.recv().unwrap(), OutboxEvent::StreamSent));
         // The backlog is done, so that the owner writes again.
         outbox.send(&frames[0]).unwrap();
         assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(frames[0].clone()));
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_before_it_can_be_sealed() {
-        let (mut client, outbox, _progress) = pair();
+        let (mut client, outbox, _events) = pair();
         let mut outbox = Outbox { sealing: Sealing::Awaited, ..outbox };
         assert_eq!(outbox.send(&Frame::bare(Command::Conf)), Err(Disconnect::NoKey));
         drop(outbox);
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_does_not_read_is_given_up_and_its_owner_never_waits() {
-        let (_client, mut outbox, _progress) = pair();
+        let (_client, mut outbox, _events) = pair();
         let (frames, _) = frames(1000);
         let refused = frames.iter().find_map(|frame| outbox.send(frame).err());
         assert_eq!(refused, Some(Disconnect::NotReading));
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_message_after_a_failed_backlog_reports_a_broken_connection() {
-        let (client, mut outbox, progress) = pair();
+        let (client, mut outbox, events) = pair();
         outbox
             .send_stream(Box::new(|buffer| {
                 buffer.resize(65_000, 7);
@@ -275,7 +275,7 @@ mod tests {
         // Received bytes that were not read turn the close into a reset.
         client.peek(&mut [0]).unwrap();
         drop(client);
-        assert!(matches!(progress.recv().unwrap(), Progress::Failed(Disconnect::Broken(_))));
+        assert!(matches!(events.recv().unwrap(), OutboxEvent::Failed(Disconnect::Broken(_))));
         let queue = outbox.backlog.clone().unwrap();
         while !matches!(queue.try_send(Backlog::Sealed(Vec::new())), Err(TrySendError::Disconnected(_))) {}
         let sent = outbox.send(&Frame::bare(Command::Reply));
@@ -284,8 +284,8 @@ mod tests {
 
     #[test]
     fn a_failed_source_is_reported_as_such() {
-        let (_client, mut outbox, progress) = pair();
+        let (_client, mut outbox, events) = pair();
         outbox.send_stream(Box::new(|_| Err(io::Error::other("shrunk")))).unwrap();
-        assert!(matches!(progress.recv().unwrap(), Progress::SourceFailed(_)));
+        assert!(matches!(events.recv().unwrap(), OutboxEvent::SourceFailed(_)));
     }
 }

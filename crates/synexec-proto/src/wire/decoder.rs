@@ -146,7 +146,7 @@ impl FrameDecoder {
     }
 
     /// Size of the buffer, in bytes.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "transport"))]
     pub(crate) fn held(&self) -> usize {
         self.buffer.capacity()
     }

@@ -9,7 +9,7 @@ pub const DATA_MAX: usize = 65_535;
 
 /// The data are longer than [`DATA_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{0} bytes do not fit into one message, which holds {DATA_MAX} bytes")]
+#[error("the data are too long for one message (length: {0}); at most {DATA_MAX} bytes fit")]
 pub struct FrameTooLong(pub usize);
 
 /// One message as it crosses the network, without version and session, which are the same for all messages of a

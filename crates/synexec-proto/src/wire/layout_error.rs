@@ -9,7 +9,7 @@ pub enum LayoutError {
     #[error("the data end within a field")]
     Truncated,
     /// Data of a fixed length have another one.
-    #[error("the data have {length} bytes, not {expected}")]
+    #[error("the data have the wrong length {length}; expected: {expected}")]
     DataLength {
         /// Bytes of the data.
         length: usize,
@@ -17,7 +17,7 @@ pub enum LayoutError {
         expected: usize,
     },
     /// The value of a field does not have the length that its tag requires.
-    #[error("field {tag} has {length} bytes, which is not its size")]
+    #[error("field {tag} has the wrong length {length}")]
     Length {
         /// The field's tag.
         tag: u16,
