@@ -21,23 +21,30 @@ pub(super) use self::start::AfterOrder;
 pub use self::start::LEAD_MAX;
 pub(super) use self::task::Due;
 
-/// The conf and its task, and the facts that the master does not know of them yet.
+/// The conf and its task, and the facts of them that the master may not know.
 #[derive(Debug, Default)]
 pub(super) struct Run {
     conf: Conf,
     task: Task,
     /// The last outcome in this session; none before the first conf.
     outcome: Option<ExitCause>,
-    /// The end of the last task, until the master has acknowledged it.
+    this_run: ThisRun,
+    /// Whether the last task left stragglers that may still be there.
+    may_have_stragglers: bool,
+    output: Output,
+    progress: ProgressTimer,
+}
+
+/// The facts of one run of the task that its master may not know. A new conf, another round and each release of the task
+/// begin with a new one: the master that orders them knows the facts of the run before.
+#[derive(Debug, Default)]
+struct ThisRun {
+    /// The end of the task, until the master has acknowledged it.
     report: Option<Report>,
     /// Why the task was not started, if the master may not know.
     refusal: Option<Reason>,
-    /// Whether the last task left stragglers that may still be there.
-    may_have_stragglers: bool,
     /// Whether the master has told the running task to stop.
     was_told_to_stop: bool,
-    output: Output,
-    progress: ProgressTimer,
 }
 
 /// The end of a task that the master may not know yet.
@@ -91,7 +98,7 @@ impl Run {
     /// The connection of the session broke, and the slave resumes it.
     pub(super) fn link_broke(&mut self) {
         self.output.take_awaited();
-        self.report.iter_mut().for_each(|report| report.is_sent = false);
+        self.this_run.report.iter_mut().for_each(|report| report.is_sent = false);
     }
 
     /// The connection of the session is gone for good.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::Run;
 use super::conf::{Conf, Part};
 use super::output::Output;
 use super::progress::ProgressTimer;
 use super::task::Task;
+use super::{Run, ThisRun};
 use crate::slave::ExitCause;
 use synexec_proto::message::Reason;
 use synexec_proto::time::MonotonicInstant;
@@ -32,7 +32,7 @@ impl Run {
     /// A new conf comes, for a session of its own. The conf before it is discarded already.
     pub(in crate::slave) fn begin_session(&mut self) {
         self.progress = ProgressTimer::new(None);
-        self.refusal = None;
+        self.this_run = ThisRun::default();
         self.outcome = Some(ExitCause::NotStarted);
     }
 
@@ -77,7 +77,7 @@ impl Run {
             return Err(Reason::new("there is no conf to run"));
         }
         self.conf = Conf::Preparing;
-        (self.refusal, self.report) = (None, None);
+        self.this_run = ThisRun::default();
         Ok(())
     }
 
@@ -103,7 +103,7 @@ impl Run {
             }
             (Conf::Spent, None) => {
                 self.task = Task::Spawning { stopped: false };
-                self.report = None;
+                self.this_run = ThisRun::default();
                 AfterOrder::Hold
             }
             (Conf::Preparing | Conf::Spent, Some(_)) => AfterOrder::Refused(Reason::new("the task is not held")),
@@ -133,7 +133,7 @@ impl Run {
     /// The held task is let go, at this instant or at once.
     pub(in crate::slave) fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) {
         (self.conf, self.task) = (Conf::Spent, Task::Running);
-        (self.report, self.refusal, self.was_told_to_stop) = (None, None, false);
+        self.this_run = ThisRun::default();
         self.output = Output::of_new_task();
         self.progress.start(at.unwrap_or(now));
     }
@@ -169,13 +169,13 @@ impl Run {
     /// The start was refused. The refusal is kept, unless it concerns a second task beside one that runs.
     pub(in crate::slave) fn refuse(&mut self, reason: &Reason) {
         if self.is_idle() {
-            self.refusal = Some(reason.clone());
+            self.this_run.refusal = Some(reason.clone());
         }
     }
 
     /// The refusal that the master may not know.
     pub(in crate::slave) fn refusal(&self) -> Option<Reason> {
-        self.refusal.clone()
+        self.this_run.refusal.clone()
     }
 
     /// The task could not be started.
