@@ -179,7 +179,7 @@ impl Executing {
         for (peer, why) in lost {
             self.lose(now, peer, why, actions);
         }
-        if self.stopping.is_none() && self.timeout.as_mut().is_some_and(|timeout| timeout.strikes(now)) {
+        if self.stopping.is_none() && self.timeout.as_mut().is_some_and(|timeout| timeout.take_strike(now)) {
             self.time_out(now, actions);
         }
     }
