@@ -9,11 +9,11 @@ use super::before_start::{BeforeStart, Step};
 use super::heard::Heard;
 use super::inquiry::Inquiry;
 use super::limits::{PhaseStart, Unanswered};
-use super::member::{Hold, Member};
+use super::member::{HeldSince, Member};
 use super::roster::Roster;
 use super::{Action, Loss, Notice, PeerId, PhaseName, Row, Settings};
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{self, ConfBegin, Feature, Features, Held, Message, Reason};
+use synexec_proto::message::{ConfBegin, Feature, Features, Held, Hold, Message, Reason};
 use synexec_proto::wire::DATA_MAX;
 
 /// Time that the other slaves have to answer once one slave has declined or is lost.
@@ -86,7 +86,7 @@ impl Configuring {
             match &member.gone {
                 Some(why) => gone.push((member.peer, why.clone())),
                 None if member.has(Feature::Start) => {
-                    actions.send(member.peer, Message::Hold(message::Hold { round }));
+                    actions.send(member.peer, Message::Hold(Hold { round }));
                 }
                 None => {}
             }
@@ -184,7 +184,7 @@ impl Configuring {
         let slaves = self.slaves.len();
         let Some(mut slave) = self.slaves.get_mut(peer) else { return };
         slave.state.step = Answer::Accepted;
-        slave.member.this_round.hold = held.map(|how| Hold { how, since: now.monotonic });
+        slave.member.this_round.held = held.map(|how| HeldSince { how, since: now.monotonic });
         slave.member.liveness.resume(now.awake);
         if slave.member.has(Feature::Start) {
             slave.member.clock.question(slaves);

@@ -38,8 +38,8 @@ pub(super) struct Member {
 /// What the master knows of a slave in this round. Each round begins with a new one.
 #[derive(Debug, Default)]
 pub(super) struct ThisRound {
-    /// How the slave holds the task.
-    pub(super) hold: Option<Hold>,
+    /// How the slave holds the task, once it does.
+    pub(super) held: Option<HeldSince>,
     /// The longest time that the slave took to answer a probe, or to say anything else after a probe.
     slowest_probe: Duration,
     /// The output of the slave's task, once it is asked for.
@@ -50,9 +50,9 @@ pub(super) struct ThisRound {
     pub(super) row: Option<Row>,
 }
 
-/// A held task.
+/// How a slave holds its task, and since when by the clock of the master.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Hold {
+pub(super) struct HeldSince {
     pub(super) how: Held,
     pub(super) since: MonotonicInstant,
 }
@@ -82,7 +82,7 @@ impl Member {
 
     /// Begins the run of the held task. What the slave did before the start does not count in the run's row.
     pub(super) fn begin_run(&mut self) {
-        self.this_round = ThisRound { hold: self.this_round.hold, ..ThisRound::default() };
+        self.this_round = ThisRound { held: self.this_round.held, ..ThisRound::default() };
     }
 
     /// Takes note of a message from the slave.
@@ -115,8 +115,8 @@ impl Member {
     pub(super) fn row(&self, outcome: Outcome, at: MonotonicInstant) -> Row {
         Row {
             is_original: self.features == Features::NONE,
-            held: self.this_round.hold.map(|hold| hold.how),
-            held_at: self.this_round.hold.map(|hold| hold.since),
+            held: self.this_round.held.map(|held| held.how),
+            held_at: self.this_round.held.map(|held| held.since),
             clock: self.clock.estimate(at),
             answered_late: self.answered_late(),
             reconnects: self.this_round.reconnects,
