@@ -39,7 +39,7 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         Notice::Joined { .. }
         | Notice::Configuring { .. }
         | Notice::Starting { .. }
-        | Notice::Gone { .. }
+        | Notice::GoSent { .. }
         | Notice::NextRound { .. }
         | Notice::Fetching { .. }
             if is_counted =>
@@ -84,8 +84,8 @@ pub fn text(notice: &Notice) -> String {
         }
         Notice::Ready { slave } => format!("{} is ready to start", name(slave)),
         Notice::Postponed => "not all slaves confirmed the start in time; the master orders a later start".to_owned(),
-        Notice::Gone { slaves: 1 } => "the slave is ready: the task starts".to_owned(),
-        Notice::Gone { slaves } => format!("all {slaves} slaves are ready: the task starts"),
+        Notice::GoSent { slaves: 1 } => "the slave is ready: the task starts".to_owned(),
+        Notice::GoSent { slaves } => format!("all {slaves} slaves are ready: the task starts"),
         Notice::Started { slave } => format!("{} started", name(slave)),
         Notice::Ended { slave, outcome, times, start, done, slaves } => {
             let end = end(outcome, times.as_ref(), start.as_ref());

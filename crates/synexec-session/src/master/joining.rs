@@ -155,7 +155,7 @@ impl Joining {
             clock: PeerClock::default(),
             round_trip: slave.round_trip,
             probed_at: None,
-            gone: None,
+            lost: None,
             away: None,
             this_round: ThisRound::default(),
         });

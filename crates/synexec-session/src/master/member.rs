@@ -27,7 +27,7 @@ pub(super) struct Member {
     /// When the slave was probed, while it has not answered.
     pub(super) probed_at: Option<Now>,
     /// Why the slave is lost, if it is lost after its task ended.
-    pub(super) gone: Option<Loss>,
+    pub(super) lost: Option<Loss>,
     /// The token by which the slave is recognised when it connects anew.
     pub(super) token: Option<ResumeToken>,
     /// While the slave's connection is broken and can be resumed.
@@ -92,7 +92,7 @@ impl Member {
             actions.tell(Notice::Recovered { slave: self.label.clone(), after });
         }
         self.liveness.heard(heard.now.awake);
-        let is_here = self.gone.is_none() && self.has(Feature::Resume);
+        let is_here = self.lost.is_none() && self.has(Feature::Resume);
         if is_here && matches!(heard.message, Message::TaskEnded(_)) {
             self.send(Message::Ack, actions);
         }
@@ -142,7 +142,7 @@ impl Member {
         if self.is_away() {
             return true;
         }
-        if self.token.is_none() || self.gone.is_some() || reconnect.is_zero() || !why.may_return() {
+        if self.token.is_none() || self.lost.is_some() || reconnect.is_zero() || !why.may_return() {
             return false;
         }
         self.away = Some(Away { since: now.awake, until: now.awake.plus(reconnect), why: why.clone() });
@@ -173,7 +173,7 @@ impl Member {
 
     /// Gives the slave up. Its task may have ended before.
     pub(super) fn leave(&mut self, why: &Loss, actions: &mut Actions) {
-        if self.gone.is_some() {
+        if self.lost.is_some() {
             return;
         }
         self.liveness.pause();
@@ -184,7 +184,7 @@ impl Member {
         if !was_away {
             actions.close(self.peer);
         }
-        self.gone = Some(why.clone());
+        self.lost = Some(why.clone());
     }
 
     /// Sends a message, if there is a connection.
@@ -196,7 +196,7 @@ impl Member {
 
     /// Ends the connection after the last message of the session.
     pub(super) fn part(&self, actions: &mut Actions) {
-        if self.is_away() || self.gone.is_some() {
+        if self.is_away() || self.lost.is_some() {
             return;
         }
         if self.has(Feature::Resume) {

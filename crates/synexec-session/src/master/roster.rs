@@ -200,7 +200,7 @@ impl<S: Awaited> Roster<S> {
     /// Takes a slave back on its new connection, if the token is that of a slave that is not lost.
     pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) -> Option<SlaveMut<'_, S>> {
         let place = *self.by_token.get(comeback.token.as_bytes())?;
-        let slave = self.slaves.get(place).filter(|slave| slave.member.gone.is_none())?;
+        let slave = self.slaves.get(place).filter(|slave| slave.member.lost.is_none())?;
         self.by_peer.remove(&slave.member.peer);
         self.by_peer.insert(comeback.peer, place);
         let mut slave = self.at_mut(place)?;

@@ -294,7 +294,7 @@ impl Session {
     }
 
     fn after_starting(&mut self, now: Now, phase: Starting) -> Phase {
-        if let Some(instant) = phase.gone() {
+        if let Some(instant) = phase.started_at() {
             let (members, round) = (phase.into_members(), self.round());
             let actions = &mut self.actions;
             Phase::Executing(Executing::begin(&self.settings, round, members, instant, now, actions))
