@@ -27,7 +27,7 @@ pub(super) struct Joining {
     give_up: Option<AwakeInstant>,
     roll_call: Option<AwakeInstant>,
     /// Whether the time to join is over, and the slaves that have joined are enough.
-    is_settled: bool,
+    accepts_quorum: bool,
     joined: BTreeMap<PeerId, Joined>,
     by_instance: HashMap<u64, PeerId>,
     /// Slaves that have not answered the roll call.
@@ -54,7 +54,7 @@ impl Joining {
             next_probe: now,
             give_up,
             roll_call: None,
-            is_settled: false,
+            accepts_quorum: false,
             joined: BTreeMap::new(),
             by_instance: HashMap::new(),
             called: BTreeSet::new(),
@@ -95,7 +95,7 @@ impl Joining {
         let now = now.awake;
         self.check_joined(now, actions);
         self.end_roll_call(now, actions);
-        self.settle_for_quorum(now, actions);
+        self.accept_quorum(now, actions);
         if now >= self.next_probe && self.awaits_more() {
             actions.push(Action::Probe);
             self.next_probe = now.plus(DISCOVERY_INTERVAL);
@@ -104,7 +104,7 @@ impl Joining {
 
     pub(super) fn deadline(&self) -> Deadline {
         let probe = self.awaits_more().then_some(self.next_probe);
-        let give_up = self.give_up.filter(|_| !self.is_settled);
+        let give_up = self.give_up.filter(|_| !self.accepts_quorum);
         let awake = self.looks.earliest().into_iter().chain(probe).chain(give_up).chain(self.roll_call).min();
         Deadline { awake, monotonic: None }
     }
@@ -131,7 +131,7 @@ impl Joining {
     /// Whether the time to join is over, and too few slaves have joined.
     pub(super) fn has_given_up(&self, now: Now) -> bool {
         let is_wait_over = self.give_up.is_some_and(|give_up| now.awake >= give_up);
-        is_wait_over && !(self.is_settled && self.joined.len() >= self.quorum())
+        is_wait_over && !(self.accepts_quorum && self.joined.len() >= self.quorum())
     }
 
     /// Ends the phase with the slaves that take part; all other connections are closed.
@@ -185,7 +185,7 @@ impl Joining {
     /// the number that was asked for.
     fn wanted(&self) -> usize {
         let all = self.asked_for();
-        if self.is_settled { self.joined.len().max(self.quorum()).min(all) } else { all }
+        if self.accepts_quorum { self.joined.len().max(self.quorum()).min(all) } else { all }
     }
 
     fn asked_for(&self) -> usize {
@@ -197,11 +197,12 @@ impl Joining {
         count(self.settings.quorum.unwrap_or(self.settings.slaves))
     }
 
-    fn settle_for_quorum(&mut self, now: AwakeInstant, actions: &mut Actions) {
+    fn accept_quorum(&mut self, now: AwakeInstant, actions: &mut Actions) {
         let is_wait_over = self.give_up.is_some_and(|give_up| now >= give_up);
-        if is_wait_over && !self.is_settled && self.settings.quorum.is_some() && self.joined.len() >= self.quorum() {
+        if is_wait_over && !self.accepts_quorum && self.settings.quorum.is_some() && self.joined.len() >= self.quorum()
+        {
             let (joined, slaves) = (self.joined.len(), self.asked_for());
-            self.is_settled = true;
+            self.accepts_quorum = true;
             actions.tell(Notice::QuorumReached { joined, slaves });
         }
     }

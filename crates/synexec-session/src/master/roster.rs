@@ -42,7 +42,7 @@ pub(super) trait Awaited: Sized {
     /// The stage of the slave.
     fn stage(slave: &Slave<Self>) -> Self::Stage;
 
-    /// Whether the phase waits for nothing more from the slave, so that its silence does not matter.
+    /// Whether the slave's outcome in this phase is known, so that its silence does not matter.
     fn is_settled(&self) -> bool;
 
     /// The order that the slave has to answer, if there is one.

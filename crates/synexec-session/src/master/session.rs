@@ -67,7 +67,7 @@ impl Session {
     /// Does what is due at this instant.
     pub fn advance(&mut self, now: MonotonicInstant) {
         let now = self.clock.look(now);
-        if !self.clock.is_settling() {
+        if !self.clock.is_catching_up() {
             self.lobby.advance(now, &mut self.actions);
             if let Some(phase) = &mut self.phase {
                 phase.advance(now, &mut self.actions);

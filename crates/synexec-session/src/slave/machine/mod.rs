@@ -55,7 +55,7 @@ impl Slave {
             Event::OutputFailed(reason) => self.refuse_output(reason),
             Event::StragglersGone => {
                 self.run.stragglers_gone(now);
-                self.settle(now, now);
+                self.finish_if_idle(now, now);
             }
             Event::Shutdown(interrupt) => self.shut_down(now, interrupt),
         }
@@ -73,7 +73,7 @@ impl Slave {
         self.carry_out(due);
         self.advance_output(now);
         self.advance_progress(now);
-        self.settle(now, now);
+        self.finish_if_idle(now, now);
     }
 
     /// When to call [`Self::advance`] next.

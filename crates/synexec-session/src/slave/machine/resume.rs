@@ -53,7 +53,7 @@ impl Slave {
                 self.tell(Notice::Resumed);
                 self.send(Message::Reply(None));
                 self.refuse_again();
-                self.settle(now, now);
+                self.finish_if_idle(now, now);
             }
             Message::Probe(_) | Message::Bye => self.give_up(now),
             _ => {}

@@ -68,6 +68,6 @@ impl Slave {
     pub(super) fn not_started(&mut self, now: MonotonicInstant, reason: Reason, outcome: ExitCause) {
         self.run.not_started(outcome);
         self.refuse(reason);
-        self.settle(now, now);
+        self.finish_if_idle(now, now);
     }
 }
