@@ -87,7 +87,7 @@ impl Counts {
                 self.joined = *joined;
                 self.here.remove(&slave.address);
             }
-            Notice::Released { address } => {
+            Notice::NotNeeded { address } => {
                 self.here.remove(address);
             }
             Notice::Configuring { .. } => self.stage = Stage::Configuring,
@@ -226,7 +226,7 @@ mod tests {
         let mut counts = Counts::new(4, Vec::new());
         (1..=4).for_each(|number| counts.count(&joined(number)));
         counts.count(&joined(5));
-        counts.count(&Notice::Released { address: slave(5).address });
+        counts.count(&Notice::NotNeeded { address: slave(5).address });
         counts.count(&Notice::GoSent { slaves: 4 });
         counts.count(&Notice::Late { slave: slave(3), silence: Duration::from_secs(7) });
         counts.count(&Notice::Late { slave: slave(4), silence: Duration::from_secs(7) });

@@ -17,7 +17,7 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
     match notice {
         Notice::Progress { .. }
         | Notice::TurnedAway { .. }
-        | Notice::Released { .. }
+        | Notice::NotNeeded { .. }
         | Notice::Accepted { .. }
         | Notice::Ready { .. }
         | Notice::Fetched { .. }
@@ -62,7 +62,7 @@ pub fn text(notice: &Notice) -> String {
         }
         Notice::TurnedAway { address, why: Some(why) } => format!("turned away {address}: {why}"),
         Notice::TurnedAway { address, why: None } => format!("turned away {address}: it sent nothing in time"),
-        Notice::Released { address } => format!("turned away {address}: no more slaves are needed"),
+        Notice::NotNeeded { address } => format!("turned away {address}: no more slaves are needed"),
         Notice::GaveUp { joined, slaves, wait } => {
             format!("only {} joined within {} s", part(*joined, *slaves, "slave"), wait.as_secs())
         }

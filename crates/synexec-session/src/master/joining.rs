@@ -163,7 +163,7 @@ impl Joining {
         let surplus = answering.chain(silent).map(|(peer, slave)| (peer, slave.label.address));
         for (peer, address) in surplus {
             actions.close(peer);
-            actions.tell(Notice::Released { address });
+            actions.tell(Notice::NotNeeded { address });
         }
         members
     }

@@ -130,7 +130,7 @@ impl Lobby {
         actions.send(peer, Message::Probe(Some(self.ours())));
         actions.send(peer, Message::Bye);
         actions.close(peer);
-        actions.tell(Notice::Released { address });
+        actions.tell(Notice::NotNeeded { address });
     }
 
     pub(super) fn disconnected(&mut self, peer: PeerId, why: Disconnect, actions: &mut Actions) {
@@ -172,7 +172,7 @@ impl Lobby {
         (self.silent, self.limits) = (BTreeSet::new(), Timetable::default());
         for (peer, stranger) in std::mem::take(&mut self.strangers) {
             actions.close(peer);
-            actions.tell(Notice::Released { address: stranger.address });
+            actions.tell(Notice::NotNeeded { address: stranger.address });
         }
     }
 }

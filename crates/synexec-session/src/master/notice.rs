@@ -40,8 +40,8 @@ pub enum Notice {
         /// The reason; none if it was silent for too long.
         why: Option<Disconnect>,
     },
-    /// A connection beyond the wanted number was closed.
-    Released {
+    /// A connection was closed because no more slaves are needed.
+    NotNeeded {
         /// The address from which it came.
         address: SocketAddr,
     },

@@ -164,7 +164,7 @@ impl Session {
             phase.join(now, peer, newcomer, &mut self.actions);
         } else {
             self.actions.close(peer);
-            self.actions.tell(Notice::Released { address: newcomer.label.address });
+            self.actions.tell(Notice::NotNeeded { address: newcomer.label.address });
         }
     }
 
