@@ -25,7 +25,7 @@ pub(super) trait Step {
     /// The stage of a slave in this step.
     fn stage(&self) -> Self::Stage;
 
-    /// The order that the slave has to answer, if there is one.
+    /// The request that the slave has to answer, if there is one.
     fn unanswered(&self) -> Option<Unanswered>;
 }
 

@@ -45,7 +45,7 @@ pub(super) trait Awaited: Sized {
     /// Whether the slave's outcome in this phase is known, so that its silence does not matter.
     fn is_settled(&self) -> bool;
 
-    /// The order that the slave has to answer, if there is one.
+    /// The request that the slave has to answer, if there is one.
     fn unanswered(&self) -> Option<Unanswered>;
 
     /// When the phase has to look at the slave for another reason than its silence.
@@ -179,7 +179,7 @@ impl<S: Awaited> Roster<S> {
         for peer in due {
             let Some(mut slave) = self.get_mut(*peer).filter(|slave| slave.is_watched()) else { continue };
             let silent = slave.member.check(now, actions);
-            let unanswered = slave.awaited_answer().and_then(|order| order.check(now.awake));
+            let unanswered = slave.awaited_answer().and_then(|request| request.check(now.awake));
             lost.extend(silent.or(unanswered).map(|why| (*peer, why)));
         }
         lost
@@ -220,7 +220,7 @@ impl<S: Awaited> Slave<S> {
         !self.state.is_settled() || self.member.is_away()
     }
 
-    /// The order that the slave has to answer. While the slave is away, it cannot.
+    /// The request that the slave has to answer. While the slave is away, it cannot.
     fn awaited_answer(&self) -> Option<Unanswered> {
         self.state.unanswered().filter(|_| !self.member.is_away())
     }

@@ -18,8 +18,8 @@ impl Run {
         self.task.stop(now)
     }
 
-    /// Begins to stop the task on the master's order.
-    pub(in crate::slave) fn stop_on_order(&mut self, now: MonotonicInstant) -> Due {
+    /// Begins to stop the task because the master wants it.
+    pub(in crate::slave) fn stop_for_master(&mut self, now: MonotonicInstant) -> Due {
         self.this_run.was_told_to_stop |= self.task.has_first_process();
         self.stop(now)
     }
