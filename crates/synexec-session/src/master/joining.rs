@@ -215,7 +215,7 @@ impl Joining {
     /// has broken.
     fn forget_earlier(&mut self, instance: Option<u64>, actions: &mut Actions) {
         if let Some(peer) = instance.and_then(|instance| self.by_instance.get(&instance).copied()) {
-            let why = Disconnect::Broken("it has connected anew".to_owned());
+            let why = Disconnect::Broken("the slave has opened a new connection".to_owned());
             self.drop_joined(peer, Loss::Disconnected(why), actions);
         }
     }
@@ -259,7 +259,7 @@ impl Joining {
 
     fn drop_silent(&mut self, actions: &mut Actions) {
         for peer in std::mem::take(&mut self.called) {
-            self.drop_joined(peer, Loss::NoAnswer(ROLL_CALL), actions);
+            self.drop_joined(peer, Loss::NoProbeAnswer(ROLL_CALL), actions);
         }
     }
 }

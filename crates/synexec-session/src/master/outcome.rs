@@ -45,6 +45,8 @@ pub enum Loss {
     AlwaysLate(u32),
     /// Its answers about its clock contradict each other.
     NoClock,
+    /// It has not answered a probe in this time.
+    NoProbeAnswer(Duration),
     /// It answers probes, but has not answered a request in this time.
     NoAnswer(Duration),
     /// The session was interrupted, and version 1 of the protocol has no way to stop its task.
@@ -60,6 +62,7 @@ impl fmt::Display for Loss {
             Self::Silent(time) => write!(f, "silent for {} s", time.as_secs()),
             Self::AlwaysLate(times) => write!(f, "it confirmed the start too late, {times} times"),
             Self::NoClock => f.write_str("its answers about its clock are impossible, so no start can be ordered"),
+            Self::NoProbeAnswer(time) => write!(f, "no answer to a probe for {} s", time.as_secs()),
             Self::NoAnswer(time) => {
                 write!(f, "no answer to a request for {} s, although the slave answers probes", time.as_secs())
             }
