@@ -1,8 +1,8 @@
 //! The end of the task: stopping it, its stragglers, and the report of its end.
 
-use super::conf::Conf;
+use super::conf::ConfState;
 use super::task::{Due, Task};
-use super::{Report, Run};
+use super::{Run, UnacknowledgedEnd};
 use crate::slave::{ExitCause, ObservedRun};
 use synexec_proto::message::{OutputPlace, TaskEnded};
 use synexec_proto::time::MonotonicInstant;
@@ -40,7 +40,7 @@ impl Run {
     ) {
         let was_stopped = std::mem::take(&mut self.this_run.was_told_to_stop);
         self.outcome = Some(ExitCause::TaskEnded(run.end));
-        self.this_run.report = Some(Report { ended: run.into_message(output, was_stopped), is_sent: false });
+        self.this_run.report = Some(UnacknowledgedEnd { ended: run.into_message(output, was_stopped), is_sent: false });
         self.may_have_stragglers = stragglers && !self.task.ignores_stragglers();
         self.task.ended(now, stragglers);
     }
@@ -69,7 +69,7 @@ impl Run {
 
     /// Leaves the task and its stragglers to themselves.
     pub(in crate::slave) fn abandon(&mut self) {
-        (self.task, self.conf, self.may_have_stragglers) = (Task::Idle, Conf::None, false);
+        (self.task, self.conf, self.may_have_stragglers) = (Task::Idle, ConfState::None, false);
     }
 
     /// Takes the end that was not sent yet, to be sent now. It is kept only for a master that acknowledges it.

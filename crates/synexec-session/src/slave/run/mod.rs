@@ -10,7 +10,7 @@ mod task;
 use synexec_proto::message::{Fetch, Reason, TaskEnded};
 use synexec_proto::time::MonotonicInstant;
 
-use self::conf::Conf;
+use self::conf::ConfState;
 use self::output::Output;
 use self::progress::ProgressTimer;
 use self::task::Task;
@@ -24,7 +24,7 @@ pub(super) use self::task::Due;
 /// The conf and its task, and the facts of them that the master may not know.
 #[derive(Debug, Default)]
 pub(super) struct Run {
-    conf: Conf,
+    conf: ConfState,
     task: Task,
     /// The last outcome in this session; none before the first conf.
     outcome: Option<ExitCause>,
@@ -40,7 +40,7 @@ pub(super) struct Run {
 #[derive(Debug, Default)]
 struct ThisRun {
     /// The end of the task, until the master has acknowledged it.
-    report: Option<Report>,
+    report: Option<UnacknowledgedEnd>,
     /// Why the task was not started, if the master may not know.
     refusal: Option<Reason>,
     /// Whether the master has told the running task to stop.
@@ -49,7 +49,7 @@ struct ThisRun {
 
 /// The end of a task that the master may not know yet.
 #[derive(Debug)]
-struct Report {
+struct UnacknowledgedEnd {
     ended: TaskEnded,
     is_sent: bool,
 }
@@ -67,7 +67,7 @@ impl Run {
 
     /// Whether the session of this run can go on after its connection broke: the task was released.
     pub(super) fn can_be_resumed(&self) -> bool {
-        self.conf == Conf::Spent
+        self.conf == ConfState::Spent
     }
 
     /// Whether the last task left stragglers that may still be there.
@@ -114,9 +114,9 @@ impl Run {
 
     /// Forgets the conf; returns whether there was one.
     pub(super) fn discard_conf(&mut self) -> bool {
-        let had_conf = self.conf != Conf::None;
+        let had_conf = self.conf != ConfState::None;
         if had_conf {
-            (self.conf, self.output) = (Conf::None, Output::default());
+            (self.conf, self.output) = (ConfState::None, Output::default());
         }
         had_conf
     }
