@@ -1,12 +1,12 @@
 //! The slave as a whole: what each event means for its link and its run, and the actions that follow.
 
-mod conf;
-mod end;
 mod message;
-mod output;
+mod on_conf;
+mod on_end;
+mod on_output;
+mod on_start;
 mod resume;
 mod session;
-mod start;
 
 use std::collections::VecDeque;
 
