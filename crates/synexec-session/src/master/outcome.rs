@@ -60,8 +60,10 @@ impl fmt::Display for Loss {
         match self {
             Self::Disconnected(why) => why.fmt(f),
             Self::Silent(time) => write!(f, "silent for {} s", time.as_secs()),
-            Self::AlwaysLate(times) => write!(f, "it confirmed the start too late, {times} times"),
-            Self::NoClock => f.write_str("its answers about its clock are impossible, so no start can be ordered"),
+            Self::AlwaysLate(times) => write!(f, "the slave confirmed the start too late, {times} times"),
+            Self::NoClock => {
+                f.write_str("the slave's answers about its clock are impossible, so no start can be ordered")
+            }
             Self::NoProbeAnswer(time) => write!(f, "no answer to a probe for {} s", time.as_secs()),
             Self::NoAnswer(time) => {
                 write!(f, "no answer to a request for {} s, although the slave answers probes", time.as_secs())
