@@ -144,7 +144,7 @@ impl Run {
         self.output.take_awaited()
     }
 
-    /// The same, if it is time to look for it again.
+    /// Takes the awaited piece of output if it is time to look again.
     pub(super) fn take_due_output(&mut self, now: MonotonicInstant) -> Option<Fetch> {
         self.output.take_due(now)
     }

@@ -43,7 +43,7 @@ impl Output {
         self.awaited.take().map(|awaited| awaited.fetch)
     }
 
-    /// The same, if it is time to look for it again.
+    /// Takes the awaited piece of output if it is time to look again.
     pub(super) fn take_due(&mut self, now: MonotonicInstant) -> Option<Fetch> {
         self.awaited.take_if(|awaited| now >= awaited.look_at).map(|awaited| awaited.fetch)
     }

@@ -151,7 +151,7 @@ impl Run {
         self.task.is_spawning()
     }
 
-    /// Whether such a task was told to stop meanwhile.
+    /// Whether a task that is to start as soon as it is held was told to stop.
     pub(in crate::slave) fn is_start_cancelled(&self) -> bool {
         self.task == Task::Spawning { stopped: true }
     }
