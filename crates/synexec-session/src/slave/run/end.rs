@@ -20,7 +20,7 @@ impl Run {
 
     /// Begins to stop the task because the master wants it.
     pub(in crate::slave) fn stop_for_master(&mut self, now: MonotonicInstant) -> Due {
-        self.this_run.was_told_to_stop |= self.task.has_first_process();
+        self.current.was_told_to_stop |= self.task.has_first_process();
         self.stop(now)
     }
 
@@ -38,9 +38,9 @@ impl Run {
         output: Option<OutputPlace>,
         stragglers: bool,
     ) {
-        let was_stopped = std::mem::take(&mut self.this_run.was_told_to_stop);
+        let was_stopped = std::mem::take(&mut self.current.was_told_to_stop);
         self.outcome = Some(ExitCause::TaskEnded(run.end));
-        self.this_run.report = Some(UnacknowledgedEnd { ended: run.into_message(output, was_stopped), is_sent: false });
+        self.current.report = Some(UnacknowledgedEnd { ended: run.into_message(output, was_stopped), is_sent: false });
         self.may_have_stragglers = stragglers && !self.task.ignores_stragglers();
         self.task.ended(now, stragglers);
     }
@@ -74,11 +74,11 @@ impl Run {
 
     /// Takes the end that was not sent yet, to be sent now. It is kept only for a master that acknowledges it.
     pub(in crate::slave) fn take_report(&mut self, is_acknowledged: bool) -> Option<TaskEnded> {
-        let report = self.this_run.report.as_mut().filter(|report| !report.is_sent)?;
+        let report = self.current.report.as_mut().filter(|report| !report.is_sent)?;
         report.is_sent = true;
         let ended = report.ended.clone();
         if !is_acknowledged {
-            self.this_run.report = None;
+            self.current.report = None;
         }
         self.progress.stop();
         Some(ended)
@@ -86,6 +86,6 @@ impl Run {
 
     /// The master has acknowledged the end. It cannot know an end that was not sent.
     pub(in crate::slave) fn acknowledged(&mut self) {
-        self.this_run.report.take_if(|report| report.is_sent);
+        self.current.report.take_if(|report| report.is_sent);
     }
 }

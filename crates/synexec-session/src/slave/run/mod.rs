@@ -28,7 +28,8 @@ pub(super) struct Run {
     task: Task,
     /// The last outcome in this session; none before the first conf.
     outcome: Option<ExitCause>,
-    this_run: ThisRun,
+    /// The run that the last conf, round or release began.
+    current: ThisRun,
     /// Whether the last task left stragglers that may still be there.
     may_have_stragglers: bool,
     output: Output,
@@ -98,7 +99,7 @@ impl Run {
     /// The connection of the session broke, and the slave resumes it.
     pub(super) fn link_broke(&mut self) {
         self.output.take_awaited();
-        self.this_run.report.iter_mut().for_each(|report| report.is_sent = false);
+        self.current.report.iter_mut().for_each(|report| report.is_sent = false);
     }
 
     /// The connection of the session is gone for good.

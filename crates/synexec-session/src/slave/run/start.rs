@@ -32,7 +32,7 @@ impl Run {
     /// A new conf comes, for a session of its own. The conf before it is discarded already.
     pub(in crate::slave) fn begin_session(&mut self) {
         self.progress = ProgressTimer::new(None);
-        self.this_run = ThisRun::default();
+        self.current = ThisRun::default();
         self.outcome = Some(ExitCause::NotStarted);
     }
 
@@ -77,7 +77,7 @@ impl Run {
             return Err(Reason::new("there is no conf to run"));
         }
         self.conf = ConfState::Preparing;
-        self.this_run = ThisRun::default();
+        self.current = ThisRun::default();
         Ok(())
     }
 
@@ -103,7 +103,7 @@ impl Run {
             }
             (ConfState::Spent, None) => {
                 self.task = Task::Spawning { stopped: false };
-                self.this_run = ThisRun::default();
+                self.current = ThisRun::default();
                 AfterOrder::Hold
             }
             (ConfState::Preparing | ConfState::Spent, Some(_)) => {
@@ -141,7 +141,7 @@ impl Run {
     /// The held task is let go, at this instant or at once.
     pub(in crate::slave) fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) {
         (self.conf, self.task) = (ConfState::Spent, Task::Running);
-        self.this_run = ThisRun::default();
+        self.current = ThisRun::default();
         self.output = Output::of_new_task();
         self.progress.start(at.unwrap_or(now));
     }
@@ -177,13 +177,13 @@ impl Run {
     /// The start was refused. The refusal is kept, unless it concerns a second task beside one that runs.
     pub(in crate::slave) fn refuse(&mut self, reason: &Reason) {
         if self.is_idle() {
-            self.this_run.refusal = Some(reason.clone());
+            self.current.refusal = Some(reason.clone());
         }
     }
 
     /// The refusal that the master may not know.
     pub(in crate::slave) fn refusal(&self) -> Option<Reason> {
-        self.this_run.refusal.clone()
+        self.current.refusal.clone()
     }
 
     /// The task could not be started.
