@@ -108,7 +108,8 @@ impl Dispatcher {
         None
     }
 
-    /// Carries out one action. Continues with the event that follows at once, if one does; breaks off when the program ends.
+    /// Carries out one action. Continues with the event that follows at once, if one does; breaks off when the
+    /// program ends.
     fn carry_out(&mut self, action: Action) -> ControlFlow<ExitStatus, Option<slave::Event>> {
         match action {
             Action::Listen => return Continue(self.link.listen()),

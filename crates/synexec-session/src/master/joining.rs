@@ -17,8 +17,8 @@ use synexec_proto::defaults::DISCOVERY_INTERVAL;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Feature, Features, Message};
 
-/// A slave that was silent for this long is probed once more before the set counts as complete, and must answer within the
-/// same time.
+/// A slave that was silent for this long is probed once more before the set counts as complete, and must answer within
+/// the same time.
 const ROLL_CALL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]

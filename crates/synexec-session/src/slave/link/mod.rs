@@ -247,8 +247,8 @@ impl Link {
         (!broke_at_once).then_some(Action::Connect(self.master))
     }
 
-    /// The master has answered with this token. The session goes on if the token is that of the session; returns whether
-    /// it is.
+    /// The master has answered with this token. The session goes on if the token is that of the session; returns
+    /// whether it is.
     pub(super) fn try_recognise(
         &mut self,
         now: MonotonicInstant,

@@ -36,8 +36,8 @@ pub(super) struct Run {
     progress: ProgressTimer,
 }
 
-/// The facts of one run of the task that its master may not know. A new conf, another round and each release of the task
-/// begin with a new one: the master that orders them knows the facts of the run before.
+/// The facts of one run of the task that its master may not know. A new conf, another round and each release of the
+/// task begin with a new one: the master that orders them knows the facts of the run before.
 #[derive(Debug, Default)]
 struct ThisRun {
     /// The end of the task, until the master has acknowledged it.
