@@ -1,5 +1,6 @@
 //! The one thread that owns the slave's state: it takes events, lets [`Slave`] decide, and has the actions carried out.
 
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::mpsc::SyncSender;
 
 use synexec_host::clock::monotonic_now;
@@ -99,28 +100,27 @@ impl Dispatcher {
     /// Carries out the actions of the state machine, until there is none left or the program ends.
     fn act(&mut self) -> Option<ExitStatus> {
         while let Some(action) = self.slave.next_action() {
-            if let Action::Exit(cause) = action {
-                self.link.leave();
-                return Some(status_of(cause));
+            match self.carry_out(action) {
+                Continue(event) => self.handle(event),
+                Break(status) => return Some(status),
             }
-            let event = self.carry_out(action);
-            self.handle(event);
         }
         None
     }
 
-    /// Carries out one action; gives the event that follows at once, if one does.
-    fn carry_out(&mut self, action: Action) -> Option<slave::Event> {
+    /// Carries out one action. Continues with the event that follows at once, if one does; breaks off when the
+    /// program ends.
+    fn carry_out(&mut self, action: Action) -> ControlFlow<ExitStatus, Option<slave::Event>> {
         match action {
-            Action::Listen => return self.link.listen(),
-            Action::Connect(invited_by) => return self.link.connect(invited_by),
-            Action::Send(message) => return self.send(&message),
-            Action::EndConf => return self.runner.end_conf(),
-            Action::Hold { round } => return self.runner.hold(round),
-            Action::Sample => return self.runner.sample(),
-            Action::SendOutput { fetch, is_over } => return self.send_output(fetch, is_over),
+            Action::Listen => return Continue(self.link.listen()),
+            Action::Connect(invited_by) => return Continue(self.link.connect(invited_by)),
+            Action::Send(message) => return Continue(self.send(&message)),
+            Action::EndConf => return Continue(self.runner.end_conf()),
+            Action::Hold { round } => return Continue(self.runner.hold(round)),
+            Action::Sample => return Continue(self.runner.sample()),
+            Action::SendOutput { fetch, is_over } => return Continue(self.send_output(fetch, is_over)),
             Action::CheckStragglers => {
-                return (reap_adopted() == Descendants::Gone).then_some(slave::Event::StragglersGone);
+                return Continue((reap_adopted() == Descendants::Gone).then_some(slave::Event::StragglersGone));
             }
             Action::Disconnect => self.link.disconnect(),
             Action::BeginConf(place) => self.runner.begin_conf(place),
@@ -131,9 +131,14 @@ impl Dispatcher {
             Action::Release { at } => self.runner.release(at),
             Action::Signal(signal) => self.runner.signal(signal),
             Action::Tell(notice) => self.log.tell(notice),
-            Action::Exit(_) => {}
+            Action::Exit(cause) => return Break(self.exit(cause)),
         }
-        None
+        Continue(None)
+    }
+
+    fn exit(&mut self, cause: ExitCause) -> ExitStatus {
+        self.link.leave();
+        status_of(cause)
     }
 
     fn send(&mut self, message: &Message) -> Option<slave::Event> {

@@ -24,7 +24,7 @@ impl Phase {
             Notice::Accepted { .. } | Notice::ConfFailed { .. } => (&[Self::Configuring], Self::Configuring),
             Notice::Starting { .. } => (&[Self::Configuring, Self::Starting], Self::Starting),
             Notice::Ready { .. } | Notice::Postponed => (&[Self::Starting], Self::Starting),
-            Notice::Gone { .. } => (&[Self::Starting, Self::Configuring], Self::Executing),
+            Notice::GoSent { .. } => (&[Self::Starting, Self::Configuring], Self::Executing),
             Notice::Started { .. } | Notice::Ended { .. } | Notice::Stopping { .. } | Notice::Progress { .. } => {
                 (&[Self::Executing], Self::Executing)
             }

@@ -87,14 +87,14 @@ impl Counts {
                 self.joined = *joined;
                 self.here.remove(&slave.address);
             }
-            Notice::Released { address } => {
+            Notice::NotNeeded { address } => {
                 self.here.remove(address);
             }
             Notice::Configuring { .. } => self.stage = Stage::Configuring,
             Notice::NextRound { round, rounds } => self.next_round(*round, *rounds),
             Notice::Accepted { .. } => self.accepted += 1,
             Notice::Starting { ahead, .. } => self.stage = Stage::Starting(Instant::now() + *ahead),
-            Notice::Gone { .. } => {
+            Notice::GoSent { .. } => {
                 self.running.clone_from(&self.here);
                 (self.stage, self.running_since) = (Stage::Running, Instant::now());
             }
@@ -226,8 +226,8 @@ mod tests {
         let mut counts = Counts::new(4, Vec::new());
         (1..=4).for_each(|number| counts.count(&joined(number)));
         counts.count(&joined(5));
-        counts.count(&Notice::Released { address: slave(5).address });
-        counts.count(&Notice::Gone { slaves: 4 });
+        counts.count(&Notice::NotNeeded { address: slave(5).address });
+        counts.count(&Notice::GoSent { slaves: 4 });
         counts.count(&Notice::Late { slave: slave(3), silence: Duration::from_secs(7) });
         counts.count(&Notice::Late { slave: slave(4), silence: Duration::from_secs(7) });
         counts.count(&Notice::Recovered { slave: slave(4), after: Duration::from_secs(9) });

@@ -17,7 +17,7 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
     match notice {
         Notice::Progress { .. }
         | Notice::TurnedAway { .. }
-        | Notice::Released { .. }
+        | Notice::NotNeeded { .. }
         | Notice::Accepted { .. }
         | Notice::Ready { .. }
         | Notice::Fetched { .. }
@@ -39,7 +39,7 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         Notice::Joined { .. }
         | Notice::Configuring { .. }
         | Notice::Starting { .. }
-        | Notice::Gone { .. }
+        | Notice::GoSent { .. }
         | Notice::NextRound { .. }
         | Notice::Fetching { .. }
             if is_counted =>
@@ -62,7 +62,7 @@ pub fn text(notice: &Notice) -> String {
         }
         Notice::TurnedAway { address, why: Some(why) } => format!("turned away {address}: {why}"),
         Notice::TurnedAway { address, why: None } => format!("turned away {address}: it sent nothing in time"),
-        Notice::Released { address } => format!("turned away {address}: no more slaves are needed"),
+        Notice::NotNeeded { address } => format!("turned away {address}: no more slaves are needed"),
         Notice::GaveUp { joined, slaves, wait } => {
             format!("only {} joined within {} s", part(*joined, *slaves, "slave"), wait.as_secs())
         }
@@ -84,8 +84,8 @@ pub fn text(notice: &Notice) -> String {
         }
         Notice::Ready { slave } => format!("{} is ready to start", name(slave)),
         Notice::Postponed => "not all slaves confirmed the start in time; the master orders a later start".to_owned(),
-        Notice::Gone { slaves: 1 } => "the slave is ready: the task starts".to_owned(),
-        Notice::Gone { slaves } => format!("all {slaves} slaves are ready: the task starts"),
+        Notice::GoSent { slaves: 1 } => "the slave is ready: the task starts".to_owned(),
+        Notice::GoSent { slaves } => format!("all {slaves} slaves are ready: the task starts"),
         Notice::Started { slave } => format!("{} started", name(slave)),
         Notice::Ended { slave, outcome, times, start, done, slaves } => {
             let end = end(outcome, times.as_ref(), start.as_ref());

@@ -14,7 +14,7 @@ const TICK: Duration = Duration::from_secs(1);
 const SLACK: Duration = Duration::from_millis(250);
 
 /// Time after an absence in which no limit strikes, because the messages that have arrived meanwhile are still unread.
-const SETTLING: Duration = Duration::from_millis(50);
+const CATCH_UP_TIME: Duration = Duration::from_millis(50);
 
 /// An instant of an [`AwakeClock`]. No other program or host has this clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,12 +64,12 @@ pub(super) struct AwakeClock {
     last_look: MonotonicInstant,
     away: Duration,
     /// After an absence, the end of the time in which no limit strikes.
-    settled_at: Option<MonotonicInstant>,
+    caught_up_at: Option<MonotonicInstant>,
 }
 
 impl AwakeClock {
     pub(super) fn new(now: MonotonicInstant) -> Self {
-        Self { last_look: now, away: Duration::ZERO, settled_at: None }
+        Self { last_look: now, away: Duration::ZERO, caught_up_at: None }
     }
 
     /// Looks at the clock, and returns the time.
@@ -79,24 +79,24 @@ impl AwakeClock {
         if was_away {
             self.away += step.saturating_sub(TICK);
         }
-        // A machine that is always late settles only once; otherwise no limit would ever strike.
-        self.settled_at = match self.settled_at {
-            None => was_away.then(|| now.plus(SETTLING)),
-            Some(settled_at) => (now < settled_at).then_some(settled_at),
+        // A machine that is always late catches up only once; otherwise no limit would ever strike.
+        self.caught_up_at = match self.caught_up_at {
+            None => was_away.then(|| now.plus(CATCH_UP_TIME)),
+            Some(caught_up_at) => (now < caught_up_at).then_some(caught_up_at),
         };
         self.last_look = self.last_look.max(now);
         Now { awake: AwakeInstant(self.last_look.minus(self.away)), monotonic: self.last_look }
     }
 
     /// Whether the master was away just now, so that no limit strikes yet.
-    pub(super) fn is_settling(&self) -> bool {
-        self.settled_at.is_some()
+    pub(super) fn is_catching_up(&self) -> bool {
+        self.caught_up_at.is_some()
     }
 
     /// When a deadline comes, or when to look at the clock before it.
     pub(super) fn next_look(&self, awaited: Deadline) -> MonotonicInstant {
-        if let Some(settled_at) = self.settled_at {
-            return settled_at;
+        if let Some(caught_up_at) = self.caught_up_at {
+            return caught_up_at;
         }
         let awake = awaited.awake.map(|instant| instant.0.plus(self.away));
         awake.into_iter().chain(awaited.monotonic).fold(self.last_look.plus(TICK), MonotonicInstant::min)
@@ -138,23 +138,23 @@ mod tests {
     fn after_an_absence_nothing_strikes_for_a_moment() {
         let mut clock = AwakeClock::new(at(1000));
         clock.look(at(1500));
-        assert!(!clock.is_settling());
+        assert!(!clock.is_catching_up());
         clock.look(at(61_500));
-        assert!(clock.is_settling() && clock.next_look(awaited(1600)) == at(61_550));
+        assert!(clock.is_catching_up() && clock.next_look(awaited(1600)) == at(61_550));
         clock.look(at(61_520));
-        assert!(clock.is_settling() && clock.next_look(awaited(1600)) == at(61_550));
+        assert!(clock.is_catching_up() && clock.next_look(awaited(1600)) == at(61_550));
         clock.look(at(61_550));
-        assert!(!clock.is_settling());
+        assert!(!clock.is_catching_up());
     }
 
     #[test]
-    fn a_machine_that_is_always_late_settles_once() {
+    fn a_machine_that_is_always_late_catches_up_once() {
         let mut clock = AwakeClock::new(at(0));
-        let settling = [2000, 4000, 6000, 8000].map(|now| {
+        let catching_up = [2000, 4000, 6000, 8000].map(|now| {
             clock.look(at(now));
-            clock.is_settling()
+            clock.is_catching_up()
         });
-        assert_eq!(settling, [true, false, true, false]);
+        assert_eq!(catching_up, [true, false, true, false]);
     }
 
     #[test]

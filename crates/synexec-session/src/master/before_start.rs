@@ -25,7 +25,7 @@ pub(super) trait Step {
     /// The stage of a slave in this step.
     fn stage(&self) -> Self::Stage;
 
-    /// The order that the slave has to answer, if there is one.
+    /// The request that the slave has to answer, if there is one.
     fn unanswered(&self) -> Option<Unanswered>;
 }
 
@@ -34,11 +34,11 @@ impl<S: Step> Awaited for BeforeStart<S> {
     type Stage = Option<S::Stage>;
 
     fn stage(slave: &Slave<Self>) -> Self::Stage {
-        (!slave.state.is_settled()).then(|| slave.state.step.stage())
+        (!slave.state.has_failed()).then(|| slave.state.step.stage())
     }
 
     fn is_settled(&self) -> bool {
-        self.failure.is_some()
+        self.has_failed()
     }
 
     fn unanswered(&self) -> Option<Unanswered> {
@@ -46,7 +46,14 @@ impl<S: Step> Awaited for BeforeStart<S> {
     }
 
     fn turn_at(slave: &Slave<Self>) -> Option<MonotonicInstant> {
-        slave.member.clock.due_at().filter(|_| !slave.state.is_settled())
+        slave.member.clock.due_at().filter(|_| !slave.state.has_failed())
+    }
+}
+
+impl<S> BeforeStart<S> {
+    /// Whether the slave declined or was lost.
+    fn has_failed(&self) -> bool {
+        self.failure.is_some()
     }
 }
 
@@ -58,7 +65,7 @@ impl<S: Step> Roster<BeforeStart<S>> {
 
     /// The slave that has said something, unless it has failed.
     pub(super) fn candidate(&mut self, peer: PeerId) -> Option<SlaveMut<'_, BeforeStart<S>>> {
-        self.get_mut(peer).filter(|slave| !slave.state.is_settled())
+        self.get_mut(peer).filter(|slave| !slave.state.has_failed())
     }
 
     /// Whether no slave has failed, and all slaves are in such a stage.

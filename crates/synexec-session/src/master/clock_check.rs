@@ -11,7 +11,7 @@ use synexec_proto::time::MonotonicInstant;
 
 /// How long the master waits for the clock of a slave whose task has ended; none if it does not wait.
 pub(super) fn awaited_until<S: Awaited>(slave: &Slave<S>) -> Option<AwakeInstant> {
-    let is_here = !slave.member.is_away() && slave.member.gone.is_none();
+    let is_here = !slave.member.is_away() && slave.member.lost.is_none();
     slave.member.clock.awaited_until().filter(|_| is_here && slave.state.is_settled())
 }
 

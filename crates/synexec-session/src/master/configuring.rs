@@ -9,11 +9,11 @@ use super::before_start::{BeforeStart, Step};
 use super::heard::Heard;
 use super::inquiry::Inquiry;
 use super::limits::{PhaseStart, Unanswered};
-use super::member::{Hold, Member};
+use super::member::{HeldSince, Member};
 use super::roster::Roster;
 use super::{Action, Loss, Notice, PeerId, PhaseName, Row, Settings};
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{self, ConfBegin, Feature, Features, Held, Message, Reason};
+use synexec_proto::message::{ConfBegin, Feature, Features, Held, Hold, Message, Reason};
 use synexec_proto::wire::DATA_MAX;
 
 /// Time that the other slaves have to answer once one slave has declined or is lost.
@@ -79,19 +79,19 @@ impl Configuring {
             |member: &Member| if member.has(Feature::Start) { Answer::Pending(pending) } else { Answer::Accepted };
         let mut phase = Self::new(settings, Roster::before_start(members, answer), now);
         actions.tell(Notice::NextRound { round, rounds: settings.rounds.get() });
-        let mut gone = Vec::new();
+        let mut lost = Vec::new();
         phase.slaves.for_each_mut(|slave| {
             let member = &mut slave.member;
             member.begin_round();
-            match &member.gone {
-                Some(why) => gone.push((member.peer, why.clone())),
+            match &member.lost {
+                Some(why) => lost.push((member.peer, why.clone())),
                 None if member.has(Feature::Start) => {
-                    actions.send(member.peer, Message::Hold(message::Hold { round }));
+                    actions.send(member.peer, Message::Hold(Hold { round }));
                 }
                 None => {}
             }
         });
-        for (peer, why) in gone {
+        for (peer, why) in lost {
             phase.lose(now, peer, why, actions);
         }
         // Slaves that were done early were not watched since.
@@ -122,7 +122,7 @@ impl Configuring {
         match message {
             Message::ConfOk(held) if is_undecided => self.accept(now, peer, held, actions),
             Message::ConfNo(reason) if is_undecided => self.decline(now, peer, reason, actions),
-            // The task that the slave held is gone again.
+            // The task that the slave held has ended.
             Message::ExecNo(reason) if !is_undecided && can_hold => self.decline(now, peer, reason, actions),
             _ => {}
         }
@@ -184,7 +184,7 @@ impl Configuring {
         let slaves = self.slaves.len();
         let Some(mut slave) = self.slaves.get_mut(peer) else { return };
         slave.state.step = Answer::Accepted;
-        slave.member.this_round.hold = held.map(|how| Hold { how, since: now.monotonic });
+        slave.member.this_round.held = held.map(|how| HeldSince { how, since: now.monotonic });
         slave.member.liveness.resume(now.awake);
         if slave.member.has(Feature::Start) {
             slave.member.clock.question(slaves);

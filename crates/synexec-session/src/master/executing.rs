@@ -17,7 +17,7 @@ use super::member::Member;
 use super::roster::Roster;
 use super::stopping::{Stopping, Timeout};
 use super::{Loss, Notice, OnLost, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
-use run::{Progress, Run};
+use run::{RoundPart, Run};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Feature, Features, Message};
 use synexec_proto::time::MonotonicInstant;
@@ -179,7 +179,7 @@ impl Executing {
         for (peer, why) in lost {
             self.lose(now, peer, why, actions);
         }
-        if self.stopping.is_none() && self.timeout.as_mut().is_some_and(|timeout| timeout.strikes(now)) {
+        if self.stopping.is_none() && self.timeout.as_mut().is_some_and(|timeout| timeout.take_strike(now)) {
             self.time_out(now, actions);
         }
     }
@@ -202,7 +202,7 @@ impl Executing {
         let waits = are_needed
             && self.interrupted().is_none()
             && self.slaves.any(|stage| stage.is_away)
-            && self.slaves.all(|stage| stage.progress == Progress::Ended);
+            && self.slaves.all(|stage| stage.part == RoundPart::Ended);
         all_settled && !waits
     }
 

@@ -201,7 +201,7 @@ impl Fetching {
         match output.fetched() {
             Fetched::Underway if is_endless && !output.is_being_stored() => {
                 drop(slave);
-                self.fail(peer, "it gives more than its task has written".to_owned(), actions);
+                self.fail(peer, "the slave sent more than its task has written".to_owned(), actions);
             }
             Fetched::Underway => match (output.awaited_window(), &slave.state) {
                 (None, _) => slave.state = FetchStep::Storing,

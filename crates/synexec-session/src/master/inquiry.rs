@@ -43,7 +43,7 @@ impl Inquiry {
     }
 }
 
-/// Has the clocks of all slaves asked that can tell theirs.
+/// Begins a measurement of every clock that can be measured.
 pub(super) fn question_all<S: Step>(roster: &mut Roster<BeforeStart<S>>) {
     let slaves = roster.len();
     roster.for_each_mut(|slave| {

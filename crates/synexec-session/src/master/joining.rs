@@ -17,7 +17,8 @@ use synexec_proto::defaults::DISCOVERY_INTERVAL;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Feature, Features, Message};
 
-/// A slave that was silent for this long is probed once more before the set counts as complete, and has as long to answer.
+/// A slave that was silent for this long is probed once more before the set counts as complete, and must answer within
+/// the same time.
 const ROLL_CALL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub(super) struct Joining {
     give_up: Option<AwakeInstant>,
     roll_call: Option<AwakeInstant>,
     /// Whether the time to join is over, and the slaves that have joined are enough.
-    is_settled: bool,
+    accepts_quorum: bool,
     joined: BTreeMap<PeerId, Joined>,
     by_instance: HashMap<u64, PeerId>,
     /// Slaves that have not answered the roll call.
@@ -54,7 +55,7 @@ impl Joining {
             next_probe: now,
             give_up,
             roll_call: None,
-            is_settled: false,
+            accepts_quorum: false,
             joined: BTreeMap::new(),
             by_instance: HashMap::new(),
             called: BTreeSet::new(),
@@ -95,7 +96,7 @@ impl Joining {
         let now = now.awake;
         self.check_joined(now, actions);
         self.end_roll_call(now, actions);
-        self.settle_for_quorum(now, actions);
+        self.accept_quorum(now, actions);
         if now >= self.next_probe && self.awaits_more() {
             actions.push(Action::Probe);
             self.next_probe = now.plus(DISCOVERY_INTERVAL);
@@ -104,7 +105,7 @@ impl Joining {
 
     pub(super) fn deadline(&self) -> Deadline {
         let probe = self.awaits_more().then_some(self.next_probe);
-        let give_up = self.give_up.filter(|_| !self.is_settled);
+        let give_up = self.give_up.filter(|_| !self.accepts_quorum);
         let awake = self.looks.earliest().into_iter().chain(probe).chain(give_up).chain(self.roll_call).min();
         Deadline { awake, monotonic: None }
     }
@@ -131,7 +132,7 @@ impl Joining {
     /// Whether the time to join is over, and too few slaves have joined.
     pub(super) fn has_given_up(&self, now: Now) -> bool {
         let is_wait_over = self.give_up.is_some_and(|give_up| now.awake >= give_up);
-        is_wait_over && !(self.is_settled && self.joined.len() >= self.quorum())
+        is_wait_over && !(self.accepts_quorum && self.joined.len() >= self.quorum())
     }
 
     /// Ends the phase with the slaves that take part; all other connections are closed.
@@ -155,7 +156,7 @@ impl Joining {
             clock: PeerClock::default(),
             round_trip: slave.round_trip,
             probed_at: None,
-            gone: None,
+            lost: None,
             away: None,
             this_round: ThisRound::default(),
         });
@@ -163,7 +164,7 @@ impl Joining {
         let surplus = answering.chain(silent).map(|(peer, slave)| (peer, slave.label.address));
         for (peer, address) in surplus {
             actions.close(peer);
-            actions.tell(Notice::Released { address });
+            actions.tell(Notice::NotNeeded { address });
         }
         members
     }
@@ -185,7 +186,7 @@ impl Joining {
     /// the number that was asked for.
     fn wanted(&self) -> usize {
         let all = self.asked_for();
-        if self.is_settled { self.joined.len().max(self.quorum()).min(all) } else { all }
+        if self.accepts_quorum { self.joined.len().max(self.quorum()).min(all) } else { all }
     }
 
     fn asked_for(&self) -> usize {
@@ -197,11 +198,12 @@ impl Joining {
         count(self.settings.quorum.unwrap_or(self.settings.slaves))
     }
 
-    fn settle_for_quorum(&mut self, now: AwakeInstant, actions: &mut Actions) {
+    fn accept_quorum(&mut self, now: AwakeInstant, actions: &mut Actions) {
         let is_wait_over = self.give_up.is_some_and(|give_up| now >= give_up);
-        if is_wait_over && !self.is_settled && self.settings.quorum.is_some() && self.joined.len() >= self.quorum() {
+        if is_wait_over && !self.accepts_quorum && self.settings.quorum.is_some() && self.joined.len() >= self.quorum()
+        {
             let (joined, slaves) = (self.joined.len(), self.asked_for());
-            self.is_settled = true;
+            self.accepts_quorum = true;
             actions.tell(Notice::QuorumReached { joined, slaves });
         }
     }
@@ -214,7 +216,7 @@ impl Joining {
     /// has broken.
     fn forget_earlier(&mut self, instance: Option<u64>, actions: &mut Actions) {
         if let Some(peer) = instance.and_then(|instance| self.by_instance.get(&instance).copied()) {
-            let why = Disconnect::Broken("it has connected anew".to_owned());
+            let why = Disconnect::Broken("the slave has opened a new connection".to_owned());
             self.drop_joined(peer, Loss::Disconnected(why), actions);
         }
     }
@@ -258,7 +260,7 @@ impl Joining {
 
     fn drop_silent(&mut self, actions: &mut Actions) {
         for peer in std::mem::take(&mut self.called) {
-            self.drop_joined(peer, Loss::NoAnswer(ROLL_CALL), actions);
+            self.drop_joined(peer, Loss::NoProbeAnswer(ROLL_CALL), actions);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The time within which a slave has to answer an order, and the time since a phase began.
+//! The time within which a slave has to answer a request, and the time since a phase began.
 
 use std::time::Duration;
 
 use super::awake::AwakeInstant;
 use super::{Loss, Outcome, PhaseName};
 
-/// An order that a slave has to answer within a limit.
+/// A request that a slave has to answer within a limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unanswered {
     since: AwakeInstant,

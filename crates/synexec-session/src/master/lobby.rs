@@ -1,4 +1,4 @@
-//! The lobby: connections that have not shown yet whose they are, in every phase. A slave says hello, is probed, and
+//! The lobby: connections that are not yet known to be a slave's, in every phase. A slave says hello, is probed, and
 //! answers. A slave that takes part already says so in its hello.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ pub(super) struct Lobby {
     limits: Timetable<PeerId, AwakeInstant>,
 }
 
-/// A connection that has not yet shown to be a slave's.
+/// A connection that is not yet known to be a slave's.
 #[derive(Debug)]
 struct Stranger {
     address: SocketAddr,
@@ -47,7 +47,7 @@ struct Greeting {
     probed: Now,
 }
 
-/// A stranger that has shown whose it is.
+/// A stranger that is known to be a slave's.
 #[derive(Debug)]
 pub(super) enum Visitor {
     /// A slave that wants to take part.
@@ -100,7 +100,7 @@ impl Lobby {
         self.limits.set(peer, Some(now.awake.plus(HELLO_TIME)));
     }
 
-    /// Takes a message of a stranger. Returns who it is once that is known; it leaves the lobby then.
+    /// Takes a message of a stranger. Once the stranger is known to be a slave's, it leaves the lobby and is returned.
     pub(super) fn received(&mut self, heard: &Heard, actions: &mut Actions) -> Option<Visitor> {
         let (Message::Reply(capabilities), Some(stranger)) = (&heard.message, self.strangers.get_mut(&heard.peer))
         else {
@@ -125,12 +125,12 @@ impl Lobby {
         None
     }
 
-    /// Tells a slave that says that it takes part, and does not, that it does not belong to this session.
+    /// Rejects a slave that wrongly claims to take part.
     pub(super) fn turn_back(&self, peer: PeerId, address: SocketAddr, actions: &mut Actions) {
         actions.send(peer, Message::Probe(Some(self.ours())));
         actions.send(peer, Message::Bye);
         actions.close(peer);
-        actions.tell(Notice::Released { address });
+        actions.tell(Notice::NotNeeded { address });
     }
 
     pub(super) fn disconnected(&mut self, peer: PeerId, why: Disconnect, actions: &mut Actions) {
@@ -139,7 +139,7 @@ impl Lobby {
         }
     }
 
-    /// Turns away the strangers that have not shown in time whose they are.
+    /// Turns away the strangers whose time is over and that are not yet known to be a slave's.
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
         for peer in self.limits.due(now.awake) {
             if let Some(stranger) = self.remove(peer) {
@@ -172,7 +172,7 @@ impl Lobby {
         (self.silent, self.limits) = (BTreeSet::new(), Timetable::default());
         for (peer, stranger) in std::mem::take(&mut self.strangers) {
             actions.close(peer);
-            actions.tell(Notice::Released { address: stranger.address });
+            actions.tell(Notice::NotNeeded { address: stranger.address });
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Member {
     /// When the slave was probed, while it has not answered.
     pub(super) probed_at: Option<Now>,
     /// Why the slave is lost, if it is lost after its task ended.
-    pub(super) gone: Option<Loss>,
+    pub(super) lost: Option<Loss>,
     /// The token by which the slave is recognised when it connects anew.
     pub(super) token: Option<ResumeToken>,
     /// While the slave's connection is broken and can be resumed.
@@ -38,8 +38,8 @@ pub(super) struct Member {
 /// What the master knows of a slave in this round. Each round begins with a new one.
 #[derive(Debug, Default)]
 pub(super) struct ThisRound {
-    /// How the slave holds the task.
-    pub(super) hold: Option<Hold>,
+    /// How the slave holds the task, once it does.
+    pub(super) held: Option<HeldSince>,
     /// The longest time that the slave took to answer a probe, or to say anything else after a probe.
     slowest_probe: Duration,
     /// The output of the slave's task, once it is asked for.
@@ -50,9 +50,9 @@ pub(super) struct ThisRound {
     pub(super) row: Option<Row>,
 }
 
-/// A held task.
+/// How a slave holds its task, and since when by the clock of the master.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Hold {
+pub(super) struct HeldSince {
     pub(super) how: Held,
     pub(super) since: MonotonicInstant,
 }
@@ -82,7 +82,7 @@ impl Member {
 
     /// Begins the run of the held task. What the slave did before the start does not count in the run's row.
     pub(super) fn begin_run(&mut self) {
-        self.this_round = ThisRound { hold: self.this_round.hold, ..ThisRound::default() };
+        self.this_round = ThisRound { held: self.this_round.held, ..ThisRound::default() };
     }
 
     /// Takes note of a message from the slave.
@@ -92,7 +92,7 @@ impl Member {
             actions.tell(Notice::Recovered { slave: self.label.clone(), after });
         }
         self.liveness.heard(heard.now.awake);
-        let is_here = self.gone.is_none() && self.has(Feature::Resume);
+        let is_here = self.lost.is_none() && self.has(Feature::Resume);
         if is_here && matches!(heard.message, Message::TaskEnded(_)) {
             self.send(Message::Ack, actions);
         }
@@ -115,8 +115,8 @@ impl Member {
     pub(super) fn row(&self, outcome: Outcome, at: MonotonicInstant) -> Row {
         Row {
             is_original: self.features == Features::NONE,
-            held: self.this_round.hold.map(|hold| hold.how),
-            held_at: self.this_round.hold.map(|hold| hold.since),
+            held: self.this_round.held.map(|held| held.how),
+            held_at: self.this_round.held.map(|held| held.since),
             clock: self.clock.estimate(at),
             answered_late: self.answered_late(),
             reconnects: self.this_round.reconnects,
@@ -142,7 +142,7 @@ impl Member {
         if self.is_away() {
             return true;
         }
-        if self.token.is_none() || self.gone.is_some() || reconnect.is_zero() || !why.may_return() {
+        if self.token.is_none() || self.lost.is_some() || reconnect.is_zero() || !why.may_return() {
             return false;
         }
         self.away = Some(Away { since: now.awake, until: now.awake.plus(reconnect), why: why.clone() });
@@ -173,7 +173,7 @@ impl Member {
 
     /// Gives the slave up. Its task may have ended before.
     pub(super) fn leave(&mut self, why: &Loss, actions: &mut Actions) {
-        if self.gone.is_some() {
+        if self.lost.is_some() {
             return;
         }
         self.liveness.pause();
@@ -184,7 +184,7 @@ impl Member {
         if !was_away {
             actions.close(self.peer);
         }
-        self.gone = Some(why.clone());
+        self.lost = Some(why.clone());
     }
 
     /// Sends a message, if there is a connection.
@@ -196,7 +196,7 @@ impl Member {
 
     /// Ends the connection after the last message of the session.
     pub(super) fn part(&self, actions: &mut Actions) {
-        if self.is_away() || self.gone.is_some() {
+        if self.is_away() || self.lost.is_some() {
             return;
         }
         if self.has(Feature::Resume) {

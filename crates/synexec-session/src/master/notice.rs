@@ -40,8 +40,8 @@ pub enum Notice {
         /// The reason; none if it was silent for too long.
         why: Option<Disconnect>,
     },
-    /// A connection beyond the wanted number was closed.
-    Released {
+    /// A connection was closed because no more slaves are needed.
+    NotNeeded {
         /// The address from which it came.
         address: SocketAddr,
     },
@@ -107,8 +107,8 @@ pub enum Notice {
     },
     /// A confirmation came too late, and the start is ordered again.
     Postponed,
-    /// All slaves have confirmed and have the last word: the start happens.
-    Gone {
+    /// All slaves have confirmed, and the last word (GO) is sent to all: the start happens.
+    GoSent {
         /// Number of slaves that start.
         slaves: usize,
     },

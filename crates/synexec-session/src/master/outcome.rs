@@ -45,7 +45,9 @@ pub enum Loss {
     AlwaysLate(u32),
     /// Its answers about its clock contradict each other.
     NoClock,
-    /// It answers probes, but has not answered an order in this time.
+    /// It has not answered a probe in this time.
+    NoProbeAnswer(Duration),
+    /// It answers probes, but has not answered a request in this time.
     NoAnswer(Duration),
     /// The session was interrupted, and version 1 of the protocol has no way to stop its task.
     CannotStop,
@@ -58,9 +60,14 @@ impl fmt::Display for Loss {
         match self {
             Self::Disconnected(why) => why.fmt(f),
             Self::Silent(time) => write!(f, "silent for {} s", time.as_secs()),
-            Self::AlwaysLate(times) => write!(f, "it confirmed the start too late, {times} times"),
-            Self::NoClock => f.write_str("its answers about its clock are impossible, so no start can be ordered"),
-            Self::NoAnswer(time) => write!(f, "no answer to an order for {} s", time.as_secs()),
+            Self::AlwaysLate(times) => write!(f, "the slave confirmed the start too late, {times} times"),
+            Self::NoClock => {
+                f.write_str("the slave's answers about its clock are impossible, so no start can be ordered")
+            }
+            Self::NoProbeAnswer(time) => write!(f, "no answer to a probe for {} s", time.as_secs()),
+            Self::NoAnswer(time) => {
+                write!(f, "no answer to a request for {} s, although the slave answers probes", time.as_secs())
+            }
             Self::CannotStop => f.write_str("an original slave cannot be told to stop; its task may still be running"),
             Self::DidNotStop => f.write_str("the slave was told to stop its task, and did not report the end in time"),
         }

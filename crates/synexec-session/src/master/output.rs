@@ -121,7 +121,7 @@ impl OutputStream {
             Message::OutputPart(part) => self.part(part, actions),
             Message::OutputMark(mark) => self.mark(mark, actions),
             Message::OutputNo(reason) => {
-                let why = reason.map_or_else(|| "it gives no reason".to_owned(), |reason| reason.to_string());
+                let why = reason.map_or_else(|| "the slave gave no reason".to_owned(), |reason| reason.to_string());
                 self.fail(why, actions);
             }
             _ => {}
@@ -144,7 +144,7 @@ impl OutputStream {
     /// The bytes do not have the digest that the slave told.
     pub(super) fn differs(&mut self, id: OutputId, actions: &mut Actions) {
         if id == self.id {
-            self.fail("the bytes that came are not those that were sent: their digests differ".to_owned(), actions);
+            self.fail("the received bytes do not match the slave's digest".to_owned(), actions);
         }
     }
 
@@ -199,10 +199,10 @@ impl OutputStream {
     fn part(&mut self, part: Vec<u8>, actions: &mut Actions) {
         let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
         let Some(allowed) = self.allowed.checked_sub(length) else {
-            return self.fail("it sent more than was asked for".to_owned(), actions);
+            return self.fail("the slave sent more than was asked for".to_owned(), actions);
         };
         if part.is_empty() {
-            return self.fail("it gives nothing, and does not say that this is all".to_owned(), actions);
+            return self.fail("the slave sent an empty part".to_owned(), actions);
         }
         self.allowed = allowed;
         self.position = self.position.saturating_add(length);
@@ -228,11 +228,12 @@ impl OutputStream {
         let is_short = if self.request.follow { self.allowed == window } else { self.allowed > 0 };
         self.hand_on(actions);
         if mark.position != self.position {
-            self.fail(format!("of {} bytes only {} came", mark.position, self.position), actions);
+            self.fail(format!("only {} of {} bytes arrived", self.position, mark.position), actions);
         } else if mark.is_end && self.request.offset == 0 && mark.digest.is_none() {
-            self.fail("it gives no digest of its output".to_owned(), actions);
+            self.fail("the slave sent no digest of the output".to_owned(), actions);
         } else if is_short && !mark.is_end {
-            self.fail("it gives less than was asked for, and does not say that this is all".to_owned(), actions);
+            let why = "the slave sent less than was asked for, without marking the end of the output";
+            self.fail(why.to_owned(), actions);
         } else if mark.is_end || self.request.once {
             let digest = mark.digest.filter(|_| self.request.offset == 0);
             self.state = State::Ending(digest);
@@ -350,12 +351,12 @@ mod tests {
     fn what_is_not_what_was_sent_is_given_up() {
         for (messages, why) in [
             (vec![part(b"abcde")], "more than was asked for"),
-            (vec![part(b"ab"), mark(4, None)], "of 4 bytes only 2 came"),
+            (vec![part(b"ab"), mark(4, None)], "only 2 of 4 bytes arrived"),
             (
                 vec![part(b"ab"), Message::OutputMark(OutputMark { position: 2, is_end: true, digest: None })],
                 "no digest",
             ),
-            (vec![mark(0, None)], "gives less"),
+            (vec![mark(0, None)], "sent less"),
             (vec![Message::OutputNo(Some(Reason::new("no such file")))], "no such file"),
         ] {
             let (mut stream, mut actions) = begin(WHOLE);
@@ -380,7 +381,7 @@ mod tests {
         assert_eq!(stream.fetched(), Fetched::Underway);
         stream.differs(ID, &mut actions);
         let Fetched::Failed(why) = stream.fetched() else { panic!("{:?}", stream.fetched()) };
-        assert!(why.contains("digests differ"), "{why}");
+        assert!(why.contains("do not match"), "{why}");
         assert_eq!(taken(&mut actions).last(), Some(&step(OutputStep::Abandon)));
     }
 

@@ -17,7 +17,7 @@ const UNANSWERED_PACE: Duration = Duration::from_millis(1);
 /// holds.
 const AFTERWARDS: usize = 2;
 
-/// Time that the master waits for the answers to these.
+/// Time that the master waits for the answers to the questions after the task.
 const AFTERWARDS_TIME: Duration = Duration::from_secs(1);
 
 /// Number of questions to all slaves together, if that gives each slave a number between [`FEWEST`] and [`MOST`].
@@ -38,7 +38,7 @@ pub(super) struct PeerClock {
 }
 
 impl PeerClock {
-    /// Has questions asked from now on, of one of this many slaves.
+    /// Begins a measurement; the number of questions depends on the number of slaves.
     pub(super) fn question(&mut self, slaves: usize) {
         self.to_ask = (QUESTIONS / slaves.max(1)).clamp(FEWEST, MOST);
         self.slowest = Duration::ZERO;

@@ -42,10 +42,10 @@ pub(super) trait Awaited: Sized {
     /// The stage of the slave.
     fn stage(slave: &Slave<Self>) -> Self::Stage;
 
-    /// Whether the phase waits for nothing more from the slave, so that its silence does not matter.
+    /// Whether the slave's outcome in this phase is known, so that its silence does not matter.
     fn is_settled(&self) -> bool;
 
-    /// The order that the slave has to answer, if there is one.
+    /// The request that the slave has to answer, if there is one.
     fn unanswered(&self) -> Option<Unanswered>;
 
     /// When the phase has to look at the slave for another reason than its silence.
@@ -179,7 +179,7 @@ impl<S: Awaited> Roster<S> {
         for peer in due {
             let Some(mut slave) = self.get_mut(*peer).filter(|slave| slave.is_watched()) else { continue };
             let silent = slave.member.check(now, actions);
-            let unanswered = slave.awaited_answer().and_then(|order| order.check(now.awake));
+            let unanswered = slave.awaited_answer().and_then(|request| request.check(now.awake));
             lost.extend(silent.or(unanswered).map(|why| (*peer, why)));
         }
         lost
@@ -200,7 +200,7 @@ impl<S: Awaited> Roster<S> {
     /// Takes a slave back on its new connection, if the token is that of a slave that is not lost.
     pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) -> Option<SlaveMut<'_, S>> {
         let place = *self.by_token.get(comeback.token.as_bytes())?;
-        let slave = self.slaves.get(place).filter(|slave| slave.member.gone.is_none())?;
+        let slave = self.slaves.get(place).filter(|slave| slave.member.lost.is_none())?;
         self.by_peer.remove(&slave.member.peer);
         self.by_peer.insert(comeback.peer, place);
         let mut slave = self.at_mut(place)?;
@@ -220,7 +220,7 @@ impl<S: Awaited> Slave<S> {
         !self.state.is_settled() || self.member.is_away()
     }
 
-    /// The order that the slave has to answer. While the slave is away, it cannot.
+    /// The request that the slave has to answer. While the slave is away, it cannot.
     fn awaited_answer(&self) -> Option<Unanswered> {
         self.state.unanswered().filter(|_| !self.member.is_away())
     }

@@ -67,7 +67,7 @@ impl Session {
     /// Does what is due at this instant.
     pub fn advance(&mut self, now: MonotonicInstant) {
         let now = self.clock.look(now);
-        if !self.clock.is_settling() {
+        if !self.clock.is_catching_up() {
             self.lobby.advance(now, &mut self.actions);
             if let Some(phase) = &mut self.phase {
                 phase.advance(now, &mut self.actions);
@@ -164,7 +164,7 @@ impl Session {
             phase.join(now, peer, newcomer, &mut self.actions);
         } else {
             self.actions.close(peer);
-            self.actions.tell(Notice::Released { address: newcomer.label.address });
+            self.actions.tell(Notice::NotNeeded { address: newcomer.label.address });
         }
     }
 
@@ -294,7 +294,7 @@ impl Session {
     }
 
     fn after_starting(&mut self, now: Now, phase: Starting) -> Phase {
-        if let Some(instant) = phase.gone() {
+        if let Some(instant) = phase.started_at() {
             let (members, round) = (phase.into_members(), self.round());
             let actions = &mut self.actions;
             Phase::Executing(Executing::begin(&self.settings, round, members, instant, now, actions))

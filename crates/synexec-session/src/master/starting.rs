@@ -38,7 +38,8 @@ pub(super) struct Starting {
     /// How many times the start has been ordered, each time further ahead.
     orders: u32,
     last_confirmed: Option<PeerId>,
-    gone: bool,
+    /// Whether all slaves have the last word.
+    go_said: bool,
 }
 
 /// How far a slave is. An original slave, which takes no order for an instant, has nothing to confirm.
@@ -101,7 +102,7 @@ impl Starting {
             kept_instant: None,
             orders: 0,
             last_confirmed: None,
-            gone: false,
+            go_said: false,
         }
     }
 
@@ -151,7 +152,7 @@ impl Starting {
     /// Asks for clocks, and orders the start when all clocks are measured. After the last word it does neither, even if a
     /// master that was held up finds both due.
     pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
-        if self.gone {
+        if self.go_said {
             return;
         }
         if let Some(schedule) = self.schedule.filter(|schedule| is_past(schedule.refine_at, now)) {
@@ -178,8 +179,8 @@ impl Starting {
     }
 
     /// The instant of the start, once all slaves have the last word.
-    pub(super) fn gone(&self) -> Option<MonotonicInstant> {
-        self.schedule.filter(|_| self.gone).map(|schedule| schedule.instant)
+    pub(super) fn started_at(&self) -> Option<MonotonicInstant> {
+        self.schedule.filter(|_| self.go_said).map(|schedule| schedule.instant)
     }
 
     /// Ends the phase with slaves that all have the last word.
@@ -216,7 +217,7 @@ impl Starting {
 
     fn go_if_due(&mut self, now: Now, actions: &mut Actions) {
         let due = self.schedule.filter(|schedule| now.monotonic >= schedule.go_at && self.all_confirmed());
-        if let Some(schedule) = due.filter(|_| !self.gone) {
+        if let Some(schedule) = due.filter(|_| !self.go_said) {
             self.go_or_order_anew(schedule, now, actions);
         }
     }
@@ -252,8 +253,8 @@ impl Starting {
         for slave in self.slaves.iter().filter(|slave| slave.member.has(Feature::Start)) {
             actions.send(slave.member.peer, Message::Go);
         }
-        actions.tell(Notice::Gone { slaves: self.slaves.len() });
-        self.gone = true;
+        actions.tell(Notice::GoSent { slaves: self.slaves.len() });
+        self.go_said = true;
     }
 
     fn postpone(&mut self, now: Now, actions: &mut Actions) {

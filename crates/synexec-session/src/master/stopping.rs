@@ -62,11 +62,11 @@ impl Timeout {
         (!self.is_over).then_some(self.at)
     }
 
-    /// Whether the time is over now. True only once.
-    pub(super) fn strikes(&mut self, now: Now) -> bool {
-        let strikes = !self.is_over && now.monotonic >= self.at;
-        self.is_over |= strikes;
-        strikes
+    /// Ends the time if it is over now. Returns whether this is news, which it is only once.
+    pub(super) fn take_strike(&mut self, now: Now) -> bool {
+        let is_news = !self.is_over && now.monotonic >= self.at;
+        self.is_over |= is_news;
+        is_news
     }
 
     /// Whether a task has ended because its time was over: its slave tells that the task was told to stop, or the task ended
@@ -89,10 +89,10 @@ mod tests {
     fn time_is_over_once_and_only_those_that_ended_later_were_stopped_for_it() {
         let mut clock = AwakeClock::new(at(1000));
         let mut timeout = Timeout::new(Duration::from_millis(500), at(1000));
-        assert!(!timeout.strikes(clock.look(at(1499))) && !timeout.has_stopped(true, None));
+        assert!(!timeout.take_strike(clock.look(at(1499))) && !timeout.has_stopped(true, None));
         assert_eq!(timeout.deadline(), Some(at(1500)));
-        assert!(timeout.strikes(clock.look(at(1500))));
-        assert!(!timeout.strikes(clock.look(at(1600))));
+        assert!(timeout.take_strike(clock.look(at(1500))));
+        assert!(!timeout.take_strike(clock.look(at(1600))));
         assert_eq!(timeout.deadline(), None);
         assert!(timeout.has_stopped(false, None) && timeout.has_stopped(false, Some(at(1501))));
         assert!(!timeout.has_stopped(false, Some(at(1499))) && timeout.has_stopped(true, Some(at(1499))));

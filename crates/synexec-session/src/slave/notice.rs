@@ -81,7 +81,8 @@ impl fmt::Display for Notice {
             Self::Started => f.write_str("task started"),
             Self::Ended { end, lateness: None } => write!(f, "task ended: {end}"),
             Self::Ended { end, lateness: Some(lateness) } => {
-                write!(f, "task ended: {end}; it was released {} µs after its instant", lateness.as_micros())
+                let late = lateness.as_micros();
+                write!(f, "task ended: {end}; the task was released {late} µs after the ordered instant")
             }
             Self::Stopping => f.write_str("stopping the task"),
             Self::Orphaned => f.write_str("the processes of the task are left to run"),

@@ -31,15 +31,15 @@ pub(super) enum Run {
 /// What the phase counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stage {
-    pub(super) progress: Progress,
+    pub(super) part: RoundPart,
     pub(super) is_away: bool,
     /// Whether the master waits for the slave's clock after the end of the task.
     pub(super) awaits_clock: bool,
 }
 
-/// How far a slave's part in the round is.
+/// How far the part of a slave in the round is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Progress {
+pub(super) enum RoundPart {
     /// The outcome is not known.
     Open,
     /// The task ran and has ended.
@@ -50,7 +50,7 @@ pub(super) enum Progress {
 
 impl Stage {
     pub(super) fn is_settled(self) -> bool {
-        self.progress != Progress::Open
+        self.part != RoundPart::Open
     }
 }
 
@@ -59,12 +59,12 @@ impl Awaited for Run {
 
     fn stage(slave: &Slave<Self>) -> Stage {
         let row = slave.member.this_round.row.as_ref();
-        let progress = match row {
-            None => Progress::Open,
-            Some(row) if row.outcome.has_ended() => Progress::Ended,
-            Some(_) => Progress::Failed,
+        let part = match row {
+            None => RoundPart::Open,
+            Some(row) if row.outcome.has_ended() => RoundPart::Ended,
+            Some(_) => RoundPart::Failed,
         };
-        Stage { progress, is_away: slave.member.is_away(), awaits_clock: clock_check::awaited_until(slave).is_some() }
+        Stage { part, is_away: slave.member.is_away(), awaits_clock: clock_check::awaited_until(slave).is_some() }
     }
 
     fn is_settled(&self) -> bool {

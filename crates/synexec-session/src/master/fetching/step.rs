@@ -116,10 +116,10 @@ pub(super) fn first_step(member: &mut Member, wanted: OutputsWanted, asked: Unan
     } else if stream.is_some_and(OutputStream::is_being_stored) {
         return FetchStep::Storing;
     } else {
-        match (fetched, &member.gone) {
+        match (fetched, &member.lost) {
             (Some((Fetched::Complete(Some(digest)), length)), _) => Output::Whole { length, digest },
             (Some((Fetched::Failed(why), _)), _) => missing(wanted, why),
-            (_, Some(gone)) => missing(wanted, gone.to_string()),
+            (_, Some(loss)) => missing(wanted, loss.to_string()),
             (Some((Fetched::Underway | Fetched::Complete(None), _)), None) => return FetchStep::Asked(window, asked),
             (None, None) => return FetchStep::Due(first_byte(length, wanted)),
         }

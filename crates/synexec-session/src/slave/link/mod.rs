@@ -247,8 +247,14 @@ impl Link {
         (!broke_at_once).then_some(Action::Connect(self.master))
     }
 
-    /// The master has answered with this token. Returns whether it recognised this slave; then the session goes on.
-    pub(super) fn recognised(&mut self, now: MonotonicInstant, token: Option<ResumeToken>, features: Features) -> bool {
+    /// The master has answered with this token. The session goes on if the token is that of the session; returns
+    /// whether it is.
+    pub(super) fn try_recognise(
+        &mut self,
+        now: MonotonicInstant,
+        token: Option<ResumeToken>,
+        features: Features,
+    ) -> bool {
         let is_recognised = self.is_resuming() && token.is_some() && token == self.token;
         if is_recognised {
             self.state = State::Connected(features);

@@ -30,7 +30,7 @@ fn events_that_are_not_awaited_change_nothing() {
     let mut link = Link::new();
     assert_eq!((link.invited(MASTER), link.connected(MASTER)), (None, false));
     assert_eq!((link.listen_failed(START), link.connect_failed(START)), (false, None));
-    assert!(!link.recognised(START, None, Features::ours()) && link.give_up().is_none() && link.is_closed());
+    assert!(!link.try_recognise(START, None, Features::ours()) && link.give_up().is_none() && link.is_closed());
 }
 
 #[test]
@@ -51,8 +51,8 @@ fn a_broken_connection_is_resumed_with_the_token_of_the_session() {
     assert!(link.is_resuming() && link.is_in_use() && !link.is_open());
     assert!(link.connected(MASTER) && link.is_open() && !link.has_agreed(Feature::Resume));
     assert_eq!(link.token_to_show(), TOKEN);
-    assert!(!link.recognised(START, None, Features::ours()) && link.is_resuming());
-    assert!(link.recognised(START, TOKEN, Features::ours()) && !link.is_resuming());
+    assert!(!link.try_recognise(START, None, Features::ours()) && link.is_resuming());
+    assert!(link.try_recognise(START, TOKEN, Features::ours()) && !link.is_resuming());
     assert!(link.has_agreed(Feature::Resume) && link.deadline().is_none());
 }
 
@@ -73,7 +73,7 @@ fn attempts_to_resume_repeat_until_the_time_is_over() {
 #[test]
 fn a_connection_that_breaks_right_after_it_was_resumed_is_not_dialled_at_once() {
     let mut link = resuming();
-    assert!(link.connected(MASTER) && link.recognised(START, TOKEN, Features::ours()));
+    assert!(link.connected(MASTER) && link.try_recognise(START, TOKEN, Features::ours()));
     assert_eq!(link.resume(START, WAIT, Disconnect::Closed), None);
     assert_eq!(link.deadline(), Some(START.plus(RETRY_INTERVAL)));
 }

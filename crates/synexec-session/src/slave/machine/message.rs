@@ -34,7 +34,7 @@ impl Slave {
             Message::Exec(at) => self.exec(now, at),
             Message::Go => self.go(now),
             Message::Stop => {
-                let due = self.run.stop_on_order(now);
+                let due = self.run.stop_for_master(now);
                 self.carry_out(due);
             }
             Message::Fetch(fetch) => self.fetch(fetch),

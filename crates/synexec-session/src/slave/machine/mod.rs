@@ -1,12 +1,12 @@
 //! The slave as a whole: what each event means for its link and its run, and the actions that follow.
 
-mod conf;
-mod end;
 mod message;
-mod output;
+mod on_conf;
+mod on_end;
+mod on_output;
+mod on_start;
 mod resume;
 mod session;
-mod start;
 
 use std::collections::VecDeque;
 
@@ -55,7 +55,7 @@ impl Slave {
             Event::OutputFailed(reason) => self.refuse_output(reason),
             Event::StragglersGone => {
                 self.run.stragglers_gone(now);
-                self.settle(now, now);
+                self.finish_if_idle(now, now);
             }
             Event::Shutdown(interrupt) => self.shut_down(now, interrupt),
         }
@@ -73,7 +73,7 @@ impl Slave {
         self.carry_out(due);
         self.advance_output(now);
         self.advance_progress(now);
-        self.settle(now, now);
+        self.finish_if_idle(now, now);
     }
 
     /// When to call [`Self::advance`] next.

@@ -42,14 +42,18 @@ impl Slave {
 
     /// The master's first message on a resumed connection: it recognises this slave, or the session is over.
     pub(super) fn first_message(&mut self, now: MonotonicInstant, message: &Message) {
+        let is_recognised = match message {
+            Message::Probe(Some(Capabilities { features, token, .. })) => {
+                self.link.try_recognise(now, *token, Features::ours().agreed_with(*features))
+            }
+            _ => false,
+        };
         match message {
-            Message::Probe(Some(Capabilities { features, token, .. }))
-                if self.link.recognised(now, *token, Features::ours().agreed_with(*features)) =>
-            {
+            Message::Probe(_) if is_recognised => {
                 self.tell(Notice::Resumed);
                 self.send(Message::Reply(None));
                 self.refuse_again();
-                self.settle(now, now);
+                self.finish_if_idle(now, now);
             }
             Message::Probe(_) | Message::Bye => self.give_up(now),
             _ => {}

@@ -41,7 +41,7 @@ impl Slave {
     pub(super) fn after_failure(&mut self, now: MonotonicInstant, after: AfterFailure) {
         match after {
             AfterFailure::TriesAgain => {}
-            AfterFailure::Over(next) => self.settle(now, next),
+            AfterFailure::Over(next) => self.finish_if_idle(now, next),
         }
     }
 
@@ -66,12 +66,12 @@ impl Slave {
         } else {
             self.stop(now);
         }
-        self.settle(now, now.plus(RETRY_INTERVAL));
+        self.finish_if_idle(now, now.plus(RETRY_INTERVAL));
     }
 
     /// Once no task is under way: reports its end, sees to its stragglers, and ends the program or goes back to
     /// discovery if the session is over.
-    pub(super) fn settle(&mut self, now: MonotonicInstant, dial_at: MonotonicInstant) {
+    pub(super) fn finish_if_idle(&mut self, now: MonotonicInstant, dial_at: MonotonicInstant) {
         if !self.run.is_idle() || self.link.has_exited() {
             return;
         }
@@ -102,7 +102,7 @@ impl Slave {
         if self.run.is_idle() {
             self.give_up(now);
         }
-        self.settle(now, now);
+        self.finish_if_idle(now, now);
     }
 
     fn exit(&mut self, cause: ExitCause) {

@@ -3,7 +3,7 @@
 use synexec_proto::time::MonotonicInstant;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Conf {
+pub(super) enum ConfState {
     #[default]
     None,
     Receiving {
@@ -34,7 +34,7 @@ pub(in crate::slave) enum Part {
     Last,
 }
 
-impl Conf {
+impl ConfState {
     /// Takes a piece of this length.
     pub(super) fn receive(&mut self, length: usize) -> Part {
         let Self::Receiving { left } = self else { return Part::Unexpected };
@@ -66,9 +66,9 @@ mod tests {
 
     #[test]
     fn a_conf_is_whole_with_just_the_bytes_that_were_announced() {
-        let mut conf = Conf::Receiving { left: 5 };
+        let mut conf = ConfState::Receiving { left: 5 };
         assert_eq!([3, 0, 2].map(|length| conf.receive(length)), [Part::More, Part::More, Part::Last]);
-        assert_eq!(Conf::Receiving { left: 5 }.receive(6), Part::TooLong);
-        assert_eq!(Conf::Preparing.receive(1), Part::Unexpected);
+        assert_eq!(ConfState::Receiving { left: 5 }.receive(6), Part::TooLong);
+        assert_eq!(ConfState::Preparing.receive(1), Part::Unexpected);
     }
 }

@@ -1,8 +1,8 @@
 //! The end of the task: stopping it, its stragglers, and the report of its end.
 
-use super::conf::Conf;
+use super::conf::ConfState;
 use super::task::{Due, Task};
-use super::{Report, Run};
+use super::{Run, UnacknowledgedEnd};
 use crate::slave::{ExitCause, ObservedRun};
 use synexec_proto::message::{OutputPlace, TaskEnded};
 use synexec_proto::time::MonotonicInstant;
@@ -18,9 +18,9 @@ impl Run {
         self.task.stop(now)
     }
 
-    /// Begins to stop the task on the master's order.
-    pub(in crate::slave) fn stop_on_order(&mut self, now: MonotonicInstant) -> Due {
-        self.was_told_to_stop |= self.task.has_first_process();
+    /// Begins to stop the task because the master wants it.
+    pub(in crate::slave) fn stop_for_master(&mut self, now: MonotonicInstant) -> Due {
+        self.current.was_told_to_stop |= self.task.has_first_process();
         self.stop(now)
     }
 
@@ -38,9 +38,9 @@ impl Run {
         output: Option<OutputPlace>,
         stragglers: bool,
     ) {
-        let was_stopped = std::mem::take(&mut self.was_told_to_stop);
+        let was_stopped = std::mem::take(&mut self.current.was_told_to_stop);
         self.outcome = Some(ExitCause::TaskEnded(run.end));
-        self.report = Some(Report { ended: run.into_message(output, was_stopped), is_sent: false });
+        self.current.report = Some(UnacknowledgedEnd { ended: run.into_message(output, was_stopped), is_sent: false });
         self.may_have_stragglers = stragglers && !self.task.ignores_stragglers();
         self.task.ended(now, stragglers);
     }
@@ -69,16 +69,16 @@ impl Run {
 
     /// Leaves the task and its stragglers to themselves.
     pub(in crate::slave) fn abandon(&mut self) {
-        (self.task, self.conf, self.may_have_stragglers) = (Task::Idle, Conf::None, false);
+        (self.task, self.conf, self.may_have_stragglers) = (Task::Idle, ConfState::None, false);
     }
 
     /// Takes the end that was not sent yet, to be sent now. It is kept only for a master that acknowledges it.
     pub(in crate::slave) fn take_report(&mut self, is_acknowledged: bool) -> Option<TaskEnded> {
-        let report = self.report.as_mut().filter(|report| !report.is_sent)?;
+        let report = self.current.report.as_mut().filter(|report| !report.is_sent)?;
         report.is_sent = true;
         let ended = report.ended.clone();
         if !is_acknowledged {
-            self.report = None;
+            self.current.report = None;
         }
         self.progress.stop();
         Some(ended)
@@ -86,6 +86,6 @@ impl Run {
 
     /// The master has acknowledged the end. It cannot know an end that was not sent.
     pub(in crate::slave) fn acknowledged(&mut self) {
-        self.report.take_if(|report| report.is_sent);
+        self.current.report.take_if(|report| report.is_sent);
     }
 }

@@ -10,7 +10,7 @@ mod task;
 use synexec_proto::message::{Fetch, Reason, TaskEnded};
 use synexec_proto::time::MonotonicInstant;
 
-use self::conf::Conf;
+use self::conf::ConfState;
 use self::output::Output;
 use self::progress::ProgressTimer;
 use self::task::Task;
@@ -21,28 +21,36 @@ pub(super) use self::start::AfterOrder;
 pub use self::start::LEAD_MAX;
 pub(super) use self::task::Due;
 
-/// The conf and its task, and the facts that the master does not know of them yet.
+/// The conf and its task, and the facts of them that the master may not know.
 #[derive(Debug, Default)]
 pub(super) struct Run {
-    conf: Conf,
+    conf: ConfState,
     task: Task,
     /// The last outcome in this session; none before the first conf.
     outcome: Option<ExitCause>,
-    /// The end of the last task, until the master has acknowledged it.
-    report: Option<Report>,
-    /// Why the task was not started, if the master may not know.
-    refusal: Option<Reason>,
+    /// The run that the last conf, round or release began.
+    current: ThisRun,
     /// Whether the last task left stragglers that may still be there.
     may_have_stragglers: bool,
-    /// Whether the master has told the running task to stop.
-    was_told_to_stop: bool,
     output: Output,
     progress: ProgressTimer,
 }
 
+/// The facts of one run of the task that its master may not know. A new conf, another round and each release of the
+/// task begin with a new one: the master that orders them knows the facts of the run before.
+#[derive(Debug, Default)]
+struct ThisRun {
+    /// The end of the task, until the master has acknowledged it.
+    report: Option<UnacknowledgedEnd>,
+    /// Why the task was not started, if the master may not know.
+    refusal: Option<Reason>,
+    /// Whether the master has told the running task to stop.
+    was_told_to_stop: bool,
+}
+
 /// The end of a task that the master may not know yet.
 #[derive(Debug)]
-struct Report {
+struct UnacknowledgedEnd {
     ended: TaskEnded,
     is_sent: bool,
 }
@@ -60,7 +68,7 @@ impl Run {
 
     /// Whether the session of this run can go on after its connection broke: the task was released.
     pub(super) fn can_be_resumed(&self) -> bool {
-        self.conf == Conf::Spent
+        self.conf == ConfState::Spent
     }
 
     /// Whether the last task left stragglers that may still be there.
@@ -91,7 +99,7 @@ impl Run {
     /// The connection of the session broke, and the slave resumes it.
     pub(super) fn link_broke(&mut self) {
         self.output.take_awaited();
-        self.report.iter_mut().for_each(|report| report.is_sent = false);
+        self.current.report.iter_mut().for_each(|report| report.is_sent = false);
     }
 
     /// The connection of the session is gone for good.
@@ -107,9 +115,9 @@ impl Run {
 
     /// Forgets the conf; returns whether there was one.
     pub(super) fn discard_conf(&mut self) -> bool {
-        let had_conf = self.conf != Conf::None;
+        let had_conf = self.conf != ConfState::None;
         if had_conf {
-            (self.conf, self.output) = (Conf::None, Output::default());
+            (self.conf, self.output) = (ConfState::None, Output::default());
         }
         had_conf
     }
@@ -137,7 +145,7 @@ impl Run {
         self.output.take_awaited()
     }
 
-    /// The same, if it is time to look for it again.
+    /// Takes the awaited piece of output if it is time to look again.
     pub(super) fn take_due_output(&mut self, now: MonotonicInstant) -> Option<Fetch> {
         self.output.take_due(now)
     }

@@ -12,12 +12,12 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) struct Output {
     /// Whether a task was started and its output was not discarded.
     exists: bool,
-    awaited: Option<Awaited>,
+    awaited: Option<AwaitedPiece>,
 }
 
 /// A piece that the master waits for.
 #[derive(Debug)]
-struct Awaited {
+struct AwaitedPiece {
     fetch: Fetch,
     look_at: MonotonicInstant,
 }
@@ -35,7 +35,7 @@ impl Output {
 
     /// The master waits for a piece that is not there yet.
     pub(super) fn wait(&mut self, now: MonotonicInstant, fetch: Fetch) {
-        self.awaited = Some(Awaited { fetch, look_at: now.plus(LOOK_INTERVAL) });
+        self.awaited = Some(AwaitedPiece { fetch, look_at: now.plus(LOOK_INTERVAL) });
     }
 
     /// Takes the piece that the master waits for; none is awaited after this.
@@ -43,7 +43,7 @@ impl Output {
         self.awaited.take().map(|awaited| awaited.fetch)
     }
 
-    /// The same, if it is time to look for it again.
+    /// Takes the awaited piece of output if it is time to look again.
     pub(super) fn take_due(&mut self, now: MonotonicInstant) -> Option<Fetch> {
         self.awaited.take_if(|awaited| now >= awaited.look_at).map(|awaited| awaited.fetch)
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::Run;
-use super::conf::{Conf, Part};
+use super::conf::{ConfState, Part};
 use super::output::Output;
 use super::progress::ProgressTimer;
 use super::task::Task;
+use super::{Run, ThisRun};
 use crate::slave::ExitCause;
 use synexec_proto::message::Reason;
 use synexec_proto::time::MonotonicInstant;
@@ -32,14 +32,14 @@ impl Run {
     /// A new conf comes, for a session of its own. The conf before it is discarded already.
     pub(in crate::slave) fn begin_session(&mut self) {
         self.progress = ProgressTimer::new(None);
-        self.refusal = None;
+        self.current = ThisRun::default();
         self.outcome = Some(ExitCause::NotStarted);
     }
 
     /// A conf of this length is received piece by piece, from a master that wants to hear of the progress this often.
     pub(in crate::slave) fn receive_conf(&mut self, length: u64, progress: Option<Duration>) {
         self.progress = ProgressTimer::new(progress);
-        self.conf = Conf::Receiving { left: length };
+        self.conf = ConfState::Receiving { left: length };
     }
 
     /// The next piece of the conf has arrived, of this length.
@@ -49,17 +49,17 @@ impl Run {
 
     /// The conf is whole, and its task is about to be held.
     pub(in crate::slave) fn prepare(&mut self) {
-        self.conf = Conf::Preparing;
+        self.conf = ConfState::Preparing;
     }
 
     /// Whether the task is about to be held.
     pub(in crate::slave) fn is_preparing(&self) -> bool {
-        self.conf == Conf::Preparing
+        self.conf == ConfState::Preparing
     }
 
     /// The conf is accepted: its task is held.
     pub(in crate::slave) fn accept(&mut self) {
-        self.conf = Conf::Held { ordered: None };
+        self.conf = ConfState::Held { ordered: None };
     }
 
     /// The conf is declined.
@@ -76,8 +76,8 @@ impl Run {
         if !self.conf.can_be_held_again() {
             return Err(Reason::new("there is no conf to run"));
         }
-        self.conf = Conf::Preparing;
-        (self.refusal, self.report) = (None, None);
+        self.conf = ConfState::Preparing;
+        self.current = ThisRun::default();
         Ok(())
     }
 
@@ -95,25 +95,29 @@ impl Run {
             return AfterOrder::Refused(reason);
         }
         match (self.conf, at) {
-            (Conf::Held { .. }, Some(at)) => self.order_held(now, at),
-            (Conf::Held { .. }, None) => AfterOrder::Release,
-            (Conf::Preparing, None) => {
+            (ConfState::Held { .. }, Some(at)) => self.order_held(now, at),
+            (ConfState::Held { .. }, None) => AfterOrder::Release,
+            (ConfState::Preparing, None) => {
                 self.task = Task::Spawning { stopped: false };
                 AfterOrder::Awaited
             }
-            (Conf::Spent, None) => {
+            (ConfState::Spent, None) => {
                 self.task = Task::Spawning { stopped: false };
-                self.report = None;
+                self.current = ThisRun::default();
                 AfterOrder::Hold
             }
-            (Conf::Preparing | Conf::Spent, Some(_)) => AfterOrder::Refused(Reason::new("the task is not held")),
-            (Conf::None | Conf::Receiving { .. }, _) => AfterOrder::Refused(Reason::new("there is no conf to run")),
+            (ConfState::Preparing | ConfState::Spent, Some(_)) => {
+                AfterOrder::Refused(Reason::new("the task is not held"))
+            }
+            (ConfState::None | ConfState::Receiving { .. }, _) => {
+                AfterOrder::Refused(Reason::new("there is no conf to run"))
+            }
         }
     }
 
     fn order_held(&mut self, now: MonotonicInstant, at: MonotonicInstant) -> AfterOrder {
         let is_too_far = at.since(now) > LEAD_MAX;
-        self.conf = Conf::Held { ordered: (!is_too_far).then_some(at) };
+        self.conf = ConfState::Held { ordered: (!is_too_far).then_some(at) };
         if is_too_far {
             let limit = LEAD_MAX.as_secs();
             AfterOrder::Refused(Reason::new(&format!("the start is more than {limit} s ahead")))
@@ -127,13 +131,17 @@ impl Run {
     /// # Errors
     /// The reason for the master if no instant was ordered.
     pub(in crate::slave) fn ordered_start(&self) -> Result<MonotonicInstant, Reason> {
-        if let Conf::Held { ordered: Some(at) } = self.conf { Ok(at) } else { Err(Reason::new("no start was ordered")) }
+        if let ConfState::Held { ordered: Some(at) } = self.conf {
+            Ok(at)
+        } else {
+            Err(Reason::new("no start was ordered"))
+        }
     }
 
     /// The held task is let go, at this instant or at once.
     pub(in crate::slave) fn release(&mut self, now: MonotonicInstant, at: Option<MonotonicInstant>) {
-        (self.conf, self.task) = (Conf::Spent, Task::Running);
-        (self.report, self.refusal, self.was_told_to_stop) = (None, None, false);
+        (self.conf, self.task) = (ConfState::Spent, Task::Running);
+        self.current = ThisRun::default();
         self.output = Output::of_new_task();
         self.progress.start(at.unwrap_or(now));
     }
@@ -143,7 +151,7 @@ impl Run {
         self.task.is_spawning()
     }
 
-    /// Whether such a task was told to stop meanwhile.
+    /// Whether a task that is to start as soon as it is held was told to stop.
     pub(in crate::slave) fn is_start_cancelled(&self) -> bool {
         self.task == Task::Spawning { stopped: true }
     }
@@ -152,7 +160,7 @@ impl Run {
     pub(in crate::slave) fn lose_held_task(&mut self) -> bool {
         let was_held = self.conf.is_held();
         if was_held {
-            self.conf = Conf::Spent;
+            self.conf = ConfState::Spent;
         }
         was_held
     }
@@ -161,7 +169,7 @@ impl Run {
     pub(in crate::slave) fn drop_held_task(&mut self) -> bool {
         let has_held_task = self.conf.has_held_task();
         if has_held_task {
-            self.conf = Conf::Spent;
+            self.conf = ConfState::Spent;
         }
         has_held_task
     }
@@ -169,13 +177,13 @@ impl Run {
     /// The start was refused. The refusal is kept, unless it concerns a second task beside one that runs.
     pub(in crate::slave) fn refuse(&mut self, reason: &Reason) {
         if self.is_idle() {
-            self.refusal = Some(reason.clone());
+            self.current.refusal = Some(reason.clone());
         }
     }
 
     /// The refusal that the master may not know.
     pub(in crate::slave) fn refusal(&self) -> Option<Reason> {
-        self.refusal.clone()
+        self.current.refusal.clone()
     }
 
     /// The task could not be started.

@@ -13,8 +13,8 @@ const FIRST: ClientId = ClientId(0);
 const OTHER: ClientId = ClientId(1);
 const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 
-fn gone(notice: &Notice) -> bool {
-    matches!(notice, Notice::Gone { .. })
+fn go_sent(notice: &Notice) -> bool {
+    matches!(notice, Notice::GoSent { .. })
 }
 
 fn returned(notice: &Notice) -> bool {
@@ -47,7 +47,7 @@ fn a_break_before_the_last_word_calls_the_session_off() {
 /// A connection breaks after the last word reaches the slave and before the instant of the start.
 fn broken_in_between(plan: Plan) -> (World, Report) {
     let mut world = World::pair(Settings { lead: Some(secs(1)), ..settings(2) }, plan);
-    world.when(gone, millis(2), Order::Break(FIRST));
+    world.when(go_sent, millis(2), Order::Break(FIRST));
     let report = world.run_session();
     let instant = world.instant().since(START);
     assert!(world.told(returned).is_some_and(|at| at < instant));
@@ -66,7 +66,7 @@ fn a_start_that_fails_while_its_slave_is_away_is_told_on_its_return() {
     let mut world = World::pair(settings(2), Plan { spawns: millis(1), ..Plan::default() });
     world.plan_mut(FIRST).refusal = Some(Refusal::Start);
     world.set_delay(FIRST, millis(20));
-    world.when(gone, millis(25), Order::Break(FIRST));
+    world.when(go_sent, millis(25), Order::Break(FIRST));
     let report = world.run_session();
     let declined = Outcome::Declined(Some(Reason::new("no such program")));
     assert_eq!((report.verdict, outcome_of(&report, FIRST)), (Verdict::Declined, &declined));
@@ -79,7 +79,7 @@ fn in_any_of_several_rounds_it_is_taken_up_again() {
         for order in [Order::Break(FIRST), Order::BreakAtClient(FIRST)] {
             let mut world = World::pair(Settings { rounds: 3.try_into().unwrap(), ..settings(2) }, Plan::default());
             world.set_delay(FIRST, millis(3));
-            world.when(gone, millis(after), order);
+            world.when(go_sent, millis(after), order);
             let report = world.run_session();
             let broke_before_its_start = world.sim(FIRST).host.runs.is_empty();
             let broke_between_rounds = world.told(|notice| matches!(notice, Notice::RoundsLeftOut { .. })).is_some();

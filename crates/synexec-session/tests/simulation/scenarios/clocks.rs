@@ -201,11 +201,11 @@ fn apart_from(one: Duration, other: Duration) -> Duration {
 
 /// Stops a slave's host and its clock for this time, after the last word.
 fn stopped_by_its_hypervisor(world: &mut World, id: ClientId, time: Duration) {
-    let gone = |notice: &Notice| matches!(notice, Notice::Gone { .. });
-    world.when(gone, millis(2), Order::Freeze(id, time));
+    let go_sent = |notice: &Notice| matches!(notice, Notice::GoSent { .. });
+    world.when(go_sent, millis(2), Order::Freeze(id, time));
     // The jump happens while the host stands still, so the slave never sees its clock go back.
     world.when(
-        gone,
+        go_sent,
         millis(1) + time,
         Order::ClockJumps(id, -i64::try_from(time.as_nanos()).expect("the value is small")),
     );

@@ -86,7 +86,7 @@ fn one_that_went_silent_is_found_by_the_roll_call_and_another_takes_its_place() 
     assert_all_succeeded(&report, 2);
     assert!(row_of(&report, silent).is_none());
     let complete = world.told(|notice| matches!(notice, Notice::Joined { joined: 2, .. })).unwrap();
-    let dropped = world.told(|notice| matches!(notice, Notice::Dropped { why: Loss::NoAnswer(_), .. })).unwrap();
+    let dropped = world.told(|notice| matches!(notice, Notice::Dropped { why: Loss::NoProbeAnswer(_), .. })).unwrap();
     assert!(dropped <= complete + millis(1010), "{complete:?} {dropped:?}");
     assert!(world.execs()[0] <= dropped + millis(100));
 }

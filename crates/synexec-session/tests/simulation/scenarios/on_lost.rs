@@ -126,7 +126,7 @@ fn one_that_is_lost_before_the_instant_keeps_all_others_from_running() {
     let gone = world.slave(runs(secs(100)));
     let original = world.original(Script::default());
     let ours = world.slave(runs(secs(100)));
-    world.when(|notice| matches!(notice, Notice::Gone { .. }), Duration::ZERO, Order::Kill(gone));
+    world.when(|notice| matches!(notice, Notice::GoSent { .. }), Duration::ZERO, Order::Kill(gone));
     let report = world.run_session();
     assert_eq!((world.tasks_started(), report.verdict), (0, Verdict::Lost), "{report:?}");
     assert_eq!((outcome_of(&report, original), outcome_of(&report, ours)), (&Outcome::Cancelled, &STOPPED));

@@ -30,8 +30,8 @@ fn fetching(notice: &Notice) -> bool {
     matches!(notice, Notice::Fetching { .. })
 }
 
-fn gone(notice: &Notice) -> bool {
-    matches!(notice, Notice::Gone { .. })
+fn go_sent(notice: &Notice) -> bool {
+    matches!(notice, Notice::GoSent { .. })
 }
 
 /// Time from the beginning of the fetching to the end of the session.
@@ -111,8 +111,8 @@ fn a_slow_disk_of_the_master_is_waited_for_across_a_break() {
 fn live_outputs_go_on_where_they_were() {
     for after in (100..1800).step_by(170) {
         let mut world = pair(Live);
-        world.when(gone, millis(after), Order::Break(FIRST));
-        world.when(gone, millis(after + 150), Order::BreakAtClient(FIRST));
+        world.when(go_sent, millis(after), Order::Break(FIRST));
+        world.when(go_sent, millis(after + 150), Order::BreakAtClient(FIRST));
         let report = world.run_session();
         assert_eq!(report.verdict, Verdict::Succeeded, "{after} {report:?}");
         assert_whole(&world, &report, FIRST);

@@ -40,7 +40,7 @@ fn assert_places_contiguous(world: &World, report: &Report, slaves: u32) {
     }
 }
 
-fn settled(notice: &Notice) -> bool {
+fn quorum_reached(notice: &Notice) -> bool {
     matches!(notice, Notice::QuorumReached { .. })
 }
 
@@ -68,7 +68,7 @@ fn a_full_set_does_not_wait() {
     world.slave_at(secs(2), Plan::default());
     let report = session(&mut world);
     assert_places_contiguous(&world, &report, 2);
-    assert_eq!((report.verdict, world.told(settled)), (Verdict::Succeeded, None));
+    assert_eq!((report.verdict, world.told(quorum_reached)), (Verdict::Succeeded, None));
     assert!(world.execs()[0] < secs(4));
 }
 
@@ -79,7 +79,7 @@ fn fewer_than_a_quorum_give_up_when_the_wait_is_over() {
     let report = session(&mut world);
     assert_eq!((report.verdict, world.over_after()), (Verdict::NotEnoughSlaves, secs(5)));
     assert!(slaves.iter().all(|id| *outcome_of(&report, *id) == Outcome::Cancelled));
-    assert_eq!((world.told(settled), world.tasks_started()), (None, 0));
+    assert_eq!((world.told(quorum_reached), world.tasks_started()), (None, 0));
     assert!(world.told(|notice| matches!(notice, Notice::GaveUp { joined: 2, slaves: 4, .. })).is_some());
 }
 

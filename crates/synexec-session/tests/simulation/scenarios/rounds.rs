@@ -59,7 +59,7 @@ fn every_task_is_held_before_each_round() {
     let mut world = five();
     world.run_session();
     assert_eq!((world.tasks_started(), world.sim(FIRST).host.confs.len()), (10, 1), "one conf, and five runs each");
-    assert_eq!(world.all_told(|notice| matches!(notice, Notice::Gone { .. })).len(), 5);
+    assert_eq!(world.all_told(|notice| matches!(notice, Notice::GoSent { .. })).len(), 5);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_skew_in_an_early_round_counts() {
     let mut world = World::new(Settings { rounds: 3.try_into().unwrap(), max_skew: Some(secs(1)), ..settings(2) });
     world.slave(Plan::default());
     world.slave(Plan::default());
-    world.when(|notice| matches!(notice, Notice::Gone { .. }), Duration::ZERO, Order::Freeze(FIRST, secs(4)));
+    world.when(|notice| matches!(notice, Notice::GoSent { .. }), Duration::ZERO, Order::Freeze(FIRST, secs(4)));
     let report = world.run_session();
     assert_eq!((report.verdict, report.rounds.len()), (Verdict::SkewExceeded, 3));
 }

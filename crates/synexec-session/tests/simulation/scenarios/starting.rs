@@ -27,8 +27,8 @@ fn ready(notice: &Notice) -> bool {
     matches!(notice, Notice::Ready { .. })
 }
 
-fn gone(notice: &Notice) -> bool {
-    matches!(notice, Notice::Gone { .. })
+fn go_sent(notice: &Notice) -> bool {
+    matches!(notice, Notice::GoSent { .. })
 }
 
 fn postponed(notice: &Notice) -> bool {
@@ -145,7 +145,7 @@ fn a_lead_beyond_what_slaves_wait_for_is_declined() {
 fn one_that_is_held_up_across_its_instant_is_told_as_late() {
     for after in [0, 2] {
         let mut world = three(None);
-        world.when(gone, millis(after), Order::Freeze(FIRST, secs(20)));
+        world.when(go_sent, millis(after), Order::Freeze(FIRST, secs(20)));
         let report = world.run(secs(60));
         assert_eq!(report.verdict, Verdict::Succeeded);
         assert_starts_true(&world, &report);
@@ -215,7 +215,7 @@ fn a_master_that_vanishes_after_the_last_word_leaves_no_time_for_an_instruction(
     for delay in [0, 1, 100] {
         let mut world = three(None);
         world.set_delay(FIRST, millis(delay));
-        world.when(gone, Duration::ZERO, Order::KillMaster);
+        world.when(go_sent, Duration::ZERO, Order::KillMaster);
         assert_nothing_ran(&mut world);
         assert_eq!(world.execs().len(), 3);
     }
@@ -236,7 +236,7 @@ fn a_user_can_call_the_start_off_until_the_last_word() {
 #[test]
 fn a_user_who_is_late_stops_the_tasks_before_their_instant() {
     let mut world = three(Some(secs(5)));
-    world.when(gone, Duration::ZERO, Order::Interrupt(Terminate));
+    world.when(go_sent, Duration::ZERO, Order::Interrupt(Terminate));
     let report = world.run(secs(60));
     assert_eq!(report.verdict, Verdict::Interrupted(Terminate));
     assert!(report.rows().iter().all(|row| row.outcome == Outcome::Ended(TaskEnd::Killed(15))), "{report:?}");
@@ -257,7 +257,7 @@ fn a_long_lead_is_honoured() {
     let mut world = three(Some(secs(5)));
     started_together(&mut world);
     assert_eq!((ahead(&world), world.told(postponed)), (secs(5), None));
-    let before = world.instant().since(START).saturating_sub(world.told(gone).unwrap());
+    let before = world.instant().since(START).saturating_sub(world.told(go_sent).unwrap());
     assert!(before < millis(10), "the last word comes as late as possible: {before:?}");
 }
 

@@ -37,7 +37,7 @@ impl Slave {
     /// The task is held; starts it if the order to start it came before.
     pub(super) fn start_if_ordered(&mut self, now: MonotonicInstant) {
         if self.run.is_start_cancelled() {
-            let reason = Reason::new("it was stopped before it had started");
+            let reason = Reason::new("the task was stopped before its start");
             self.not_started(now, reason, ExitCause::NotStarted);
         } else if self.run.is_start_awaited() {
             self.release(now, None);
@@ -68,6 +68,6 @@ impl Slave {
     pub(super) fn not_started(&mut self, now: MonotonicInstant, reason: Reason, outcome: ExitCause) {
         self.run.not_started(outcome);
         self.refuse(reason);
-        self.settle(now, now);
+        self.finish_if_idle(now, now);
     }
 }

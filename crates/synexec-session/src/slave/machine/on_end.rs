@@ -16,7 +16,7 @@ impl Slave {
     ) {
         self.tell(Notice::Ended { end: run.end, lateness: run.lateness });
         self.run.ended(now, run, output, stragglers);
-        self.settle(now, now);
+        self.finish_if_idle(now, now);
     }
 
     /// Reports the end of the task to the master, unless it was reported or the connection is being resumed.
