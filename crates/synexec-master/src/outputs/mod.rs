@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use synexec_proto::digest::Hasher;
-use synexec_session::master::{self, OutputId, OutputStep};
+use synexec_session::master::{OutputId, OutputStep};
 use thiserror::Error;
 
 use crate::display::Screen;
@@ -43,6 +43,19 @@ struct Job {
     step: OutputStep,
 }
 
+/// What the thread reports about outputs.
+#[derive(Debug)]
+pub enum OutputEvent {
+    /// All bytes of this output that the thread took are stored.
+    Stored { id: OutputId },
+    /// The bytes of this output do not have the digest that its slave announced.
+    Differs { id: OutputId },
+    /// This output cannot be stored.
+    Failed { id: OutputId, why: String },
+    /// No output can be stored any more.
+    AllFailed { why: String },
+}
+
 /// The thread has ended too early, so no more output is kept.
 #[derive(Debug, Error)]
 #[error("the thread that keeps outputs has ended; this is a bug")]
@@ -55,21 +68,22 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Starts the thread. It keeps the last `tail` bytes of each output in memory, and answers with events of the session.
+    /// Starts the thread. It keeps the last `tail` bytes of each output in memory, and delivers an
+    /// event for each step that asks for an answer or fails.
     ///
     /// # Errors
     /// The system has no thread left.
     pub fn start(
         destination: Destination,
         tail: usize,
-        tell: impl Fn(master::Event) + Send + 'static,
+        deliver: impl Fn(OutputEvent) + Send + 'static,
     ) -> io::Result<Self> {
         let (jobs, inbox) = channel();
         let worker = Worker {
             destination,
             tails: Tails::new(tail),
             open: HashMap::new(),
-            tell,
+            deliver,
             has_failed: false,
             lines: live::Lines::default(),
         };
@@ -118,7 +132,7 @@ struct Worker<F> {
     lines: live::Lines,
     /// Outputs that have begun and not ended.
     open: HashMap<OutputId, Open>,
-    tell: F,
+    deliver: F,
     /// Whether no output can be stored any more.
     has_failed: bool,
 }
@@ -132,7 +146,7 @@ struct Open {
     hasher: Hasher,
 }
 
-impl<F: Fn(master::Event)> Worker<F> {
+impl<F: Fn(OutputEvent)> Worker<F> {
     fn run(mut self, inbox: &Receiver<Job>) -> Kept {
         while let Ok(Job { id, step }) = inbox.recv() {
             if self.has_failed {
@@ -140,12 +154,12 @@ impl<F: Fn(master::Event)> Worker<F> {
             }
             match self.take(id, step) {
                 Ok(None) => {}
-                Ok(Some(event)) => (self.tell)(event),
+                Ok(Some(event)) => (self.deliver)(event),
                 Err(error) if is_of_all(&error) => {
                     self.has_failed = true;
-                    (self.tell)(master::Event::OutputsFailed { why: error.to_string() });
+                    (self.deliver)(OutputEvent::AllFailed { why: error.to_string() });
                 }
-                Err(error) => (self.tell)(master::Event::OutputFailed { id, why: error.to_string() }),
+                Err(error) => (self.deliver)(OutputEvent::Failed { id, why: error.to_string() }),
             }
         }
         let store = if let Destination::Files(store) = self.destination { Some(store) } else { None };
@@ -153,7 +167,7 @@ impl<F: Fn(master::Event)> Worker<F> {
     }
 
     /// Takes a step, and returns the event that answers it.
-    fn take(&mut self, id: OutputId, step: OutputStep) -> io::Result<Option<master::Event>> {
+    fn take(&mut self, id: OutputId, step: OutputStep) -> io::Result<Option<OutputEvent>> {
         match step {
             OutputStep::Begin { name } => {
                 self.open.insert(id, Open { name, ..Open::default() });
@@ -164,16 +178,16 @@ impl<F: Fn(master::Event)> Worker<F> {
                 self.open.entry(id).or_default().hasher.update(&bytes);
                 self.keep(id, &OutputStep::Bytes(bytes)).map(|()| None)
             }
-            OutputStep::Sync => Ok(Some(master::Event::OutputStored { id })),
+            OutputStep::Sync => Ok(Some(OutputEvent::Stored { id })),
             OutputStep::End { digest } => {
                 let is_right = |open: &Open| digest.is_none_or(|digest| digest == open.hasher.digest());
                 if !self.open.get(&id).is_some_and(is_right) {
-                    return Ok(Some(master::Event::OutputDiffers { id }));
+                    return Ok(Some(OutputEvent::Differs { id }));
                 }
                 self.tails.add(id, &[]);
                 let kept = self.keep(id, &step);
                 self.open.remove(&id);
-                kept.map(|()| Some(master::Event::OutputStored { id }))
+                kept.map(|()| Some(OutputEvent::Stored { id }))
             }
             OutputStep::Abandon => {
                 let kept = self.keep(id, &step);
@@ -214,23 +228,23 @@ mod tests {
     const ID: OutputId = OutputId { round: 1, rank: 0 };
 
     fn answer_to(bytes: &[u8], digest: Option<Digest>) -> Vec<String> {
-        let (events, told) = channel();
-        let outputs = Outputs::start(Destination::Nowhere, 4, move |event| events.send(format!("{event:?}")).unwrap());
-        let outputs = outputs.unwrap();
+        let (events, delivered) = channel();
+        let deliver = move |event| events.send(format!("{event:?}")).unwrap();
+        let outputs = Outputs::start(Destination::Nowhere, 4, deliver).unwrap();
         outputs.take(ID, OutputStep::Begin { name: "vm".into() }).unwrap();
         outputs.take(ID, OutputStep::Bytes(bytes.to_vec())).unwrap();
         outputs.take(ID, OutputStep::End { digest }).unwrap();
         outputs.finish();
-        told.iter().collect()
+        delivered.iter().collect()
     }
 
     #[test]
     fn an_output_is_stored_only_if_its_bytes_have_the_digest() {
         for digest in [None, Some(Digest::of(b"right"))] {
-            let told = answer_to(b"right", digest);
-            assert!(told.len() == 1 && told[0].starts_with("OutputStored"), "{told:?}");
+            let delivered = answer_to(b"right", digest);
+            assert!(delivered.len() == 1 && delivered[0].starts_with("Stored"), "{delivered:?}");
         }
-        let told = answer_to(b"wrong", Some(Digest::of(b"right")));
-        assert!(told.len() == 1 && told[0].starts_with("OutputDiffers"), "{told:?}");
+        let delivered = answer_to(b"wrong", Some(Digest::of(b"right")));
+        assert!(delivered.len() == 1 && delivered[0].starts_with("Differs"), "{delivered:?}");
     }
 }
