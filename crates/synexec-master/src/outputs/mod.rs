@@ -1,5 +1,5 @@
-//! Outputs as they arrive: into files, onto stdout, or their ends into memory. One thread keeps them and checks their
-//! digests, so that neither a slow disk nor a reader that pauses nor the arithmetic holds up the session.
+//! Stores outputs in files, prints them on stdout, or keeps only their ends in memory. One thread does this and checks
+//! the digests, so that neither a slow disk, nor a reader that pauses, nor the computation delays the session.
 
 mod live;
 mod store;
@@ -19,25 +19,25 @@ use crate::display::Screen;
 pub use store::{OutputDirError, Store};
 use tails::Tails;
 
-/// Where outputs go.
+/// The place where outputs are stored.
 #[derive(Debug)]
 pub enum Destination {
-    /// Nowhere, except for their ends.
+    /// Nowhere; only their ends are kept in memory.
     Nowhere,
-    /// Into files.
+    /// In files.
     Files(Store),
-    /// Onto stdout, line by line.
+    /// On stdout, line by line.
     Stdout(Screen),
 }
 
-/// The kept outputs when the session is over.
+/// The outputs that remain after the session.
 #[derive(Debug, Default)]
 pub struct Kept {
     store: Option<Store>,
     tails: Tails,
 }
 
-/// The next step with an output.
+/// The next step of storing an output.
 struct Job {
     id: OutputId,
     step: OutputStep,
@@ -56,20 +56,21 @@ pub enum OutputEvent {
     AllFailed { why: String },
 }
 
-/// The thread has ended too early, so no more output is kept.
+/// The thread has ended too early, so no more output is stored.
 #[derive(Debug, Error)]
 #[error("the thread that keeps outputs has ended; this is a bug")]
 pub struct ThreadGone;
 
-/// The dispatcher's side. The queue is bounded by how much the session asks of the slaves before all of it is stored.
+/// The dispatcher's handle to the thread. Its queue needs no limit: the session asks the slaves for only a limited
+/// number of bytes before all of them are stored.
 pub struct Outputs {
     jobs: Sender<Job>,
     thread: JoinHandle<Kept>,
 }
 
 impl Outputs {
-    /// Starts the thread. It keeps the last `tail` bytes of each output in memory, and delivers an
-    /// event for each step that asks for an answer or fails.
+    /// Starts the thread. It keeps the last `tail` bytes of each output in memory, and delivers an event for each
+    /// step that asks for an answer or fails.
     ///
     /// # Errors
     /// The system has no thread left.
@@ -91,15 +92,15 @@ impl Outputs {
         Ok(Self { jobs, thread })
     }
 
-    /// Takes the next step with an output.
+    /// Hands the next step of storing an output to the thread.
     ///
     /// # Errors
-    /// [`ThreadGone`].
+    /// The thread has panicked.
     pub fn take(&self, id: OutputId, step: OutputStep) -> Result<(), ThreadGone> {
         self.jobs.send(Job { id, step }).map_err(|_| ThreadGone)
     }
 
-    /// Waits until all steps are done.
+    /// Waits until the thread has carried out all steps.
     pub fn finish(self) -> Kept {
         drop(self.jobs);
         self.thread.join().unwrap_or_else(|_| {
@@ -110,17 +111,17 @@ impl Outputs {
 }
 
 impl Kept {
-    /// The file that contains a whole output.
+    /// The file that contains a complete output.
     pub fn file(&self, id: OutputId) -> Option<&Path> {
         self.store.as_ref()?.file(id)
     }
 
-    /// The file that contains a whole output, if the file remains when the program has ended.
+    /// The file that contains a complete output, if the file remains after the program.
     pub fn lasting_file(&self, id: OutputId) -> Option<&Path> {
         self.store.as_ref().filter(|store| !store.is_temporary())?.file(id)
     }
 
-    /// The end of an output as text.
+    /// The end of an output as text, if one is kept.
     pub fn tail(&self, id: OutputId) -> Option<String> {
         self.tails.text(id)
     }
@@ -133,7 +134,7 @@ struct Worker<F> {
     /// Outputs that have begun and not ended.
     open: HashMap<OutputId, Open>,
     deliver: F,
-    /// Whether no output can be stored any more.
+    /// Whether storing has failed for all outputs.
     has_failed: bool,
 }
 
@@ -155,7 +156,7 @@ impl<F: Fn(OutputEvent)> Worker<F> {
             match self.take(id, step) {
                 Ok(None) => {}
                 Ok(Some(event)) => (self.deliver)(event),
-                Err(error) if is_of_all(&error) => {
+                Err(error) if affects_all(&error) => {
                     self.has_failed = true;
                     (self.deliver)(OutputEvent::AllFailed { why: error.to_string() });
                 }
@@ -166,7 +167,7 @@ impl<F: Fn(OutputEvent)> Worker<F> {
         Kept { store, tails: self.tails }
     }
 
-    /// Takes a step, and returns the event that answers it.
+    /// Carries out a step; returns the event that answers the step, if any.
     fn take(&mut self, id: OutputId, step: OutputStep) -> io::Result<Option<OutputEvent>> {
         match step {
             OutputStep::Begin { name } => {
@@ -207,16 +208,16 @@ impl<F: Fn(OutputEvent)> Worker<F> {
     }
 }
 
-/// Whether no other output can be stored either, where this one cannot.
-fn is_of_all(error: &io::Error) -> bool {
-    let of_one = [
+/// Whether this error affects all outputs.
+fn affects_all(error: &io::Error) -> bool {
+    let one_output = [
         ErrorKind::NotFound,
         ErrorKind::AlreadyExists,
         ErrorKind::IsADirectory,
         ErrorKind::NotADirectory,
         ErrorKind::InvalidFilename,
     ];
-    !of_one.contains(&error.kind())
+    !one_output.contains(&error.kind())
 }
 
 #[cfg(test)]
