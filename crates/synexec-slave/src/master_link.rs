@@ -115,7 +115,7 @@ impl MasterLink {
     /// Sends a message.
     ///
     /// # Errors
-    /// Why the connection is of no further use.
+    /// The connection is broken, so that no message can be sent.
     pub fn send(&mut self, message: &Message) -> Result<(), Disconnect> {
         let Some(outbox) = &mut self.outbox else { return Ok(()) };
         match message.encode() {
@@ -130,7 +130,7 @@ impl MasterLink {
     /// Sends a stream of frames.
     ///
     /// # Errors
-    /// Why the connection is of no further use.
+    /// The connection is broken, so that no message can be sent.
     pub fn send_stream(&mut self, source: Source) -> Result<(), Disconnect> {
         self.outbox.as_mut().map_or(Ok(()), |outbox| outbox.send_stream(source))
     }

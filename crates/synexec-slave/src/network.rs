@@ -95,7 +95,7 @@ impl Network {
     /// there: a master that cannot be reached at one of its addresses may have sent its probe from another one too.
     ///
     /// # Errors
-    /// If the port is taken, or the system starts no thread.
+    /// The port is taken, or the system starts no thread.
     pub fn listen(&mut self, tell: impl FnOnce(io::Result<SocketAddr>) + Send + 'static) -> io::Result<()> {
         let port = self.connector.port;
         let listener = match &self.listener {
@@ -123,7 +123,7 @@ impl Network {
     /// messages.
     ///
     /// # Errors
-    /// If the system starts no thread.
+    /// The system starts no thread.
     pub fn connect(
         &self,
         invited_by: Option<SocketAddr>,

@@ -180,7 +180,7 @@ impl Runner {
     /// The answer to a fetch, as frames; none if the master waits for new output and there is none.
     ///
     /// # Errors
-    /// Why the output cannot be read.
+    /// The output cannot be read. The reason is for the master.
     pub fn output(&self, fetch: Fetch, is_over: bool) -> Result<Option<Source>, Reason> {
         self.files.answer(fetch, is_over, self.session)
     }

@@ -95,7 +95,8 @@ impl WorkDir {
     /// Locks a directory for this slave alone.
     ///
     /// # Errors
-    /// [`WorkDirError`].
+    /// The directory does not exist or cannot be accessed, another slave uses it, the user of the tasks could replace it,
+    /// or it cannot be locked.
     pub fn open(path: &Path, tasks: Option<Identity>) -> Result<Self, WorkDirError> {
         let unusable = |why| WorkDirError::Unusable { path: path.to_owned(), why };
         let path = path.canonicalize().map_err(unusable)?;
@@ -121,7 +122,7 @@ impl WorkDir {
     /// A new file for the output of a task. The output of the task before stays in place until this one starts.
     ///
     /// # Errors
-    /// [`FileError`].
+    /// The file cannot be created, or the file at the path of the output must not be replaced.
     pub fn create_output(&self) -> Result<OutputFile, FileError> {
         OutputFile::create(self.path.join("synexec.out"), self.tasks.as_ref())
     }
@@ -135,7 +136,7 @@ impl WorkDir {
     /// has the pid and the lock.
     ///
     /// # Errors
-    /// [`FileError`].
+    /// The file cannot be created or given to the user that tasks run as.
     pub fn create_payload(&self, executable: bool) -> Result<Payload, FileError> {
         let path = self.payload_path();
         let file = files::create_anew(&path, if executable { 0o700 } else { 0o600 }, self.tasks.as_ref())?;
@@ -154,7 +155,7 @@ impl Payload {
     /// Writes the next bytes.
     ///
     /// # Errors
-    /// The error of the system call.
+    /// The bytes cannot be written, for instance because the disk is full.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         io::Write::write_all(&mut self.file, bytes)
     }

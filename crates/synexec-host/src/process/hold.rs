@@ -53,7 +53,7 @@ impl TaskCommand {
     /// Makes the task ready and holds it. Its stdin is `/dev/null`, and no signal is blocked or ignored.
     ///
     /// # Errors
-    /// The error of fork; also the error of exec, if the task can be held after exec.
+    /// The process cannot be forked or prepared; if the task can be held after exec, also when exec fails.
     pub fn hold(self) -> io::Result<HeldTask> {
         let program = self.program.clone();
         let held = self.fork()?;
@@ -112,7 +112,7 @@ impl HeldTask {
     /// Releases the task. A task that was killed while it was held is released too, and its end reports the signal.
     ///
     /// # Errors
-    /// The error of exec, if the task was held before exec.
+    /// The task was held before exec, and exec fails.
     pub fn release(mut self) -> io::Result<(Task, Release)> {
         let at = monotonic_now();
         let kind = match self.held {

@@ -27,7 +27,7 @@ impl TaskThread {
     /// Starts a thread that holds the task; [`TaskEvent::Held`] follows.
     ///
     /// # Errors
-    /// If the system starts no thread.
+    /// The system starts no thread.
     pub fn start(command: TaskCommand, tell: impl Fn(TaskEvent) + Send + 'static) -> Result<Self, Reason> {
         let (orders, inbox) = channel();
         let run = move || thread::run(command, &inbox, tell);
