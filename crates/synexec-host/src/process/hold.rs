@@ -20,13 +20,13 @@ use nix::unistd::Pid;
 use synexec_proto::message::Held;
 
 use super::child::{Child, OtherUser};
+use super::child_failure::{ChildFailure, READY};
 use super::children::{self, OwnChild};
 use super::command::TaskCommand;
 use super::group::ProcessGroup;
 use super::interpreter;
 use super::keeper;
 use super::privileges::gains_privileges;
-use super::refusal::{READY, Refusal};
 use super::start::{FirstRun, Release, ReleaseKind};
 use super::syscalls::{self, Change};
 use super::task::Task;
@@ -86,7 +86,7 @@ impl TaskCommand {
             }
             Some(child) => {
                 drop((their_gate, their_report));
-                HeldTask::new(child, gate, report).until_ready(|refusal| refusal.into_error(identity, payload))
+                HeldTask::new(child, gate, report).until_ready(|failure| failure.into_error(identity, payload))
             }
         }
     }
@@ -137,13 +137,13 @@ impl HeldTask {
     }
 
     /// Waits until the child is ready at the gate.
-    fn until_ready(mut self, to_error: impl Fn(Refusal) -> io::Error) -> io::Result<Self> {
+    fn until_ready(mut self, to_error: impl Fn(ChildFailure) -> io::Error) -> io::Result<Self> {
         match self.receive()? {
             Some(READY) => {
                 self.first_run = FirstRun::of_stopped(self.pid);
                 Ok(self)
             }
-            Some(number) => Err(to_error(Refusal::decode(number))),
+            Some(number) => Err(to_error(ChildFailure::decode(number))),
             None => Err(io::Error::other("the child was killed before it was ready")),
         }
     }
@@ -152,8 +152,8 @@ impl HeldTask {
     /// the gate.
     fn load(mut self) -> io::Result<Self> {
         let options = Options::PTRACE_O_TRACEEXEC.union(Options::PTRACE_O_EXITKILL);
-        if let Err(refusal) = ptrace::seize(self.pid, options) {
-            log::debug!("the task is held before exec: it cannot be traced: {refusal}");
+        if let Err(why) = ptrace::seize(self.pid, options) {
+            log::debug!("the task is held before exec: it cannot be traced: {why}");
             return Ok(self);
         }
         self.open_gate()?;
