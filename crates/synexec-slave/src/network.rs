@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use synexec_host::allow::Allowed;
+use synexec_host::allow::AllowedNetworks;
 use synexec_host::clock::monotonic_now;
 use synexec_host::interfaces;
 use synexec_proto::disconnect::Disconnect;
@@ -61,7 +61,7 @@ struct Connector {
     /// The master that the user gave.
     master: Option<String>,
     key: Option<Arc<Key>>,
-    allowed: Allowed,
+    allowed: AllowedNetworks,
     lost_after: Duration,
 }
 
