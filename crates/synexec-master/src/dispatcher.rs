@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use synexec_host::clock::monotonic_now;
-use synexec_host::events::{self, Events, ThreadsGone, tell};
+use synexec_host::events::{self, Events, ThreadsGone};
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
@@ -97,7 +97,7 @@ impl Dispatcher {
         acceptor.start().map_err(Failure::StartThread)?;
         let seed = TokenSeed::new(random::bytes().map_err(Failure::RandomNumbers)?);
         let session = Session::new(options.settings(&conf, seed), monotonic_now());
-        let deliver_output = move |event| tell(&sender, Event::Output(event));
+        let deliver_output = move |event| events::deliver(&sender, Event::Output(event));
         let outputs = Outputs::start(destination, tail, deliver_output).map_err(Failure::StartThread)?;
         let hint =
             if has_key { "; only slaves with the same key answer, and the logs of other slaves say so" } else { "" };
@@ -213,11 +213,11 @@ fn output_event(event: OutputEvent) -> master::Event {
     }
 }
 
-fn deliver_to(events: SyncSender<Event>) -> Deliver {
-    Arc::new(move |event| tell(&events, Event::Connection(event)))
+fn deliver_to(sender: SyncSender<Event>) -> Deliver {
+    Arc::new(move |event| events::deliver(&sender, Event::Connection(event)))
 }
 
-fn forward_signals(signals: BlockedSignals, events: SyncSender<Event>) -> Result<(), Failure> {
-    let deliver = move |interrupt| tell(&events, Event::Interrupted(interrupt));
+fn forward_signals(signals: BlockedSignals, sender: SyncSender<Event>) -> Result<(), Failure> {
+    let deliver = move |interrupt| events::deliver(&sender, Event::Interrupted(interrupt));
     signals.forward(deliver).map_err(Failure::StartThread)
 }

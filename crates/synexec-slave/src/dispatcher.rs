@@ -3,7 +3,7 @@
 use std::sync::mpsc::SyncSender;
 
 use synexec_host::clock::monotonic_now;
-use synexec_host::events::{self, Events, tell};
+use synexec_host::events::{self, Events};
 use synexec_host::exit::ExitStatus;
 use synexec_host::process::{Descendants, reap_adopted};
 use synexec_host::random;
@@ -56,10 +56,11 @@ impl Dispatcher {
         let (session, name) = (options.common.session(), options.name.clone());
         signals.forward(telling(&sender, Event::Shutdown)).map_err(Failure::StartThread)?;
         let to_dispatcher = sender.clone();
+        let deliver_task = move |id, event| events::deliver(&to_dispatcher, Event::Task(id, event));
         Ok(Self {
             slave: Slave::new(settings(options)?, monotonic_now()),
             link: MasterLink::new(network, session, telling(&sender, Event::Link)),
-            runner: Runner::new(session, name, work_dir, move |id, event| tell(&to_dispatcher, Event::Task(id, event))),
+            runner: Runner::new(session, name, work_dir, deliver_task),
             log: SlaveLog::default(),
             events,
         })
@@ -155,7 +156,7 @@ impl Dispatcher {
 /// A closure that tells the dispatcher the events of one source.
 fn telling<E>(sender: &SyncSender<Event>, wrap: fn(E) -> Event) -> impl Fn(E) + Send + Sync + use<E> {
     let sender = sender.clone();
-    move |event| tell(&sender, wrap(event))
+    move |event| events::deliver(&sender, wrap(event))
 }
 
 fn settings(options: &Options) -> Result<slave::SlaveSettings, Failure> {

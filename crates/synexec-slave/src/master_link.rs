@@ -36,13 +36,13 @@ pub struct MasterLink {
     session: SessionId,
     connection: ConnectionId,
     outbox: Option<Outbox>,
-    tell: Arc<dyn Fn(LinkEvent) + Send + Sync>,
+    deliver: Arc<dyn Fn(LinkEvent) + Send + Sync>,
 }
 
 impl MasterLink {
-    /// No connection yet. `tell` is called by the threads of the network.
-    pub fn new(network: Network, session: SessionId, tell: impl Fn(LinkEvent) + Send + Sync + 'static) -> Self {
-        Self { network, session, connection: ConnectionId(0), outbox: None, tell: Arc::new(tell) }
+    /// A link without a connection. The threads of the network call `deliver`.
+    pub fn new(network: Network, session: SessionId, deliver: impl Fn(LinkEvent) + Send + Sync + 'static) -> Self {
+        Self { network, session, connection: ConnectionId(0), outbox: None, deliver: Arc::new(deliver) }
     }
 
     /// Takes an event; gives what it means for the state machine, unless it belongs to an old connection.
@@ -77,28 +77,28 @@ impl MasterLink {
     }
 
     fn outbox_for(&self, stream: Arc<TcpStream>, sealer: Option<Sealer>) -> Outbox {
-        let (id, tell) = (self.connection, Arc::clone(&self.tell));
-        let listener = move |progress| {
+        let (id, deliver) = (self.connection, Arc::clone(&self.deliver));
+        let on_progress = move |progress| {
             if let Progress::Failed(why) = progress {
-                tell(LinkEvent::Connection(id, ConnectionEvent::Ended(why)));
+                deliver(LinkEvent::Connection(id, ConnectionEvent::Ended(why)));
             }
         };
         let sealing = sealer.map_or(Sealing::No, |sealer| Sealing::By(Arc::new(sealer)));
-        Outbox::new(stream, self.session, sealing, listener)
+        Outbox::new(stream, self.session, sealing, on_progress)
     }
 
     /// Begins to listen for a probe; gives the event of a failure.
     pub fn listen(&mut self) -> Option<slave::Event> {
-        let tell = Arc::clone(&self.tell);
-        let failed = self.network.listen(move |heard| tell(LinkEvent::Heard(heard))).err();
+        let deliver = Arc::clone(&self.deliver);
+        let failed = self.network.listen(move |heard| deliver(LinkEvent::Heard(heard))).err();
         failed.map(|error| slave::Event::ListenFailed { why: error.to_string() })
     }
 
     /// Begins to connect; gives the event of a failure.
     pub fn connect(&mut self, invited_by: Option<SocketAddr>) -> Option<slave::Event> {
         self.forget_connection();
-        let (id, tell) = (self.connection, Arc::clone(&self.tell));
-        let failed = self.network.connect(invited_by, move |event| tell(LinkEvent::Connection(id, event))).err();
+        let (id, deliver) = (self.connection, Arc::clone(&self.deliver));
+        let failed = self.network.connect(invited_by, move |event| deliver(LinkEvent::Connection(id, event))).err();
         failed.map(|error| slave::Event::ConnectFailed { why: error.to_string() })
     }
 

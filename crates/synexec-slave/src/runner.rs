@@ -34,16 +34,16 @@ pub struct Runner {
     files: TaskFiles,
     /// Why the last signal could not be sent, as told to the user.
     signal_failure: Option<String>,
-    tell: Arc<dyn Fn(TaskId, TaskEvent) + Send + Sync>,
+    deliver: Arc<dyn Fn(TaskId, TaskEvent) + Send + Sync>,
 }
 
 impl Runner {
-    /// No conf yet. `tell` is called by the threads of the tasks.
+    /// A runner without a conf. The threads of the tasks call `deliver`.
     pub fn new(
         session: SessionId,
         name: String,
         work_dir: WorkDir,
-        tell: impl Fn(TaskId, TaskEvent) + Send + Sync + 'static,
+        deliver: impl Fn(TaskId, TaskEvent) + Send + Sync + 'static,
     ) -> Self {
         Self {
             session,
@@ -55,7 +55,7 @@ impl Runner {
             task: None,
             files: TaskFiles::default(),
             signal_failure: None,
-            tell: Arc::new(tell),
+            deliver: Arc::new(deliver),
         }
     }
 
@@ -95,7 +95,7 @@ impl Runner {
         self.store.iter_mut().for_each(|store| store.store(bytes));
     }
 
-    /// The conf is whole: holds its command. The event tells that this failed.
+    /// The conf is whole: holds its command. Returns an event if this fails.
     pub fn end_conf(&mut self) -> Option<slave::Event> {
         match self.store.take()?.finish() {
             Ok(conf) => {
@@ -107,7 +107,7 @@ impl Runner {
         }
     }
 
-    /// Holds the command of the conf. The event tells that this failed.
+    /// Holds the command of the conf. Returns an event if this fails.
     pub fn hold(&mut self, round: Option<u32>) -> Option<slave::Event> {
         let failed = self.try_hold(round).err();
         failed.map(|reason| slave::Event::Prepared(Err(reason)))
@@ -120,8 +120,8 @@ impl Runner {
         let info = SessionInfo { session: self.session.0, name: &self.name, round };
         let (command, output) = conf.command(info)?;
         self.id = TaskId(self.id.0 + 1);
-        let (id, tell) = (self.id, Arc::clone(&self.tell));
-        self.task = Some(TaskThread::start(command, move |event| tell(id, event))?);
+        let (id, deliver) = (self.id, Arc::clone(&self.deliver));
+        self.task = Some(TaskThread::start(command, move |event| deliver(id, event))?);
         self.files.hold(output);
         Ok(())
     }
