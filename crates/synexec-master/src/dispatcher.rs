@@ -140,7 +140,7 @@ impl Dispatcher {
         self.session.handle(monotonic_now(), event);
     }
 
-    /// Takes what concerns the outboxes; returns what concerns the session.
+    /// Handles an event of a connection; returns the event for the session, if any.
     fn take_connection_event(&mut self, event: ConnectionEvent) -> Option<master::Event> {
         Some(match event {
             ConnectionEvent::Accepted { peer, connection, address } => {

@@ -45,7 +45,7 @@ impl MasterLink {
         Self { network, session, connection: ConnectionId(0), outbox: None, deliver: Arc::new(deliver) }
     }
 
-    /// Takes an event; gives what it means for the state machine, unless it belongs to an old connection.
+    /// Takes an event; returns the event for the state machine, or none if the event belongs to an old connection.
     pub fn take(&mut self, event: LinkEvent) -> Option<slave::Event> {
         match event {
             LinkEvent::Heard(Ok(master)) => Some(slave::Event::Invited { master }),

@@ -59,8 +59,8 @@ impl Runner {
         }
     }
 
-    /// Takes an event; gives what it means for the state machine, unless it belongs to a task that is not wanted any
-    /// more.
+    /// Takes an event; returns the event for the state machine, or none if the event belongs to a task that is not
+    /// wanted any more.
     pub fn take(&mut self, id: TaskId, event: TaskEvent) -> Option<slave::Event> {
         let task = self.task.as_mut().filter(|_| id == self.id)?;
         Some(match event {
