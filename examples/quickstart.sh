@@ -40,5 +40,5 @@ status=0
 "$bin/synexec_master" --interface lo --port "$port" --wait 10 --gather --json "$report/report.json" \
     --html "$report/report.html" "$slaves" examples/hello.conf || status=$?
 
-printf '\nA page with all of it: %s\n' "$report/report.html"
+printf '\nHTML report: %s\n' "$report/report.html"
 exit "$status"

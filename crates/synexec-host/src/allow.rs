@@ -12,9 +12,9 @@ pub struct InvalidNetwork;
 
 /// The networks whose addresses are allowed. An empty list allows every address.
 #[derive(Debug, Clone, Default)]
-pub struct Allowed(Vec<Ipv4Net>);
+pub struct AllowedNetworks(Vec<Ipv4Net>);
 
-impl Allowed {
+impl AllowedNetworks {
     /// Allows the addresses of these networks, or every address if the list is empty.
     pub fn new(networks: &[Ipv4Net]) -> Self {
         Self(networks.to_vec())
@@ -37,8 +37,8 @@ pub(crate) fn parse(text: &str) -> Result<Ipv4Net, InvalidNetwork> {
 mod tests {
     use super::*;
 
-    fn allowed(networks: &[&str]) -> Allowed {
-        Allowed(networks.iter().map(|network| parse(network).unwrap()).collect())
+    fn allowed(networks: &[&str]) -> AllowedNetworks {
+        AllowedNetworks(networks.iter().map(|network| parse(network).unwrap()).collect())
     }
 
     fn has(networks: &[&str], address: &str) -> bool {

@@ -60,7 +60,8 @@ pub fn open_log(path: &Path) -> Result<File, DaemonError> {
 /// the first thread is started.
 ///
 /// # Errors
-/// [`DaemonError`], returned in the process that failed: the foreground or the background process.
+/// This process cannot fork or open a pipe, or the background process ends before it is ready. The error is returned in
+/// the process that failed: the foreground or the background process.
 pub fn into_background(log: &File) -> Result<(), DaemonError> {
     let (from_background, to_foreground) = io::pipe().map_err(DaemonError::Pipe)?;
     let current_umask = umask(Mode::empty());

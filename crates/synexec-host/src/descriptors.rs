@@ -9,7 +9,7 @@ use nix::libc;
 /// The numbers of all open descriptors. One of them is the descriptor that listed them, which is closed again.
 ///
 /// # Errors
-/// The error of a system call, as when there is no `/proc`.
+/// The descriptors cannot be listed, as when `/proc` is not mounted.
 pub(crate) fn open() -> io::Result<Vec<i32>> {
     let entries = fs::read_dir("/proc/self/fd")?.flatten();
     Ok(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
@@ -20,7 +20,7 @@ pub(crate) fn open() -> io::Result<Vec<i32>> {
 /// close-on-exec from the start.
 ///
 /// # Errors
-/// The error of a system call, as when there is no `/proc`.
+/// The descriptors cannot be listed, as when `/proc` is not mounted.
 pub fn keep_from_tasks() -> io::Result<()> {
     for descriptor in open()?.into_iter().filter(|descriptor| *descriptor > libc::STDERR_FILENO) {
         // SAFETY: the call sets a flag, and fails if the number is not an open descriptor.

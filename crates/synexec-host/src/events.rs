@@ -13,8 +13,8 @@ use crate::clock::monotonic_now;
 #[error("all threads that send events have ended")]
 pub struct ThreadsGone;
 
-/// Sends an event to the dispatcher. The event is dropped if the dispatcher is gone, because then the program ends.
-pub fn tell<E>(events: &SyncSender<E>, event: E) {
+/// Delivers an event to the dispatcher. The event is dropped if the dispatcher is gone, because then the program ends.
+pub fn deliver<E>(events: &SyncSender<E>, event: E) {
     let _ = events.send(event);
 }
 

@@ -39,7 +39,8 @@ pub enum FileError {
 /// Creates a file with these permission bits, and opens it for appending.
 ///
 /// # Errors
-/// [`FileError::Io`]; its kind is `AlreadyExists` when the path exists, even as a dangling link.
+/// [`FileError::Io`] when the file cannot be created. Its kind is `AlreadyExists` when the path exists, even as a
+/// dangling link.
 pub fn create_exclusive(path: &Path, mode: u32) -> Result<File, FileError> {
     let opened = OpenOptions::new().append(true).create_new(true).mode(mode).custom_flags(O_NOFOLLOW).open(path);
     opened.map_err(|why| io_error(path, why))
@@ -68,7 +69,7 @@ pub(crate) fn is_plain(metadata: &Metadata, tasks: Option<&Identity>) -> bool {
 /// name, so that an existing file was left by a dead process, and is removed.
 ///
 /// # Errors
-/// [`FileError::Io`] when a system call fails.
+/// [`FileError::Io`] when the file cannot be created or cannot be given to that user.
 pub fn create_anew(path: &Path, mode: u32, tasks: Option<&Identity>) -> Result<File, FileError> {
     // If this fails, creating the file fails too, with a better message.
     let _ = fs::remove_file(path);
@@ -93,7 +94,7 @@ pub fn is_ours(metadata: &Metadata, tasks: Option<&Identity>) -> bool {
 /// such directory. A process with more rights that wrote below a replaceable path would write wherever that user wants.
 ///
 /// # Errors
-/// The error of the system call when a directory cannot be examined.
+/// A directory above `path` cannot be examined.
 pub fn replaceable_in<'a>(path: &'a Path, user: &Identity) -> io::Result<Option<&'a Path>> {
     for (child, parent) in path.ancestors().zip(path.ancestors().skip(1)) {
         let (child, within) = (fs::metadata(child)?, fs::metadata(parent)?);
@@ -117,7 +118,7 @@ fn may_replace(child: &Metadata, parent: &Metadata, has_acl: bool, user: &Identi
 /// Opens a file for reading without waiting. Without `O_NONBLOCK`, opening a FIFO waits for a writer.
 ///
 /// # Errors
-/// The error of the system call.
+/// The file does not exist, or this user may not read it.
 pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)
 }

@@ -14,7 +14,7 @@ use crate::sysconf::clock_ticks;
 /// The file in which the kernel names its clock source.
 const CLOCK_SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
 
-/// Number of readings of the clocks, of which the fastest is used.
+/// Number of readings of the clocks. The fastest reading is used.
 const READINGS: usize = 5;
 
 /// The state of this host at one time, to be compared with its state at a later time.

@@ -42,7 +42,7 @@ pub struct KeyFileError {
 enum Flaw {
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("this is no regular file")]
+    #[error("this is not a regular file")]
     NotRegular,
     #[error("the file belongs to another user; it must belong to this user or to root")]
     NotOurs,
@@ -224,8 +224,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let fifo = dir.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(flaw(&fifo).contains("no regular file"));
-        assert!(flaw(dir.path()).contains("no regular file"));
+        assert!(flaw(&fifo).contains("not a regular file"));
+        assert!(flaw(dir.path()).contains("not a regular file"));
         assert!(flaw(&dir.path().join("missing")).contains("No such file"));
     }
 }

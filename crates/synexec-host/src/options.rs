@@ -11,7 +11,7 @@ use synexec_proto::defaults::{DEFAULT_LOST_AFTER, DEFAULT_PORT, DEFAULT_RECONNEC
 use synexec_proto::secure::Key;
 use synexec_proto::wire::SessionId;
 
-use crate::allow::{self, Allowed};
+use crate::allow::{self, AllowedNetworks};
 use crate::key_file::{self, KeyFileError};
 
 /// Largest `--lost-after`, in seconds: a day. The kernel's keepalive timers do not reach much further.
@@ -92,8 +92,8 @@ impl Common {
     }
 
     /// The addresses that the program may talk to.
-    pub fn allowed(&self) -> Allowed {
-        Allowed::new(&self.allow)
+    pub fn allowed(&self) -> AllowedNetworks {
+        AllowedNetworks::new(&self.allow)
     }
 
     /// Silence after which the other side counts as lost.

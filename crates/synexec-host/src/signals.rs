@@ -19,7 +19,7 @@ pub struct BlockedSignals(SigSet);
 /// for. Call this before anything else.
 ///
 /// # Errors
-/// The error of the system call.
+/// The kernel refuses to set the action of the signal.
 pub fn reset() -> io::Result<()> {
     // SAFETY: the default action runs no code of this program.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
@@ -30,7 +30,7 @@ pub fn reset() -> io::Result<()> {
 /// started.
 ///
 /// # Errors
-/// The error of a system call.
+/// The kernel refuses to set the action of SIGHUP or to block the signals.
 pub fn block() -> io::Result<BlockedSignals> {
     let mut signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
     // SAFETY: the default action runs no code of this program.
@@ -51,7 +51,7 @@ impl BlockedSignals {
     /// terminal.
     ///
     /// # Errors
-    /// The error of the system call when the thread cannot be started.
+    /// The system cannot start another thread.
     pub fn forward(self, deliver: impl Fn(Interrupt) + Send + Sync + 'static) -> io::Result<()> {
         let deliver = Arc::new(deliver);
         let wait = move || {

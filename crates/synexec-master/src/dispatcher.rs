@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use synexec_host::clock::monotonic_now;
-use synexec_host::events::{self, Events, ThreadsGone, tell};
+use synexec_host::events::{self, Events, ThreadsGone};
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
@@ -13,6 +13,7 @@ use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{ConfBegin, Message};
 use synexec_proto::secure::Key;
 use synexec_proto::wire::SessionId;
+use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{self, Action, PeerId, Report, Session, TokenSeed};
 
 use crate::conf_file::{ConfFile, Outgoing};
@@ -21,7 +22,7 @@ use crate::discovery::Discovery;
 use crate::display::{Display, DisplayOptions, Screen};
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::outputs::{Destination, Kept, Outputs};
+use crate::outputs::{Destination, Kept, OutputEvent, Outputs};
 use crate::units::count;
 
 /// Most events that wait. A thread that has another event waits until the dispatcher has taken one.
@@ -29,11 +30,13 @@ const EVENTS_MAX: usize = 1024;
 
 /// Something that a thread reports to the dispatcher.
 #[derive(Debug)]
-pub enum Event {
+enum Event {
     /// Something happened to a connection.
     Connection(ConnectionEvent),
-    /// Something else happened that concerns the session.
-    Session(master::Event),
+    /// The thread that keeps outputs reports something.
+    Output(OutputEvent),
+    /// The user interrupts the session.
+    Interrupted(Interrupt),
 }
 
 /// Carries out a session.
@@ -94,8 +97,8 @@ impl Dispatcher {
         acceptor.start().map_err(Failure::StartThread)?;
         let seed = TokenSeed::new(random::bytes().map_err(Failure::RandomNumbers)?);
         let session = Session::new(options.settings(&conf, seed), monotonic_now());
-        let answer = move |event| tell(&sender, Event::Session(event));
-        let outputs = Outputs::start(destination, tail, answer).map_err(Failure::StartThread)?;
+        let deliver_output = move |event| events::deliver(&sender, Event::Output(event));
+        let outputs = Outputs::start(destination, tail, deliver_output).map_err(Failure::StartThread)?;
         let hint =
             if has_key { "; only slaves with the same key answer, and the logs of other slaves say so" } else { "" };
         log::info!("waiting for {}{hint}", count(options.slaves().get(), "slave"));
@@ -127,7 +130,8 @@ impl Dispatcher {
 
     fn take(&mut self, event: Event) {
         let event = match event {
-            Event::Session(event) => event,
+            Event::Interrupted(interrupt) => master::Event::Interrupted(interrupt),
+            Event::Output(event) => output_event(event),
             Event::Connection(event) => match self.take_connection_event(event) {
                 Some(event) => event,
                 None => return,
@@ -136,7 +140,7 @@ impl Dispatcher {
         self.session.handle(monotonic_now(), event);
     }
 
-    /// Takes what concerns the outboxes; returns what concerns the session.
+    /// Handles an event of a connection; returns the event for the session, if any.
     fn take_connection_event(&mut self, event: ConnectionEvent) -> Option<master::Event> {
         Some(match event {
             ConnectionEvent::Accepted { peer, connection, address } => {
@@ -200,11 +204,20 @@ impl Dispatcher {
     }
 }
 
-fn deliver_to(events: SyncSender<Event>) -> Deliver {
-    Arc::new(move |event| tell(&events, Event::Connection(event)))
+fn output_event(event: OutputEvent) -> master::Event {
+    match event {
+        OutputEvent::Stored { id } => master::Event::OutputStored { id },
+        OutputEvent::Differs { id } => master::Event::OutputDiffers { id },
+        OutputEvent::Failed { id, why } => master::Event::OutputFailed { id, why },
+        OutputEvent::AllFailed { why } => master::Event::OutputsFailed { why },
+    }
 }
 
-fn forward_signals(signals: BlockedSignals, events: SyncSender<Event>) -> Result<(), Failure> {
-    let deliver = move |signal| tell(&events, Event::Session(master::Event::Interrupted(signal)));
+fn deliver_to(sender: SyncSender<Event>) -> Deliver {
+    Arc::new(move |event| events::deliver(&sender, Event::Connection(event)))
+}
+
+fn forward_signals(signals: BlockedSignals, sender: SyncSender<Event>) -> Result<(), Failure> {
+    let deliver = move |interrupt| events::deliver(&sender, Event::Interrupted(interrupt));
     signals.forward(deliver).map_err(Failure::StartThread)
 }

@@ -56,15 +56,15 @@ pub enum Failure {
     #[error("cannot block signals: {0}")]
     BlockSignals(#[source] io::Error),
     /// The TCP port is not free, or not allowed.
-    #[error("cannot listen on TCP port {port}; is another master running? (choose with --port): {why}")]
+    #[error("cannot listen on TCP port {port}: {why}; another master may use this port; choose another with --port")]
     Listen {
         /// The port.
         port: u16,
         /// Error of the system call.
         why: io::Error,
     },
-    /// The system does not tell on which port the master listens.
-    #[error("cannot tell the listening port: {0}")]
+    /// The system does not report the port on which the master listens.
+    #[error("cannot find out on which port the master listens: {0}")]
     ListeningPort(#[source] io::Error),
     /// The system cannot start another thread.
     #[error("cannot start a thread: {0}")]

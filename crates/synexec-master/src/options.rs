@@ -104,7 +104,7 @@ pub struct Options {
     #[arg(long, value_name = "NAMES")]
     pub expect: Vec<String>,
 
-    /// Slaves report the progress of their tasks every so many seconds [default: only when they are probed]
+    /// Interval in seconds at which slaves report the progress of their tasks [default: only when probed]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..=PROGRESS_MAX_SECONDS))]
     progress: Option<u32>,
 

@@ -81,7 +81,7 @@ fn open_resources(
 /// Facts for the report that are known before the session, taken before the dispatcher owns the conf.
 struct SessionFacts {
     began: WallClockTime,
-    conf: report::Conf,
+    conf: report::ConfReport,
     asked: report::Asked,
 }
 
@@ -92,7 +92,7 @@ impl SessionFacts {
         let path = options.conf().display().to_string();
         Self {
             began: wall_clock_now(),
-            conf: report::Conf::new(path, conf.length(), line, conf.payload_length()),
+            conf: report::ConfReport::new(path, conf.length(), line, conf.payload_length()),
             asked: report::Asked::new(options.slaves().get(), options.rounds()).within(
                 options.max_skew(),
                 options.quorum(),

@@ -57,7 +57,7 @@ impl ConfStore {
     /// The conf is whole.
     ///
     /// # Errors
-    /// The reason to decline the conf.
+    /// The conf is wrong, could not be stored, or names a program that cannot be run. The reason is for the master.
     pub fn finish(self) -> Result<RunnableConf, Reason> {
         if let Some(failure) = self.failure {
             return Err(failure);
@@ -97,7 +97,7 @@ impl RunnableConf {
     /// The command to hold, and the file for its output.
     ///
     /// # Errors
-    /// The reason to decline the conf.
+    /// The file for the output cannot be created. The reason is for the master.
     pub fn command(&self, info: SessionInfo<'_>) -> Result<(TaskCommand, OutputFile), Reason> {
         let output = self.work_dir.create_output().map_err(not_written)?;
         let payload = self.work_dir.payload_path();

@@ -4,7 +4,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::mpsc::SyncSender;
 
 use synexec_host::clock::monotonic_now;
-use synexec_host::events::{self, Events, tell};
+use synexec_host::events::{self, Events};
 use synexec_host::exit::ExitStatus;
 use synexec_host::process::{Descendants, reap_adopted};
 use synexec_host::random;
@@ -55,12 +55,13 @@ impl Dispatcher {
     ) -> Result<Self, Failure> {
         let (sender, events) = events::queue(EVENTS_MAX);
         let (session, name) = (options.common.session(), options.name.clone());
-        signals.forward(telling(&sender, Event::Shutdown)).map_err(Failure::StartThread)?;
+        signals.forward(delivering(&sender, Event::Shutdown)).map_err(Failure::StartThread)?;
         let to_dispatcher = sender.clone();
+        let deliver_task = move |id, event| events::deliver(&to_dispatcher, Event::Task(id, event));
         Ok(Self {
             slave: Slave::new(settings(options)?, monotonic_now()),
-            link: MasterLink::new(network, session, telling(&sender, Event::Link)),
-            runner: Runner::new(session, name, work_dir, move |id, event| tell(&to_dispatcher, Event::Task(id, event))),
+            link: MasterLink::new(network, session, delivering(&sender, Event::Link)),
+            runner: Runner::new(session, name, work_dir, deliver_task),
             log: SlaveLog::default(),
             events,
         })
@@ -158,9 +159,9 @@ impl Dispatcher {
 }
 
 /// A closure that tells the dispatcher the events of one source.
-fn telling<E>(sender: &SyncSender<Event>, wrap: fn(E) -> Event) -> impl Fn(E) + Send + Sync + use<E> {
+fn delivering<E>(sender: &SyncSender<Event>, wrap: fn(E) -> Event) -> impl Fn(E) + Send + Sync + use<E> {
     let sender = sender.clone();
-    move |event| tell(&sender, wrap(event))
+    move |event| events::deliver(&sender, wrap(event))
 }
 
 fn settings(options: &Options) -> Result<slave::SlaveSettings, Failure> {

@@ -16,7 +16,7 @@ use crate::work_dir::WorkDirError;
 #[derive(Debug, Error)]
 pub enum Failure {
     /// `--port` is 0.
-    #[error("a master cannot be found at port 0")]
+    #[error("--port must not be 0")]
     PortZero,
     /// The key file cannot be used.
     #[error(transparent)]
@@ -37,7 +37,7 @@ pub enum Failure {
     #[error(transparent)]
     ThreadsGone(#[from] ThreadsGone),
     /// The UDP port is not free, or not allowed.
-    #[error("cannot listen for probes on UDP port {port}; is another program using it?: {why}")]
+    #[error("cannot listen for probes on UDP port {port}: {why}; another program may use this port")]
     Listen {
         /// The port.
         port: u16,
@@ -51,7 +51,7 @@ pub enum Failure {
     #[error("cannot block signals: {0}")]
     BlockSignals(#[source] io::Error),
     /// The open descriptors cannot be listed or kept from tasks.
-    #[error("cannot list the open descriptors; is /proc mounted?: {0}")]
+    #[error("cannot list the open descriptors: {0}; /proc may not be mounted")]
     Descriptors(#[source] io::Error),
     /// The process that outlives the slave to end its tasks cannot be started.
     #[error("cannot start the process that ends the tasks of a killed slave: {0}")]
@@ -160,9 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn the_message_ends_with_the_error_of_the_system_call() {
+    fn the_message_gives_the_error_of_the_system_call_and_then_advice() {
         let message = Failure::Listen { port: 7, why: io_error() }.to_string();
-        let expected = "cannot listen for probes on UDP port 7; is another program using it?: Permission denied";
-        assert!(message.starts_with(expected), "{message}");
+        assert!(message.starts_with("cannot listen for probes on UDP port 7: Permission denied"), "{message}");
+        assert!(message.ends_with("; another program may use this port"), "{message}");
     }
 }

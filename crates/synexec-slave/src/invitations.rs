@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use synexec_host::allow::Allowed;
+use synexec_host::allow::AllowedNetworks;
 use synexec_host::clock::wall_clock_now;
 use synexec_host::seen_before::SeenBefore;
 use synexec_proto::secure::{Key, ProbeGuard, WrongProbe};
@@ -24,14 +24,14 @@ enum Unwanted {
 pub struct Invitations {
     session: SessionId,
     key: Option<Arc<Key>>,
-    allowed: Allowed,
+    allowed: AllowedNetworks,
     guard: ProbeGuard,
     told: SeenBefore<(IpAddr, Unwanted)>,
 }
 
 impl Invitations {
     /// Checks for probes of this session from these addresses, sealed with the key if there is one.
-    pub fn new(session: SessionId, key: Option<Arc<Key>>, allowed: Allowed) -> Self {
+    pub fn new(session: SessionId, key: Option<Arc<Key>>, allowed: AllowedNetworks) -> Self {
         Self { session, key, allowed, guard: ProbeGuard::default(), told: SeenBefore::default() }
     }
 

@@ -36,16 +36,16 @@ pub struct MasterLink {
     session: SessionId,
     connection: ConnectionId,
     outbox: Option<Outbox>,
-    tell: Arc<dyn Fn(LinkEvent) + Send + Sync>,
+    deliver: Arc<dyn Fn(LinkEvent) + Send + Sync>,
 }
 
 impl MasterLink {
-    /// No connection yet. `tell` is called by the threads of the network.
-    pub fn new(network: Network, session: SessionId, tell: impl Fn(LinkEvent) + Send + Sync + 'static) -> Self {
-        Self { network, session, connection: ConnectionId(0), outbox: None, tell: Arc::new(tell) }
+    /// A link without a connection. The threads of the network call `deliver`.
+    pub fn new(network: Network, session: SessionId, deliver: impl Fn(LinkEvent) + Send + Sync + 'static) -> Self {
+        Self { network, session, connection: ConnectionId(0), outbox: None, deliver: Arc::new(deliver) }
     }
 
-    /// Takes an event; gives what it means for the state machine, unless it belongs to an old connection.
+    /// Takes an event; returns the event for the state machine, or none if the event belongs to an old connection.
     pub fn take(&mut self, event: LinkEvent) -> Option<slave::Event> {
         match event {
             LinkEvent::Heard(Ok(master)) => Some(slave::Event::Invited { master }),
@@ -77,28 +77,28 @@ impl MasterLink {
     }
 
     fn outbox_for(&self, stream: Arc<TcpStream>, sealer: Option<Sealer>) -> Outbox {
-        let (id, tell) = (self.connection, Arc::clone(&self.tell));
-        let listener = move |event| {
+        let (id, deliver) = (self.connection, Arc::clone(&self.deliver));
+        let on_outbox_event = move |event| {
             if let OutboxEvent::Failed(why) = event {
-                tell(LinkEvent::Connection(id, ConnectionEvent::Ended(why)));
+                deliver(LinkEvent::Connection(id, ConnectionEvent::Ended(why)));
             }
         };
         let sealing = sealer.map_or(Sealing::No, |sealer| Sealing::By(Arc::new(sealer)));
-        Outbox::new(stream, self.session, sealing, listener)
+        Outbox::new(stream, self.session, sealing, on_outbox_event)
     }
 
     /// Begins to listen for a probe; gives the event of a failure.
     pub fn listen(&mut self) -> Option<slave::Event> {
-        let tell = Arc::clone(&self.tell);
-        let failed = self.network.listen(move |heard| tell(LinkEvent::Heard(heard))).err();
+        let deliver = Arc::clone(&self.deliver);
+        let failed = self.network.listen(move |heard| deliver(LinkEvent::Heard(heard))).err();
         failed.map(|error| slave::Event::ListenFailed { why: error.to_string() })
     }
 
     /// Begins to connect; gives the event of a failure.
     pub fn connect(&mut self, invited_by: Option<SocketAddr>) -> Option<slave::Event> {
         self.forget_connection();
-        let (id, tell) = (self.connection, Arc::clone(&self.tell));
-        let failed = self.network.connect(invited_by, move |event| tell(LinkEvent::Connection(id, event))).err();
+        let (id, deliver) = (self.connection, Arc::clone(&self.deliver));
+        let failed = self.network.connect(invited_by, move |event| deliver(LinkEvent::Connection(id, event))).err();
         failed.map(|error| slave::Event::ConnectFailed { why: error.to_string() })
     }
 
@@ -115,7 +115,7 @@ impl MasterLink {
     /// Sends a message.
     ///
     /// # Errors
-    /// Why the connection is of no further use.
+    /// The connection is broken, so that no message can be sent.
     pub fn send(&mut self, message: &Message) -> Result<(), Disconnect> {
         let Some(outbox) = &mut self.outbox else { return Ok(()) };
         match message.encode() {
@@ -130,7 +130,7 @@ impl MasterLink {
     /// Sends a stream of frames.
     ///
     /// # Errors
-    /// Why the connection is of no further use.
+    /// The connection is broken, so that no message can be sent.
     pub fn send_stream(&mut self, source: Source) -> Result<(), Disconnect> {
         self.outbox.as_mut().map_or(Ok(()), |outbox| outbox.send_stream(source))
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use synexec_host::allow::Allowed;
+use synexec_host::allow::AllowedNetworks;
 use synexec_host::clock::monotonic_now;
 use synexec_host::interfaces;
 use synexec_proto::disconnect::Disconnect;
@@ -61,7 +61,7 @@ struct Connector {
     /// The master that the user gave.
     master: Option<String>,
     key: Option<Arc<Key>>,
-    allowed: Allowed,
+    allowed: AllowedNetworks,
     lost_after: Duration,
 }
 
@@ -91,12 +91,12 @@ impl Network {
         Self { connector: Arc::new(connector), listener: listener.map(Arc::new), invitations }
     }
 
-    /// Waits in a thread for one probe, and tells the address of its master. The socket stays until a connection is
+    /// Waits in a thread for one probe, and delivers the address of its master. The socket stays until a connection is
     /// there: a master that cannot be reached at one of its addresses may have sent its probe from another one too.
     ///
     /// # Errors
-    /// If the port is taken, or the system starts no thread.
-    pub fn listen(&mut self, tell: impl FnOnce(io::Result<SocketAddr>) + Send + 'static) -> io::Result<()> {
+    /// The port is taken, or the system starts no thread.
+    pub fn listen(&mut self, deliver: impl FnOnce(io::Result<SocketAddr>) + Send + 'static) -> io::Result<()> {
         let port = self.connector.port;
         let listener = match &self.listener {
             Some(listener) => Arc::clone(listener),
@@ -109,7 +109,7 @@ impl Network {
             let mut invitations = invitations.lock().unwrap_or_else(PoisonError::into_inner);
             let heard = listener.wait(|datagram, sender| invitations.accept(datagram, sender));
             drop(invitations);
-            tell(heard.map(|sender| SocketAddr::new(sender.ip(), port)));
+            deliver(heard.map(|sender| SocketAddr::new(sender.ip(), port)));
         })
     }
 
@@ -123,19 +123,19 @@ impl Network {
     /// messages.
     ///
     /// # Errors
-    /// If the system starts no thread.
+    /// The system starts no thread.
     pub fn connect(
         &self,
         invited_by: Option<SocketAddr>,
-        tell: impl Fn(ConnectionEvent) + Send + 'static,
+        deliver: impl Fn(ConnectionEvent) + Send + 'static,
     ) -> io::Result<()> {
         let connector = Arc::clone(&self.connector);
         spawn("link", move || match connector.connect(invited_by) {
             Ok(Connection { stream, reader, sealer, master }) => {
-                tell(ConnectionEvent::Connected { stream, sealer, master });
-                read(reader, connector.lost_after, &tell);
+                deliver(ConnectionEvent::Connected { stream, sealer, master });
+                read(reader, connector.lost_after, &deliver);
             }
-            Err(error) => tell(ConnectionEvent::Failed(format!("{error:#}"))),
+            Err(error) => deliver(ConnectionEvent::Failed(format!("{error:#}"))),
         })
     }
 }
@@ -171,16 +171,16 @@ impl Connector {
     }
 }
 
-fn read(mut reader: LinkReader, lost_after: Duration, tell: &impl Fn(ConnectionEvent)) {
+fn read(mut reader: LinkReader, lost_after: Duration, deliver: &impl Fn(ConnectionEvent)) {
     loop {
         match reader.next_frame() {
             Ok(Arrived { frame, at }) => {
                 if is_of_synexec_master(&frame) {
                     reader.set_least_time(lost_after);
                 }
-                tell(ConnectionEvent::Received(frame, at));
+                deliver(ConnectionEvent::Received(frame, at));
             }
-            Err(why) => return tell(ConnectionEvent::Ended(why)),
+            Err(why) => return deliver(ConnectionEvent::Ended(why)),
         }
     }
 }

@@ -66,7 +66,7 @@ impl WrittenOutput {
     /// The present length of the output in bytes.
     ///
     /// # Errors
-    /// The error of the system call.
+    /// The file system cannot report the length.
     pub fn length(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
@@ -74,7 +74,7 @@ impl WrittenOutput {
     /// The answer to a fetch, as frames; none if the master waits for new output and there is none.
     ///
     /// # Errors
-    /// Why the output cannot be read.
+    /// The output cannot be read. The reason is for the master.
     pub fn answer(&self, fetch: Fetch, is_over: bool, session: SessionId) -> Result<Option<Source>, Reason> {
         let length = self.length().map_err(|error| cannot_read(&error))?;
         if fetch.follow && !is_over && *self.end.get().unwrap_or(&length) <= fetch.offset {

@@ -45,7 +45,7 @@ impl OutputFile {
     /// A new file, which takes this path later, and belongs to the user that tasks run as.
     ///
     /// # Errors
-    /// [`FileError`], also if the file at the path must not be replaced.
+    /// The file cannot be created, or the file at the path must not be replaced.
     pub fn create(path: PathBuf, tasks: Option<&Identity>) -> Result<Self, FileError> {
         files::check_own(&path, tasks)?;
         let named = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(&path).ok();
@@ -61,7 +61,7 @@ impl OutputFile {
     /// The file, for the task to write to.
     ///
     /// # Errors
-    /// If no descriptor is left.
+    /// The system gives no other descriptor.
     pub fn file(&self) -> io::Result<File> {
         self.file.try_clone()
     }

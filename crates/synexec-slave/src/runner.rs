@@ -34,16 +34,16 @@ pub struct Runner {
     files: TaskFiles,
     /// Why the last signal could not be sent, as told to the user.
     signal_failure: Option<String>,
-    tell: Arc<dyn Fn(TaskId, TaskEvent) + Send + Sync>,
+    deliver: Arc<dyn Fn(TaskId, TaskEvent) + Send + Sync>,
 }
 
 impl Runner {
-    /// No conf yet. `tell` is called by the threads of the tasks.
+    /// A runner without a conf. The threads of the tasks call `deliver`.
     pub fn new(
         session: SessionId,
         name: String,
         work_dir: WorkDir,
-        tell: impl Fn(TaskId, TaskEvent) + Send + Sync + 'static,
+        deliver: impl Fn(TaskId, TaskEvent) + Send + Sync + 'static,
     ) -> Self {
         Self {
             session,
@@ -55,12 +55,12 @@ impl Runner {
             task: None,
             files: TaskFiles::default(),
             signal_failure: None,
-            tell: Arc::new(tell),
+            deliver: Arc::new(deliver),
         }
     }
 
-    /// Takes an event; gives what it means for the state machine, unless it belongs to a task that is not wanted any
-    /// more.
+    /// Takes an event; returns the event for the state machine, or none if the event belongs to a task that is not
+    /// wanted any more.
     pub fn take(&mut self, id: TaskId, event: TaskEvent) -> Option<slave::Event> {
         let task = self.task.as_mut().filter(|_| id == self.id)?;
         Some(match event {
@@ -95,7 +95,7 @@ impl Runner {
         self.store.iter_mut().for_each(|store| store.store(bytes));
     }
 
-    /// The conf is whole: holds its command. The event tells that this failed.
+    /// The conf is whole: holds its command. Returns an event if this fails.
     pub fn end_conf(&mut self) -> Option<slave::Event> {
         match self.store.take()?.finish() {
             Ok(conf) => {
@@ -107,7 +107,7 @@ impl Runner {
         }
     }
 
-    /// Holds the command of the conf. The event tells that this failed.
+    /// Holds the command of the conf. Returns an event if this fails.
     pub fn hold(&mut self, round: Option<u32>) -> Option<slave::Event> {
         let failed = self.try_hold(round).err();
         failed.map(|reason| slave::Event::Prepared(Err(reason)))
@@ -120,8 +120,8 @@ impl Runner {
         let info = SessionInfo { session: self.session.0, name: &self.name, round };
         let (command, output) = conf.command(info)?;
         self.id = TaskId(self.id.0 + 1);
-        let (id, tell) = (self.id, Arc::clone(&self.tell));
-        self.task = Some(TaskThread::start(command, move |event| tell(id, event))?);
+        let (id, deliver) = (self.id, Arc::clone(&self.deliver));
+        self.task = Some(TaskThread::start(command, move |event| deliver(id, event))?);
         self.files.hold(output);
         Ok(())
     }
@@ -180,7 +180,7 @@ impl Runner {
     /// The answer to a fetch, as frames; none if the master waits for new output and there is none.
     ///
     /// # Errors
-    /// Why the output cannot be read.
+    /// The output cannot be read. The reason is for the master.
     pub fn output(&self, fetch: Fetch, is_over: bool) -> Result<Option<Source>, Reason> {
         self.files.answer(fetch, is_over, self.session)
     }

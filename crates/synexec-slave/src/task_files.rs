@@ -78,7 +78,7 @@ impl TaskFiles {
     /// The answer to a fetch, as frames; none if the master waits for new output and there is none.
     ///
     /// # Errors
-    /// Why the output cannot be read.
+    /// There is no output file, or it cannot be read. The reason is for the master.
     pub fn answer(&self, fetch: Fetch, is_over: bool, session: SessionId) -> Result<Option<Source>, Reason> {
         let no_output = || Reason::new("the output could not be opened");
         self.written.as_ref().ok_or_else(no_output)?.output.answer(fetch, is_over, session)

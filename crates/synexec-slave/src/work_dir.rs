@@ -29,10 +29,10 @@ pub enum WorkDirError {
     /// Another slave uses the directory.
     #[error("another slave uses the work dir {path}; give this one its own with --work-dir", path = .0.display())]
     InUse(PathBuf),
-    /// The user of the tasks could put another directory in its place, and the slave would write there.
+    /// The user of the tasks could replace the directory, and the slave would write to the replacement.
     #[error(
-        "the work dir {path} is in {above}, where user {user} could put another in its place; choose one with \
-         --work-dir that is only in directories of root",
+        "the work dir {path} is in {above}, where user {user} could replace it; choose with --work-dir a directory \
+         whose parent directories all belong to root",
         path = .path.display(), above = .above.display()
     )]
     Replaceable {
@@ -44,8 +44,16 @@ pub enum WorkDirError {
         user: String,
     },
     /// The lock of the directory cannot be taken.
-    #[error("cannot lock the work dir: {0}, or choose another with --work-dir")]
+    #[error("cannot lock the work dir: {0}{advice} choose another work dir with --work-dir", advice = conjunction(.0))]
     Lock(FileError),
+}
+
+/// Joins the advice to choose another work dir to an error of the lock file, which may end in advice of its own.
+fn conjunction(error: &FileError) -> &'static str {
+    match error {
+        FileError::NotOurs(_) => ", or",
+        FileError::Io { .. } | FileError::Locked(_) => ";",
+    }
 }
 
 /// Beginning of a payload's name. The pid of the slave follows.
@@ -95,7 +103,8 @@ impl WorkDir {
     /// Locks a directory for this slave alone.
     ///
     /// # Errors
-    /// [`WorkDirError`].
+    /// The directory does not exist or cannot be accessed, another slave uses it, the user of the tasks could replace it,
+    /// or it cannot be locked.
     pub fn open(path: &Path, tasks: Option<Identity>) -> Result<Self, WorkDirError> {
         let unusable = |why| WorkDirError::Unusable { path: path.to_owned(), why };
         let path = path.canonicalize().map_err(unusable)?;
@@ -121,7 +130,7 @@ impl WorkDir {
     /// A new file for the output of a task. The output of the task before stays in place until this one starts.
     ///
     /// # Errors
-    /// [`FileError`].
+    /// The file cannot be created, or the file at the path of the output must not be replaced.
     pub fn create_output(&self) -> Result<OutputFile, FileError> {
         OutputFile::create(self.path.join("synexec.out"), self.tasks.as_ref())
     }
@@ -135,7 +144,7 @@ impl WorkDir {
     /// has the pid and the lock.
     ///
     /// # Errors
-    /// [`FileError`].
+    /// The file cannot be created or given to the user that tasks run as.
     pub fn create_payload(&self, executable: bool) -> Result<Payload, FileError> {
         let path = self.payload_path();
         let file = files::create_anew(&path, if executable { 0o700 } else { 0o600 }, self.tasks.as_ref())?;
@@ -154,7 +163,7 @@ impl Payload {
     /// Writes the next bytes.
     ///
     /// # Errors
-    /// The error of the system call.
+    /// The bytes cannot be written, for instance because the disk is full.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         io::Write::write_all(&mut self.file, bytes)
     }
@@ -213,6 +222,15 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_that_cannot_be_taken_is_reported_with_advice() {
+        let link = WorkDirError::Lock(FileError::NotOurs("/w/lock".into())).to_string();
+        assert!(link.ends_with("remove it, or choose another work dir with --work-dir"), "{link}");
+        let io = FileError::Io { path: "/w/lock".into(), why: io::ErrorKind::PermissionDenied.into() };
+        let io = WorkDirError::Lock(io).to_string();
+        assert_eq!(io, "cannot lock the work dir: /w/lock: permission denied; choose another work dir with --work-dir");
+    }
+
+    #[test]
     fn a_work_dir_that_the_user_could_replace_is_not_taken() {
         let Ok(nobody) = Identity::find("nobody") else { return };
         let dir = tempfile::tempdir().unwrap();
@@ -220,7 +238,7 @@ mod tests {
         std::fs::create_dir(&work_dir).unwrap();
         std::os::unix::fs::chown(dir.path(), Some(nobody.uid().as_raw()), None).unwrap();
         let error = WorkDir::open(&work_dir, Some(nobody)).unwrap_err().to_string();
-        assert!(error.contains("user nobody could put another in its place"), "{error}");
+        assert!(error.contains("user nobody could replace it"), "{error}");
         WorkDir::open(&work_dir, None).unwrap();
     }
 

@@ -50,7 +50,7 @@ fn a_task_has_its_time_and_no_more() -> Result<()> {
     ensure!(row(&finished, "vm1")?.contains("exited 0"), "{finished:?}");
     ensure!(finished.stdout.starts_with("1 of 2 slaves succeeded"), "{finished:?}");
     ensure!(finished.stderr.contains("is over; stopping the task on"), "{finished:?}");
-    ensure!(finished.stderr.contains("vm0 (10.77.0.2) timed out, ended after "), "{finished:?}");
+    ensure!(finished.stderr.contains("vm0 (10.77.0.2) timed out; its task ended after "), "{finished:?}");
     let report = checked(&fleet, &finished, "task_failed")?;
     ensure!((kind(&report, "vm0")?, kind(&report, "vm1")?) == ("timed_out", "exited"));
     ensure!(report["asked"]["timeout_ns"] == 3_000_000_000_u64 && report["asked"]["quorum"].is_null(), "{report:#}");

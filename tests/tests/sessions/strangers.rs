@@ -129,7 +129,7 @@ fn a_repeated_probe_is_not_answered() -> Result<()> {
     // The slave has accepted the first probe and no later one.
     let heard = wire.packets()?.into_iter().find(|packet| packet.is_udp).context("no probe")?;
     probe(&fleet, &heard.data)?;
-    slave.wait_for("from 10.77.0.1 is not answered: the probe was heard before")?;
+    slave.wait_for("from 10.77.0.1 is not answered: the probe repeats an earlier probe")?;
     ensure!(slave.output_so_far().matches("connected to").count() == 1, "{}", slave.output_so_far());
     Ok(())
 }

@@ -13,7 +13,7 @@ use nix::unistd::{
     AccessFlags, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgid, setgroups, setsid, setuid,
 };
 
-use super::refusal::{READY, Refusal, Step};
+use super::child_failure::{ChildFailure, READY, Step};
 use crate::exec_image::ExecImage;
 use crate::identity::Identity;
 
@@ -45,19 +45,19 @@ pub(super) struct Child<'a> {
 impl Child<'_> {
     /// Waits at the gate and executes the program.
     pub(super) fn run(mut self) -> ! {
-        let Err(refusal) = self.prepare_and_execute();
+        let Err(failure) = self.prepare_and_execute();
         // This fails if the parent is gone.
-        let _ = self.send(refusal.encode());
+        let _ = self.send(failure.encode());
         // SAFETY: unlike exit, _exit runs no handler that the parent has registered.
         unsafe { libc::_exit(127) }
     }
 
-    fn prepare_and_execute(&mut self) -> Result<Infallible, Refusal> {
-        self.settle().map_err(Refusal::own)?;
+    fn prepare_and_execute(&mut self) -> Result<Infallible, ChildFailure> {
+        self.settle().map_err(ChildFailure::own)?;
         if let Some(user) = self.user {
             user.switch_to(self.image)?;
         }
-        self.wait_and_execute().map_err(Refusal::own)
+        self.wait_and_execute().map_err(ChildFailure::own)
     }
 
     fn settle(&self) -> io::Result<()> {
@@ -98,15 +98,15 @@ impl Child<'_> {
 impl OtherUser<'_> {
     /// Becomes the user, and moves to `/` if the user cannot enter this directory. Then checks that the user can run
     /// the task. An error of exec would say less, and would come too late for a task that is held before exec.
-    fn switch_to(&self, image: &ExecImage) -> Result<(), Refusal> {
-        self.set_user().map_err(|errno| Refusal { step: Step::Become, errno })?;
+    fn switch_to(&self, image: &ExecImage) -> Result<(), ChildFailure> {
+        self.set_user().map_err(|errno| ChildFailure { step: Step::Become, errno })?;
         if access(c".", AccessFlags::X_OK).is_err() {
-            chdir(c"/").map_err(|errno| Refusal { step: Step::Become, errno })?;
+            chdir(c"/").map_err(|errno| ChildFailure { step: Step::Become, errno })?;
         }
         if let Some(payload) = self.payload {
-            access(payload, AccessFlags::R_OK).map_err(|errno| Refusal { step: Step::Payload, errno })?;
+            access(payload, AccessFlags::R_OK).map_err(|errno| ChildFailure { step: Step::Payload, errno })?;
         }
-        access(image.program(), AccessFlags::X_OK).map_err(|errno| Refusal { step: Step::Program, errno })
+        access(image.program(), AccessFlags::X_OK).map_err(|errno| ChildFailure { step: Step::Program, errno })
     }
 
     /// Sets the groups and the user. The user comes last, because only the former user may set the groups.

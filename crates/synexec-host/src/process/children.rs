@@ -56,7 +56,7 @@ pub(super) struct OwnChild(Pid);
 /// Makes this process adopt and reap the orphans of its tasks. Call it before the first thread starts.
 ///
 /// # Errors
-/// The error of a system call, or of starting a thread.
+/// This process cannot become the parent of orphans, cannot block SIGCHLD, or cannot start a thread.
 pub fn adopt_orphans() -> io::Result<()> {
     set_child_subreaper(true)?;
     let child_ended = SigSet::from_iter([Signal::SIGCHLD]);

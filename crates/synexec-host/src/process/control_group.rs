@@ -45,7 +45,7 @@ impl ControlGroup {
     /// Moves this process into the group. Processes that it starts later are in the group too.
     ///
     /// # Errors
-    /// The error of the system call.
+    /// The kernel does not let this process into the group.
     pub(super) fn enter(&self) -> io::Result<()> {
         fs::write(self.0.join("cgroup.procs"), getpid().to_string())
     }
@@ -53,7 +53,7 @@ impl ControlGroup {
     /// Kills every process in the group.
     ///
     /// # Errors
-    /// The error of the system call.
+    /// The group is gone, or the kernel refuses to kill it.
     pub(super) fn kill(&self) -> io::Result<()> {
         fs::write(self.0.join("cgroup.kill"), "1")
     }

@@ -19,7 +19,8 @@ const SEARCHES_MAX: usize = 16;
 /// caller has sent the signal to that group already.
 ///
 /// # Errors
-/// The first error of a system call. All other descendants get the signal nevertheless.
+/// A descendant cannot be signalled, as when it runs as another user. All other descendants get the signal
+/// nevertheless; the first error is returned.
 pub fn signal_descendants(signal: Signal, served: Option<ProcessGroup>) -> io::Result<()> {
     let (us, mut signalled, mut result) = (getpid(), BTreeSet::new(), Ok(()));
     let foreign = children::foreign();
@@ -41,7 +42,7 @@ pub fn signal_descendants(signal: Signal, served: Option<ProcessGroup>) -> io::R
 /// Sends a signal to a process if its current state matches `is_meant`. The check guards against a reused process id.
 ///
 /// # Errors
-/// The error of the system call. A process that is gone is no error.
+/// The process cannot be signalled, as when it runs as another user. A process that is gone is no error.
 pub(super) fn signal_if(pid: Pid, signal: Signal, is_meant: impl Fn(&Stat) -> bool) -> io::Result<()> {
     let process = syscalls::pidfd_open(pid);
     if !Stat::of(pid).is_some_and(|stat| is_meant(&stat)) {

@@ -14,7 +14,7 @@ impl ProcessGroup {
     /// Sends a signal to every process of the group. An empty group is no error.
     ///
     /// # Errors
-    /// The error of the system call.
+    /// No process of the group can be signalled, as when all of them run as another user.
     pub fn signal(self, signal: Signal) -> io::Result<()> {
         match killpg(self.0, signal) {
             Ok(()) | Err(Errno::ESRCH) => Ok(()),

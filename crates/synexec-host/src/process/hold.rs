@@ -20,13 +20,13 @@ use nix::unistd::Pid;
 use synexec_proto::message::Held;
 
 use super::child::{Child, OtherUser};
+use super::child_failure::{ChildFailure, READY};
 use super::children::{self, OwnChild};
 use super::command::TaskCommand;
 use super::group::ProcessGroup;
 use super::interpreter;
 use super::keeper;
 use super::privileges::gains_privileges;
-use super::refusal::{READY, Refusal};
 use super::start::{FirstRun, Release, ReleaseKind};
 use super::syscalls::{self, Change};
 use super::task::Task;
@@ -53,7 +53,7 @@ impl TaskCommand {
     /// Makes the task ready and holds it. Its stdin is `/dev/null`, and no signal is blocked or ignored.
     ///
     /// # Errors
-    /// The error of fork; also the error of exec, if the task can be held after exec.
+    /// The process cannot be forked or prepared; if the task can be held after exec, also when exec fails.
     pub fn hold(self) -> io::Result<HeldTask> {
         let program = self.program.clone();
         let held = self.fork()?;
@@ -86,7 +86,7 @@ impl TaskCommand {
             }
             Some(child) => {
                 drop((their_gate, their_report));
-                HeldTask::new(child, gate, report).until_ready(|refusal| refusal.into_error(identity, payload))
+                HeldTask::new(child, gate, report).until_ready(|failure| failure.into_error(identity, payload))
             }
         }
     }
@@ -112,7 +112,7 @@ impl HeldTask {
     /// Releases the task. A task that was killed while it was held is released too, and its end reports the signal.
     ///
     /// # Errors
-    /// The error of exec, if the task was held before exec.
+    /// The task was held before exec, and exec fails.
     pub fn release(mut self) -> io::Result<(Task, Release)> {
         let at = monotonic_now();
         let kind = match self.held {
@@ -137,13 +137,13 @@ impl HeldTask {
     }
 
     /// Waits until the child is ready at the gate.
-    fn until_ready(mut self, to_error: impl Fn(Refusal) -> io::Error) -> io::Result<Self> {
+    fn until_ready(mut self, to_error: impl Fn(ChildFailure) -> io::Error) -> io::Result<Self> {
         match self.receive()? {
             Some(READY) => {
                 self.first_run = FirstRun::of_stopped(self.pid);
                 Ok(self)
             }
-            Some(number) => Err(to_error(Refusal::decode(number))),
+            Some(number) => Err(to_error(ChildFailure::decode(number))),
             None => Err(io::Error::other("the child was killed before it was ready")),
         }
     }
@@ -152,8 +152,8 @@ impl HeldTask {
     /// the gate.
     fn load(mut self) -> io::Result<Self> {
         let options = Options::PTRACE_O_TRACEEXEC.union(Options::PTRACE_O_EXITKILL);
-        if let Err(refusal) = ptrace::seize(self.pid, options) {
-            log::debug!("the task is held before exec: it cannot be traced: {refusal}");
+        if let Err(why) = ptrace::seize(self.pid, options) {
+            log::debug!("the task is held before exec: it cannot be traced: {why}");
             return Ok(self);
         }
         self.open_gate()?;

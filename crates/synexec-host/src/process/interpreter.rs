@@ -20,7 +20,7 @@ const DEPTH: usize = 4;
 /// cannot be read.
 ///
 /// # Errors
-/// The error of access(2) for the interpreter.
+/// The interpreter does not exist, or this user may not execute it: the error of access(2).
 pub(super) fn check(program: &Path) -> io::Result<()> {
     match named_by(program) {
         Some(interpreter) => Ok(access(&interpreter, AccessFlags::X_OK)?),

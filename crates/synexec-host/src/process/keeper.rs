@@ -43,7 +43,7 @@ const CLEAN_SEARCHES: u32 = 2;
 /// the keeper.
 ///
 /// # Errors
-/// The error of a system call.
+/// The system gives no pipe or no process, or the keeper fails before it has closed the files of this process.
 pub fn start(leftover: &Path) -> io::Result<()> {
     let us = getpid();
     if us == Pid::from_raw(1) {

@@ -2,6 +2,7 @@
 //! released later.
 
 mod child;
+mod child_failure;
 mod children;
 mod command;
 mod control_group;
@@ -11,7 +12,6 @@ mod hold;
 mod interpreter;
 pub mod keeper;
 mod privileges;
-mod refusal;
 mod sample;
 mod schedstat;
 mod start;

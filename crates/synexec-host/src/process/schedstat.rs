@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 /// The scheduling counts of a thread. All are zero if the kernel does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Counts {
+pub(super) struct SchedCounts {
     /// Time for which the thread had a core.
     pub(super) ran: Duration,
     /// Time for which the thread was ready and had no core.
@@ -28,14 +28,14 @@ impl Schedstat {
     }
 
     /// The present counts; none when the process has been reaped.
-    pub(super) fn read(&self) -> Option<Counts> {
+    pub(super) fn read(&self) -> Option<SchedCounts> {
         let mut text = [0; 128];
         let length = self.0.read_at(&mut text, 0).ok()?;
-        Counts::parse(std::str::from_utf8(text.get(..length)?).ok()?)
+        SchedCounts::parse(std::str::from_utf8(text.get(..length)?).ok()?)
     }
 }
 
-impl Counts {
+impl SchedCounts {
     /// The difference from earlier counts.
     pub(super) fn since(self, before: Self) -> Self {
         Self {
@@ -61,12 +61,12 @@ mod tests {
 
     #[test]
     fn the_kernels_line_is_read() {
-        let counts = Counts { ran: Duration::from_nanos(340_545), waited: Duration::from_nanos(17), runs: 3 };
-        assert_eq!(Counts::parse("340545 17 3\n"), Some(counts));
-        assert_eq!(Counts::parse("340545"), None);
-        assert_eq!(Counts::parse("a b c"), None);
-        let before = Counts { runs: 2, ..Counts::default() };
-        assert_eq!(counts.since(before), Counts { runs: 1, ..counts });
+        let counts = SchedCounts { ran: Duration::from_nanos(340_545), waited: Duration::from_nanos(17), runs: 3 };
+        assert_eq!(SchedCounts::parse("340545 17 3\n"), Some(counts));
+        assert_eq!(SchedCounts::parse("340545"), None);
+        assert_eq!(SchedCounts::parse("a b c"), None);
+        let before = SchedCounts { runs: 2, ..SchedCounts::default() };
+        assert_eq!(counts.since(before), SchedCounts { runs: 1, ..counts });
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::unistd::Pid;
 use synexec_proto::time::MonotonicInstant;
 
-use super::schedstat::{Counts, Schedstat};
+use super::schedstat::{SchedCounts, Schedstat};
 use super::stat;
 use super::task::Task;
 use crate::clock::monotonic_now;
@@ -81,7 +81,7 @@ impl Release {
 #[derive(Debug, Default)]
 pub(super) struct FirstRun {
     schedstat: Option<Schedstat>,
-    before: Counts,
+    before: SchedCounts,
 }
 
 /// The result of one reading of the counts.
@@ -133,17 +133,17 @@ impl FirstRun {
 
 /// Judges from the counts since the release whether a task has started. `ago` is the time since the release. Where the
 /// kernel does not count, the task has started if it neither runs nor waits for a core.
-fn judge(since: Option<Counts>, kind: ReleaseKind, wants_core: bool, ago: Duration) -> Reading {
+fn judge(since: Option<SchedCounts>, kind: ReleaseKind, wants_core: bool, ago: Duration) -> Reading {
     let enough = if kind == ReleaseKind::Resumed { RESUMED_MIN } else { EXECUTED_MIN };
     match since {
         None if wants_core => Reading::NotYet,
         None => Reading::Started(StartDelay { least: Duration::ZERO, likely: Duration::ZERO, most: ago }),
         Some(counts) if counts.runs == 0 || counts.ran < enough && wants_core => Reading::NotYet,
-        Some(Counts { waited, runs: 1, .. }) => {
+        Some(SchedCounts { waited, runs: 1, .. }) => {
             Reading::Started(StartDelay { least: waited, likely: waited, most: waited })
         }
         // Only the sum of all waits is known. The estimate of the first wait is the average of all waits.
-        Some(Counts { waited, runs, .. }) => {
+        Some(SchedCounts { waited, runs, .. }) => {
             let likely = waited / u32::try_from(runs).unwrap_or(u32::MAX);
             Reading::Started(StartDelay { least: Duration::ZERO, likely, most: waited })
         }
@@ -156,9 +156,9 @@ mod tests {
 
     const AGO: Duration = Duration::from_micros(900);
 
-    fn counts(ran: u64, waited: u64, runs: u64) -> Counts {
+    fn counts(ran: u64, waited: u64, runs: u64) -> SchedCounts {
         let [ran, waited] = [ran, waited].map(Duration::from_micros);
-        Counts { ran, waited, runs }
+        SchedCounts { ran, waited, runs }
     }
 
     fn started(times: [u64; 3]) -> Reading {

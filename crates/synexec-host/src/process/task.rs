@@ -39,7 +39,7 @@ impl Task {
     /// Waits until the first process has ended, and leaves it as a zombie.
     ///
     /// # Errors
-    /// The error of the system call.
+    /// The process cannot be waited for, as when it was reaped already.
     pub fn wait(&self) -> io::Result<()> {
         loop {
             match waitid(Id::Pid(self.child.pid()), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
@@ -65,7 +65,7 @@ impl Task {
     /// Reaps the first process, and returns how the process ended. Waits for its end first.
     ///
     /// # Errors
-    /// The error of the system call.
+    /// The process cannot be waited for, as when it was reaped already.
     pub fn reap(self) -> io::Result<TaskEnd> {
         self.reap_with_usage().map(|(end, _)| end)
     }
@@ -73,7 +73,7 @@ impl Task {
     /// Reaps the first process, and returns how the process ended and the resources that the task used.
     ///
     /// # Errors
-    /// The error of the system call.
+    /// The process cannot be waited for, as when it was reaped already.
     pub fn reap_with_usage(self) -> io::Result<(TaskEnd, Usage)> {
         loop {
             if let Change::Ended { status, usage } = syscalls::wait(self.child.pid())? {

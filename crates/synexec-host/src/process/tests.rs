@@ -51,7 +51,7 @@ fn text(mut output: File) -> String {
 
 /// The errno of a program that cannot be held. ETXTBSY does not count: a child that another test forks meanwhile keeps
 /// the file open for writing until exec.
-fn refusal(program: &Path) -> Option<i32> {
+fn errno_of(program: &Path) -> Option<i32> {
     let hold = || command(program, &["program"], &tempfile::tempfile().unwrap()).hold().unwrap_err().raw_os_error();
     std::iter::repeat_with(hold).find(|errno| *errno != Some(Errno::ETXTBSY as i32)).unwrap()
 }
@@ -202,10 +202,10 @@ fn a_program_that_cannot_be_executed_cannot_be_held() {
     for (content, errno) in [("exit 0\n", Errno::ENOEXEC), ("#!/no/such/interpreter\n", Errno::ENOENT)] {
         fs::write(&program, content).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
-        assert_eq!(refusal(&program), Some(errno as i32), "{content}");
+        assert_eq!(errno_of(&program), Some(errno as i32), "{content}");
     }
-    assert_eq!(refusal(Path::new("/no/such/program")), Some(Errno::ENOENT as i32));
-    assert_eq!(refusal(Path::new("/etc/passwd")), Some(Errno::EACCES as i32));
+    assert_eq!(errno_of(Path::new("/no/such/program")), Some(Errno::ENOENT as i32));
+    assert_eq!(errno_of(Path::new("/etc/passwd")), Some(Errno::EACCES as i32));
 }
 
 /// A command that runs as the user `nobody`; none if this process is not root.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use synexec_host::allow::Allowed;
+use synexec_host::allow::AllowedNetworks;
 use synexec_host::clock::monotonic_now;
 use synexec_host::seen_before::SeenBefore;
 use synexec_proto::disconnect::Disconnect;
@@ -35,7 +35,7 @@ pub struct Acceptor {
     /// Key that every slave must have, if the user gave one.
     pub key: Option<Arc<Key>>,
     /// Addresses from which slaves may connect.
-    pub allowed: Allowed,
+    pub allowed: AllowedNetworks,
     /// Silence after which a peer is lost.
     pub lost_after: Duration,
     /// Receives the events of all connections.

@@ -22,32 +22,38 @@ pub enum Stage {
     Configuring,
     /// The task starts at this instant.
     Starting(Instant),
-    Running,
+    /// The tasks run since this instant.
+    Running(Instant),
     Fetching,
 }
 
-/// The numbers and names. The keys are addresses, since two slaves may have the same name.
+/// The numbers and names of the session. The keys are addresses, since two slaves may have the same name.
 #[derive(Debug)]
 pub struct Counts {
     pub stage: Stage,
     pub slaves: usize,
     pub joined: usize,
-    pub accepted: usize,
-    pub fetched: usize,
-    pub to_fetch: usize,
-    /// Number of this round and of all rounds, if there are several.
-    pub round: Option<(u32, u32)>,
-    pub succeeded: usize,
-    pub failed: usize,
-    pub running_since: Instant,
+    pub this_round: ThisRound,
     /// Slaves that have joined.
     here: BTreeMap<SocketAddr, String>,
     /// Names of the slaves that the user expects.
     expected: BTreeSet<String>,
-    /// Slaves whose tasks run.
-    running: BTreeMap<SocketAddr, String>,
     /// Slaves that take long to answer.
     late: BTreeMap<SocketAddr, String>,
+}
+
+/// The numbers and names of this round. They begin anew with each round.
+#[derive(Debug, Default)]
+pub struct ThisRound {
+    /// Number of this round and of all rounds, if there are several.
+    pub number: Option<(u32, u32)>,
+    pub accepted: usize,
+    pub succeeded: usize,
+    pub failed: usize,
+    pub fetched: usize,
+    pub to_fetch: usize,
+    /// Slaves whose tasks run.
+    running: BTreeMap<SocketAddr, String>,
     /// Slaves whose tasks are stopped by a signal.
     stopped: BTreeMap<SocketAddr, String>,
     /// Progress of the running tasks, and when it was shown.
@@ -60,19 +66,10 @@ impl Counts {
             stage: Stage::Joining,
             slaves,
             joined: 0,
-            accepted: 0,
-            fetched: 0,
-            to_fetch: 0,
-            round: None,
-            succeeded: 0,
-            failed: 0,
-            running_since: Instant::now(),
+            this_round: ThisRound::default(),
             here: BTreeMap::new(),
             expected: expected.into_iter().collect(),
-            running: BTreeMap::new(),
             late: BTreeMap::new(),
-            stopped: BTreeMap::new(),
-            progress: BTreeMap::new(),
         }
     }
 
@@ -92,21 +89,21 @@ impl Counts {
             }
             Notice::Configuring { .. } => self.stage = Stage::Configuring,
             Notice::NextRound { round, rounds } => self.next_round(*round, *rounds),
-            Notice::Accepted { .. } => self.accepted += 1,
+            Notice::Accepted { .. } => self.this_round.accepted += 1,
             Notice::Starting { ahead, .. } => self.stage = Stage::Starting(Instant::now() + *ahead),
             Notice::GoSent { .. } => {
-                self.running.clone_from(&self.here);
-                (self.stage, self.running_since) = (Stage::Running, Instant::now());
+                self.this_round.running.clone_from(&self.here);
+                self.stage = Stage::Running(Instant::now());
             }
             Notice::Ended { slave, outcome, .. } => self.settle(slave, !outcome.has_succeeded()),
             Notice::Declined { slave, .. } | Notice::Lost { slave, .. } => self.settle(slave, true),
             Notice::Progress { slave, stopped, progress } => {
                 if !self.was_shown_recently(slave) {
-                    self.progress.insert(slave.address, (*progress, Instant::now()));
+                    self.this_round.progress.insert(slave.address, (*progress, Instant::now()));
                 }
-                self.stopped.remove(&slave.address);
+                self.this_round.stopped.remove(&slave.address);
                 if *stopped {
-                    self.stopped.insert(slave.address, slave.name.clone());
+                    self.this_round.stopped.insert(slave.address, slave.name.clone());
                 }
             }
             Notice::Late { slave, .. } | Notice::Away { slave, .. } => {
@@ -116,9 +113,10 @@ impl Counts {
                 self.late.remove(&slave.address);
             }
             Notice::Fetching { slaves } => {
-                (self.stage, self.fetched, self.to_fetch) = (Stage::Fetching, 0, *slaves);
+                self.stage = Stage::Fetching;
+                (self.this_round.fetched, self.this_round.to_fetch) = (0, *slaves);
             }
-            Notice::Fetched { .. } | Notice::OutputLost { .. } => self.fetched += 1,
+            Notice::Fetched { .. } | Notice::OutputLost { .. } => self.this_round.fetched += 1,
             _ => {}
         }
     }
@@ -131,7 +129,7 @@ impl Counts {
 
     /// Number of running tasks, and the names of their slaves.
     pub fn running(&self) -> (usize, Option<String>) {
-        (self.running.len(), names(self.running.values()))
+        (self.this_round.running.len(), names(self.this_round.running.values()))
     }
 
     /// Names of slaves that take long to answer.
@@ -141,17 +139,17 @@ impl Counts {
 
     /// Whether a signal has stopped the task of a slave.
     pub fn is_stopped(&self, slave: &SlaveLabel) -> bool {
-        self.stopped.contains_key(&slave.address)
+        self.this_round.stopped.contains_key(&slave.address)
     }
 
     /// Whether the last progress of a slave was shown so recently that another line would be too much.
     pub fn was_shown_recently(&self, slave: &SlaveLabel) -> bool {
-        self.progress.get(&slave.address).is_some_and(|(_, at)| at.elapsed() < PROGRESS_INTERVAL)
+        self.this_round.progress.get(&slave.address).is_some_and(|(_, at)| at.elapsed() < PROGRESS_INTERVAL)
     }
 
     /// Sum of what all running tasks have used, as far as their slaves have reported progress.
     pub fn progress(&self) -> Option<TaskProgress> {
-        let all = self.progress.values().map(|(progress, _)| *progress);
+        let all = self.this_round.progress.values().map(|(progress, _)| *progress);
         all.reduce(|sum, one| TaskProgress {
             elapsed: sum.elapsed.max(one.elapsed),
             cpu: sum.cpu.saturating_add(one.cpu),
@@ -162,20 +160,21 @@ impl Counts {
 
     /// Names of slaves whose task a signal has stopped.
     pub fn stopped(&self) -> Option<String> {
-        names(self.stopped.values())
+        names(self.this_round.stopped.values())
     }
 
     fn next_round(&mut self, round: u32, rounds: u32) {
-        (self.stage, self.round) = (Stage::Configuring, Some((round, rounds)));
-        (self.accepted, self.succeeded, self.failed) = (0, 0, 0);
+        self.stage = Stage::Configuring;
+        self.this_round = ThisRound { number: Some((round, rounds)), ..ThisRound::default() };
     }
 
     fn settle(&mut self, slave: &SlaveLabel, has_failed: bool) {
-        for of_running in [&mut self.running, &mut self.late, &mut self.stopped] {
-            of_running.remove(&slave.address);
-        }
-        self.progress.remove(&slave.address);
-        *(if has_failed { &mut self.failed } else { &mut self.succeeded }) += 1;
+        self.late.remove(&slave.address);
+        let round = &mut self.this_round;
+        round.running.remove(&slave.address);
+        round.stopped.remove(&slave.address);
+        round.progress.remove(&slave.address);
+        *(if has_failed { &mut round.failed } else { &mut round.succeeded }) += 1;
     }
 }
 
@@ -234,10 +233,10 @@ mod tests {
         for notice in [ended(1, 0), ended(2, 3)] {
             counts.count(&notice);
         }
-        assert_eq!((counts.succeeded, counts.failed), (1, 1));
+        assert_eq!((counts.this_round.succeeded, counts.this_round.failed), (1, 1));
         assert_eq!(counts.running(), (2, Some("web[3-4]".into())));
         assert_eq!(counts.late().unwrap(), "web3");
         counts.count(&Notice::Lost { slave: slave(3), why: Loss::NoClock });
-        assert_eq!((counts.late(), counts.failed), (None, 2));
+        assert_eq!((counts.late(), counts.this_round.failed), (None, 2));
     }
 }

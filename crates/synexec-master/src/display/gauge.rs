@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use synexec_proto::message::TaskProgress;
 
 use super::Screen;
-use super::counts::{Counts, Stage};
+use super::counts::{Counts, Stage, ThisRound};
 use crate::units;
 
 /// How often the line is drawn again without a new notice, since it shows the time and the sent bytes of the conf.
@@ -43,12 +43,13 @@ impl Gauge {
 
     /// Shows new counts.
     pub fn show(&mut self, counts: &Counts) {
+        let round = &counts.this_round;
         let (done, of) = match counts.stage {
             Stage::Joining => (counts.joined, counts.slaves),
-            Stage::Configuring => (counts.accepted, counts.slaves),
+            Stage::Configuring => (round.accepted, counts.slaves),
             Stage::Starting(_) => (0, counts.slaves),
-            Stage::Running => (counts.succeeded + counts.failed, counts.slaves),
-            Stage::Fetching => (counts.fetched, counts.to_fetch),
+            Stage::Running(_) => (round.succeeded + round.failed, counts.slaves),
+            Stage::Fetching => (round.fetched, round.to_fetch),
         };
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         if self.stage != Some(counts.stage) {
@@ -68,7 +69,7 @@ impl Gauge {
             Stage::Joining => "joined {pos}/{len} [{bar:20}] {wide_msg}",
             Stage::Configuring => "accepted {pos}/{len} [{bar:20}] conf {conf} {wide_msg}",
             Stage::Starting(_) => "starting in {countdown} {wide_msg}",
-            Stage::Running => "{clock} [{bar:20}] {wide_msg}",
+            Stage::Running(_) => "{clock} [{bar:20}] {wide_msg}",
             Stage::Fetching => "outputs {pos}/{len} [{bar:20}] {wide_msg}",
         };
         // A test tries every template.
@@ -77,7 +78,7 @@ impl Gauge {
         match counts.stage {
             Stage::Starting(at) => style.with_key("countdown", time_until(at)),
             Stage::Configuring => style.with_key("conf", conf_sent(self.conf.clone())),
-            Stage::Running => style.with_key("clock", time_since(counts.running_since)),
+            Stage::Running(since) => style.with_key("clock", time_since(since)),
             Stage::Joining | Stage::Fetching => style,
         }
     }
@@ -106,7 +107,7 @@ fn conf_sent(conf: ConfProgress) -> impl Fn(&ProgressState, &mut dyn std::fmt::W
 fn message(counts: &Counts) -> String {
     let mut message = String::new();
     // Writing to a string cannot fail.
-    if let Some((round, rounds)) = counts.round {
+    if let Some((round, rounds)) = counts.this_round.number {
         let _ = write!(message, "round {round} of {rounds}; ");
     }
     match counts.stage {
@@ -117,9 +118,10 @@ fn message(counts: &Counts) -> String {
                 counts.missing().map_or_else(String::new, |names| format!("waiting for {names}"))
             );
         }
-        Stage::Running => {
+        Stage::Running(_) => {
             let (running, names) = counts.running();
-            let _ = write!(message, "running {running}, succeeded {}, failed {}", counts.succeeded, counts.failed);
+            let ThisRound { succeeded, failed, .. } = counts.this_round;
+            let _ = write!(message, "running {running}, succeeded {succeeded}, failed {failed}");
             if let Some(TaskProgress { cpu, memory, output, .. }) = counts.progress() {
                 let (cpu, memory, output) = (units::time(cpu), units::bytes(memory), units::bytes(output));
                 let _ = write!(message, "; {cpu} CPU, {memory} memory, {output} output");
@@ -169,7 +171,7 @@ mod tests {
             (Stage::Joining, &["joined 1/4 [", "waiting for web[1,3-4]"][..]),
             (Stage::Configuring, &["accepted 0/4 [", "conf 1.5 KiB of 4.0 KiB"]),
             (Stage::Starting(soon), &["starting in ", " s"]),
-            (Stage::Running, &["0 s [", "running 0, succeeded 0, failed 0"]),
+            (Stage::Running(Instant::now()), &["0 s [", "running 0, succeeded 0, failed 0"]),
             (Stage::Fetching, &["outputs 0/"]),
         ] {
             let line = shown(stage, &[joined()]);

@@ -61,7 +61,9 @@ pub fn text(notice: &Notice) -> String {
             format!("{} is gone: {why}; slaves now: {joined} of {slaves}", name(slave))
         }
         Notice::TurnedAway { address, why: Some(why) } => format!("turned away {address}: {why}"),
-        Notice::TurnedAway { address, why: None } => format!("turned away {address}: it sent nothing in time"),
+        Notice::TurnedAway { address, why: None } => {
+            format!("turned away {address}: it did not show in time that it is a slave")
+        }
         Notice::NotNeeded { address } => format!("turned away {address}: no more slaves are needed"),
         Notice::GaveUp { joined, slaves, wait } => {
             format!("only {} joined within {} s", part(*joined, *slaves, "slave"), wait.as_secs())
@@ -132,7 +134,8 @@ pub fn text(notice: &Notice) -> String {
 
 fn end(outcome: &Outcome, times: Option<&RunTimes>, start: Option<&MeasuredStart>) -> String {
     let elapsed = times.map_or(0.0, |times| times.elapsed.as_secs_f64());
-    let how = if let Outcome::TimedOut(_) = outcome { "timed out, ended".to_owned() } else { outcome.to_string() };
+    let how =
+        if let Outcome::TimedOut(_) = outcome { "timed out; its task ended".to_owned() } else { outcome.to_string() };
     format!("{how} after {elapsed:.3} s{}", late(start))
 }
 
@@ -144,7 +147,7 @@ fn used(progress: &TaskProgress) -> String {
 
 fn late(start: Option<&MeasuredStart>) -> String {
     let lateness = start.map(|start| start.lateness).filter(|lateness| *lateness > LATE);
-    lateness.map_or_else(String::new, |late| format!(", started {} late", time(late)))
+    lateness.map_or_else(String::new, |late| format!(" (started {} late)", time(late)))
 }
 
 fn name(slave: &SlaveLabel) -> String {

@@ -1,4 +1,4 @@
-//! Outputs line by line, each line with its slave's name in front, as they arrive.
+//! Prints outputs line by line as they arrive. Each line begins with the name of its slave.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -8,22 +8,22 @@ use synexec_session::master::{OutputId, OutputStep};
 use crate::display::Screen;
 use crate::plain_text::shown;
 
-/// A line longer than this many bytes is shown in pieces, so that no line takes all memory.
+/// A line longer than this many bytes is printed in pieces, so that no line takes all memory.
 const LINE_MAX: usize = 64 * 1024;
 
-/// The beginnings of lines that are not whole.
+/// The beginnings of lines whose ends have not arrived.
 #[derive(Debug, Default)]
 pub struct Lines {
     begun: BTreeMap<OutputId, Vec<u8>>,
-    /// Whether the reader of stdout has gone away.
+    /// Whether the reader of stdout has closed it.
     is_closed: bool,
 }
 
 impl Lines {
-    /// Prints the whole lines of an output, and at its end the rest.
+    /// Prints the complete lines of an output. At the end of the output, prints the rest.
     ///
     /// # Errors
-    /// Stdout cannot be written. A reader that has gone away is no error.
+    /// Stdout cannot be written. A reader that has closed stdout is no error.
     pub fn take(&mut self, id: OutputId, name: &str, step: &OutputStep, screen: &Screen) -> io::Result<()> {
         let text = match step {
             OutputStep::Bytes(bytes) => self.whole_lines(id, name, bytes),
@@ -36,7 +36,8 @@ impl Lines {
         let mut stdout = io::stdout().lock();
         let on_terminal = stdout.is_terminal();
         let text = shown(&text, on_terminal);
-        // A pipe whose reader pauses must hold up only this thread, and not the drawing on the terminal.
+        // The screen is locked only for a terminal: a pipe whose reader pauses must block only this thread, not the
+        // progress line.
         let written = if on_terminal { screen.above(|| stdout.write_all(&text)) } else { stdout.write_all(&text) };
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_whole_and_named() {
+    fn only_complete_lines_are_printed_each_with_the_name_of_its_slave() {
         let mut lines = Lines::default();
         assert_eq!(text(lines.whole_lines(ID, "vm0", b"one\ntw")), "vm0: one\n");
         assert_eq!(text(lines.whole_lines(OTHER, "vm1", b"\nx")), "vm1: \n");
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_comes_in_pieces() {
+    fn a_line_without_end_is_printed_in_pieces() {
         let mut lines = Lines::default();
         let shown = lines.whole_lines(ID, "vm0", &vec![b'x'; LINE_MAX * 2 + 5]);
         assert_eq!(shown.split(|byte| *byte == b'\n').count(), 3);

@@ -1,5 +1,5 @@
-//! Outputs as they arrive: into files, onto stdout, or their ends into memory. One thread keeps them and checks their
-//! digests, so that neither a slow disk nor a reader that pauses nor the arithmetic holds up the session.
+//! Stores outputs in files, prints them on stdout, or keeps only their ends in memory. One thread does this and checks
+//! the digests, so that neither a slow disk, nor a reader that pauses, nor the computation delays the session.
 
 mod live;
 mod store;
@@ -12,64 +12,79 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use synexec_proto::digest::Hasher;
-use synexec_session::master::{self, OutputId, OutputStep};
+use synexec_session::master::{OutputId, OutputStep};
 use thiserror::Error;
 
 use crate::display::Screen;
 pub use store::{OutputDirError, Store};
 use tails::Tails;
 
-/// Where outputs go.
+/// The place where outputs are stored.
 #[derive(Debug)]
 pub enum Destination {
-    /// Nowhere, except for their ends.
+    /// Nowhere; only their ends are kept in memory.
     Nowhere,
-    /// Into files.
+    /// In files.
     Files(Store),
-    /// Onto stdout, line by line.
+    /// On stdout, line by line.
     Stdout(Screen),
 }
 
-/// The kept outputs when the session is over.
+/// The outputs that remain after the session.
 #[derive(Debug, Default)]
 pub struct Kept {
     store: Option<Store>,
     tails: Tails,
 }
 
-/// The next step with an output.
+/// The next step of storing an output.
 struct Job {
     id: OutputId,
     step: OutputStep,
 }
 
-/// The thread has ended too early, so no more output is kept.
+/// What the thread reports about outputs.
+#[derive(Debug)]
+pub enum OutputEvent {
+    /// All bytes of this output that the thread took are stored.
+    Stored { id: OutputId },
+    /// The bytes of this output do not have the digest that its slave announced.
+    Differs { id: OutputId },
+    /// This output cannot be stored.
+    Failed { id: OutputId, why: String },
+    /// No output can be stored any more.
+    AllFailed { why: String },
+}
+
+/// The thread has ended too early, so no more output is stored.
 #[derive(Debug, Error)]
 #[error("the thread that keeps outputs has ended; this is a bug")]
 pub struct ThreadGone;
 
-/// The dispatcher's side. The queue is bounded by how much the session asks of the slaves before all of it is stored.
+/// The dispatcher's handle to the thread. Its queue needs no limit: the session asks the slaves for only a limited
+/// number of bytes before all of them are stored.
 pub struct Outputs {
     jobs: Sender<Job>,
     thread: JoinHandle<Kept>,
 }
 
 impl Outputs {
-    /// Starts the thread. It keeps the last `tail` bytes of each output in memory, and answers with events of the session.
+    /// Starts the thread. It keeps the last `tail` bytes of each output in memory, and delivers an event for each
+    /// step that asks for an answer or fails.
     ///
     /// # Errors
     /// The system has no thread left.
     pub fn start(
         destination: Destination,
         tail: usize,
-        tell: impl Fn(master::Event) + Send + 'static,
+        deliver: impl Fn(OutputEvent) + Send + 'static,
     ) -> io::Result<Self> {
         let (jobs, inbox) = channel();
         let worker = Worker {
             destination,
             tails: Tails::new(tail),
             open: HashMap::new(),
-            tell,
+            deliver,
             has_failed: false,
             lines: live::Lines::default(),
         };
@@ -77,15 +92,15 @@ impl Outputs {
         Ok(Self { jobs, thread })
     }
 
-    /// Takes the next step with an output.
+    /// Hands the next step of storing an output to the thread.
     ///
     /// # Errors
-    /// [`ThreadGone`].
+    /// The thread has panicked.
     pub fn take(&self, id: OutputId, step: OutputStep) -> Result<(), ThreadGone> {
         self.jobs.send(Job { id, step }).map_err(|_| ThreadGone)
     }
 
-    /// Waits until all steps are done.
+    /// Waits until the thread has carried out all steps.
     pub fn finish(self) -> Kept {
         drop(self.jobs);
         self.thread.join().unwrap_or_else(|_| {
@@ -96,17 +111,17 @@ impl Outputs {
 }
 
 impl Kept {
-    /// The file that contains a whole output.
+    /// The file that contains a complete output.
     pub fn file(&self, id: OutputId) -> Option<&Path> {
         self.store.as_ref()?.file(id)
     }
 
-    /// The file that contains a whole output, if the file remains when the program has ended.
+    /// The file that contains a complete output, if the file remains after the program.
     pub fn lasting_file(&self, id: OutputId) -> Option<&Path> {
         self.store.as_ref().filter(|store| !store.is_temporary())?.file(id)
     }
 
-    /// The end of an output as text.
+    /// The end of an output as text, if one is kept.
     pub fn tail(&self, id: OutputId) -> Option<String> {
         self.tails.text(id)
     }
@@ -118,8 +133,8 @@ struct Worker<F> {
     lines: live::Lines,
     /// Outputs that have begun and not ended.
     open: HashMap<OutputId, Open>,
-    tell: F,
-    /// Whether no output can be stored any more.
+    deliver: F,
+    /// Whether storing has failed for all outputs.
     has_failed: bool,
 }
 
@@ -132,7 +147,7 @@ struct Open {
     hasher: Hasher,
 }
 
-impl<F: Fn(master::Event)> Worker<F> {
+impl<F: Fn(OutputEvent)> Worker<F> {
     fn run(mut self, inbox: &Receiver<Job>) -> Kept {
         while let Ok(Job { id, step }) = inbox.recv() {
             if self.has_failed {
@@ -140,20 +155,20 @@ impl<F: Fn(master::Event)> Worker<F> {
             }
             match self.take(id, step) {
                 Ok(None) => {}
-                Ok(Some(event)) => (self.tell)(event),
-                Err(error) if is_of_all(&error) => {
+                Ok(Some(event)) => (self.deliver)(event),
+                Err(error) if affects_all(&error) => {
                     self.has_failed = true;
-                    (self.tell)(master::Event::OutputsFailed { why: error.to_string() });
+                    (self.deliver)(OutputEvent::AllFailed { why: error.to_string() });
                 }
-                Err(error) => (self.tell)(master::Event::OutputFailed { id, why: error.to_string() }),
+                Err(error) => (self.deliver)(OutputEvent::Failed { id, why: error.to_string() }),
             }
         }
         let store = if let Destination::Files(store) = self.destination { Some(store) } else { None };
         Kept { store, tails: self.tails }
     }
 
-    /// Takes a step, and returns the event that answers it.
-    fn take(&mut self, id: OutputId, step: OutputStep) -> io::Result<Option<master::Event>> {
+    /// Carries out a step; returns the event that answers the step, if any.
+    fn take(&mut self, id: OutputId, step: OutputStep) -> io::Result<Option<OutputEvent>> {
         match step {
             OutputStep::Begin { name } => {
                 self.open.insert(id, Open { name, ..Open::default() });
@@ -164,16 +179,16 @@ impl<F: Fn(master::Event)> Worker<F> {
                 self.open.entry(id).or_default().hasher.update(&bytes);
                 self.keep(id, &OutputStep::Bytes(bytes)).map(|()| None)
             }
-            OutputStep::Sync => Ok(Some(master::Event::OutputStored { id })),
+            OutputStep::Sync => Ok(Some(OutputEvent::Stored { id })),
             OutputStep::End { digest } => {
                 let is_right = |open: &Open| digest.is_none_or(|digest| digest == open.hasher.digest());
                 if !self.open.get(&id).is_some_and(is_right) {
-                    return Ok(Some(master::Event::OutputDiffers { id }));
+                    return Ok(Some(OutputEvent::Differs { id }));
                 }
                 self.tails.add(id, &[]);
                 let kept = self.keep(id, &step);
                 self.open.remove(&id);
-                kept.map(|()| Some(master::Event::OutputStored { id }))
+                kept.map(|()| Some(OutputEvent::Stored { id }))
             }
             OutputStep::Abandon => {
                 let kept = self.keep(id, &step);
@@ -193,16 +208,16 @@ impl<F: Fn(master::Event)> Worker<F> {
     }
 }
 
-/// Whether no other output can be stored either, where this one cannot.
-fn is_of_all(error: &io::Error) -> bool {
-    let of_one = [
+/// Whether this error affects all outputs.
+fn affects_all(error: &io::Error) -> bool {
+    let one_output = [
         ErrorKind::NotFound,
         ErrorKind::AlreadyExists,
         ErrorKind::IsADirectory,
         ErrorKind::NotADirectory,
         ErrorKind::InvalidFilename,
     ];
-    !of_one.contains(&error.kind())
+    !one_output.contains(&error.kind())
 }
 
 #[cfg(test)]
@@ -214,23 +229,23 @@ mod tests {
     const ID: OutputId = OutputId { round: 1, rank: 0 };
 
     fn answer_to(bytes: &[u8], digest: Option<Digest>) -> Vec<String> {
-        let (events, told) = channel();
-        let outputs = Outputs::start(Destination::Nowhere, 4, move |event| events.send(format!("{event:?}")).unwrap());
-        let outputs = outputs.unwrap();
+        let (events, delivered) = channel();
+        let deliver = move |event| events.send(format!("{event:?}")).unwrap();
+        let outputs = Outputs::start(Destination::Nowhere, 4, deliver).unwrap();
         outputs.take(ID, OutputStep::Begin { name: "vm".into() }).unwrap();
         outputs.take(ID, OutputStep::Bytes(bytes.to_vec())).unwrap();
         outputs.take(ID, OutputStep::End { digest }).unwrap();
         outputs.finish();
-        told.iter().collect()
+        delivered.iter().collect()
     }
 
     #[test]
     fn an_output_is_stored_only_if_its_bytes_have_the_digest() {
         for digest in [None, Some(Digest::of(b"right"))] {
-            let told = answer_to(b"right", digest);
-            assert!(told.len() == 1 && told[0].starts_with("OutputStored"), "{told:?}");
+            let delivered = answer_to(b"right", digest);
+            assert!(delivered.len() == 1 && delivered[0].starts_with("Stored"), "{delivered:?}");
         }
-        let told = answer_to(b"wrong", Some(Digest::of(b"right")));
-        assert!(told.len() == 1 && told[0].starts_with("OutputDiffers"), "{told:?}");
+        let delivered = answer_to(b"wrong", Some(Digest::of(b"right")));
+        assert!(delivered.len() == 1 && delivered[0].starts_with("Differs"), "{delivered:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Outputs as files: `RANK-NAME.out`, with several rounds in a directory `round-K` for each.
+//! Outputs as files: `RANK-NAME.out`. If there are several rounds, each has a directory `round-K`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -12,13 +12,13 @@ use synexec_session::master::{OutputId, OutputStep};
 use tempfile::TempDir;
 use thiserror::Error;
 
-/// Most bytes of a name that go into a file's name, of which Linux takes 255. The rank makes it unique anyway.
+/// Most bytes of a slave's name in the name of a file. Linux allows 255 bytes for the whole; the rank makes it unique.
 const NAME_MAX: usize = 180;
 
-/// What a file's name ends in until it is whole.
+/// Suffix of an unfinished file.
 const UNFINISHED: &str = ".part";
 
-/// The directory cannot be used.
+/// The directory for outputs cannot be used.
 #[derive(Debug, Error)]
 #[error("cannot write outputs into {path}: {why}", path = .path.display())]
 pub struct OutputDirError {
@@ -26,14 +26,14 @@ pub struct OutputDirError {
     why: io::Error,
 }
 
-/// A directory of outputs.
+/// The directory that stores outputs.
 #[derive(Debug)]
 pub struct Store {
     directory: PathBuf,
     has_rounds: bool,
     open: BTreeMap<OutputId, Unfinished>,
     whole: BTreeMap<OutputId, PathBuf>,
-    /// Where the directory is only there for this session.
+    /// The temporary directory, if outputs are not kept.
     temporary: Option<TempDir>,
 }
 
@@ -44,26 +44,26 @@ struct Unfinished {
 }
 
 impl Store {
-    /// Takes a directory, which is made if it is not there.
+    /// Opens a directory; creates it if it does not exist.
     ///
     /// # Errors
-    /// [`OutputDirError`].
+    /// The directory cannot be created, or no file can be created in it.
     pub fn open(directory: &Path, rounds: u32) -> Result<Self, OutputDirError> {
         let error = |why| OutputDirError { path: directory.to_owned(), why };
         let absolute = std::path::absolute(directory).map_err(error)?;
         fs::create_dir_all(&absolute).map_err(error)?;
-        // Whether files can be made there is known only when one is.
+        // Only an attempt shows whether files can be created in the directory.
         tempfile::tempfile_in(&absolute).map_err(error)?;
         Ok(Self::new(absolute, rounds, None))
     }
 
-    /// Makes a directory that goes with this.
+    /// Creates a temporary directory, removed when this value is dropped.
     ///
     /// # Errors
-    /// [`OutputDirError`].
+    /// The directory cannot be created.
     pub fn temporary(rounds: u32) -> Result<Self, OutputDirError> {
-        let made = tempfile::Builder::new().prefix("synexec-").tempdir();
-        let directory = made.map_err(|why| OutputDirError { path: std::env::temp_dir(), why })?;
+        let created = tempfile::Builder::new().prefix("synexec-").tempdir();
+        let directory = created.map_err(|why| OutputDirError { path: std::env::temp_dir(), why })?;
         Ok(Self::new(directory.path().to_owned(), rounds, Some(directory)))
     }
 
@@ -72,20 +72,20 @@ impl Store {
         Self { directory, has_rounds, open: BTreeMap::new(), whole: BTreeMap::new(), temporary }
     }
 
-    /// Whether all of it goes with this.
+    /// Whether the directory is removed when this value is dropped.
     pub fn is_temporary(&self) -> bool {
         self.temporary.is_some()
     }
 
-    /// The file of an output that is whole.
+    /// The file of an output, if the output is complete.
     pub fn file(&self, id: OutputId) -> Option<&Path> {
         self.whole.get(&id).map(PathBuf::as_path)
     }
 
-    /// Does what is to be done with an output.
+    /// Carries out one step of storing an output.
     ///
     /// # Errors
-    /// Those of the files.
+    /// A file or directory cannot be created, written, renamed or removed.
     pub fn take(&mut self, id: OutputId, name: &str, step: &OutputStep) -> io::Result<()> {
         match step {
             OutputStep::Bytes(bytes) => self.unfinished(id, name)?.write(bytes),
@@ -114,7 +114,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // What is not whole when the session is over never will be.
+        // Unfinished outputs will not be completed after the session.
         std::mem::take(&mut self.open).into_values().for_each(Unfinished::abandon);
     }
 }
@@ -122,10 +122,10 @@ impl Drop for Store {
 impl Unfinished {
     fn create(path: PathBuf) -> io::Result<Self> {
         if let Some(directory) = path.parent() {
-            make_directory(directory).map_err(|why| named(directory, &why))?;
+            create_directory(directory).map_err(|why| named(directory, &why))?;
         }
         let part = part_of(&path);
-        // What a killed master left goes, and so does whatever else is in the way; where this fails, the next says it.
+        // Removes an old unfinished file. If this fails, opening the file fails too, with a better message.
         let _ = fs::remove_file(&part);
         let file = OpenOptions::new().write(true).create_new(true).custom_flags(O_NOFOLLOW).open(&part);
         Ok(Self { file: file.map_err(|why| named(&part, &why))?, path })
@@ -156,14 +156,14 @@ fn path(directory: &Path, has_rounds: bool, id: OutputId, name: &str) -> PathBuf
     if has_rounds { directory.join(format!("round-{}", id.round)).join(file) } else { directory.join(file) }
 }
 
-/// Makes a directory in one that is there; a link to one elsewhere is none.
-fn make_directory(path: &Path) -> io::Result<()> {
+/// Creates a directory inside an existing one. A link to a directory elsewhere is refused.
+fn create_directory(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let is_ours = fs::symlink_metadata(path)?.is_dir();
             if is_ours { Ok(()) } else { Err(ErrorKind::NotADirectory.into()) }
         }
-        made => made,
+        created => created,
     }
 }
 
@@ -173,12 +173,12 @@ fn part_of(path: &Path) -> PathBuf {
     part.into()
 }
 
-/// The error, with the file it is about.
+/// An error that names the file which caused it.
 fn named(path: &Path, why: &io::Error) -> io::Error {
     io::Error::new(why.kind(), format!("{}: {why}", path.display()))
 }
 
-/// A slave's name as part of a file's name: no other directory, nothing hidden, nothing that a shell would take apart.
+/// A slave's name as part of a file's name. Characters that mean a directory, or something to a shell, become `_`.
 fn file_name(name: &str) -> String {
     let safe = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | '@') { c } else { '_' };
     let fitting = name.char_indices().take_while(|(at, c)| at + c.len_utf8() <= NAME_MAX);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_its_name_only_when_it_is_whole() {
+    fn a_file_has_its_final_name_only_when_it_is_complete() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(&dir.path().join("new/outputs"), 1).unwrap();
         let path = dir.path().join("new/outputs/3-vm_x.out");
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_what_is_given_up() {
+    fn an_abandoned_or_unfinished_output_leaves_no_file() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path(), 2).unwrap();
         store.take(id(2, 0), "vm", &OutputStep::Bytes(b"one".to_vec())).unwrap();
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_any_length_fits() {
+    fn a_slave_name_of_any_length_fits_into_a_file_name() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path(), 1).unwrap();
         store.take(id(1, 4_000_000_000), &"漢".repeat(500), &END).unwrap();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_way_is_neither_followed_nor_waited_for() {
+    fn an_existing_link_or_pipe_is_neither_followed_nor_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let victim = dir.path().join("victim");
         fs::write(&victim, "precious").unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_directory_is_told_with_its_path() {
+    fn the_error_for_a_path_that_is_not_a_directory_names_the_path() {
         let error = Store::open(Path::new("/dev/null/x"), 1).unwrap_err().to_string();
         assert!(error.contains("/dev/null/x"), "{error}");
     }

@@ -1,10 +1,10 @@
-//! The ends of outputs, for a page to show.
+//! The ends of outputs, which the HTML report shows.
 
 use std::collections::BTreeMap;
 
 use synexec_session::master::OutputId;
 
-/// Most bytes of all ends together; beyond it, further outputs have none.
+/// Most bytes of all ends together. Once this limit is reached, further outputs keep no end.
 const ALL_MAX: usize = 64 << 20;
 
 /// The last bytes of each output.
@@ -15,12 +15,12 @@ pub struct Tails {
 }
 
 impl Tails {
-    /// Ends of that many bytes; of none with 0.
+    /// Keeps this many bytes of each output; 0 keeps nothing.
     pub fn new(length: usize) -> Self {
         Self { length, tails: BTreeMap::new() }
     }
 
-    /// The next bytes of an output.
+    /// Adds the next bytes of an output.
     pub fn add(&mut self, id: OutputId, bytes: &[u8]) {
         let has_room = (self.tails.len() + 1).saturating_mul(self.length) <= ALL_MAX;
         if self.length == 0 || !has_room && !self.tails.contains_key(&id) {
@@ -33,13 +33,13 @@ impl Tails {
         tail.extend_from_slice(new);
     }
 
-    /// The end of an output, as text.
+    /// The end of an output as text, if one is kept.
     pub fn text(&self, id: OutputId) -> Option<String> {
         self.tails.get(&id).map(|tail| String::from_utf8_lossy(without_cut_character(tail)).into_owned())
     }
 }
 
-/// Where the first character was cut, what is left of it goes: at most three bytes (RFC 3629, section 3).
+/// Drops the rest of a first character that was cut: at most three bytes (RFC 3629, section 3).
 fn without_cut_character(bytes: &[u8]) -> &[u8] {
     let rest = bytes.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
     bytes.get(rest..).unwrap_or_default()
@@ -52,7 +52,7 @@ mod tests {
     const ID: OutputId = OutputId { round: 1, rank: 2 };
 
     #[test]
-    fn the_last_bytes_stay_however_they_come() {
+    fn the_last_bytes_are_kept_in_chunks_of_any_size() {
         let whole = b"one two three four";
         for chunk in [1, 3, 7, 100] {
             let mut tails = Tails::new(9);
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn no_character_is_shown_in_part() {
+    fn a_cut_character_is_not_shown() {
         let mut tails = Tails::new(4);
         tails.add(ID, "aé€".as_bytes());
         assert_eq!(tails.text(ID).unwrap(), "€");

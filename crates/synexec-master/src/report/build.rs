@@ -11,8 +11,8 @@ use synexec_session::clock::ClockEstimate;
 use synexec_session::master::{MeasuredStart, Outcome, Output, OutputId, Report, Round, Row, Skew};
 
 use super::document::{
-    Asked, ClockReport, Conf, Document, GuestReport, OutcomeReport, OutputReport, OutputState, RoundReport, SCHEMA,
-    SkewReport, SlaveReport, StartReport, UsageReport, VERSION,
+    Asked, ClockReport, ConfReport, Document, GuestReport, OutcomeReport, OutputReport, OutputState, RoundReport,
+    SCHEMA, SkewReport, SlaveReport, StartReport, UsageReport, VERSION,
 };
 use super::remarks::remarks;
 use super::sentence;
@@ -27,7 +27,7 @@ pub struct Context<'a> {
     /// Name of the master's host.
     pub master: String,
     /// The conf that was run.
-    pub conf: Conf,
+    pub conf: ConfReport,
     /// What the user asked for.
     pub asked: Asked,
     /// When the session began.
@@ -36,7 +36,7 @@ pub struct Context<'a> {
     pub kept: &'a Kept,
 }
 
-impl Conf {
+impl ConfReport {
     /// Describes a conf.
     pub fn new(path: String, bytes: u64, command_line: String, payload_bytes: u64) -> Self {
         Self { path, bytes, command_line, payload_bytes }

@@ -26,7 +26,7 @@ pub struct Document {
     /// Name of the master's host.
     pub master: String,
     /// The conf that was run.
-    pub conf: Conf,
+    pub conf: ConfReport,
     /// What the user asked for.
     pub asked: Asked,
     /// Date when the master began to look for slaves.
@@ -45,7 +45,7 @@ pub struct Document {
 
 /// The conf that was run.
 #[derive(Debug, Clone, Serialize)]
-pub struct Conf {
+pub struct ConfReport {
     /// Path of the conf, as the user gave it.
     pub path: String,
     /// Size of the conf in bytes.

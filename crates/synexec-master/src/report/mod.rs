@@ -10,6 +10,6 @@ mod remarks;
 mod sentence;
 
 pub use build::{Context, build};
-pub use document::{Asked, Conf, Document, OutputReport, OutputState, RoundReport, SlaveReport};
+pub use document::{Asked, ConfReport, Document, OutputReport, OutputState, RoundReport, SlaveReport};
 pub use files::{ReportFileError, ReportFiles};
 pub use remarks::kept_at;

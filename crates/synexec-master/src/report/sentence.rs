@@ -100,7 +100,7 @@ fn of_skew(skew: &Skew) -> String {
             let known = part(skew.known, skew.slaves, "start");
             return format!("{known} {} known{within}", if skew.known == 1 { "is" } else { "are" });
         }
-        _ => return format!("skew {figure}; the tasks never all ran together"),
+        _ => return format!("skew {figure}; at no time did all tasks run"),
     };
     if skew.slaves == 1 {
         format!("the task ran for {together}")

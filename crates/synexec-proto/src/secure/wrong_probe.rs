@@ -12,7 +12,7 @@ pub enum WrongProbe {
     #[error("the probe is signed with another key")]
     OtherKey,
     /// The slave has accepted the same probe before.
-    #[error("the probe was heard before")]
+    #[error("the probe repeats an earlier probe")]
     Repeated,
     /// The master's wall clock and the slave's differ by more than any two time zones.
     #[error("the clock of the probe's sender is {hours} h off; set one of the clocks")]

@@ -1,4 +1,4 @@
-//! The orders that the thread of a task takes, and the events that it tells.
+//! The commands that the thread of a task takes, and the events that it delivers.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ pub(super) enum When {
     At(MonotonicInstant),
 }
 
-/// An order to the thread.
+/// A command to the thread.
 #[derive(Debug)]
-pub(super) enum Order {
+pub(super) enum ThreadCommand {
     /// Let the task go.
     Release(When),
     /// Do not wait for the instant: the task has been sent a signal that ends it before its first instruction.

@@ -10,14 +10,14 @@ use synexec_host::process::{ProcessGroup, Sample, TaskCommand};
 use synexec_proto::message::Reason;
 use synexec_proto::time::MonotonicInstant;
 
-use self::event::{Order, When};
+use self::event::{ThreadCommand, When};
 
 pub use self::event::TaskEvent;
 
 /// A task and its thread. Dropping this while the task is held ends the task.
 #[derive(Debug)]
 pub struct TaskThread {
-    orders: Sender<Order>,
+    commands: Sender<ThreadCommand>,
     /// The process group of the task, as long as its number cannot mean another group.
     group: Option<ProcessGroup>,
     released: bool,
@@ -27,13 +27,13 @@ impl TaskThread {
     /// Starts a thread that holds the task; [`TaskEvent::Held`] follows.
     ///
     /// # Errors
-    /// If the system starts no thread.
-    pub fn start(command: TaskCommand, tell: impl Fn(TaskEvent) + Send + 'static) -> Result<Self, Reason> {
-        let (orders, inbox) = channel();
-        let run = move || thread::run(command, &inbox, tell);
+    /// The system starts no thread.
+    pub fn start(command: TaskCommand, deliver: impl Fn(TaskEvent) + Send + 'static) -> Result<Self, Reason> {
+        let (commands, inbox) = channel();
+        let run = move || thread::run(command, &inbox, deliver);
         let thread = std::thread::Builder::new().name("task".into()).spawn(run);
         thread.map_err(|error| Reason::new(&format!("cannot start a thread for the task: {error}")))?;
-        Ok(Self { orders, group: None, released: false })
+        Ok(Self { commands, group: None, released: false })
     }
 
     /// The task is held, and this is its process group.
@@ -50,7 +50,7 @@ impl TaskThread {
     /// start fails.
     pub fn release(&mut self, at: Option<MonotonicInstant>) {
         self.released = true;
-        self.order(Order::Release(at.map_or(When::AtOnce, When::At)));
+        self.send(ThreadCommand::Release(at.map_or(When::AtOnce, When::At)));
     }
 
     /// Sends the task's process group a signal, also while it waits for its start; gives the group.
@@ -58,7 +58,7 @@ impl TaskThread {
         if let Some(Err(error)) = self.group.map(|group| group.signal(signal)) {
             log::error!("cannot send {signal} to the task: {error}");
         }
-        self.order(Order::Hurry);
+        self.send(ThreadCommand::Hurry);
         self.group
     }
 
@@ -67,9 +67,9 @@ impl TaskThread {
         self.group?.sample()
     }
 
-    fn order(&self, order: Order) {
-        // A task that has ended needs no orders any more.
-        let _ = self.orders.send(order);
+    fn send(&self, command: ThreadCommand) {
+        // A task that has ended needs no commands.
+        let _ = self.commands.send(command);
     }
 }
 

@@ -14,9 +14,9 @@ use synexec_host::timer::{is_core_free, make_precise, sleep_until, stay_awake_un
 use synexec_proto::message::Reason;
 use synexec_proto::time::MonotonicInstant;
 
-use super::event::{Order, TaskEvent, UnreapedTask, When};
+use super::event::{TaskEvent, ThreadCommand, UnreapedTask, When};
 
-/// Time before the instant in which the thread waits for nothing but the clock. Before that it still takes orders.
+/// Time before the instant in which the thread waits for nothing but the clock. Before that it still takes commands.
 const LAST_SLEEP: Duration = Duration::from_millis(2);
 
 /// Time between two looks at the host while the task is held. Events on the host before the release are not counted as
@@ -26,7 +26,7 @@ const HOST_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between two checks whether a held task was killed.
 const LIVENESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Time from the release to the look that tells when the task ran, if a core was free for it.
+/// Time from the release to the look that shows when the task ran, if a core was free for it.
 const FREE_CORE_LOOK: Duration = Duration::from_micros(200);
 
 /// The same time if other processes want the cores too: so many times the lateness of this thread, and between these
@@ -47,22 +47,22 @@ enum Wait {
 }
 
 /// The whole life of a task.
-pub(super) fn run(command: TaskCommand, orders: &Receiver<Order>, tell: impl Fn(TaskEvent)) {
+pub(super) fn run(command: TaskCommand, inbox: &Receiver<ThreadCommand>, deliver: impl Fn(TaskEvent)) {
     let program = command.program.clone();
     let cannot_run =
         |error: io::Error| Reason::new(&format!("cannot run {}: {}", program.display(), why(&error, &program)));
     let held = match command.hold() {
         Ok(held) => held,
-        Err(error) => return tell(TaskEvent::Held(Err(cannot_run(error)))),
+        Err(error) => return deliver(TaskEvent::Held(Err(cannot_run(error)))),
     };
     // Children inherit the precise timer, so the task is held before.
     make_precise();
-    tell(TaskEvent::Held(Ok((held.held(), held.group()))));
-    let Some((when, guest)) = await_release(&held, orders, &tell) else { return };
-    let Some(started) = start(held, when, orders, &tell) else { return };
+    deliver(TaskEvent::Held(Ok((held.held(), held.group()))));
+    let Some((when, guest)) = await_release(&held, inbox, &deliver) else { return };
+    let Some(started) = start(held, when, inbox, &deliver) else { return };
     match started {
-        Ok(started) => await_end(started, when, guest, tell),
-        Err(error) => tell(TaskEvent::Started(Err(cannot_run(error)))),
+        Ok(started) => await_end(started, when, guest, deliver),
+        Err(error) => deliver(TaskEvent::Started(Err(cannot_run(error)))),
     }
 }
 
@@ -75,22 +75,26 @@ fn why(error: &io::Error, program: &Path) -> String {
     }
 }
 
-/// Waits for the order to start; gives its instant and the state of the host shortly before, or none if the task is not
-/// wanted any more. Tells once if the task is killed meanwhile.
-fn await_release(held: &HeldTask, orders: &Receiver<Order>, tell: impl Fn(TaskEvent)) -> Option<(When, GuestState)> {
+/// Waits for the command to start; gives its instant and the state of the host shortly before, or none if the task is
+/// not wanted any more. Delivers one event if the task is killed meanwhile.
+fn await_release(
+    held: &HeldTask,
+    inbox: &Receiver<ThreadCommand>,
+    deliver: impl Fn(TaskEvent),
+) -> Option<(When, GuestState)> {
     let (mut was_alive, mut guest, mut looked_at) = (true, GuestState::now(), monotonic_now());
     loop {
-        match orders.recv_timeout(LIVENESS_INTERVAL) {
-            Ok(Order::Release(when)) => return Some((when, guest)),
+        match inbox.recv_timeout(LIVENESS_INTERVAL) {
+            Ok(ThreadCommand::Release(when)) => return Some((when, guest)),
             Err(RecvTimeoutError::Disconnected) => return None,
-            Ok(Order::Hurry) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(ThreadCommand::Hurry) | Err(RecvTimeoutError::Timeout) => {}
         }
         if monotonic_now().since(looked_at) >= HOST_INTERVAL {
             (guest, looked_at) = (GuestState::now(), monotonic_now());
         }
         if was_alive && !held.is_alive() {
             was_alive = false;
-            tell(TaskEvent::Died(Reason::new("the task was killed before its start")));
+            deliver(TaskEvent::Died(Reason::new("the task was killed before its start")));
         }
     }
 }
@@ -107,19 +111,19 @@ struct Started {
 fn start(
     held: HeldTask,
     when: When,
-    orders: &Receiver<Order>,
-    tell: impl Fn(TaskEvent),
+    inbox: &Receiver<ThreadCommand>,
+    deliver: impl Fn(TaskEvent),
 ) -> Option<io::Result<Started>> {
     let (precedence, wait) = match when {
         When::AtOnce => (None, Wait::OnFreeCore),
-        When::At(instant) => (Some(Precedence::take()), await_instant(instant, orders)?),
+        When::At(instant) => (Some(Precedence::take()), await_instant(instant, inbox)?),
     };
     let (task, release) = match held.release() {
         Ok(released) => released,
         Err(error) => return Some(Err(error)),
     };
     if let When::AtOnce = when {
-        tell(TaskEvent::Started(Ok(())));
+        deliver(TaskEvent::Started(Ok(())));
     }
     let released = release.at();
     let start = match wait {
@@ -141,9 +145,9 @@ fn start(
 }
 
 /// Waits until the task is to be let go; none if the task is not wanted any more.
-fn await_instant(instant: MonotonicInstant, orders: &Receiver<Order>) -> Option<Wait> {
+fn await_instant(instant: MonotonicInstant, inbox: &Receiver<ThreadCommand>) -> Option<Wait> {
     let has_free_core = is_core_free();
-    match orders.recv_timeout(instant.minus(LAST_SLEEP).since(monotonic_now())) {
+    match inbox.recv_timeout(instant.minus(LAST_SLEEP).since(monotonic_now())) {
         Ok(_) => return Some(Wait::CutShort),
         Err(RecvTimeoutError::Disconnected) => return None,
         Err(RecvTimeoutError::Timeout) => {}
@@ -155,7 +159,7 @@ fn await_instant(instant: MonotonicInstant, orders: &Receiver<Order>) -> Option<
     Some(Wait::OnBusyCore { lateness: monotonic_now().since(instant) })
 }
 
-fn await_end(started: Started, when: When, before: GuestState, tell: impl Fn(TaskEvent)) {
+fn await_end(started: Started, when: When, before: GuestState, deliver: impl Fn(TaskEvent)) {
     let Started { task, released, start } = started;
     let (now, now_at) = (wall_clock_now(), monotonic_now());
     let started = now.minus(now_at.since(start.map_or(released, |start| start.at)));
@@ -168,5 +172,5 @@ fn await_end(started: Started, when: When, before: GuestState, tell: impl Fn(Tas
         When::AtOnce => None,
         When::At(instant) => Some(released.since(instant)),
     };
-    tell(TaskEvent::Ended(UnreapedTask { task, start, released, lateness, started, finished, finished_at, guest }));
+    deliver(TaskEvent::Ended(UnreapedTask { task, start, released, lateness, started, finished, finished_at, guest }));
 }

@@ -9,12 +9,12 @@ use nix::libc;
 
 use crate::identity::Identity;
 
-/// The number that says that the child is ready. Any other number is a [`Refusal`].
+/// The number that says that the child is ready. Any other number is a [`ChildFailure`].
 pub(super) const READY: i32 = 0;
 
 /// The step that failed in a child, and its errno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct ChildFailure {
     pub(super) step: Step,
     pub(super) errno: Errno,
 }
@@ -32,11 +32,11 @@ pub(super) enum Step {
     Program,
 }
 
-impl Refusal {
+impl ChildFailure {
     /// The factor of the step in the number. Errnos are smaller, errno(3).
     const STEP: i32 = 1 << 16;
 
-    /// The refusal for an error in the child's setup or in exec.
+    /// The failure for an error in the child's setup or in exec.
     #[expect(clippy::needless_pass_by_value, reason = "a conversion for map_err")]
     pub(super) fn own(error: io::Error) -> Self {
         Self { step: Step::Own, errno: Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)) }
@@ -53,7 +53,7 @@ impl Refusal {
         step * Self::STEP + self.errno as i32
     }
 
-    /// The refusal for a number that the parent received.
+    /// The failure for a number that the parent received.
     pub(super) fn decode(number: i32) -> Self {
         let step = match number / Self::STEP {
             1 => Step::Become,
@@ -84,12 +84,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_survives_the_round_trip() {
+    fn a_failure_survives_the_round_trip() {
         for step in [Step::Own, Step::Become, Step::Payload, Step::Program] {
-            let refusal = Refusal { step, errno: Errno::EACCES };
-            assert_eq!(Refusal::decode(refusal.encode()), refusal);
-            assert_ne!(refusal.encode(), READY);
+            let failure = ChildFailure { step, errno: Errno::EACCES };
+            assert_eq!(ChildFailure::decode(failure.encode()), failure);
+            assert_ne!(failure.encode(), READY);
         }
-        assert_eq!(Refusal::decode(Errno::ENOENT as i32), Refusal { step: Step::Own, errno: Errno::ENOENT });
+        assert_eq!(ChildFailure::decode(Errno::ENOENT as i32), ChildFailure { step: Step::Own, errno: Errno::ENOENT });
     }
 }
