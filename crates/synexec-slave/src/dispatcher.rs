@@ -158,7 +158,7 @@ impl Dispatcher {
     }
 }
 
-/// A closure that tells the dispatcher the events of one source.
+/// A closure that delivers the events of one source to the dispatcher.
 fn delivering<E>(sender: &SyncSender<Event>, wrap: fn(E) -> Event) -> impl Fn(E) + Send + Sync + use<E> {
     let sender = sender.clone();
     move |event| events::deliver(&sender, wrap(event))
