@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_shown() -> Result<()> {
+    fn a_difference_is_shown() -> Result<()> {
         let (mut one, mut other) = ends()?;
         one.send(Command::ConfNo, b"!")?;
         let told = other.expect(Command::ConfOk).map_err(|error| error.to_string());

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_recording_is_refused() {
+    fn a_file_without_a_recording_is_refused() {
         for text in ["M 00", "X> 00", "M> 0", "S> zz"] {
             assert!(Recording::parse(text).is_err(), "{text}");
         }

@@ -12,12 +12,12 @@ use synexec_tests::process::eventually;
 use synexec_tests::report;
 
 const TESTS: &[(&str, Test)] = &[
-    ("a_page_tells_what_the_report_does", a_page_tells_what_the_report_does),
+    ("a_page_tells_the_facts_of_the_report", a_page_tells_the_facts_of_the_report),
     ("rows_are_sorted_and_searched", rows_are_sorted_and_searched),
     ("the_timeline_is_zoomed_to_the_start", the_timeline_is_zoomed_to_the_start),
     ("a_row_unfolds_to_the_end_of_its_output", a_row_unfolds_to_the_end_of_its_output),
     ("another_round_is_chosen", another_round_is_chosen),
-    ("what_guests_are_called_is_no_markup", what_guests_are_called_is_no_markup),
+    ("names_of_guests_are_no_markup", names_of_guests_are_no_markup),
     ("a_session_without_a_start_has_a_page_too", a_session_without_a_start_has_a_page_too),
     ("a_thousand_slaves_can_be_read", a_thousand_slaves_can_be_read),
     ("it_is_dark_where_that_is_wanted", it_is_dark_where_that_is_wanted),
@@ -79,7 +79,7 @@ fn by_figure(slaves: &[Value], pointer: &str) -> Vec<String> {
     slaves.iter().filter_map(|slave| slave["name"].as_str()).map(str::to_owned).collect()
 }
 
-fn a_page_tells_what_the_report_does() -> Result<()> {
+fn a_page_tells_the_facts_of_the_report() -> Result<()> {
     let session = Session::run(&[])?;
     let browser = session.open()?;
     browser.ensure_content()?;
@@ -180,7 +180,7 @@ fn another_round_is_chosen() -> Result<()> {
     browser.ensure_content()
 }
 
-fn what_guests_are_called_is_no_markup() -> Result<()> {
+fn names_of_guests_are_no_markup() -> Result<()> {
     let name = "</script><img src=x onerror=alert(1)>";
     let fleet = Fleet::new(1)?;
     let _slave = slave_on(&fleet.guests[0], name, &[])?;

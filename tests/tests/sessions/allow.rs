@@ -8,7 +8,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("allow::a_slave_answers_only_masters_that_it_allows", a_slave_answers_only_masters_that_it_allows),
     ("allow::a_slave_dials_only_a_master_that_it_allows", a_slave_dials_only_a_master_that_it_allows),
     ("allow::a_master_takes_only_slaves_that_it_allows", a_master_takes_only_slaves_that_it_allows),
-    ("allow::what_is_no_address_is_an_error", what_is_no_address_is_an_error),
+    ("allow::a_text_that_is_no_address_is_an_error", a_text_that_is_no_address_is_an_error),
 ];
 
 const NOT_AMONG: &str = "it is not among the addresses of --allow";
@@ -58,7 +58,7 @@ fn a_master_takes_only_slaves_that_it_allows() -> Result<()> {
     Ok(())
 }
 
-fn what_is_no_address_is_an_error() -> Result<()> {
+fn a_text_that_is_no_address_is_an_error() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let conf = fleet.conf("/bin/true\n")?;
     for text in ["10.77.0.0/33", "host", "10.77"] {

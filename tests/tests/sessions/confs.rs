@@ -11,7 +11,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("confs::a_large_conf_arrives_whole_and_memory_stays_small", a_large_conf_arrives_whole_and_memory_stays_small),
     ("confs::a_declined_conf_is_told_with_name_and_reason", a_declined_conf_is_told_with_name_and_reason),
     ("confs::an_output_that_cannot_be_written_declines_the_conf", an_output_that_cannot_be_written_declines_the_conf),
-    ("confs::what_the_kernel_does_not_know_is_not_run_by_a_shell", what_the_kernel_does_not_know_is_not_run_by_a_shell),
+    ("confs::an_unknown_executable_format_is_not_run_by_a_shell", an_unknown_executable_format_is_not_run_by_a_shell),
     ("confs::a_payload_can_be_the_program", a_payload_can_be_the_program),
     ("confs::a_conf_can_come_from_a_pipe", a_conf_can_come_from_a_pipe),
     ("confs::a_conf_that_shrinks_ends_the_session_with_its_rows", a_conf_that_shrinks_ends_the_session_with_its_rows),
@@ -118,7 +118,7 @@ fn an_output_that_cannot_be_written_declines_the_conf() -> Result<()> {
     Ok(())
 }
 
-fn what_the_kernel_does_not_know_is_not_run_by_a_shell() -> Result<()> {
+fn an_unknown_executable_format_is_not_run_by_a_shell() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let _slave = fleet.slave(0, &[])?;
     let finished = fleet.master(1, &fleet.conf(":CONF:\ntouch ran\n")?, &[])?.wait()?;

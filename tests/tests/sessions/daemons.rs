@@ -13,7 +13,7 @@ use synexec_tests::programs;
 
 pub const TESTS: &[(&str, Test)] = &[
     ("daemons::both_programs_run_in_the_background", both_programs_run_in_the_background),
-    ("daemons::what_fails_early_fails_in_the_foreground", what_fails_early_fails_in_the_foreground),
+    ("daemons::an_early_failure_is_in_the_foreground", an_early_failure_is_in_the_foreground),
 ];
 
 /// Runs a program `$0` that becomes a daemon, in a pid namespace that ends with the child.
@@ -46,7 +46,7 @@ fn both_programs_run_in_the_background() -> Result<()> {
     Ok(())
 }
 
-fn what_fails_early_fails_in_the_foreground() -> Result<()> {
+fn an_early_failure_is_in_the_foreground() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let conf = fleet.conf("/bin/true\n")?;
     for (options, conf, status, message) in [

@@ -13,12 +13,12 @@ use crate::schema;
 
 pub const TESTS: &[(&str, Test)] = &[
     ("early_end::a_task_has_its_time_and_no_more", a_task_has_its_time_and_no_more),
-    ("early_end::what_was_written_until_then_is_fetched", what_was_written_until_then_is_fetched),
+    ("early_end::output_written_before_the_timeout_is_fetched", output_written_before_the_timeout_is_fetched),
     ("early_end::a_stubborn_task_has_timed_out_too", a_stubborn_task_has_timed_out_too),
     ("early_end::a_quorum_is_enough_when_the_wait_is_over", a_quorum_is_enough),
     ("early_end::less_than_a_quorum_is_not", less_than_a_quorum_is_not),
     ("early_end::a_quorum_that_cannot_be_is_told_at_once", a_quorum_that_cannot_be),
-    ("early_end::who_is_lost_stops_the_others_where_that_is_wanted", who_is_lost_stops_the_others),
+    ("early_end::a_lost_slave_stops_the_others_with_on_lost_abort", a_lost_slave_stops_the_others),
 ];
 
 /// A task that runs for ever on `vm0` and for a short time on other guests.
@@ -59,7 +59,7 @@ fn a_task_has_its_time_and_no_more() -> Result<()> {
     Ok(())
 }
 
-fn what_was_written_until_then_is_fetched() -> Result<()> {
+fn output_written_before_the_timeout_is_fetched() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let _slaves = fleet.slaves(&[])?;
     let finished = fleet.master(2, &fleet.conf(LONG_ON_VM0)?, &["--timeout", "3", "--gather"])?.wait()?;
@@ -142,7 +142,7 @@ fn one_lost_of_three(fleet: &Fleet, on_lost: &str) -> Result<Finished> {
     master.wait()
 }
 
-fn who_is_lost_stops_the_others() -> Result<()> {
+fn a_lost_slave_stops_the_others() -> Result<()> {
     let fleet = Fleet::new(3)?;
     let finished = one_lost_of_three(&fleet, "abort")?;
     ensure!(finished.code() == Some(5), "{finished:?}");

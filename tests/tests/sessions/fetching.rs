@@ -10,9 +10,9 @@ use synexec_tests::process::{Process, eventually};
 use synexec_tests::report::only_round;
 
 pub const TESTS: &[(&str, Test)] = &[
-    ("fetching::an_interrupt_gives_up_what_has_not_come", an_interrupt_gives_up_what_has_not_come),
+    ("fetching::an_interrupt_gives_up_the_remaining_outputs", an_interrupt_gives_up_the_remaining_outputs),
     ("fetching::a_slave_that_falls_silent_is_waited_for_and_given_up", a_slave_that_falls_silent),
-    ("fetching::what_others_write_after_the_task_is_not_its_output", what_others_write_after_the_task),
+    ("fetching::writes_after_the_task_are_not_its_output", writes_after_the_task),
     ("fetching::an_output_lost_in_one_round_is_the_end_of_them", an_output_lost_in_one_round),
 ];
 
@@ -36,7 +36,7 @@ fn files(fleet: &Fleet) -> Result<Vec<String>> {
     Ok(names.iter().map(|name| name.to_string_lossy().chars().skip(2).collect()).collect())
 }
 
-fn an_interrupt_gives_up_what_has_not_come() -> Result<()> {
+fn an_interrupt_gives_up_the_remaining_outputs() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let (_slaves, master) = fetch(&fleet, &[])?;
     master.signal(Signal::SIGINT)?;
@@ -74,7 +74,7 @@ fn a_slave_that_falls_silent() -> Result<()> {
 }
 
 /// A process that the task has left behind goes on writing.
-fn what_others_write_after_the_task() -> Result<()> {
+fn writes_after_the_task() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let _slave = fleet.slave(0, &[])?;
     let conf = fleet.conf(

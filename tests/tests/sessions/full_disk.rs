@@ -10,9 +10,9 @@ use synexec_tests::programs;
 use synexec_tests::report::{self, only_round};
 
 pub const TESTS: &[(&str, Test)] = &[
-    ("full_disk::what_fits_is_whole_and_the_rest_is_told", what_fits_is_whole_and_the_rest_is_told),
+    ("full_disk::outputs_that_fit_are_whole_and_the_rest_is_told", outputs_that_fit_are_whole_and_the_rest_is_told),
     ("full_disk::a_report_that_does_not_fit_leaves_the_old_one", a_report_that_does_not_fit_leaves_the_old_one),
-    ("full_disk::what_cannot_be_gathered_is_told", what_cannot_be_gathered_is_told),
+    ("full_disk::outputs_that_cannot_be_gathered_are_told", outputs_that_cannot_be_gathered_are_told),
 ];
 
 /// A task with two outputs that fit, and one that does not.
@@ -53,7 +53,7 @@ fn all_rows_are_there(finished: &Finished) -> Result<()> {
     Ok(())
 }
 
-fn what_fits_is_whole_and_the_rest_is_told() -> Result<()> {
+fn outputs_that_fit_are_whole_and_the_rest_is_told() -> Result<()> {
     let fleet = Fleet::new(3)?;
     let finished = run_on_small_disk(&fleet, &["-o", "out"])?;
     ensure!(finished.code() == Some(7), "{finished:?}");
@@ -75,7 +75,7 @@ fn what_fits_is_whole_and_the_rest_is_told() -> Result<()> {
     Ok(())
 }
 
-fn what_cannot_be_gathered_is_told() -> Result<()> {
+fn outputs_that_cannot_be_gathered_are_told() -> Result<()> {
     let fleet = Fleet::new(3)?;
     let finished = run_on_small_disk(&fleet, &["--gather"])?;
     ensure!(finished.code() == Some(7), "{finished:?}");

@@ -8,9 +8,9 @@ use synexec_tests::process::Finished;
 
 pub const TESTS: &[(&str, Test)] = &[
     ("gather::outputs_that_are_the_same_are_printed_once", outputs_that_are_the_same_are_printed_once),
-    ("gather::of_others_only_what_differs_is_printed", of_others_only_what_differs_is_printed),
+    ("gather::only_differences_are_printed_of_other_slaves", only_differences_are_printed_of_other_slaves),
     ("gather::each_round_is_gathered", each_round_is_gathered),
-    ("gather::who_has_no_output_is_named", who_has_no_output_is_named),
+    ("gather::slaves_without_output_are_named", slaves_without_output_are_named),
 ];
 
 /// A task that prints twenty lines. On one guest, the lines in the middle differ.
@@ -40,7 +40,7 @@ fn outputs_that_are_the_same_are_printed_once() -> Result<()> {
     Ok(())
 }
 
-fn of_others_only_what_differs_is_printed() -> Result<()> {
+fn only_differences_are_printed_of_other_slaves() -> Result<()> {
     let finished = run(&Fleet::new(4)?, &["--diff"])?;
     let group = format!("--- vm[0-2] (3 slaves)\n{}", lines("same"));
     let difference = gathered(&finished)?.strip_prefix(&group).with_context(|| format!("{finished:?}"))?;
@@ -60,7 +60,7 @@ fn each_round_is_gathered() -> Result<()> {
     Ok(())
 }
 
-fn who_has_no_output_is_named() -> Result<()> {
+fn slaves_without_output_are_named() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let slaves = fleet.slaves(&[])?;
     let script = "/bin/sh :CONF:\necho here\nwhile [ ! -e go ] && [ -d \"$PWD\" ]; do sleep 0.05; done\n";

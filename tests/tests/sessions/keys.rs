@@ -20,7 +20,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("keys::rounds_and_live_outputs_work_as_without", rounds_and_live_outputs_work_as_without),
     ("keys::clocks_are_measured_as_without", clocks_are_measured_as_without),
     ("keys::a_broken_connection_is_taken_up_again_with_the_key", a_broken_connection_is_taken_up_again),
-    ("keys::without_a_key_both_say_what_that_means", without_a_key_both_say_what_that_means),
+    ("keys::without_a_key_both_programs_warn", without_a_key_both_programs_warn),
     ("keys::a_key_file_of_no_use_is_told_first", a_key_file_of_no_use_is_told_first),
     ("keys::a_credential_of_systemd_may_have_the_mode_of_its_list", a_credential_may_have_the_mode_of_its_list),
     ("keys::a_new_key_is_written_and_nothing_written_over", a_new_key_is_written_and_nothing_written_over),
@@ -162,7 +162,7 @@ fn a_broken_connection_is_taken_up_again() -> Result<()> {
 
 const WARNING: &str = "no key:";
 
-fn without_a_key_both_say_what_that_means() -> Result<()> {
+fn without_a_key_both_programs_warn() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let key = key_file(&fleet, "key", "a secret of some length")?;
     let conf = fleet.conf("/bin/true\n")?;

@@ -21,8 +21,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("leftovers::of_a_round_while_the_next_is_held", of_a_round_while_the_next_is_held),
     ("leftovers::orphans_are_kept_where_the_user_wants_that", orphans_are_kept_where_the_user_wants_that),
     ("leftovers::a_slave_that_ends_leaves_kept_orphans", a_slave_that_ends_leaves_kept_orphans),
-    ("leftovers::what_was_there_before_the_slave_is_spared", what_was_there_before_the_slave_is_spared),
-    ("leftovers::what_the_slave_has_adopted_before_its_task_is_spared", what_the_slave_has_adopted_before),
+    ("leftovers::processes_older_than_the_slave_are_spared", processes_older_than_the_slave_are_spared),
+    ("leftovers::processes_adopted_before_the_task_are_spared", processes_adopted_before_the_task),
     ("leftovers::zombies_are_reaped_while_the_task_runs", zombies_are_reaped_while_the_task_runs),
     ("leftovers::sessions_leave_no_descriptor_child_or_file", sessions_leave_no_descriptor_child_or_file),
     ("leftovers::a_keeper_ends_with_its_slave", a_keeper_ends_with_its_slave),
@@ -219,7 +219,7 @@ fn a_slave_that_ends_leaves_kept_orphans() -> Result<()> {
 }
 
 /// A shell starts a process, and then executes the slave in its own place.
-fn what_was_there_before_the_slave_is_spared() -> Result<()> {
+fn processes_older_than_the_slave_are_spared() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let shell = ["sh", "-c", "sleep 1000 & exec \"$@\"", "sh"];
     let slave = fleet.slave_through(0, &shell, &[])?;
@@ -236,7 +236,7 @@ fn what_was_there_before_the_slave_is_spared() -> Result<()> {
     Ok(())
 }
 
-fn what_the_slave_has_adopted_before() -> Result<()> {
+fn processes_adopted_before_the_task() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let go = fleet.guests[0].dir().join("go");
     // One of the shell's children becomes the slave's child only after a session.

@@ -22,16 +22,16 @@ pub const TESTS: &[(&str, Test)] = &[
     ("limits::a_slave_takes_confs_up_to_its_limit", a_slave_takes_confs_up_to_its_limit),
     ("limits::an_originals_conf_has_the_same_limit", an_originals_conf_has_the_same_limit),
     ("limits::the_longest_name_is_one", the_longest_name_is_one),
-    ("limits::who_says_hello_a_byte_a_second_is_dropped", who_says_hello_a_byte_a_second),
-    ("limits::who_has_joined_and_sends_a_byte_a_second_is_dropped", who_has_joined_and_sends_a_byte_a_second),
-    ("limits::who_does_not_read_its_conf_is_given_up", who_does_not_read_its_conf),
-    ("limits::who_does_not_give_its_output_is_given_up", who_does_not_give_its_output),
+    ("limits::a_peer_that_says_hello_a_byte_a_second_is_dropped", a_peer_says_hello_a_byte_a_second),
+    ("limits::a_slave_that_sends_a_byte_a_second_is_dropped", a_slave_sends_a_byte_a_second),
+    ("limits::a_slave_that_does_not_read_its_conf_is_given_up", a_slave_does_not_read_its_conf),
+    ("limits::a_slave_that_withholds_its_output_is_given_up", a_slave_withholds_its_output),
     ("limits::a_master_that_does_not_read_the_output_is_left", a_master_that_does_not_read_the_output),
-    ("limits::who_floods_instead_of_saying_hello_is_dropped", who_floods_instead_of_saying_hello),
-    ("limits::who_has_joined_and_floods_is_dropped", who_has_joined_and_floods),
-    ("limits::who_floods_while_tasks_run_is_lost_alone", who_floods_while_tasks_run),
+    ("limits::a_peer_that_floods_instead_of_saying_hello_is_dropped", a_peer_floods_instead_of_saying_hello),
+    ("limits::a_slave_that_floods_before_the_start_is_dropped", a_slave_floods_before_the_start),
+    ("limits::a_slave_that_floods_while_tasks_run_is_lost_alone", a_slave_floods_while_tasks_run),
     ("limits::a_master_that_floods_is_left", a_master_that_floods),
-    ("limits::a_master_that_floods_with_what_is_not_answered_is_left", a_master_that_floods_with_what_is_not_answered),
+    ("limits::a_master_that_floods_is_left", a_master_that_floods_with_what_is_not_answered),
     ("limits::a_master_that_sends_a_byte_a_second_is_left", a_master_that_sends_a_byte_a_second),
 ];
 
@@ -181,26 +181,26 @@ impl Rude {
     }
 }
 
-fn who_says_hello_a_byte_a_second() -> Result<()> {
+fn a_peer_says_hello_a_byte_a_second() -> Result<()> {
     let rude = Rude::new("/bin/true\n")?;
     rude.dial()?.trickle()?;
     rude.succeeds_without()
 }
 
-fn who_has_joined_and_sends_a_byte_a_second() -> Result<()> {
+fn a_slave_sends_a_byte_a_second() -> Result<()> {
     let rude = Rude::new("/bin/true\n")?;
     rude.join(0)?.trickle()?;
     rude.master.wait_for("is gone: ")?;
     rude.succeeds_without()
 }
 
-fn who_floods_instead_of_saying_hello() -> Result<()> {
+fn a_peer_floods_instead_of_saying_hello() -> Result<()> {
     let rude = Rude::new("/bin/true\n")?;
     rude.dial()?.flood(Command::Finishd, || false)?;
     rude.succeeds_without()
 }
 
-fn who_has_joined_and_floods() -> Result<()> {
+fn a_slave_floods_before_the_start() -> Result<()> {
     let rude = Rude::new("/bin/true\n")?;
     rude.join(0)?.flood(Command::Reply, || false)?;
     rude.master.wait_for("is gone: ")?;
@@ -208,7 +208,7 @@ fn who_has_joined_and_floods() -> Result<()> {
 }
 
 /// Before the start the session needs all slaves, so it may be called off, but within this time.
-fn who_does_not_read_its_conf() -> Result<()> {
+fn a_slave_does_not_read_its_conf() -> Result<()> {
     let mut rude = Rude::new([b"/bin/true\n", &vec![b'#'; 32 << 20][..]].concat())?;
     let mut deaf = rude.join(CONF_PARTS)?;
     rude.start_slave(0)?;
@@ -236,7 +236,7 @@ fn let_go(rude: &Rude) -> Result<()> {
     Ok(std::fs::write(rude.fleet.guests[0].dir().join("go"), "")?)
 }
 
-fn who_floods_while_tasks_run() -> Result<()> {
+fn a_slave_floods_while_tasks_run() -> Result<()> {
     let mut rude = Rude::new(UNTIL_GO)?;
     running(&mut rude, 0)?.flood(Command::Running, || false)?;
     rude.master.wait_for("(10.77.0.4) is lost")?;
@@ -247,7 +247,7 @@ fn who_floods_while_tasks_run() -> Result<()> {
 }
 
 /// The peer announces a large output, and then neither reads nor sends.
-fn who_does_not_give_its_output() -> Result<()> {
+fn a_slave_withholds_its_output() -> Result<()> {
     let mut rude = Rude::with_options("/bin/echo here\n", &[&IMPATIENT[..], &["-o", "out"]].concat())?;
     let mut deaf = running(&mut rude, TASK_ENDED | OUTPUTS)?;
     deaf.send(TASK_HAS_ENDED, &ended_with_output(1 << 30))?;

@@ -12,7 +12,7 @@ use synexec_tests::process::{Finished, eventually};
 use synexec_tests::report::{Round, only_round};
 
 pub const TESTS: &[(&str, Test)] = &[
-    ("outputs::files_are_what_the_tasks_have_written", files_are_what_the_tasks_have_written),
+    ("outputs::files_contain_the_outputs_of_the_tasks", files_contain_the_outputs_of_the_tasks),
     ("outputs::a_file_is_named_safely_whatever_the_slave_is_called", a_file_is_named_safely),
     ("outputs::each_round_has_a_directory", each_round_has_a_directory),
     ("outputs::a_slave_killed_while_outputs_are_fetched", a_slave_killed_while_outputs_are_fetched),
@@ -38,7 +38,7 @@ fn file(fleet: &Fleet, round: &Round, name: &str) -> Result<PathBuf> {
     Ok(directory(fleet).join(format!("{rank}-{name}.out")))
 }
 
-fn files_are_what_the_tasks_have_written() -> Result<()> {
+fn files_contain_the_outputs_of_the_tasks() -> Result<()> {
     let fleet = Fleet::new(3)?;
     let _slaves = fleet.slaves(&[])?;
     let finished = fleet.master(3, &fleet.conf(SIZES)?, &["-o", "out"])?.wait()?;

@@ -21,7 +21,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("reconnect::each_round_may_be_taken_up_again", each_round_may_be_taken_up_again),
     ("reconnect::a_master_that_was_killed_is_tried_for_its_time", a_master_that_was_killed),
     ("reconnect::where_it_is_not_wanted_a_reset_is_a_loss", where_it_is_not_wanted),
-    ("reconnect::who_comes_back_is_told_to_stop", who_comes_back_is_told_to_stop),
+    ("reconnect::a_slave_that_reconnects_is_told_to_stop", a_slave_that_reconnects_is_told_to_stop),
 ];
 
 /// Tells its pid, and runs until a file appears in its guest's directory.
@@ -216,7 +216,7 @@ fn where_it_is_not_wanted() -> Result<()> {
     Ok(())
 }
 
-fn who_comes_back_is_told_to_stop() -> Result<()> {
+fn a_slave_that_reconnects_is_told_to_stop() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let slaves = fleet.slaves(&["--reconnect", "60"])?;
     let master = fleet.master(2, &fleet.conf(UNTIL_GO)?, &["--reconnect", "60"])?;

@@ -23,7 +23,7 @@ pub const TESTS: &[(&str, Test)] = &[
         "report_files::a_killed_master_leaves_the_old_one_and_nothing_else",
         a_killed_master_leaves_the_old_one_and_nothing_else,
     ),
-    ("report_files::what_is_no_plain_file_is_not_replaced", what_is_no_plain_file_is_not_replaced),
+    ("report_files::only_a_plain_file_is_replaced", only_a_plain_file_is_replaced),
     ("report_files::a_daemon_writes_them_where_it_was_started", a_daemon_writes_them_where_it_was_started),
 ];
 
@@ -104,7 +104,7 @@ fn a_killed_master_leaves_the_old_one_and_nothing_else() -> Result<()> {
 }
 
 /// `--json /dev/stdout` must not be replaced by a plain file. A named pipe stands for it here.
-fn what_is_no_plain_file_is_not_replaced() -> Result<()> {
+fn only_a_plain_file_is_replaced() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let _slave = fleet.slave(0, &[])?;
     let (pipe, link) = (fleet.control.dir().join("pipe"), fleet.control.dir().join("link"));

@@ -13,7 +13,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("rounds::each_round_has_its_tables_and_its_number", each_round_has_its_tables_and_its_number),
     ("rounds::a_task_that_fails_in_one_round_runs_in_the_next", a_task_that_fails_in_one_round_runs_in_the_next),
     ("rounds::a_slave_lost_in_one_round_is_the_end_of_them", a_slave_lost_in_one_round_is_the_end_of_them),
-    ("rounds::what_one_round_left_writes_to_no_other", what_one_round_left_writes_to_no_other),
+    ("rounds::a_leftover_of_one_round_writes_to_no_other", a_leftover_of_one_round_writes_to_no_other),
     ("rounds::five_hundred_rounds_are_no_flood", five_hundred_rounds),
     ("rounds::two_hundred_sessions_in_a_row", two_hundred_sessions_in_a_row),
 ];
@@ -94,7 +94,7 @@ fn a_slave_lost_in_one_round_is_the_end_of_them() -> Result<()> {
     Ok(())
 }
 
-fn what_one_round_left_writes_to_no_other() -> Result<()> {
+fn a_leftover_of_one_round_writes_to_no_other() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let _slave = fleet.slave(0, &[])?;
     let script = "/bin/sh :CONF:\n\

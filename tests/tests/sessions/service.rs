@@ -13,8 +13,8 @@ use synexec_tests::programs;
 pub const TESTS: &[(&str, Test)] = &[
     ("service::systemd_understands_the_unit", systemd_understands_the_unit),
     (
-        "service::the_unit_gives_the_key_and_takes_what_no_task_should_have",
-        the_unit_gives_the_key_and_takes_what_no_task_should_have,
+        "service::the_unit_gives_the_key_and_takes_rights_that_no_task_needs",
+        the_unit_gives_the_key_and_takes_rights_that_no_task_needs,
     ),
 ];
 
@@ -23,7 +23,7 @@ const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dist/systemd/synexec
 const NO_SYSTEMD: Missing = Missing("systemd-analyze is not installed (Debian: apt-get install systemd)");
 
 /// The hardening that the unit must have, and the rights that it must leave to tasks.
-fn the_unit_gives_the_key_and_takes_what_no_task_should_have() -> Result<()> {
+fn the_unit_gives_the_key_and_takes_rights_that_no_task_needs() -> Result<()> {
     let unit = fs::read_to_string(UNIT)?;
     let settings: Vec<_> = unit.lines().filter_map(|line| line.split_once('=')).collect();
     let value = |name| settings.iter().find(|(found, _)| *found == name).map(|(_, value)| *value).context(name);

@@ -23,9 +23,12 @@ pub const TESTS: &[(&str, Test)] = &[
     ("starting::a_slave_that_takes_back_its_word_calls_the_start_off", a_slave_that_takes_back_its_word),
     ("starting::where_ptrace_is_refused_the_task_is_held_before_exec", where_ptrace_is_refused),
     ("starting::a_setuid_program_is_held_before_exec_and_keeps_its_rights", a_setuid_program_is_held_before_exec),
-    ("starting::what_cannot_be_executed_is_declined_and_runs_nowhere", what_cannot_be_executed_is_declined),
+    (
+        "starting::a_file_that_cannot_be_executed_is_declined_and_runs_nowhere",
+        a_file_that_cannot_be_executed_is_declined,
+    ),
     ("starting::a_payload_without_its_interpreter_is_declined", a_payload_without_its_interpreter_is_declined),
-    ("starting::what_is_held_before_exec_may_be_declined_at_the_start", declined_at_the_start),
+    ("starting::a_task_held_before_exec_may_be_declined_at_the_start", declined_at_the_start),
     (
         "starting::a_script_held_before_exec_without_its_interpreter_is_declined",
         a_script_held_before_exec_without_its_interpreter_is_declined,
@@ -197,7 +200,7 @@ pub fn write_program(path: &Path, content: &str, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
-fn what_cannot_be_executed_is_declined() -> Result<()> {
+fn a_file_that_cannot_be_executed_is_declined() -> Result<()> {
     let fleet = Fleet::new(4)?;
     let _slaves = fleet.slaves(&[])?;
     let cases = [

@@ -15,7 +15,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("terminal::lines_of_outputs_stay_to_be_read", lines_of_outputs_stay_to_be_read),
     ("terminal::a_narrow_one_is_not_garbled", a_narrow_one_is_not_garbled),
     ("terminal::colours_are_used_unless_they_are_unwanted", colours_are_used_unless_they_are_unwanted),
-    ("terminal::those_who_are_missing_are_named_at_the_end", those_who_are_missing_are_named_at_the_end),
+    ("terminal::missing_slaves_are_named_at_the_end", missing_slaves_are_named_at_the_end),
 ];
 
 /// A task that fails at once on one guest, and waits for a file on the others.
@@ -187,7 +187,7 @@ fn colours_are_used_unless_they_are_unwanted() -> Result<()> {
     Ok(())
 }
 
-fn those_who_are_missing_are_named_at_the_end() -> Result<()> {
+fn missing_slaves_are_named_at_the_end() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let _slave = fleet.listening_slave(0, &[])?;
     fleet.conf("/bin/true\n")?;

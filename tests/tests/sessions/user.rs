@@ -19,12 +19,12 @@ pub const TESTS: &[(&str, Test)] = &[
     ("user::a_slave_of_one_session_after_another_keeps_its_output_file", one_session_after_another),
     ("user::a_work_dir_that_the_user_cannot_enter_declines_the_conf", a_work_dir_that_the_user_cannot_enter),
     ("user::a_directory_that_the_user_cannot_enter_is_left", a_directory_that_the_user_cannot_enter_is_left),
-    ("user::what_the_slave_was_started_with_is_not_open_to_a_task", what_the_slave_was_started_with_is_not_open),
-    ("user::who_cannot_be_is_told_at_once", who_cannot_be_is_told_at_once),
+    ("user::descriptors_of_the_slave_are_not_open_to_a_task", descriptors_of_the_slave_are_not_open),
+    ("user::an_impossible_user_is_told_at_once", an_impossible_user_is_told_at_once),
 ];
 
 /// The shell that starts the slave has a file open that tasks must not get.
-fn what_the_slave_was_started_with_is_not_open() -> Result<()> {
+fn descriptors_of_the_slave_are_not_open() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let shell = ["sh", "-c", "exec 9</proc/self/status && exec \"$@\"", "sh"];
     let slave = fleet.slave_through(0, &shell, &[])?;
@@ -158,7 +158,7 @@ fn a_directory_that_the_user_cannot_enter_is_left() -> Result<()> {
     Ok(())
 }
 
-fn who_cannot_be_is_told_at_once() -> Result<()> {
+fn an_impossible_user_is_told_at_once() -> Result<()> {
     nobody()?;
     let fleet = Fleet::new(1)?;
     for options in [&["--user", "no-such-user"][..], &["--user", "no-such-user", "-d"]] {

@@ -154,7 +154,7 @@ fn a_master_that_goes_takes_what_the_command_started_with_it() -> Result<()> {
 
 /// A process that is dead but not reaped still belongs to its process group.
 #[test]
-fn the_dead_whom_nobody_reaps_do_not_hold_the_slave_up() -> Result<()> {
+fn zombies_that_nobody_reaps_do_not_delay_the_slave() -> Result<()> {
     let (master, slave) = pair()?;
     // The shell that reports its readiness has left the group. It is the parent of a sleep and never waits for it.
     let escapes = "sh -c '/bin/sleep 300 & exec setsid sh -c \"echo $!; exec /bin/sleep 10\"'\n";

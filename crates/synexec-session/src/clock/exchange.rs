@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_no_sample() {
+    fn an_impossible_exchange_is_no_sample() {
         assert_eq!(exchange([1_000, 5_000, 5_000, 900]).sample(), None, "our clock went back");
         assert_eq!(exchange([1_000, 5_000, 4_000, 2_000]).sample(), None, "theirs went back");
         assert_eq!(exchange([1_000, 5_000, 9_000, 2_000]).sample(), None, "they took longer than we waited");

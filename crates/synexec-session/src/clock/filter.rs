@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_measured_before_a_clock_stood_still_counts_no_more() {
+    fn samples_from_before_a_clock_stood_still_count_no_more() {
         let clock = SimulatedClock { ahead: 5_000_000_000, drift: 0 };
         let stopped = SimulatedClock { ahead: 4_700_000_000, drift: 0 };
         let mut filter = ClockFilter::default();

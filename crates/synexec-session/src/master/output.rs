@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_that_was_cut_short_is_asked_for_from_where_it_has_come_to() {
+    fn a_window_that_was_cut_short_is_continued() {
         let (mut stream, mut actions) = begin(WHOLE);
         stream.received(part(b"ab"), &mut actions);
         stream.cut();
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_what_was_sent_is_given_up() {
+    fn an_output_with_a_wrong_digest_is_given_up() {
         for (messages, why) in [
             (vec![part(b"abcde")], "more than was asked for"),
             (vec![part(b"ab"), mark(4, None)], "only 2 of 4 bytes arrived"),

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_of_all_is_not_within_anything() {
+    fn a_skew_without_all_starts_is_within_no_limit() {
         let skew = Skew::of(&[start(1_000, 2_000, 0)], 2).unwrap();
         assert_eq!((skew.known, skew.slaves, skew.together), (1, 2, None));
         assert!(!skew.is_within(Duration::MAX));

@@ -91,7 +91,7 @@ fn in_any_of_several_rounds_it_is_taken_up_again() {
 }
 
 #[test]
-fn the_next_round_waits_for_who_is_away() {
+fn the_next_round_waits_for_slaves_that_are_away() {
     let mut world = World::pair(Settings { rounds: 2.try_into().unwrap(), ..settings(2) }, runs(secs(3)));
     world.plan_mut(OTHER).runs = secs(5);
     world.at(secs(2), Order::Reroute(FIRST, Ways::even(secs(1))));

@@ -155,7 +155,7 @@ fn session_with(lie: Lie) -> (World, Report, ClientId) {
 }
 
 #[test]
-fn one_whose_clock_cannot_be_is_lost_before_anybody_starts() {
+fn a_slave_with_an_impossible_clock_is_lost_before_the_start() {
     for lie in [ClockGoesBack, ThoughtTooLong, ClockAtTheEnd] {
         let (world, report, liar) = session_with(lie);
         assert_eq!((report.verdict, world.execs().len()), (Verdict::Lost, 0));

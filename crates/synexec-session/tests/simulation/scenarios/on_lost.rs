@@ -80,7 +80,7 @@ fn one_that_comes_back_in_time_stops_nobody() {
 }
 
 #[test]
-fn one_whose_task_had_ended_is_not_lost_and_stops_nobody() {
+fn a_slave_whose_task_has_ended_is_not_lost_and_stops_no_other() {
     let mut world = wanting(2);
     let gone = world.slave(runs(secs(1)));
     world.slave(runs(secs(9)));

@@ -33,7 +33,7 @@ fn without_its_master_the_task_goes_on_and_the_slave_waits_for_all_of_it() {
 }
 
 #[test]
-fn what_a_task_left_goes_on_too() {
+fn leftovers_of_a_task_continue_too() {
     let mut bench = keeping(0);
     bench.tell([Message::Hold(synexec_proto::message::Hold { round: 2 })]);
     bench.close();

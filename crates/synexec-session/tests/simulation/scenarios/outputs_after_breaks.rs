@@ -74,7 +74,7 @@ fn at_any_instant_of_it_outputs_come_whole() {
 }
 
 #[test]
-fn what_was_fetched_is_not_fetched_again() {
+fn a_fetched_output_is_not_fetched_again() {
     let mut world = pair(Whole);
     world.when(fetching, millis(350), Order::Break(FIRST));
     world.run_session();
@@ -149,7 +149,7 @@ fn every_round_has_its_outputs_in_spite_of_breaks() {
 }
 
 #[test]
-fn who_does_not_come_back_loses_its_output_and_keeps_its_row() {
+fn a_slave_that_does_not_reconnect_loses_its_output_and_keeps_its_row() {
     let mut world = pair(Whole);
     world.when(fetching, millis(200), Order::Break(FIRST));
     world.when(fetching, millis(200), Order::Cut(FIRST));
@@ -163,7 +163,7 @@ fn who_does_not_come_back_loses_its_output_and_keeps_its_row() {
 }
 
 #[test]
-fn a_user_does_not_wait_for_who_is_away() {
+fn a_user_does_not_wait_for_slaves_that_are_away() {
     let mut world = pair(Whole);
     world.when(fetching, millis(200), Order::Break(FIRST));
     world.when(fetching, millis(200), Order::Cut(FIRST));

@@ -90,7 +90,7 @@ fn one_that_is_probed_tells_how_far_its_task_is() {
 }
 
 #[test]
-fn one_whose_task_does_not_run_answers_a_probe_and_no_more() {
+fn a_slave_without_a_running_task_only_answers_a_probe() {
     let mut bench = Bench::joined(runs(millis(500)));
     assert_eq!(answer_to_a_probe(&mut bench), [Message::Reply(None)]);
     begin(&mut bench, Some(secs(1)));

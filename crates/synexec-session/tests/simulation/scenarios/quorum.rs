@@ -107,7 +107,7 @@ fn a_quorum_that_is_none_without_the_silent_gives_up() {
 }
 
 #[test]
-fn who_joins_during_the_roll_call_takes_part_up_to_the_number_that_was_asked_for() {
+fn slaves_that_join_during_the_roll_call_take_part_up_to_the_wanted_number() {
     for late in [1, 3] {
         let mut world = wanting(3, 1);
         let silent = world.slave(Plan::default());

@@ -122,7 +122,7 @@ fn one_that_is_cut_off_just_before_the_last_word_never_runs() {
 }
 
 #[test]
-fn one_whose_held_task_is_killed_declines_and_calls_the_start_off() {
+fn a_slave_whose_held_task_is_killed_declines_and_calls_the_start_off() {
     for (cue, lead) in [(accepted as fn(&Notice) -> bool, None), (ready, Some(secs(5)))] {
         let mut world = three(lead);
         world.when(cue, Duration::ZERO, Order::KillHeldTask(FIRST));

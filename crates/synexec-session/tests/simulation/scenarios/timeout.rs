@@ -86,7 +86,7 @@ fn a_task_that_ends_well_when_it_is_stopped_has_timed_out_whatever_its_clock_say
 }
 
 #[test]
-fn one_whose_host_stands_still_then_is_waited_for_as_ever() {
+fn a_host_that_stands_still_during_the_timeout_has_the_usual_time() {
     let mut world = wanting(2);
     let paused = world.slave(runs(secs(100)));
     let other = world.slave(runs(secs(100)));

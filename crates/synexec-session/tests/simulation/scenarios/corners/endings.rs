@@ -48,7 +48,7 @@ fn the_session_goes_on_only_when_what_a_stopped_task_left_is_gone() {
 }
 
 #[test]
-fn what_a_task_left_that_ended_by_itself_ends_with_the_session() {
+fn leftovers_of_a_finished_task_end_with_the_session() {
     for (straggles, most) in [(secs(3), millis(2100)), (secs(1000), millis(5100))] {
         let mut bench = running(Plan { straggles, ..Plan::default() });
         bench.wait(secs(2));
@@ -63,7 +63,7 @@ fn what_a_task_left_that_ended_by_itself_ends_with_the_session() {
 }
 
 #[test]
-fn what_is_held_for_another_round_does_not_keep_the_rest_from_ending() {
+fn a_task_held_for_another_round_does_not_keep_leftovers_from_ending() {
     let mut bench = running(Plan { straggles: secs(1000), ..Plan::default() });
     bench.wait(secs(2));
     bench.tell([Message::Hold(Hold { round: 2 })]);
@@ -76,7 +76,7 @@ fn what_is_held_for_another_round_does_not_keep_the_rest_from_ending() {
 }
 
 #[test]
-fn what_a_task_left_and_has_ended_before_the_session_is_not_signalled() {
+fn leftovers_that_end_before_the_session_are_not_signalled() {
     let mut bench = running(Plan { straggles: secs(1), ..Plan::default() });
     bench.wait(secs(3));
     assert_back_in_discovery(&mut bench);
@@ -135,7 +135,7 @@ fn one_that_is_refused_tries_again() {
 }
 
 #[test]
-fn what_is_left_of_a_lost_session_does_not_reach_the_next() {
+fn leftovers_of_a_lost_session_do_not_reach_the_next() {
     let mut bench = Bench::joined(Plan { prepares: secs(1), ..Plan::default() });
     bench.tell([conf("/bin/task")]);
     bench.close();

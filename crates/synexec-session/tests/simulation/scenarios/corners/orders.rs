@@ -111,7 +111,7 @@ fn a_conf_longer_than_announced_or_allowed_is_declined() {
 }
 
 #[test]
-fn what_a_slave_does_not_know_is_read_past() {
+fn an_unknown_command_is_skipped() {
     let mut bench = running(Plan::default());
     let running = Message::Running(TaskProgress::default());
     bench.tell([running, Message::Ignored(Command::Unknown(99)), HELD]);

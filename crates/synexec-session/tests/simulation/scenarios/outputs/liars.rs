@@ -38,7 +38,7 @@ fn one_that_gives_more_than_it_was_asked_for_is_given_up() {
 }
 
 #[test]
-fn one_whose_output_ends_elsewhere_than_it_says_is_given_up() {
+fn an_output_with_a_wrong_length_is_given_up() {
     assert_seen_through(OtherPosition, [Whole, Live, Tails(100)]);
 }
 
@@ -48,7 +48,7 @@ fn one_that_gives_nothing_and_does_not_say_that_this_is_all_is_given_up() {
 }
 
 #[test]
-fn a_tail_of_which_nothing_comes_is_given_up() {
+fn a_tail_that_never_arrives_is_given_up() {
     assert_seen_through(EmptyMarks, [Tails(100)]);
 }
 
