@@ -93,8 +93,8 @@ pub struct Options {
     lead: Option<u64>,
 
     /// Run the task this many times in one session, each time with a new start
-    #[arg(long, value_name = "K", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
+    #[arg(long, value_name = "K", default_value = "1", value_parser = positive_u32())]
+    rounds: NonZeroU32,
 
     /// Exit with status 6 if the skew is larger than this many microseconds, or is not known for all slaves
     #[arg(long, value_name = "USEC")]
@@ -204,7 +204,7 @@ impl Options {
             conf_length: conf.length(),
             runs_payload: conf.runs_payload(),
             lead: self.lead.map(Duration::from_millis),
-            rounds: NonZeroU32::new(self.rounds).unwrap_or(NonZeroU32::MIN),
+            rounds: self.rounds,
             max_skew: self.max_skew(),
             progress: self.progress.map(|seconds| Duration::from_secs(seconds.into())),
             outputs: self.outputs_wanted(),
@@ -231,7 +231,7 @@ impl Options {
 
     /// Number of rounds, from 1.
     pub fn rounds(&self) -> u32 {
-        self.rounds
+        self.rounds.get()
     }
 
     /// Largest skew with which the session still succeeds, if the user gave one.
@@ -278,9 +278,13 @@ mod tests {
 
     #[test]
     fn a_number_of_zero_is_refused_with_the_range() {
-        for arguments in
-            ["0 job.conf", "2 job.conf --wait 0", "2 job.conf --wait 3 --quorum 0", "2 job.conf --timeout 0"]
-        {
+        for arguments in [
+            "0 job.conf",
+            "2 job.conf --wait 0",
+            "2 job.conf --wait 3 --quorum 0",
+            "2 job.conf --timeout 0",
+            "2 job.conf --rounds 0",
+        ] {
             let refused = Options::try_parse_from(["synexec_master"].into_iter().chain(arguments.split(' ')));
             let why = refused.unwrap_err().to_string();
             assert!(why.contains("0 is not in 1.."), "{arguments}: {why}");

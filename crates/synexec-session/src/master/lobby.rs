@@ -139,7 +139,7 @@ impl Lobby {
         }
     }
 
-    /// Turns away the strangers whose time is over and that are not yet known to be a slave's.
+    /// Turns away the strangers whose time is over.
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
         for peer in self.limits.due(now.awake) {
             if let Some(stranger) = self.remove(peer) {

@@ -42,22 +42,24 @@ impl Slave {
 
     /// The master's first message on a resumed connection: it recognises this slave, or the session is over.
     pub(super) fn first_message(&mut self, now: MonotonicInstant, message: &Message) {
-        let is_recognised = match message {
-            Message::Probe(Some(Capabilities { features, token, .. })) => {
-                self.link.try_recognise(now, *token, Features::ours().agreed_with(*features))
-            }
-            _ => false,
-        };
         match message {
-            Message::Probe(_) if is_recognised => {
-                self.tell(Notice::Resumed);
-                self.send(Message::Reply(None));
-                self.refuse_again();
-                self.finish_if_idle(now, now);
-            }
-            Message::Probe(_) | Message::Bye => self.give_up(now),
+            Message::Probe(capabilities) => self.recognise_or_give_up(now, capabilities.as_ref()),
+            Message::Bye => self.give_up(now),
             _ => {}
         }
+    }
+
+    fn recognise_or_give_up(&mut self, now: MonotonicInstant, master: Option<&Capabilities>) {
+        let is_recognised = master.is_some_and(|Capabilities { features, token, .. }| {
+            self.link.try_recognise(now, *token, Features::ours().agreed_with(*features))
+        });
+        if !is_recognised {
+            return self.give_up(now);
+        }
+        self.tell(Notice::Resumed);
+        self.send(Message::Reply(None));
+        self.refuse_again();
+        self.finish_if_idle(now, now);
     }
 
     /// Sends a refusal again: the master acknowledges no refusal, so it may not know.
