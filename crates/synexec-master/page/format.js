@@ -144,11 +144,14 @@ const decimalTail = (ns) => {
   return tail;
 };
 
-// Control characters and bidirectional overrides in untrusted text become visible, so that they have no effect.
+// Characters of untrusted text that control its layout, are invisible or have no meaning become visible, so that they have
+// no effect.
 const visibleText = (text) => String(text)
   .replaceAll('\r\n', '\n')
-  .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
-  .replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => `\\u${c.charCodeAt(0).toString(16)}`);
+  .replace(/(?![\t\n])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu, (c) => {
+    const code = c.codePointAt(0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
+  });
 
 const setAttributes = (node, attributes) => {
   for (const [key, value] of Object.entries(attributes)) {

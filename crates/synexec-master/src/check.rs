@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use synexec_proto::text::plain_line;
+
 use crate::conf_file::ConfFile;
-use crate::plain_text::shown;
 use crate::units::count;
 
 /// The path of the payload on a slave, as an example.
@@ -17,7 +18,7 @@ pub fn show(path: &Path, conf: &ConfFile) -> String {
     let command_line = conf.command_line();
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "conf     {}: {}", path.display(), count(conf.length(), "byte"));
+    let _ = writeln!(text, "conf     {}: {}", plain_line(&path.display().to_string()), count(conf.length(), "byte"));
     let _ = writeln!(text, "program  {}", readable(command_line.program(payload).as_os_str()));
     for (number, argument) in command_line.arguments(payload).iter().enumerate() {
         let _ = writeln!(text, "argv[{number}]  {}", readable(argument));
@@ -54,10 +55,9 @@ pub fn warnings(conf: &ConfFile) -> Vec<&'static str> {
     findings.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning)).collect()
 }
 
-/// A word without control characters, since a conf must not control the terminal.
+/// A word as plain text, since a conf must not control the terminal.
 fn readable(word: &OsStr) -> String {
-    let shown = shown(word.as_encoded_bytes(), true);
-    String::from_utf8_lossy(&shown).into_owned()
+    plain_line(&word.to_string_lossy()).into_owned()
 }
 
 fn payload_text(conf: &ConfFile) -> String {

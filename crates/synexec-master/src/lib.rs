@@ -9,6 +9,7 @@ mod display;
 mod failure;
 mod name_pattern;
 pub mod options;
+mod output_lines;
 mod outputs;
 mod plain_text;
 mod report;

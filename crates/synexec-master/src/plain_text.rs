@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 
-/// The bytes unchanged; for a terminal, control characters (except tab and line break) and bytes that are not UTF-8 are
-/// replaced.
+use synexec_proto::text::plain_lines;
+
+/// The bytes unchanged; for a terminal, bytes that are not UTF-8 and characters that are not plain are replaced, except
+/// tabs and line breaks.
 pub fn shown(bytes: &[u8], on_terminal: bool) -> Cow<'_, [u8]> {
-    let is_command = |c: char| c.is_control() && !matches!(c, '\t' | '\n');
-    let text = if on_terminal { String::from_utf8_lossy(bytes) } else { return Cow::Borrowed(bytes) };
-    let text: String = text.chars().map(|c| if is_command(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
-    Cow::Owned(text.into_bytes())
+    if on_terminal {
+        Cow::Owned(plain_lines(&String::from_utf8_lossy(bytes)).into_owned().into_bytes())
+    } else {
+        Cow::Borrowed(bytes)
+    }
 }
 
 #[cfg(test)]
@@ -17,10 +20,10 @@ mod tests {
 
     #[test]
     fn a_terminal_gets_no_control_characters() {
-        let bytes = b"a\tb\x1b[2J\x07\r\xc2\x9bc\xff\n";
+        let bytes = b"a\tb\x1b[2J\x07\r\xc2\x9bc\xff\xe2\x80\xae\n";
         assert_eq!(
             String::from_utf8(shown(bytes, true).into_owned()).unwrap(),
-            "a\tb\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}c\u{fffd}\n"
+            "a\tb\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}c\u{fffd}\u{fffd}\n"
         );
         assert_eq!(shown(bytes, false), &bytes[..]);
     }

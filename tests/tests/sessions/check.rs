@@ -12,6 +12,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("check::it_shows_what_would_run_and_sends_nothing", it_shows_what_would_run_and_sends_nothing),
     ("check::likely_mistakes_are_told", likely_mistakes_are_told),
     ("check::a_bad_conf_has_the_status_of_one", a_bad_conf_has_the_status_of_one),
+    ("check::a_conf_cannot_change_how_text_is_read", a_conf_cannot_change_how_text_is_read),
     ("check::options_of_a_session_do_no_harm", options_of_a_session_do_no_harm),
 ];
 
@@ -77,6 +78,19 @@ fn a_bad_conf_has_the_status_of_one() -> Result<()> {
     let missing = fleet.control.dir().join("missing");
     let finished = Process::spawn(fleet.control.command(programs::master()).arg("--check").arg(missing))?.wait()?;
     ensure!(finished.code() == Some(2) && finished.stderr.contains("No such file"), "{finished:?}");
+    Ok(())
+}
+
+fn a_conf_cannot_change_how_text_is_read() -> Result<()> {
+    let fleet = Fleet::new(0)?;
+    let finished = check(&fleet, "/bin/echo a\u{202e}b\u{2028}c\u{1b}[2J\n")?;
+    ensure!(
+        finished.code() == Some(0) && finished.stdout.contains("argv[1]  a\u{fffd}b\u{fffd}c\u{fffd}[2J\n"),
+        "{finished:?}"
+    );
+    let finished = check(&fleet, "ec\u{202e}ho\u{85}\n")?;
+    ensure!(finished.code() == Some(2) && finished.stderr.contains("`ec\u{fffd}ho\u{fffd}`"), "{finished:?}");
+    ensure!(finished.stderr.lines().count() == 1, "{finished:?}");
     Ok(())
 }
 

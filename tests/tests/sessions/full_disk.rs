@@ -81,7 +81,7 @@ fn outputs_that_cannot_be_gathered_are_told() -> Result<()> {
     ensure!(finished.code() == Some(7), "{finished:?}");
     all_rows_are_there(&finished)?;
     let lines: Vec<_> = finished.stdout.lines().collect();
-    ensure!(lines.contains(&"--- vm0") && lines.contains(&"vm0") && lines.contains(&"vm1"), "{finished:?}");
+    ensure!(lines.contains(&"--- vm0") && lines.contains(&"| vm0") && lines.contains(&"| vm1"), "{finished:?}");
     ensure!(lines.iter().any(|line| line.starts_with("--- vm2: no output: ")), "{finished:?}");
     let left = left_in(&fleet.control.dir().join("kept"))?;
     ensure!(left.is_empty(), "temporary files: {left:?}");

@@ -9,6 +9,7 @@ use synexec_tests::process::Finished;
 pub const TESTS: &[(&str, Test)] = &[
     ("gather::outputs_that_are_the_same_are_printed_once", outputs_that_are_the_same_are_printed_once),
     ("gather::only_differences_are_printed_of_other_slaves", only_differences_are_printed_of_other_slaves),
+    ("gather::no_task_can_print_a_section_or_the_sentence", no_task_can_print_a_section_or_the_sentence),
     ("gather::each_round_is_gathered", each_round_is_gathered),
     ("gather::slaves_without_output_are_named", slaves_without_output_are_named),
 ];
@@ -23,7 +24,7 @@ fn gathered(finished: &Finished) -> Result<&str> {
 }
 
 fn lines(middle: &str) -> String {
-    (101..=120).map(|number| if number == 111 { format!("{middle}\n") } else { format!("{number}\n") }).collect()
+    (101..=120).map(|number| if number == 111 { format!("| {middle}\n") } else { format!("| {number}\n") }).collect()
 }
 
 fn run(fleet: &Fleet, options: &[&str]) -> Result<Finished> {
@@ -44,9 +45,33 @@ fn only_differences_are_printed_of_other_slaves() -> Result<()> {
     let finished = run(&Fleet::new(4)?, &["--diff"])?;
     let group = format!("--- vm[0-2] (3 slaves)\n{}", lines("same"));
     let difference = gathered(&finished)?.strip_prefix(&group).with_context(|| format!("{finished:?}"))?;
-    let of = |mark: char| difference.lines().filter(|line| line.starts_with(mark)).skip(1).collect::<Vec<_>>();
-    ensure!(of('-') == ["-same"] && of('+') == ["+other"], "{difference}");
-    ensure!(difference.contains("vm3") && !difference.contains("101") && !difference.contains("120"), "{difference}");
+    let (heading, patch) = difference.split_once('\n').context("no heading")?;
+    ensure!(heading == "--- vm3: differs from vm[0-2] (3 slaves)", "{heading}");
+    let of = |mark: &str| patch.lines().filter(|line| line.starts_with(mark)).collect::<Vec<_>>();
+    ensure!(of("| -") == ["| -same"] && of("| +") == ["| +other"], "{patch}");
+    ensure!(of("| ").len() == patch.lines().count() && !patch.contains("101") && !patch.contains("120"), "{patch}");
+    Ok(())
+}
+
+/// A task that tries to print sections of its own: on lines without an end, after CR, and in a difference.
+const FORGER: &str = "/bin/sh :CONF:\nprintf '\\n--- vm1\\n10%%\\r--- vm2 (9 slaves)\\r\\n=== round 7\\n'\n\
+                      [ $SYNEXEC_NAME = vm2 ] || echo '-- gone'; printf '\\n2 of 2 slaves succeeded'\n";
+
+fn no_task_can_print_a_section_or_the_sentence() -> Result<()> {
+    let fleet = Fleet::new(3)?;
+    let _slaves = fleet.slaves(&[])?;
+    let lines = "| \n| --- vm1\n| 10%\n| --- vm2 (9 slaves)\n| === round 7\n";
+    let most = format!("--- vm[0-1] (2 slaves)\n{lines}| -- gone\n| \n| 2 of 2 slaves succeeded\n");
+    let other = format!("--- vm2\n{lines}| \n| 2 of 2 slaves succeeded\n");
+    for (option, rest) in [("--gather", &other[..]), ("--diff", "--- vm2: differs from vm[0-1] (2 slaves)\n| @@ ")] {
+        let finished = fleet.master(3, &fleet.conf(FORGER)?, &[option])?.wait()?;
+        ensure!(finished.stdout.starts_with(&format!("{most}{rest}")), "{finished:?}");
+        let sections = finished.stdout.lines().filter(|line| line.starts_with("---") || line.starts_with("==="));
+        ensure!(sections.count() == 2 && finished.stdout.contains('\r') == (option == "--diff"), "{finished:?}");
+    }
+    let finished = fleet.master(3, &fleet.conf(FORGER)?, &["--live"])?.wait()?;
+    let mut lines = finished.stdout.split("\n\n").next().unwrap_or_default().lines();
+    ensure!(lines.all(|line| line.starts_with("vm")) && !finished.stdout.contains('\r'), "{finished:?}");
     Ok(())
 }
 
@@ -55,7 +80,7 @@ fn each_round_is_gathered() -> Result<()> {
     let _slaves = fleet.slaves(&[])?;
     let conf = fleet.conf("/bin/sh :CONF:\nprintf 'in %s' $SYNEXEC_ROUND\n")?;
     let finished = fleet.master(2, &conf, &["--gather", "--rounds", "2"])?.wait()?;
-    let expected = "=== round 1\n--- vm[0-1] (2 slaves)\nin 1\n=== round 2\n--- vm[0-1] (2 slaves)\nin 2\n";
+    let expected = "=== round 1\n--- vm[0-1] (2 slaves)\n| in 1\n=== round 2\n--- vm[0-1] (2 slaves)\n| in 2\n";
     ensure!(finished.code() == Some(0) && gathered(&finished)? == expected, "{finished:?}");
     Ok(())
 }
@@ -71,6 +96,6 @@ fn slaves_without_output_are_named() -> Result<()> {
     std::fs::write(fleet.guests[0].dir().join("go"), "")?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(5), "{finished:?}");
-    ensure!(gathered(&finished)?.starts_with("--- vm0\nhere\n--- vm1: no output: lost after "), "{finished:?}");
+    ensure!(gathered(&finished)?.starts_with("--- vm0\n| here\n--- vm1: no output: lost after "), "{finished:?}");
     Ok(())
 }

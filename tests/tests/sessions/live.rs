@@ -12,6 +12,7 @@ use synexec_tests::report::{self, only_round};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("live::lines_come_while_the_task_runs", lines_come_while_the_task_runs),
+    ("live::progress_written_with_cr_comes_too", progress_written_with_cr_comes_too),
     ("live::lines_of_many_are_whole_and_in_order", lines_of_many_are_whole_and_in_order),
     ("live::each_round_is_followed", each_round_is_followed),
     ("live::a_reader_that_has_gone_away_hurts_nobody", a_reader_that_has_gone_away_hurts_nobody),
@@ -51,6 +52,18 @@ fn lines_come_while_the_task_runs() -> Result<()> {
     let expected = ["vm0: ", "vm0: first", "vm0: last", "vm1: ", "vm1: first", "vm1: last"];
     ensure!(lines == expected, "{lines:?} of {finished:?}");
     ensure!(row(&finished, "vm0")?.contains("exited 0") && row(&finished, "vm1")?.contains("exited 0"));
+    Ok(())
+}
+
+fn progress_written_with_cr_comes_too() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &[])?;
+    let script = until_go("printf '100%%\\r\\n'").replace("echo first", "printf '\\r10%%\\r20%%\\r'");
+    let master = fleet.master(1, &fleet.conf(script)?, &["--live"])?;
+    master.wait_for("vm0: 20%")?;
+    let_go(&fleet)?;
+    let finished = master.wait()?;
+    ensure!(output_lines(&finished) == ["vm0: 10%", "vm0: 20%", "vm0: 100%"], "{finished:?}");
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use synexec_proto::message::TaskProgress;
+use synexec_proto::text::plain_line;
 
 use super::Screen;
 use super::counts::{Counts, Stage, ThisRound};
@@ -61,7 +62,7 @@ impl Gauge {
             state.set_len(number(of.max(1)));
             state.set_pos(number(done));
         });
-        self.bar.set_message(message(counts));
+        self.bar.set_message(plain_line(&message(counts)).into_owned());
     }
 
     fn style(&self, counts: &Counts) -> ProgressStyle {

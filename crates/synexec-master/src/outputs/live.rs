@@ -6,15 +6,13 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use synexec_session::master::{OutputId, OutputStep};
 
 use crate::display::Screen;
+use crate::output_lines::{LineSplitter, Piece};
 use crate::plain_text::shown;
 
-/// A line longer than this many bytes is printed in pieces, so that no line takes all memory.
-const LINE_MAX: usize = 64 * 1024;
-
-/// The beginnings of lines whose ends have not arrived.
+/// Outputs of which not all lines are complete.
 #[derive(Debug, Default)]
 pub struct Lines {
-    begun: BTreeMap<OutputId, Vec<u8>>,
+    begun: BTreeMap<OutputId, LineSplitter>,
     /// Whether the reader of stdout has closed it.
     is_closed: bool,
 }
@@ -49,39 +47,32 @@ impl Lines {
     }
 
     fn whole_lines(&mut self, id: OutputId, name: &str, bytes: &[u8]) -> Vec<u8> {
-        let begun = self.begun.entry(id).or_default();
         let mut text = Vec::new();
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            for piece in piece.chunks(LINE_MAX) {
-                begun.extend_from_slice(piece);
-                if piece.ends_with(b"\n") || begun.len() >= LINE_MAX {
-                    write_line(&mut text, name, begun);
-                    begun.clear();
-                }
-            }
-        }
+        self.begun.entry(id).or_default().feed(bytes, |piece| write_line(&mut text, name, piece));
         text
     }
 
     fn rest(&mut self, id: OutputId, name: &str) -> Vec<u8> {
         let mut text = Vec::new();
-        if let Some(begun) = self.begun.remove(&id).filter(|begun| !begun.is_empty()) {
-            write_line(&mut text, name, &begun);
+        if let Some(mut begun) = self.begun.remove(&id) {
+            begun.finish(|piece| write_line(&mut text, name, piece));
         }
         text
     }
 }
 
-fn write_line(text: &mut Vec<u8>, name: &str, line: &[u8]) {
+/// Each piece of a long line has a line of its own, since lines of other slaves may come between.
+fn write_line(text: &mut Vec<u8>, name: &str, piece: Piece<'_>) {
     text.extend_from_slice(name.as_bytes());
     text.extend_from_slice(b": ");
-    text.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
+    text.extend_from_slice(piece.text);
     text.push(b'\n');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output_lines::PIECE_MAX;
 
     const ID: OutputId = OutputId { round: 1, rank: 0 };
     const OTHER: OutputId = OutputId { round: 1, rank: 1 };
@@ -101,9 +92,16 @@ mod tests {
     }
 
     #[test]
+    fn no_line_of_a_task_lacks_the_name_of_its_slave() {
+        let mut lines = Lines::default();
+        let shown = lines.whole_lines(ID, "vm0", b"10%\r20%\rvm1: forged\r\n\n");
+        assert_eq!(text(shown), "vm0: 10%\nvm0: 20%\nvm0: vm1: forged\nvm0: \n");
+    }
+
+    #[test]
     fn a_line_without_end_is_printed_in_pieces() {
         let mut lines = Lines::default();
-        let shown = lines.whole_lines(ID, "vm0", &vec![b'x'; LINE_MAX * 2 + 5]);
+        let shown = lines.whole_lines(ID, "vm0", &vec![b'x'; PIECE_MAX * 2 + 5]);
         assert_eq!(shown.split(|byte| *byte == b'\n').count(), 3);
         assert_eq!(text(lines.rest(ID, "vm0")), "vm0: xxxxx\n");
     }

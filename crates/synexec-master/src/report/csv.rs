@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use synexec_proto::text::is_plain;
 
 use super::{Document, RoundReport, SlaveReport};
 
@@ -12,8 +13,8 @@ use super::{Document, RoundReport, SlaveReport};
 struct Record<'a> {
     round: u32,
     rank: u32,
-    name: Cow<'a, str>,
-    address: &'a str,
+    name: Text<'a>,
+    address: Text<'a>,
     outcome: &'a str,
     exit_status: Option<u8>,
     signal: Option<u8>,
@@ -34,15 +35,15 @@ struct Record<'a> {
     clock_step_ns: Option<i64>,
     clock_slip_ns: Option<i64>,
     suspended_ns: Option<u64>,
-    clock_source: Option<Cow<'a, str>>,
+    clock_source: Option<Text<'a>>,
     clock_offset_ns: Option<i64>,
     clock_uncertainty_ns: Option<u64>,
     round_trip_ns: Option<u64>,
     output_bytes: Option<u64>,
     output_blake3: Option<&'a str>,
-    output_file: Option<Cow<'a, str>>,
-    text: Cow<'a, str>,
-    remarks: String,
+    output_file: Option<Text<'a>>,
+    text: Text<'a>,
+    remarks: Text<'a>,
 }
 
 /// Writes a head line and the rows.
@@ -102,8 +103,8 @@ fn record<'a>(round: &RoundReport, slave: &'a SlaveReport) -> Record<'a> {
     Record {
         round: round.round,
         rank: slave.rank,
-        name: as_text(&slave.name),
-        address: &slave.address,
+        name: Text::from(&*slave.name),
+        address: Text::from(&*slave.address),
         outcome: slave.outcome.kind,
         exit_status: slave.outcome.status,
         signal: slave.outcome.signal,
@@ -124,26 +125,57 @@ fn record<'a>(round: &RoundReport, slave: &'a SlaveReport) -> Record<'a> {
         clock_step_ns: guest.map(|guest| guest.clock_step_ns),
         clock_slip_ns: slave.clock_slip_ns,
         suspended_ns: guest.map(|guest| guest.suspended_ns),
-        clock_source: guest.and_then(|guest| guest.clock_source.as_deref()).map(as_text),
+        clock_source: guest.and_then(|guest| guest.clock_source.as_deref()).map(Text::from),
         clock_offset_ns: slave.clock.map(|clock| clock.offset_ns),
         clock_uncertainty_ns: slave.clock.map(|clock| clock.uncertainty_ns),
         round_trip_ns: slave.clock.map(|clock| clock.round_trip_ns),
         output_bytes: output.and_then(|output| output.bytes),
         output_blake3: output.and_then(|output| output.blake3.as_deref()),
-        output_file: output.and_then(|output| output.file.as_deref()).map(as_text),
-        text: as_text(&slave.outcome.text),
-        remarks: slave.remarks.join("; "),
+        output_file: output.and_then(|output| output.file.as_deref()).map(Text::from),
+        text: Text::from(&*slave.outcome.text),
+        remarks: Text(Cow::Owned(slave.remarks.join("; "))),
     }
 }
 
-/// Text that a slave has chosen, changed so that no spreadsheet takes it for a formula:
+/// Text that is not ours alone. No spreadsheet takes the written field for a formula:
 /// <https://owasp.org/www-community/attacks/CSV_Injection>.
-fn as_text(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+#[derive(Debug, Default)]
+struct Text<'a>(Cow<'a, str>);
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&without_formula(&self.0))
+    }
+}
+
+/// The text with a `'` before each part that a spreadsheet may take for a formula. Some spreadsheets begin another cell
+/// at a semicolon, a tab or a line break, even in a quoted field.
+fn without_formula(text: &str) -> Cow<'_, str> {
+    let cells = || text.split_inclusive([';', '\t', '\n', '\r']);
+    if !cells().any(may_be_formula) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(cells().flat_map(|cell| [if may_be_formula(cell) { "'" } else { "" }, cell]).collect())
+}
+
+/// Whether the first character that a spreadsheet does not skip is the sign of a formula, also in its full-width or
+/// small form.
+fn may_be_formula(cell: &str) -> bool {
+    const SIGNS: &str = "=+-@＝＋－＠﹦﹢﹣﹫−";
+    let is_skipped = |c: char| c.is_whitespace() || !is_plain(c) || "'\"`‘’“”\u{fffd}".contains(c);
+    cell.trim_start_matches(is_skipped).starts_with(|c| SIGNS.contains(c))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -155,8 +187,58 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_a_formula() {
-        assert_eq!(as_text("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
-        assert_eq!(as_text("web-1"), "web-1");
+    fn a_text_that_may_be_a_formula_is_quoted() {
+        for text in [
+            "=cmd|' /C calc'!A0",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            " =1",
+            "\"=1",
+            "'=1",
+            "\u{200b}=1",
+            "\u{fffd}=1",
+            "\u{a0}=1",
+            "＝1",
+            "＋1",
+            "－1",
+            "＠SUM(A1)",
+        ] {
+            assert!(without_formula(text).starts_with('\''), "{text:?}");
+        }
+        assert_eq!(without_formula("declined: a; =1\t@x"), "declined: a;' =1\t'@x");
+        assert_eq!([" \t=1", "\r=1"].map(without_formula), [" \t'=1", "\r'=1"]);
+        for text in ["web-1", "", "exited 0", "its clock ran 3 ms slower; its output is lost: a=b", "/w/@x.out"] {
+            assert_eq!(without_formula(text), text);
+        }
+    }
+
+    #[test]
+    fn every_text_of_a_row_is_quoted() {
+        let text = || Text::from("=1");
+        let record = Record {
+            name: text(),
+            address: text(),
+            clock_source: Some(text()),
+            output_file: Some(text()),
+            text: text(),
+            remarks: text(),
+            ..Record::default()
+        };
+        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+        writer.serialize(record).unwrap();
+        let written = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+        assert_eq!((written.matches("'=1").count(), written.matches("=1").count()), (6, 6), "{written}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_cell_of_any_text_is_a_formula(text in "[=+＠'; \t\r\n\u{200b}\u{202e}a\"]{0,12}") {
+            let written = without_formula(&text);
+            for cell in written.split([';', '\t', '\n', '\r']) {
+                prop_assert!(cell.starts_with('\'') || !may_be_formula(cell), "{:?}", written);
+            }
+            prop_assert_eq!(written.replace('\'', ""), text.replace('\'', ""));
+        }
     }
 }

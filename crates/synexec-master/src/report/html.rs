@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use askama::Template;
+use synexec_proto::text::plain_line;
 
 use super::Document;
 
@@ -36,7 +37,7 @@ struct Page<'a> {
 /// The writer fails.
 pub fn write(document: &Document, mut to: impl Write) -> io::Result<()> {
     let page = Page {
-        title: format!("synexec: {}", document.conf.path),
+        title: format!("synexec: {}", plain_line(&document.conf.path)),
         sentence: &document.sentence,
         css: STYLE,
         js: SCRIPT,

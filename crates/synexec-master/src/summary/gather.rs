@@ -1,14 +1,16 @@
-//! Outputs in groups: equal outputs are printed once, with the names of all their slaves.
+//! Outputs in groups: equal outputs are printed once, with the names of all their slaves. Each line of a task begins with
+//! `| `, so that no task can print a heading.
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use diffy::DiffOptions;
 use synexec_session::master::OutputId;
 
 use crate::name_pattern::fold;
+use crate::output_lines::{LineSplitter, PIECE_MAX, Piece};
 use crate::outputs::Kept;
 use crate::plain_text::shown;
 use crate::report::{Document, OutputReport, OutputState, RoundReport, SlaveReport};
@@ -21,8 +23,8 @@ const DIFF_MAX: u64 = 1 << 20;
 /// comparison grows with the product. This limit takes about a second.
 const DIFF_LINES_MAX: usize = 100_000_000;
 
-/// A longer line is printed in pieces of this many bytes.
-const PIECE: u64 = 64 * 1024;
+/// The lines of a patch before its differences: the names of both outputs.
+const PATCH_HEAD: usize = 2;
 
 /// Prints the outputs of a session.
 #[derive(Debug, Clone, Copy)]
@@ -90,36 +92,64 @@ impl<'a> Gather<'a> {
 
     fn print_group(self, group: &Group<'_>, to: &mut impl Write) -> io::Result<()> {
         writeln!(to, "--- {}", title(group))?;
-        let mut output = BufReader::new(File::open(group.file)?);
-        let (mut piece, mut is_ended) = (Vec::new(), true);
-        while output.by_ref().take(PIECE).read_until(b'\n', &mut piece)? > 0 {
-            to.write_all(&shown(&piece, self.on_terminal))?;
-            is_ended = piece.ends_with(b"\n");
-            piece.clear();
+        let mut output = File::open(group.file)?;
+        let (mut splitter, mut chunk) = (LineSplitter::default(), vec![0; PIECE_MAX]);
+        loop {
+            let length = output.read(&mut chunk)?;
+            let mut text = Vec::new();
+            match chunk.get(..length).filter(|bytes| !bytes.is_empty()) {
+                Some(bytes) => splitter.feed(bytes, |piece| write_marked(&mut text, piece)),
+                None => splitter.finish(|piece| write_marked(&mut text, piece)),
+            }
+            to.write_all(&shown(&text, self.on_terminal))?;
+            if length == 0 {
+                return Ok(());
+            }
         }
-        if is_ended { Ok(()) } else { writeln!(to) }
     }
 
     fn print_difference(self, most: &Group<'_>, group: &Group<'_>, to: &mut impl Write) -> io::Result<()> {
-        let (title_of_most, title) = (title(most), title(group));
-        let too_large = |to: &mut dyn Write| {
-            let size = units::bytes(group.bytes);
-            writeln!(to, "--- {title}: differs from {title_of_most}; too large to compare ({size})")
-        };
+        let heading = format!("--- {}: differs from {}", title(group), title(most));
+        let too_large =
+            |to: &mut dyn Write| writeln!(to, "{heading}; too large to compare ({})", units::bytes(group.bytes));
         if most.bytes.max(group.bytes) > DIFF_MAX {
             return too_large(to);
         }
-        let read =
-            |group: &Group<'_>| std::fs::read(group.file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let (old, new) = (read(most)?, read(group)?);
+        let (old, new) = (read_lines(most.file)?, read_lines(group.file)?);
         if old.lines().count().saturating_mul(new.lines().count()) > DIFF_LINES_MAX {
             return too_large(to);
         }
-        let mut compared = DiffOptions::new();
-        compared.set_original_filename(title_of_most.clone()).set_modified_filename(title.clone());
-        let difference = compared.create_patch(&old, &new).to_string();
-        to.write_all(&shown(difference.as_bytes(), self.on_terminal))
+        writeln!(to, "{heading}")?;
+        let patch = DiffOptions::new().create_patch(&old, &new).to_string();
+        let mut text = Vec::new();
+        for line in patch.split_terminator('\n').skip(PATCH_HEAD) {
+            write_marked(&mut text, Piece { text: line.as_bytes(), begins: true, ends: true });
+        }
+        to.write_all(&shown(&text, self.on_terminal))
     }
+}
+
+/// Writes a piece of a line after the mark of a task's line, which no heading has.
+fn write_marked(text: &mut Vec<u8>, piece: Piece<'_>) {
+    if piece.begins {
+        text.extend_from_slice(b"| ");
+    }
+    text.extend_from_slice(piece.text);
+    if piece.ends {
+        text.push(b'\n');
+    }
+}
+
+/// An output to compare. CR alone ends a line too; CR before LF stays, so that the difference shows it.
+fn read_lines(file: &Path) -> io::Result<String> {
+    let mut bytes = std::fs::read(file)?;
+    for index in 0..bytes.len() {
+        let follows = bytes.get(index + 1).copied();
+        if let Some(byte) = bytes.get_mut(index).filter(|byte| **byte == b'\r' && follows != Some(b'\n')) {
+            *byte = b'\n';
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn print_without_output(round: &RoundReport, to: &mut impl Write) -> io::Result<()> {

@@ -4,7 +4,7 @@
 
 use super::ResumeToken;
 use super::data::MessageData;
-use crate::text::printable;
+use crate::text;
 use crate::wire::{Features, FieldReader, FieldWriter, LayoutError, WireInteger, split_integer};
 
 /// The first bytes of a block.
@@ -35,7 +35,7 @@ impl Capabilities {
         Self {
             revision: REVISION,
             features: Features::ours(),
-            name: printable(name.as_bytes()),
+            name: text::name(name.as_bytes()),
             token: None,
             instance: None,
         }
@@ -80,7 +80,7 @@ impl Capabilities {
         Ok(Some(Self {
             revision,
             features: Features::from_bits(features),
-            name: printable(fields.find(NAME)?.unwrap_or_default()),
+            name: text::name(fields.find(NAME)?.unwrap_or_default()),
             token: fields.optional_array(TOKEN)?.map(ResumeToken::new),
             instance: fields.optional_integer(INSTANCE)?,
         }))
