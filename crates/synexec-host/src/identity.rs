@@ -97,7 +97,16 @@ impl Identity {
 /// The name of the effective user of this process; its number if it has no name.
 pub fn user_name() -> String {
     let user = geteuid();
-    User::from_uid(user).ok().flatten().map_or_else(|| format!("user {user}"), |user| user.name)
+    name(user).unwrap_or_else(|| format!("user {user}"))
+}
+
+/// The user in words: "user" and the name, or the number if the user has no name.
+pub(crate) fn name_of(user: Uid) -> String {
+    format!("user {}", name(user).unwrap_or_else(|| user.to_string()))
+}
+
+fn name(user: Uid) -> Option<String> {
+    User::from_uid(user).ok().flatten().map(|user| user.name)
 }
 
 fn look_up(user: &str) -> nix::Result<Option<User>> {

@@ -5,9 +5,27 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
-use nix::libc::{ELOOP, ENXIO, O_NOFOLLOW, O_NONBLOCK};
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+use thiserror::Error;
 
-use crate::files::{FileError, io_error, is_plain};
+use crate::files::{FileError, Obstacle, is_plain};
+
+/// The permission bits of other users. A user who can open a lock file can also lock it.
+const OTHERS: u32 = 0o077;
+
+/// Why a lock cannot be taken. Every message names the file.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// Another process holds the lock on this file.
+    #[error("{path} is locked by another process", path = .0.display())]
+    Locked(PathBuf),
+    /// Something is at the path that is no lock file of this user.
+    #[error(transparent)]
+    Blocked(Obstacle),
+    /// A system call failed.
+    #[error(transparent)]
+    Io(#[from] FileError),
+}
 
 /// A held lock. Its file exists only while the lock is held.
 #[derive(Debug)]
@@ -20,19 +38,24 @@ impl LockFile {
     /// Takes the lock on the file at `path`, which is made if it is missing.
     ///
     /// # Errors
-    /// [`FileError::Locked`] when another process holds the lock; [`FileError::NotOurs`] when something other than a
-    /// lock file is at the path; [`FileError::Io`] when a system call fails.
-    pub fn take(path: &Path) -> Result<Self, FileError> {
+    /// Another process holds the lock, something other than a lock file of this user is at the path, or a system call
+    /// fails.
+    pub fn take(path: &Path) -> Result<Self, LockError> {
         loop {
             let lock = match Flock::lock(open_or_create(path)?, FlockArg::LockExclusiveNonblock) {
                 Ok(lock) => lock,
-                Err((_, nix::Error::EWOULDBLOCK)) => return Err(FileError::Locked(path.to_owned())),
-                Err((_, error)) => return Err(io_error(path, error.into())),
+                Err((_, nix::Error::EWOULDBLOCK)) => return Err(LockError::Locked(path.to_owned())),
+                Err((_, error)) => return Err(FileError::new(path, error.into()).into()),
             };
             if is_at_path(&lock, path) {
                 return Ok(Self { path: path.to_owned(), _lock: lock });
             }
         }
+    }
+
+    /// The path of the lock's file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 
@@ -52,34 +75,67 @@ fn is_at_path(file: &File, path: &Path) -> bool {
     }
 }
 
-fn open_or_create(path: &Path) -> Result<File, FileError> {
+fn open_or_create(path: &Path) -> Result<File, LockError> {
     // Without O_NONBLOCK, opening a FIFO waits for a reader.
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o600).custom_flags(O_NOFOLLOW | O_NONBLOCK);
-    let file = options.open(path).map_err(|why| match why.raw_os_error() {
-        Some(ELOOP | ENXIO) => FileError::NotOurs(path.to_owned()),
-        _ => io_error(path, why),
-    })?;
-    let metadata = file.metadata().map_err(|why| io_error(path, why))?;
-    if is_plain(&metadata, None) { Ok(file) } else { Err(FileError::NotOurs(path.to_owned())) }
+    let opened = options.open(path);
+    // The error of open does not say what is at the path: for a link, ELOOP or, in a sticky directory, EACCES.
+    if let Ok(Some(obstacle)) = Obstacle::at(path, None) {
+        return Err(LockError::Blocked(obstacle));
+    }
+    let file = opened.map_err(|why| FileError::new(path, why))?;
+    let metadata = file.metadata().map_err(|why| FileError::new(path, why))?;
+    if is_plain(&metadata, None) && metadata.mode() & OTHERS == 0 {
+        Ok(file)
+    } else {
+        Err(LockError::Blocked(Obstacle::new(path, "a file that other users may open,", &metadata)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+    use crate::identity::user_name;
 
     #[test]
-    fn a_link_a_second_name_and_a_fifo_are_refused() {
+    fn what_is_no_private_file_of_this_user_is_refused_and_told() {
         let dir = tempfile::tempdir().unwrap();
-        let [victim, link, second, fifo] = ["victim", "link", "second", "fifo"].map(|name| dir.path().join(name));
+        let [victim, link, second, fifo, open, directory] =
+            ["victim", "link", "second", "fifo", "open", "directory"].map(|name| dir.path().join(name));
         fs::write(&victim, "precious").unwrap();
         std::os::unix::fs::symlink(&victim, &link).unwrap();
         fs::hard_link(&victim, &second).unwrap();
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        for other in [&link, &second, &fifo] {
-            assert!(matches!(LockFile::take(other), Err(FileError::NotOurs(_))));
+        fs::write(&open, "").unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::create_dir(&directory).unwrap();
+        for (other, kind) in [
+            (&link, "symbolic link"),
+            (&second, "2 names"),
+            (&fifo, "FIFO"),
+            (&open, "other users may open"),
+            (&directory, "directory"),
+        ] {
+            let error = LockFile::take(other).unwrap_err();
+            let told = error.to_string();
+            assert!(matches!(error, LockError::Blocked(_)) && told.contains(kind), "{told}");
+            assert!(told.contains(&user_name()) && told.contains(&other.display().to_string()), "{told}");
         }
         assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_lock_file_of_another_user_is_refused() {
+        let Ok(nobody) = crate::identity::Identity::find("nobody") else { return };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        fs::write(&path, "").unwrap();
+        std::os::unix::fs::chown(&path, Some(nobody.uid().as_raw()), None).unwrap();
+        let told = LockFile::take(&path).unwrap_err().to_string();
+        assert_eq!(told, format!("{} is a file of user nobody", path.display()));
     }
 
     #[test]
@@ -87,7 +143,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let held = LockFile::take(&path).unwrap();
-        assert!(matches!(LockFile::take(&path), Err(FileError::Locked(_))));
+        assert!(matches!(LockFile::take(&path), Err(LockError::Locked(_))));
         drop(held);
         assert!(!path.exists());
         LockFile::take(&path).unwrap();

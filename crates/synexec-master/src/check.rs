@@ -44,7 +44,7 @@ pub fn warnings(conf: &ConfFile) -> Vec<&'static str> {
         ),
         (
             names_payload && !has_payload,
-            "`:CONF:` stands for the path of the payload, but nothing follows the first line: the file will not exist",
+            "`:CONF:` stands for the path of the payload, but nothing follows the first line: slaves decline this conf",
         ),
         (
             has_payload && !names_payload,

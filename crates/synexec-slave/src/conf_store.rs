@@ -63,6 +63,10 @@ impl ConfStore {
             return Err(failure);
         }
         let command_line = self.splitter.finish().map_err(reason_of)?;
+        if command_line.names_payload() && self.payload.is_none() {
+            // Another user could have put a file at the path of a payload that does not exist.
+            return Err(Reason::new("the first line has the word `:CONF:`, but nothing follows the first line"));
+        }
         let payload = self.payload.map(Payload::close);
         let Self { work_dir, place, .. } = self;
         let prepared = RunnableConf { work_dir, place, command_line, payload };
@@ -100,16 +104,21 @@ impl RunnableConf {
     /// The file for the output cannot be created. The reason is for the master.
     pub fn command(&self, info: SessionInfo<'_>) -> Result<(TaskCommand, OutputFile), Reason> {
         let output = self.work_dir.create_output().map_err(not_written)?;
-        let payload = self.work_dir.payload_path();
+        let payload = self.payload_path();
         let command = TaskCommand {
-            program: self.command_line.program(&payload),
-            arguments: self.command_line.arguments(&payload),
+            program: self.command_line.program(payload),
+            arguments: self.command_line.arguments(payload),
             environment: self.environment(info),
             output: output.file().map_err(not_written)?,
             identity: self.work_dir.tasks_user().cloned(),
-            payload: self.payload.is_some().then_some(payload),
+            payload: self.payload.as_ref().map(|payload| payload.as_ref().to_owned()),
         };
         Ok((command, output))
+    }
+
+    /// The path of the payload. Without a payload, no word of the command line needs it.
+    fn payload_path(&self) -> &Path {
+        self.payload.as_ref().map_or(Path::new(""), AsRef::as_ref)
     }
 
     fn environment(&self, info: SessionInfo<'_>) -> Vec<(&'static str, OsString)> {
@@ -120,12 +129,12 @@ impl RunnableConf {
             environment.push(("SYNEXEC_SLAVES", place.slaves.to_string().into()));
         }
         environment.extend(round.map(|round| ("SYNEXEC_ROUND", round.to_string().into())));
-        environment.extend(self.payload.as_ref().map(|payload| ("SYNEXEC_CONF", payload.as_ref().to_owned())));
+        environment.extend(self.payload.as_ref().map(|payload| ("SYNEXEC_CONF", payload.as_ref().into())));
         environment
     }
 
     fn check_program(&self) -> Result<(), Reason> {
-        let program = self.command_line.program(&self.work_dir.payload_path());
+        let program = self.command_line.program(self.payload_path());
         let cannot = |why: &dyn Display| Reason::new(&format!("cannot run {}: {why}", program.display()));
         // access(2) checks the rights of this process only. A task of another user finds out when it is held.
         if self.work_dir.tasks_user().is_none() {
@@ -198,6 +207,8 @@ mod tests {
             (b"\n", "empty"),
             (b"sh\n", "without a path"),
             (b"sh\npayload", "without a path"),
+            (b"/bin/sh :CONF:\n", "nothing follows"),
+            (b":CONF:", "nothing follows"),
         ] {
             let Err(reason) = store(conf, 3).0 else { panic!("{expected}") };
             assert!(reason.to_string().contains(expected), "{reason}");

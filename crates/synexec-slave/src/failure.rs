@@ -129,7 +129,7 @@ mod tests {
             WorkDirError::Unusable { path: path(), why: io_error() }.into(),
             WorkDirError::InUse(path()).into(),
             replaceable.into(),
-            WorkDirError::Lock(FileError::NotOurs(path())).into(),
+            WorkDirError::Lock(FileError { path: path(), why: io_error() }.into()).into(),
         ];
         for failure in failures {
             assert_eq!(failure.status(), ExitStatus::Usage, "{failure}");

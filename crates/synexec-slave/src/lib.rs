@@ -14,6 +14,7 @@ mod slave_log;
 mod task;
 mod task_files;
 mod work_dir;
+mod work_dir_lock;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ fn run(options: &Options) -> Result<ExitStatus, Failure> {
         daemon::into_background(&daemon::open_log(&path)?)?;
     }
     if !options.keeps_orphans() {
-        keeper::start(&work_dir.payload_path()).map_err(Failure::StartKeeper)?;
+        keeper::start(&work_dir.payload_remover()).map_err(Failure::StartKeeper)?;
     }
     // The keeper has a copy of this process's memory, so the key is read after its start.
     let key = options.common.key()?.map(Arc::new);

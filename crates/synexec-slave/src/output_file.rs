@@ -1,22 +1,28 @@
 //! The output file of a held task. Every task has a file of its own, so that stragglers of an earlier task cannot write
 //! to it. The file takes its final name when its task starts.
+//!
+//! Other users may be able to write to the directory. Nothing that they put there is followed, replaced or waited for:
+//! the file gets another name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use nix::libc::{O_NOFOLLOW, O_PATH};
-use synexec_host::files::{self, FileError};
+use synexec_host::files::{self, FileError, Obstacle};
 use synexec_host::identity::Identity;
 
 use crate::output::WrittenOutput;
 
 /// Beginning of the file's name before the start of the task. The pid of the slave and a number follow.
 pub const HELD_PREFIX: &str = "synexec_slave_out.";
+
+/// Most names that a file may get if something is in the way: the wanted name, and the same with `.1`, `.2` and so on.
+const NAMES_MAX: u32 = 100;
 
 /// Number in the next name.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -25,7 +31,12 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug)]
 pub struct OutputFile {
     held: HeldName,
+    /// The wanted name, without a number.
+    wanted: PathBuf,
+    /// The name that the file takes at the start. It is the present name if there is no other.
     path: PathBuf,
+    /// The user that tasks run as, if not this one.
+    tasks: Option<Identity>,
     file: File,
     to_read: File,
     /// The file that is at the path now.
@@ -42,20 +53,25 @@ pub struct ReplacedOutput {
 }
 
 impl OutputFile {
-    /// A new file, which takes this path later, and belongs to the user that tasks run as.
+    /// A new file, which takes this path later, and belongs to the user that tasks run as. If something else is at the
+    /// path then, the file takes another name, which the log tells.
     ///
     /// # Errors
-    /// The file cannot be created, or the file at the path must not be replaced.
-    pub fn create(path: PathBuf, tasks: Option<&Identity>) -> Result<Self, FileError> {
-        files::check_own(&path, tasks)?;
-        let named = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(&path).ok();
+    /// The file cannot be created.
+    pub fn create(wanted: PathBuf, tasks: Option<&Identity>) -> Result<Self, FileError> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let held = HeldName(path.with_file_name(format!("{HELD_PREFIX}{}.{number}", std::process::id())));
-        let file = files::create_anew(&held.0, 0o600, tasks)?;
+        let held = wanted.with_file_name(format!("{HELD_PREFIX}{}.{number}", std::process::id()));
+        let (held, file) = files::create_anew(&held, 0o600, tasks)?;
+        let held = HeldName(held);
+        let path = usable_names(&wanted, tasks).next().unwrap_or_else(|| held.0.clone());
+        if let Some(obstacle) = Obstacle::at(&wanted, tasks)? {
+            log::warn!("{obstacle}; the task's output goes to {}", path.display());
+        }
+        let named = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(&path).ok();
         // The name may come to mean another file, so this opens the descriptor.
         let to_read = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
-            .map_err(|why| FileError::Io { path: held.0.clone(), why })?;
-        Ok(Self { held, path, file, to_read, named })
+            .map_err(|why| FileError { path: held.0.clone(), why })?;
+        Ok(Self { held, wanted, path, tasks: tasks.cloned(), file, to_read, named })
     }
 
     /// The file, for the task to write to.
@@ -66,22 +82,41 @@ impl OutputFile {
         self.file.try_clone()
     }
 
-    /// The task starts: renames the file to its path, where it replaces the output of the last task. The file keeps its
-    /// name if this fails.
+    /// The task starts: renames the file to its path, where it replaces the output of the last task. If something has
+    /// come in the way meanwhile, the file takes another name, and without one it keeps the name that it has.
     pub fn begin(self, last: Option<WrittenOutput>) -> (WrittenOutput, ReplacedOutput) {
-        let held = self.held.keep();
-        let path = match fs::rename(&held, &self.path) {
-            Ok(()) => self.path,
+        let Self { held, wanted, path, tasks, to_read, named, .. } = self;
+        let held = held.keep();
+        let path = match files::rename(&held, &path, tasks.as_ref()) {
+            Ok(()) => path,
             Err(why) => {
-                log::error!(
-                    "the task's output stays in {} until the next slave starts here; cannot rename it to {}: {why}",
-                    held.display(),
-                    self.path.display()
-                );
-                held
+                let mut others = usable_names(&wanted, tasks.as_ref());
+                let other = others.find(|other| files::rename(&held, other, tasks.as_ref()).is_ok());
+                tell_other_name(&path, &why, other.as_deref(), &held);
+                other.unwrap_or(held)
             }
         };
-        (WrittenOutput::new(path, self.to_read), ReplacedOutput { named: self.named, last })
+        (WrittenOutput::new(path, to_read), ReplacedOutput { named, last })
+    }
+}
+
+/// The names that a file may take: those that are free, or that an earlier output has.
+fn usable_names<'a>(wanted: &'a Path, tasks: Option<&'a Identity>) -> impl Iterator<Item = PathBuf> + 'a {
+    let names = (0..NAMES_MAX).map(|number| match number {
+        0 => wanted.to_owned(),
+        number => files::with_suffix(wanted, number),
+    });
+    names.filter(move |name| matches!(Obstacle::at(name, tasks), Ok(None)))
+}
+
+fn tell_other_name(path: &Path, why: &io::Error, other: Option<&Path>, held: &Path) {
+    let path = path.display();
+    match other {
+        Some(other) => log::warn!("cannot rename the output to {path}: {why}; the output is in {}", other.display()),
+        None => log::error!(
+            "cannot rename the output to {path}: {why}; the output stays in {} until the next slave starts here",
+            held.display()
+        ),
     }
 }
 
@@ -138,14 +173,45 @@ mod tests {
     }
 
     #[test]
-    fn output_that_cannot_have_its_name_keeps_the_one_it_has() {
+    fn an_output_with_something_in_the_way_takes_the_same_other_name_each_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, victim) = (dir.path().join("synexec.out"), dir.path().join("victim"));
+        fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        fs::create_dir(dir.path().join("synexec.out.1")).unwrap();
+        for _ in 0..2 {
+            let (written, _) = begin(&path, None);
+            assert_eq!(written.end().path, dir.path().join("synexec.out.2").display().to_string());
+        }
+        assert_eq!(names(dir.path()).len(), 4);
+        assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
+    }
+
+    #[test]
+    fn what_comes_in_the_way_later_gives_the_output_another_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("synexec.out");
         let output = OutputFile::create(path.clone(), None).unwrap();
         output.file().unwrap().write_all(b"kept").unwrap();
         fs::create_dir(&path).unwrap();
         let (written, _) = output.begin(None);
+        assert_eq!(written.end().path, dir.path().join("synexec.out.1").display().to_string());
         assert_eq!(fs::read_to_string(written.end().path).unwrap(), "kept");
+    }
+
+    #[test]
+    fn an_output_that_finds_no_name_keeps_the_one_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("synexec.out");
+        for number in 1..NAMES_MAX {
+            fs::create_dir(files::with_suffix(&path, number)).unwrap();
+        }
+        fs::create_dir(&path).unwrap();
+        let output = OutputFile::create(path, None).unwrap();
+        output.file().unwrap().write_all(b"kept").unwrap();
+        let (written, _) = output.begin(None);
+        let kept = written.end().path;
+        assert!(kept.contains(HELD_PREFIX) && fs::read_to_string(&kept).unwrap() == "kept", "{kept}");
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The work dir of a slave, and the names of the files in it.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,10 +9,11 @@ use nix::sys::signal::kill;
 use nix::unistd::{Pid, getpid};
 use synexec_host::files::{self, FileError};
 use synexec_host::identity::Identity;
-use synexec_host::lock_file::LockFile;
+use synexec_host::lock_file::LockError;
 use thiserror::Error;
 
 use crate::output_file::{self, OutputFile};
+use crate::work_dir_lock::WorkDirLock;
 
 /// Why a slave cannot use a directory as its work dir.
 #[derive(Debug, Error)]
@@ -44,30 +44,33 @@ pub enum WorkDirError {
         user: String,
     },
     /// The lock of the directory cannot be taken.
-    #[error("cannot lock the work dir: {0}{advice} choose another work dir with --work-dir", advice = conjunction(.0))]
-    Lock(FileError),
+    #[error("cannot lock the work dir: {0}; {advice}choose another work dir with --work-dir", advice = advice(.0))]
+    Lock(LockError),
 }
 
-/// Joins the advice to choose another work dir to an error of the lock file, which may end in advice of its own.
-fn conjunction(error: &FileError) -> &'static str {
+/// What the user can do about a lock that cannot be taken, if there is something.
+fn advice(error: &LockError) -> &'static str {
     match error {
-        FileError::NotOurs(_) => ", or",
-        FileError::Io { .. } | FileError::Locked(_) => ";",
+        LockError::Blocked(_) => "remove it if no slave of that user runs here, or ",
+        LockError::Locked(_) | LockError::Io(_) => "",
     }
 }
 
-/// Beginning of a payload's name. The pid of the slave follows.
+/// Beginning of a payload's name. The pid of the slave follows, and another number if that name is taken.
 const PAYLOAD_PREFIX: &str = "synexec_slave_conf.";
 
 /// Removes the files of slaves that were killed. Files of other users stay: an original slave may use the directory
 /// too.
 fn remove_stale_files(work_dir: &Path, tasks: Option<&Identity>) {
+    remove_own(work_dir, tasks, |name| slave_of(name).is_some_and(is_dead));
+}
+
+/// Removes the files that `is_meant` selects by their names, except files of other users.
+fn remove_own(work_dir: &Path, tasks: Option<&Identity>, is_meant: impl Fn(&str) -> bool) {
     let entries = std::fs::read_dir(work_dir).into_iter().flatten().flatten();
     for entry in entries {
-        let pid = entry.file_name().to_str().and_then(slave_of);
-        let is_dead = pid.is_some_and(is_dead);
-        let is_ours = entry.metadata().is_ok_and(|metadata| files::is_ours(&metadata, tasks));
-        if is_dead && is_ours {
+        let is_ours = || entry.metadata().is_ok_and(|metadata| files::is_ours(&metadata, tasks));
+        if entry.file_name().to_str().is_some_and(&is_meant) && is_ours() {
             // If this fails, the file does no more harm than before.
             let _ = std::fs::remove_file(entry.path());
         }
@@ -83,11 +86,16 @@ fn is_dead(pid: i32) -> bool {
 
 /// The pid of the slave that has created a file of this name.
 fn slave_of(name: &str) -> Option<i32> {
-    let pid = match name.strip_prefix(output_file::HELD_PREFIX) {
-        Some(held) => held.split_once('.')?.0,
-        None => name.strip_prefix(PAYLOAD_PREFIX)?,
-    };
-    pid.parse().ok()
+    name.strip_prefix(output_file::HELD_PREFIX).and_then(first_number).or_else(|| slave_of_payload(name))
+}
+
+/// The pid of the slave that has created a payload file of this name.
+fn slave_of_payload(name: &str) -> Option<i32> {
+    name.strip_prefix(PAYLOAD_PREFIX).and_then(first_number)
+}
+
+fn first_number(numbers: &str) -> Option<i32> {
+    numbers.split('.').next()?.parse().ok()
 }
 
 /// The directory to which one slave writes.
@@ -96,7 +104,7 @@ pub struct WorkDir {
     path: PathBuf,
     /// The user that tasks run as and that payload and output belong to, if not the slave's own.
     tasks: Option<Identity>,
-    _lock: LockFile,
+    _lock: WorkDirLock,
 }
 
 impl WorkDir {
@@ -114,8 +122,8 @@ impl WorkDir {
             let (above, user) = (above.to_owned(), user.name().to_owned());
             return Err(WorkDirError::Replaceable { path, above, user });
         }
-        let lock = LockFile::take(&path.join("synexec_slave.lock")).map_err(|error| match error {
-            FileError::Locked(_) => WorkDirError::InUse(path.clone()),
+        let lock = WorkDirLock::take(&path).map_err(|error| match error {
+            LockError::Locked(_) => WorkDirError::InUse(path.clone()),
             other => WorkDirError::Lock(other),
         })?;
         remove_stale_files(&path, tasks.as_ref());
@@ -130,25 +138,25 @@ impl WorkDir {
     /// A new file for the output of a task. The output of the task before stays in place until this one starts.
     ///
     /// # Errors
-    /// The file cannot be created, or the file at the path of the output must not be replaced.
+    /// The file cannot be created.
     pub fn create_output(&self) -> Result<OutputFile, FileError> {
         OutputFile::create(self.path.join("synexec.out"), self.tasks.as_ref())
     }
 
-    /// The path of the payload, if there is one.
-    pub fn payload_path(&self) -> PathBuf {
-        self.path.join(format!("{PAYLOAD_PREFIX}{}", std::process::id()))
-    }
-
-    /// Creates the payload file. An old file of this name is replaced: it is from a dead process, because this process
-    /// has the pid and the lock.
+    /// Creates the payload file.
     ///
     /// # Errors
     /// The file cannot be created or given to the user that tasks run as.
     pub fn create_payload(&self, executable: bool) -> Result<Payload, FileError> {
-        let path = self.payload_path();
-        let file = files::create_anew(&path, if executable { 0o700 } else { 0o600 }, self.tasks.as_ref())?;
+        let path = self.path.join(format!("{PAYLOAD_PREFIX}{}", std::process::id()));
+        let (path, file) = files::create_anew(&path, if executable { 0o700 } else { 0o600 }, self.tasks.as_ref())?;
         Ok(Payload { path: PayloadPath(path), file })
+    }
+
+    /// A function that removes the payload of this slave, for a process that outlives the slave.
+    pub fn payload_remover(&self) -> impl Fn() + use<> {
+        let (path, tasks, slave) = (self.path.clone(), self.tasks.clone(), getpid().as_raw());
+        move || remove_own(&path, tasks.as_ref(), |name| slave_of_payload(name) == Some(slave))
     }
 }
 
@@ -178,9 +186,9 @@ impl Payload {
 #[derive(Debug)]
 pub struct PayloadPath(PathBuf);
 
-impl AsRef<OsStr> for PayloadPath {
-    fn as_ref(&self) -> &OsStr {
-        self.0.as_os_str()
+impl AsRef<Path> for PayloadPath {
+    fn as_ref(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -195,6 +203,9 @@ impl Drop for PayloadPath {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{MetadataExt, symlink};
+
+    use synexec_host::identity::user_name;
+    use synexec_host::lock_file::LockFile;
 
     use super::*;
 
@@ -223,10 +234,19 @@ mod tests {
 
     #[test]
     fn a_lock_that_cannot_be_taken_is_reported_with_advice() {
-        let link = WorkDirError::Lock(FileError::NotOurs("/w/lock".into())).to_string();
-        assert!(link.ends_with("remove it, or choose another work dir with --work-dir"), "{link}");
-        let io = FileError::Io { path: "/w/lock".into(), why: io::ErrorKind::PermissionDenied.into() };
-        let io = WorkDirError::Lock(io).to_string();
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join("synexec_slave.lock");
+        symlink("/etc/passwd", &lock).unwrap();
+        let link = WorkDirError::Lock(LockFile::take(&lock).unwrap_err()).to_string();
+        let expected = format!(
+            "cannot lock the work dir: {} is a symbolic link of user {}; remove it if no slave of that user runs here, \
+             or choose another work dir with --work-dir",
+            lock.display(),
+            user_name()
+        );
+        assert_eq!(link, expected);
+        let io = FileError { path: "/w/lock".into(), why: io::ErrorKind::PermissionDenied.into() };
+        let io = WorkDirError::Lock(io.into()).to_string();
         assert_eq!(io, "cannot lock the work dir: /w/lock: permission denied; choose another work dir with --work-dir");
     }
 
@@ -253,26 +273,43 @@ mod tests {
         assert!(!dead.exists());
         let payload = work_dir.create_payload(true).unwrap().close();
         assert_eq!(work_dir.create_output().unwrap().begin(None).0.length().unwrap(), 0);
-        for file in [work_dir.payload_path(), dir.path().join("synexec.out")] {
+        for file in [payload.as_ref(), &dir.path().join("synexec.out")] {
             assert_eq!(std::fs::metadata(file).unwrap().uid(), uid);
         }
-        drop(payload);
+    }
+
+    /// A path of the payload for this process, which may be in the way.
+    fn usual_payload(dir: &Path) -> PathBuf {
+        dir.join(format!("{PAYLOAD_PREFIX}{}", std::process::id()))
     }
 
     #[test]
-    fn a_payload_is_private_and_replaces_a_link_and_is_removed_when_dropped() {
+    fn a_payload_is_private_and_replaces_an_old_one_and_is_removed_when_dropped() {
         let dir = tempfile::tempdir().unwrap();
-        let victim = dir.path().join("victim");
-        std::fs::write(&victim, "precious").unwrap();
         let work_dir = WorkDir::open(dir.path(), None).unwrap();
-        symlink(&victim, work_dir.payload_path()).unwrap();
+        std::fs::write(usual_payload(dir.path()), "of a dead process").unwrap();
         let mut payload = work_dir.create_payload(false).unwrap();
         payload.write(b"data").unwrap();
         let path = payload.close();
-        let metadata = std::fs::symlink_metadata(work_dir.payload_path()).unwrap();
+        assert_eq!(path.as_ref(), usual_payload(&dir.path().canonicalize().unwrap()));
+        let metadata = std::fs::symlink_metadata(&path).unwrap();
         assert!(metadata.is_file() && metadata.mode() & 0o777 == 0o600 && metadata.len() == 4);
         drop(path);
-        assert!(!work_dir.payload_path().exists());
+        assert!(!usual_payload(dir.path()).exists());
+    }
+
+    #[test]
+    fn a_payload_with_something_in_the_way_has_a_name_by_which_it_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (victim, in_the_way) = (dir.path().join("victim"), usual_payload(dir.path()));
+        std::fs::write(&victim, "precious").unwrap();
+        let work_dir = WorkDir::open(dir.path(), None).unwrap();
+        symlink(&victim, &in_the_way).unwrap();
+        let paths = [(); 2].map(|()| work_dir.create_payload(false).unwrap().close());
+        assert!(paths[0].as_ref() != paths[1].as_ref() && paths.iter().all(|path| path.as_ref().exists()));
+        std::os::unix::fs::chown(&in_the_way, Some(12345), None).ok();
+        work_dir.payload_remover()();
+        assert!(!paths.iter().any(|path| path.as_ref().exists()));
         assert_eq!(std::fs::read_to_string(victim).unwrap(), "precious");
     }
 }

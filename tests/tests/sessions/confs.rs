@@ -1,7 +1,7 @@
 //! Confs of every kind on their way from the master to the tasks.
 
 use anyhow::{Context as _, Result, ensure};
-use synexec_tests::fleet::{Fleet, row};
+use synexec_tests::fleet::{Fleet, row, wait_until_listening};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::Process;
 
@@ -11,6 +11,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("confs::a_large_conf_arrives_whole_and_memory_stays_small", a_large_conf_arrives_whole_and_memory_stays_small),
     ("confs::a_declined_conf_is_told_with_name_and_reason", a_declined_conf_is_told_with_name_and_reason),
     ("confs::an_output_that_cannot_be_written_declines_the_conf", an_output_that_cannot_be_written_declines_the_conf),
+    ("confs::an_output_does_not_follow_a_link", an_output_does_not_follow_a_link),
     ("confs::an_unknown_executable_format_is_not_run_by_a_shell", an_unknown_executable_format_is_not_run_by_a_shell),
     ("confs::a_payload_can_be_the_program", a_payload_can_be_the_program),
     ("confs::a_conf_can_come_from_a_pipe", a_conf_can_come_from_a_pipe),
@@ -104,17 +105,36 @@ fn a_conf_that_shrinks_ends_the_session_with_its_rows() -> Result<()> {
     Ok(())
 }
 
+/// No file can be made in the work dir, because it is gone.
 fn an_output_that_cannot_be_written_declines_the_conf() -> Result<()> {
     let fleet = Fleet::new(2)?;
-    let victim = fleet.guests[1].dir().join("victim");
-    std::fs::write(&victim, "precious")?;
-    std::os::unix::fs::symlink(&victim, fleet.guests[1].dir().join("synexec.out"))?;
-    let _slaves = fleet.slaves(&[])?;
+    let gone = fleet.guests[1].dir().join("gone");
+    std::fs::create_dir(&gone)?;
+    let _first = fleet.listening_slave(0, &[])?;
+    let mut second = fleet.guests[1].command(synexec_tests::programs::slave());
+    second.args(["-v", "--name", "vm1", "--work-dir"]).arg(&gone);
+    let second = Process::spawn(second)?;
+    wait_until_listening(&second)?;
+    std::fs::remove_dir_all(&gone)?;
     let finished = fleet.master(2, &fleet.conf("/bin/echo ran\n")?, &[])?.wait()?;
     ensure!(finished.code() == Some(4), "{finished:?}");
     ensure!(row(&finished, "vm1")?.contains("declined: cannot write the output"), "{finished:?}");
     ensure!(row(&finished, "vm0")?.contains("cancelled") && !fleet.has_run(0), "{finished:?}");
-    ensure!(std::fs::read_to_string(victim)? == "precious");
+    Ok(())
+}
+
+/// The link could lead the output to a file that somebody needs.
+fn an_output_does_not_follow_a_link() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let dir = fleet.guests[0].dir();
+    std::fs::write(dir.join("victim"), "precious")?;
+    std::os::unix::fs::symlink("victim", dir.join("synexec.out"))?;
+    let slave = fleet.listening_slave(0, &[])?;
+    let finished = fleet.master(1, &fleet.conf("/bin/echo ran\n")?, &[])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    slave.wait_for("synexec.out is a symbolic link of user")?;
+    ensure!(std::fs::read_to_string(dir.join("synexec.out.1"))? == "ran\n");
+    ensure!(std::fs::read_to_string(dir.join("victim"))? == "precious");
     Ok(())
 }
 

@@ -30,6 +30,7 @@ mod report_table;
 mod reports;
 mod rounds;
 mod service;
+mod shared_dirs;
 mod shortages;
 mod starting;
 mod steal;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         ends::TESTS,
         leftovers::TESTS,
         user::TESTS,
+        shared_dirs::TESTS,
         interfaces::TESTS,
         once::TESTS,
         outputs::TESTS,

@@ -9,7 +9,6 @@ use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -38,13 +37,12 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// environment for a moment.
 const CLEAN_SEARCHES: u32 = 2;
 
-/// Starts the keeper of this process. When this process is gone, the keeper also removes the file `leftover`. Call this
-/// function before the first thread starts, and before [`super::adopt_orphans`], so that this process does not adopt
-/// the keeper.
+/// Starts the keeper of this process. When this process is gone, the keeper also calls `clean_up`. Call this function
+/// before the first thread starts, and before [`super::adopt_orphans`], so that this process does not adopt the keeper.
 ///
 /// # Errors
 /// The system gives no pipe or no process, or the keeper fails before it has closed the files of this process.
-pub fn start(leftover: &Path) -> io::Result<()> {
+pub fn start(clean_up: &dyn Fn()) -> io::Result<()> {
     let us = getpid();
     if us == Pid::from_raw(1) {
         // The kernel kills all other processes of the pid namespace with its first process, pid_namespaces(7).
@@ -58,7 +56,7 @@ pub fn start(leftover: &Path) -> io::Result<()> {
     match unsafe { fork() }? {
         ForkResult::Child => {
             drop(pipe);
-            fork_and_exit(Keeper { slave, group, mark: format!("{MARK}={mark}"), leftover, session: Pid::from_raw(0) })
+            fork_and_exit(Keeper { slave, group, mark: format!("{MARK}={mark}"), clean_up, session: Pid::from_raw(0) })
         }
         ForkResult::Parent { child } => match waitpid(child, None)? {
             WaitStatus::Exited(_, 0) => {
@@ -107,7 +105,6 @@ fn start_keeper(keeper: Keeper<'_>) -> io::Result<()> {
 }
 
 /// The state of the keeper process.
-#[derive(Debug)]
 struct Keeper<'a> {
     /// The pipe from the slave, with the session of each task. It closes when the slave is gone.
     slave: PipeReader,
@@ -115,8 +112,8 @@ struct Keeper<'a> {
     group: Option<ControlGroup>,
     /// The mark as an entry of an environment, `NAME=VALUE`.
     mark: String,
-    /// The file to remove when the slave is gone.
-    leftover: &'a Path,
+    /// What else is to be done when the slave is gone.
+    clean_up: &'a dyn Fn(),
     /// The session of the last task; 0 when all of the task's processes have ended.
     session: Pid,
 }
@@ -132,8 +129,7 @@ impl Keeper<'_> {
             self.session = Pid::from_raw(i32::from_ne_bytes(session));
         }
         self.end_all();
-        // The slave has usually removed the file.
-        let _ = fs::remove_file(self.leftover);
+        (self.clean_up)();
         Err(io::ErrorKind::BrokenPipe.into())
     }
 

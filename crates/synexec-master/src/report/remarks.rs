@@ -1,5 +1,7 @@
 //! Remarks on a slave in words: above all, why its figures are not reliable.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::time::Duration;
 
 use synexec_proto::message::Guest;
@@ -17,6 +19,9 @@ const CLOCK_MIN: Duration = Duration::from_millis(1);
 /// A task that was released less late than this gets no remark.
 const LATE_MIN: Duration = Duration::from_millis(1);
 
+/// Name of the file to which a slave writes the output of its task, unless another user's file has this name.
+const USUAL_NAME: &str = "synexec.out";
+
 /// All remarks on a slave.
 pub fn remarks(row: &Row) -> Vec<String> {
     let elapsed = row.times.map_or(Duration::ZERO, |times| times.elapsed);
@@ -31,6 +36,7 @@ pub fn remarks(row: &Row) -> Vec<String> {
             remarks.push(format!("its output could not be fetched: {why}{place}"));
         }
         Some(Output::NoTail { why }) => remarks.push(format!("the end of its output could not be fetched: {why}")),
+        None => remarks.extend(unusual_place(row)),
         _ => {}
     }
     remarks
@@ -43,6 +49,13 @@ pub fn kept_at(path: Option<&str>) -> String {
         Some("") => "; the slave keeps it in its work directory".to_owned(),
         Some(path) => format!("; the slave keeps it in {path}"),
     }
+}
+
+/// Where an output is that was not wanted, if something on the slave's host has the usual name.
+fn unusual_place(row: &Row) -> Option<String> {
+    let path = &row.output_place.as_ref()?.path;
+    let is_usual = path.is_empty() || Path::new(path).file_name() == Some(OsStr::new(USUAL_NAME));
+    (!is_usual).then(|| format!("another file has the name {USUAL_NAME}, and its output is in {path}"))
 }
 
 /// Whether the hypervisor or a clock change disturbed the guest, so that its figures are not reliable.
@@ -152,5 +165,15 @@ mod tests {
             ]
         );
         assert!(!is_disturbed(&row));
+    }
+    #[test]
+    fn the_place_of_an_output_that_was_not_wanted_is_named_if_it_is_unusual() {
+        let remarks_with = |path: &str| {
+            let place = Some(OutputPlace { length: 5, path: path.into() });
+            remarks(&Row { output_place: place, ..row(Guest::default(), Duration::ZERO) })
+        };
+        assert!(remarks_with("/w/synexec.out").is_empty() && remarks_with("").is_empty());
+        let told = ["another file has the name synexec.out, and its output is in /w/synexec.out.1"];
+        assert_eq!(remarks_with("/w/synexec.out.1"), told);
     }
 }
