@@ -40,7 +40,7 @@ fn descriptors_of_the_slave_are_not_open() -> Result<()> {
 const AS_NOBODY: &[&str] = &["--user", "nobody"];
 
 /// The user nobody, which exists only for root outside of a user namespace.
-fn nobody() -> Result<User> {
+pub fn nobody() -> Result<User> {
     let all_users = fs::read_to_string("/proc/self/uid_map")?.split_whitespace().nth(2) == Some("4294967295");
     ensure!(all_users && Uid::effective().is_root(), Missing("only root can run tasks as another user"));
     User::from_name("nobody")?.ok_or_else(|| Missing("there is no user `nobody`").into())
