@@ -3,14 +3,14 @@
 //! The exec of std is `execvp`, which runs a file of unknown format with a shell. Here a file of unknown format is an
 //! error.
 
-use std::ffi::{CStr, CString, OsStr, OsString, c_char};
+use std::ffi::{CStr, CString, OsString, c_char};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use nix::libc;
 
-use crate::identity::Identity;
+use crate::environment::Environment;
 
 /// A program with its arguments and environment, in the form that the kernel expects.
 #[derive(Debug)]
@@ -34,30 +34,14 @@ unsafe impl Send for CStringArray {}
 unsafe impl Sync for CStringArray {}
 
 impl ExecImage {
-    /// A program with its arguments. If the program runs as another user, `identity`, it gets the environment of that
-    /// user's login, otherwise the environment of this process. The variables in `added` replace variables of the same
-    /// name.
+    /// A program with its arguments and its environment.
     ///
     /// # Errors
     /// `InvalidInput` when a string contains a NUL byte.
-    pub fn new(
-        program: &Path,
-        arguments: Vec<OsString>,
-        identity: Option<&Identity>,
-        added: &[(&'static str, OsString)],
-    ) -> io::Result<Self> {
-        let is_added = |name: &OsStr| added.iter().any(|(added, _)| *added == name);
-        let base = identity.map_or_else(|| std::env::vars_os().collect(), Identity::environment);
-        let base = base.into_iter().filter(|(name, _)| !is_added(name));
-        let added = added.iter().map(|(name, value)| (OsString::from(name), value.clone()));
-        let environment = base.chain(added).map(|(mut name, value)| {
-            name.push("=");
-            name.push(value);
-            name
-        });
+    pub fn new(program: &Path, arguments: Vec<OsString>, environment: Environment) -> io::Result<Self> {
         Ok(Self {
             program: CString::new(program.as_os_str().as_bytes())?,
-            environment: CStringArray::new(environment)?,
+            environment: CStringArray::new(environment.into_entries())?,
             arguments: CStringArray::new(arguments.into_iter())?,
         })
     }

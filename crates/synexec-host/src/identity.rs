@@ -79,7 +79,7 @@ impl Identity {
         &self.groups
     }
 
-    /// The environment variables that a login sets, and the `LANG` of this process.
+    /// The environment variables that a login sets.
     pub(crate) fn environment(&self) -> Vec<(OsString, OsString)> {
         let path = if self.uid.is_root() { ROOT_PATH } else { PATH };
         let own: [(&str, OsString); 5] = [
@@ -89,8 +89,7 @@ impl Identity {
             ("SHELL", self.shell.clone().into()),
             ("PATH", path.into()),
         ];
-        let language = std::env::var_os("LANG").map(|language| ("LANG", language));
-        own.into_iter().chain(language).map(|(name, value)| (name.into(), value)).collect()
+        own.into_iter().map(|(name, value)| (name.into(), value)).collect()
     }
 }
 
@@ -156,6 +155,6 @@ mod tests {
         assert_eq!(value("HOME"), Some("/home/vm".into()));
         assert_eq!((value("USER"), value("LOGNAME")), (Some("vm".into()), Some("vm".into())));
         assert_eq!(value("PATH"), Some(PATH.into()));
-        assert!(environment.len() <= 6);
+        assert_eq!(environment.len(), 5);
     }
 }

@@ -4,6 +4,7 @@ pub mod allow;
 pub mod clock;
 pub mod daemon;
 pub mod descriptors;
+pub mod environment;
 pub mod events;
 mod exec_image;
 pub mod exit;

@@ -43,6 +43,7 @@ const showFacts = (report) => {
   const { conf, asked } = report;
   const facts = [fact('command line', el('code', {}, conf?.command_line ?? UNKNOWN), true)];
   if (conf) facts.push(fact('conf', el('span', {}, el('code', {}, conf.path), ` ${formatBytes(conf.bytes)}, payload ${formatBytes(conf.payload_bytes)}`)));
+  if (asked.environment?.length) facts.push(fact('environment', el('code', {}, asked.environment.join(' ')), true));
   facts.push(
     fact('requested', askedText(asked)),
     fact('master', report.master ?? UNKNOWN),

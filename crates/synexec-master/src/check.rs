@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use synexec_proto::text::plain_line;
+use synexec_proto::variables::Variables;
 
 use crate::conf_file::ConfFile;
 use crate::units::count;
@@ -12,8 +13,8 @@ use crate::units::count;
 /// The path of the payload on a slave, as an example.
 const PAYLOAD: &str = "/tmp/synexec_slave_conf.PID";
 
-/// The command that the conf would run, as text for a terminal.
-pub fn show(path: &Path, conf: &ConfFile) -> String {
+/// The command that the conf would run with these variables, as text for a terminal.
+pub fn show(path: &Path, conf: &ConfFile, variables: &Variables) -> String {
     let payload = Path::new(PAYLOAD);
     let command_line = conf.command_line();
     let mut text = String::new();
@@ -24,6 +25,9 @@ pub fn show(path: &Path, conf: &ConfFile) -> String {
         let _ = writeln!(text, "argv[{number}]  {}", readable(argument));
     }
     let _ = writeln!(text, "payload  {}", payload_text(conf));
+    for variable in variables.iter() {
+        let _ = writeln!(text, "env      {}", readable(OsStr::new(&variable.to_text())));
+    }
     text
 }
 
@@ -82,7 +86,8 @@ mod tests {
 
     #[test]
     fn arguments_are_shown_one_by_one() {
-        let shown = show(Path::new("job.conf"), &open(b"/bin/sh :CONF: a\necho\n"));
+        let variables = Variables::new(["A=b c".parse().unwrap(), "E=\x1b[2J".parse().unwrap()]).unwrap();
+        let shown = show(Path::new("job.conf"), &open(b"/bin/sh :CONF: a\necho\n"), &variables);
         for line in [
             "conf     job.conf: 22 bytes",
             "program  /bin/sh",
@@ -90,10 +95,12 @@ mod tests {
             "argv[1]  /tmp/synexec_slave_conf.PID",
             "argv[2]  a",
             "payload  5 bytes, in a file",
+            "env      A=b c\n",
+            "env      E=\u{fffd}[2J\n",
         ] {
             assert!(shown.contains(line), "{line} in\n{shown}");
         }
-        assert!(show(Path::new("x"), &open(b"/bin/true\n")).ends_with("payload  none\n"));
+        assert!(show(Path::new("x"), &open(b"/bin/true\n"), &Variables::default()).ends_with("payload  none\n"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use synexec_proto::conf::{CommandLine, ConfError, ConfSplitter};
 use synexec_proto::message::{CONF_MAX, ConfBegin, Message};
 use synexec_proto::transport::Source;
-use synexec_proto::wire::{Command, DATA_MAX, FrameTooLong, Header, SessionId};
+use synexec_proto::wire::{Command, DATA_MAX, Frame, FrameTooLong, Header, SessionId};
 use thiserror::Error;
 
 /// A file that cannot be used as a conf.
@@ -128,19 +128,19 @@ impl ConfFile {
                 Ok(Outgoing::Bytes(Message::Conf(bytes.clone()).encode()?.encode(session)))
             }
             (Content::Large { file, length }, Some(begin)) => {
+                let begin = Message::ConfBegin(begin).encode()?;
                 Ok(Outgoing::Stream(self.parts(Arc::clone(file), *length, session, begin)))
             }
             (Content::Large { length, .. }, None) => Err(FrameTooLong(usize::try_from(*length).unwrap_or(usize::MAX))),
         }
     }
 
-    fn parts(&self, file: Arc<File>, length: u64, session: SessionId, begin: ConfBegin) -> Source {
+    fn parts(&self, file: Arc<File>, length: u64, session: SessionId, begin: Frame) -> Source {
         let (mut offset, sent) = (None, self.sent());
         Box::new(move |buffer| {
             let Some(from) = offset else {
                 offset = Some(0);
-                let frame = Message::ConfBegin(begin).encode().map_err(io::Error::other)?;
-                frame.encode_into(session, buffer);
+                begin.encode_into(session, buffer);
                 return Ok(());
             };
             let next = read_part(&file, session, from, length, buffer)?;
@@ -264,9 +264,9 @@ mod tests {
     #[test]
     fn a_small_conf_is_one_piece() {
         let conf = open(b"/bin/true\n").unwrap();
-        let begin = ConfBegin { rank: 1, slaves: 2, length: conf.length(), progress: None, token: None };
-        let expected = [Message::ConfBegin(begin), Message::ConfPart(b"/bin/true\n".to_vec())];
-        let Ok(Outgoing::Bytes(bytes)) = conf.outgoing(SESSION, Some(begin)) else { panic!("bytes") };
+        let begin = ConfBegin { rank: 1, slaves: 2, length: conf.length(), ..ConfBegin::default() };
+        let expected = [Message::ConfBegin(begin.clone()), Message::ConfPart(b"/bin/true\n".to_vec())];
+        let Ok(Outgoing::Bytes(bytes)) = conf.outgoing(SESSION, Some(begin.clone())) else { panic!("bytes") };
         assert_eq!(decode(&bytes), expected);
         let Ok(Outgoing::Bytes(bytes)) = conf.outgoing(SESSION, None) else { panic!("bytes") };
         assert_eq!(decode(&bytes), [Message::Conf(b"/bin/true\n".to_vec())]);
@@ -277,8 +277,8 @@ mod tests {
         let content = [b"/bin/sh :CONF:\n".as_slice(), &vec![b'z'; 200_000]].concat();
         let conf = open(&content).unwrap();
         assert_eq!(conf.outgoing(SESSION, None).err(), Some(FrameTooLong(content.len())));
-        let begin = ConfBegin { rank: 0, slaves: 1, length: conf.length(), progress: None, token: None };
-        let Ok(Outgoing::Stream(mut source)) = conf.outgoing(SESSION, Some(begin)) else { panic!("a stream") };
+        let begin = ConfBegin { slaves: 1, length: conf.length(), ..ConfBegin::default() };
+        let Ok(Outgoing::Stream(mut source)) = conf.outgoing(SESSION, Some(begin.clone())) else { panic!("a stream") };
         let (mut sent, mut piece) = (Vec::new(), Vec::new());
         loop {
             piece.clear();

@@ -11,6 +11,7 @@ use synexec_host::timer::make_precise;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{ConfBegin, Message};
 use synexec_proto::secure::Key;
+use synexec_proto::variables::Variables;
 use synexec_proto::wire::SessionId;
 use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{self, Action, PeerId, Report, Session, TokenSeed};
@@ -74,6 +75,7 @@ impl Dispatcher {
     pub fn new(
         options: &Options,
         conf: ConfFile,
+        variables: Variables,
         resources: Resources,
         screen: &Screen,
         signals: BlockedSignals,
@@ -94,7 +96,7 @@ impl Dispatcher {
         };
         acceptor.start(listeners).map_err(Failure::StartThread)?;
         let seed = TokenSeed::new(random::bytes().map_err(Failure::RandomNumbers)?);
-        let session = Session::new(options.settings(&conf, seed), monotonic_now());
+        let session = Session::new(options.settings(&conf, variables, seed), monotonic_now());
         let deliver_output = move |event| events::deliver(&sender, Event::Output(event));
         let outputs = Outputs::start(destination, tail, deliver_output).map_err(Failure::StartThread)?;
         let hint =

@@ -6,6 +6,7 @@ use synexec_host::daemon::DaemonError;
 use synexec_host::events::ThreadsGone;
 use synexec_host::exit::ExitStatus;
 use synexec_host::key_file::KeyFileError;
+use synexec_proto::variables::VariablesError;
 use thiserror::Error;
 
 use crate::conf_file::{ConfFileError, ConfProblem};
@@ -27,6 +28,9 @@ pub enum Failure {
     /// `--quorum` asks for more slaves than take part.
     #[error(transparent)]
     Quorum(#[from] QuorumError),
+    /// The variables of `--env` cannot be sent.
+    #[error("--env: {0}")]
+    Variables(#[from] VariablesError),
     /// A host of `--target` has no address.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -87,6 +91,7 @@ impl Failure {
             Self::Pattern(PatternError::Bracket(_) | PatternError::Range(_) | PatternError::TooMany)
             | Self::KeyFile(KeyFileError { .. })
             | Self::Quorum(QuorumError { .. })
+            | Self::Variables(VariablesError::TooMany(_) | VariablesError::TooLong(_))
             | Self::Target(TargetError(_))
             | Self::OutputDir(OutputDirError { .. })
             | Self::Report(ReportFileError::Open { .. } | ReportFileError::Twice(_)) => ExitStatus::Usage,
@@ -142,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_user_who_asks_for_the_impossible_gets_2() {
-        let options = options(&["--wait", "1", "--quorum", "2"]);
+        let quorum = options(&["--wait", "1", "--quorum", "2"]);
+        let too_long = format!("--env=A={}", "x".repeat(60_000));
         let nowhere = Path::new("/dev/null/x");
         for failure in [
             ConfFile::open(nowhere).unwrap_err().into(),
@@ -151,7 +157,8 @@ mod tests {
             conf(b"", CONF_MAX + 1),
             conf(b"echo without a path\n", 20),
             key_file::read(nowhere).unwrap_err().into(),
-            options.check_quorum().unwrap_err().into(),
+            quorum.check_quorum().unwrap_err().into(),
+            options(&[&too_long]).variables().unwrap_err().into(),
             TargetError("no.such.host.invalid".into()).into(),
             unfold("web[1").unwrap_err().into(),
             unfold("web[b]").unwrap_err().into(),
@@ -159,7 +166,7 @@ mod tests {
             Store::open(nowhere, 1).unwrap_err().into(),
             ReportFiles::open(Some(nowhere), None, None).unwrap_err().into(),
             report_file(|path, _| ReportFileError::Twice(path)),
-        ] as [Failure; 14]
+        ] as [Failure; 15]
         {
             assert_eq!(failure.status(), ExitStatus::Usage, "{failure}");
         }

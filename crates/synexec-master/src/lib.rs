@@ -52,15 +52,16 @@ fn run(options: &Options, screen: &Screen) -> Result<ExitStatus, Failure> {
         return make_key(path);
     }
     options.check_quorum()?;
+    let variables = options.variables()?;
     let key = options.common.key()?.map(Arc::new);
     let conf = ConfFile::open(options.conf())?;
     for warning in check::warnings(&conf) {
         log::warn!("{}: {warning}", options.conf().display());
     }
     if options.check.is_some() {
-        return print(&check::show(options.conf(), &conf));
+        return print(&check::show(options.conf(), &conf, &variables));
     }
-    run_session(options, conf, key, screen)
+    run_session(options, conf, variables, key, screen)
 }
 
 fn make_key(path: &Path) -> Result<ExitStatus, Failure> {

@@ -8,6 +8,7 @@ use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 use synexec_host::host_name::host_name;
 use synexec_host::options::Common;
+use synexec_proto::variables::{Variable, Variables, VariablesError};
 use synexec_session::master::{OnLost, OutputsWanted, Settings, TokenSeed};
 use thiserror::Error;
 
@@ -79,6 +80,10 @@ pub struct Options {
     /// When --wait is over, start if at least this many slaves have joined
     #[arg(long, value_name = "N", requires = "wait", value_parser = positive_u32())]
     quorum: Option<NonZeroU32>,
+
+    /// Set this variable in the environment of every task; repeatable
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    env: Vec<Variable>,
 
     /// Stop tasks that have not ended after this many seconds; their rows say `timed out` [default: never]
     #[arg(long, value_name = "SECS", value_parser = positive_u64())]
@@ -194,8 +199,16 @@ impl Options {
         }
     }
 
+    /// The variables that every task gets.
+    ///
+    /// # Errors
+    /// [`VariablesError`] if they cannot be sent in one message.
+    pub fn variables(&self) -> Result<Variables, VariablesError> {
+        Variables::new(self.env.iter().cloned())
+    }
+
     /// The settings of the session. The tokens of its slaves are derived from the seed.
-    pub fn settings(&self, conf: &ConfFile, token_seed: TokenSeed) -> Settings {
+    pub fn settings(&self, conf: &ConfFile, variables: Variables, token_seed: TokenSeed) -> Settings {
         Settings {
             name: host_name(),
             slaves: self.slaves(),
@@ -203,6 +216,7 @@ impl Options {
             lost_after: self.common.lost_after(),
             conf_length: conf.length(),
             runs_payload: conf.runs_payload(),
+            variables,
             lead: self.lead.map(Duration::from_millis),
             rounds: self.rounds,
             max_skew: self.max_skew(),

@@ -10,6 +10,7 @@ use synexec_host::interfaces::Scope;
 use synexec_host::{daemon, limits, signals};
 use synexec_proto::secure::Key;
 use synexec_proto::time::WallClockTime;
+use synexec_proto::variables::Variables;
 
 use crate::conf_file::ConfFile;
 use crate::connections::Listeners;
@@ -31,6 +32,7 @@ use crate::verdict;
 pub fn run_session(
     options: &Options,
     conf: ConfFile,
+    variables: Variables,
     key: Option<Arc<Key>>,
     screen: &Screen,
 ) -> Result<ExitStatus, Failure> {
@@ -45,8 +47,8 @@ pub fn run_session(
     }
     let signals = signals::block().map_err(Failure::BlockSignals)?;
     limits::raise_open_files();
-    let about = SessionFacts::new(options, &conf);
-    let (report, kept) = Dispatcher::new(options, conf, resources, screen, signals)?.run()?;
+    let about = SessionFacts::new(options, &conf, &variables);
+    let (report, kept) = Dispatcher::new(options, conf, variables, resources, screen, signals)?.run()?;
     screen.clear();
     let document = about.document(options, &report, &kept);
     let printed = summary::print(&document, &kept, options).map_err(Failure::Results);
@@ -86,18 +88,16 @@ struct SessionFacts {
 }
 
 impl SessionFacts {
-    fn new(options: &Options, conf: &ConfFile) -> Self {
+    fn new(options: &Options, conf: &ConfFile, variables: &Variables) -> Self {
         let words = conf.command_line().words();
         let line = words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
         let path = options.conf().display().to_string();
         Self {
             began: wall_clock_now(),
             conf: report::ConfReport::new(path, conf.length(), line, conf.payload_length()),
-            asked: report::Asked::new(options.slaves().get(), options.rounds()).within(
-                options.max_skew(),
-                options.quorum(),
-                options.timeout(),
-            ),
+            asked: report::Asked::new(options.slaves().get(), options.rounds())
+                .within(options.max_skew(), options.quorum(), options.timeout())
+                .with_variables(variables),
         }
     }
 

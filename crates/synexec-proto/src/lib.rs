@@ -19,4 +19,5 @@ pub mod text;
 pub mod time;
 #[cfg(feature = "transport")]
 pub mod transport;
+pub mod variables;
 pub mod wire;

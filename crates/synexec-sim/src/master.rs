@@ -154,7 +154,7 @@ impl Master {
         match action {
             Action::Probe => Some(MasterAction::Probe),
             Action::Send { peer, message } => Some(MasterAction::Send(*peer, encode(message))),
-            Action::SendConf { peer, begin } => Some(MasterAction::SendConf(*peer, self.conf_bytes(*begin))),
+            Action::SendConf { peer, begin } => Some(MasterAction::SendConf(*peer, self.conf_bytes(begin.clone()))),
             Action::Output { id, step, .. } => self.output(*id, step),
             Action::Close { peer } => Some(MasterAction::Close(*peer)),
             Action::Tell(_) => None,

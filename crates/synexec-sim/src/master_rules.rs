@@ -64,8 +64,13 @@ impl MasterRules {
             Action::SendConf { peer, begin } => {
                 self.check_open(*peer);
                 assert!(begin.is_none() || self.has(*peer, Feature::ConfParts), "CONF_BEGIN to an original");
+                let has_variables = begin.as_ref().is_some_and(|begin| !begin.variables.is_empty());
+                assert!(
+                    !has_variables || self.has(*peer, Feature::Environment),
+                    "variables to a slave that ignores them"
+                );
                 assert!(self.configured.insert(*peer), "the conf is sent twice");
-                let token = begin.and_then(|begin| begin.token);
+                let token = begin.as_ref().and_then(|begin| begin.token);
                 self.tokens.extend(token.map(|token| (*token.as_bytes(), *peer)));
             }
             Action::Close { peer } => {

@@ -1,11 +1,11 @@
 //! Storing a conf in the work dir, and making a command from the whole conf.
 
-use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::Path;
 use std::rc::Rc;
 
 use nix::unistd::{AccessFlags, access};
+use synexec_host::environment::Environment;
 use synexec_host::process::TaskCommand;
 use synexec_proto::conf::{CommandLine, ConfSplitter};
 use synexec_proto::message::{ConfBegin, Reason};
@@ -16,6 +16,8 @@ use crate::work_dir::{Payload, PayloadPath, WorkDir};
 /// Receives one conf. The first error is kept, and returned once the conf is whole.
 pub struct ConfStore {
     work_dir: Rc<WorkDir>,
+    /// The variables that every task of this slave has.
+    environment: Environment,
     place: Option<ConfBegin>,
     splitter: ConfSplitter,
     payload: Option<Payload>,
@@ -36,15 +38,17 @@ pub struct SessionInfo<'a> {
 /// A conf that is whole, with a command that can be held and started again and again.
 pub struct RunnableConf {
     work_dir: Rc<WorkDir>,
+    environment: Environment,
     place: Option<ConfBegin>,
     command_line: CommandLine,
     payload: Option<PayloadPath>,
 }
 
 impl ConfStore {
-    /// A store for a new conf. `place` is this slave's place in the slaveset, if the master tells it.
-    pub fn new(work_dir: Rc<WorkDir>, place: Option<ConfBegin>) -> Self {
-        Self { work_dir, place, splitter: ConfSplitter::default(), payload: None, failure: None }
+    /// A store for a new conf, whose task has the variables of this environment. `place` is this slave's place in the
+    /// slaveset, if the master tells it.
+    pub fn new(work_dir: Rc<WorkDir>, environment: Environment, place: Option<ConfBegin>) -> Self {
+        Self { work_dir, environment, place, splitter: ConfSplitter::default(), payload: None, failure: None }
     }
 
     /// Stores the next bytes.
@@ -68,8 +72,8 @@ impl ConfStore {
             return Err(Reason::new("the first line has the word `:CONF:`, but nothing follows the first line"));
         }
         let payload = self.payload.map(Payload::close);
-        let Self { work_dir, place, .. } = self;
-        let prepared = RunnableConf { work_dir, place, command_line, payload };
+        let Self { work_dir, environment, place, .. } = self;
+        let prepared = RunnableConf { work_dir, environment, place, command_line, payload };
         prepared.check_program()?;
         Ok(prepared)
     }
@@ -108,7 +112,7 @@ impl RunnableConf {
         let command = TaskCommand {
             program: self.command_line.program(payload),
             arguments: self.command_line.arguments(payload),
-            environment: self.environment(info),
+            environment: self.task_environment(info),
             output: output.file().map_err(not_written)?,
             identity: self.work_dir.tasks_user().cloned(),
             payload: self.payload.as_ref().map(|payload| payload.as_ref().to_owned()),
@@ -121,15 +125,25 @@ impl RunnableConf {
         self.payload.as_ref().map_or(Path::new(""), AsRef::as_ref)
     }
 
-    fn environment(&self, info: SessionInfo<'_>) -> Vec<(&'static str, OsString)> {
+    /// The environment of the task: variables from the master replace those of this slave.
+    fn task_environment(&self, info: SessionInfo<'_>) -> Environment {
         let SessionInfo { session, name, round } = info;
-        let mut environment = vec![("SYNEXEC_SESSION", session.to_string().into()), ("SYNEXEC_NAME", name.into())];
-        if let Some(place) = self.place {
-            environment.push(("SYNEXEC_RANK", place.rank.to_string().into()));
-            environment.push(("SYNEXEC_SLAVES", place.slaves.to_string().into()));
+        let mut environment = self.environment.clone();
+        if let Some(place) = &self.place {
+            for variable in place.variables.iter() {
+                environment.set(variable.name(), variable.value());
+            }
+            environment.set("SYNEXEC_RANK", place.rank.to_string());
+            environment.set("SYNEXEC_SLAVES", place.slaves.to_string());
         }
-        environment.extend(round.map(|round| ("SYNEXEC_ROUND", round.to_string().into())));
-        environment.extend(self.payload.as_ref().map(|payload| ("SYNEXEC_CONF", payload.as_ref().into())));
+        environment.set("SYNEXEC_SESSION", session.to_string());
+        environment.set("SYNEXEC_NAME", name);
+        if let Some(round) = round {
+            environment.set("SYNEXEC_ROUND", round.to_string());
+        }
+        if let Some(payload) = &self.payload {
+            environment.set("SYNEXEC_CONF", payload.as_ref());
+        }
         environment
     }
 
@@ -162,6 +176,10 @@ fn not_stored(error: impl Display) -> Reason {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
+    use synexec_proto::variables::Variables;
+
     use super::*;
 
     const INFO: SessionInfo<'_> = SessionInfo { session: 9, name: "vm7", round: Some(3) };
@@ -169,8 +187,13 @@ mod tests {
     fn store(conf: &[u8], chunk: usize) -> (Result<RunnableConf, Reason>, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let work_dir = Rc::new(WorkDir::open(dir.path(), None).unwrap());
-        let mut store =
-            ConfStore::new(work_dir, Some(ConfBegin { rank: 2, slaves: 5, length: 0, progress: None, token: None }));
+        let variables = Variables::new(["A=master's", "B=2"].map(|text| text.parse().unwrap())).unwrap();
+        let place = ConfBegin { rank: 2, slaves: 5, variables, ..ConfBegin::default() };
+        let mut environment = Environment::default();
+        for name in ["A", "C"] {
+            environment.set(name, "slave's");
+        }
+        let mut store = ConfStore::new(work_dir, environment, Some(place));
         conf.chunks(chunk).for_each(|bytes| store.store(bytes));
         (store.finish(), dir)
     }
@@ -184,17 +207,26 @@ mod tests {
             assert_eq!(std::fs::read(&payload).unwrap(), b"echo one\n");
             let command = prepared.command(INFO).unwrap().0;
             assert_eq!(command.arguments, ["sh".into(), payload.clone().into_os_string(), "a".into()]);
-            let environment = prepared.environment(INFO);
-            assert!(environment.contains(&("SYNEXEC_RANK", "2".into())));
-            assert!(environment.contains(&("SYNEXEC_ROUND", "3".into())));
-            assert!(environment.contains(&("SYNEXEC_CONF", payload.into_os_string())));
+            let environment = prepared.task_environment(INFO);
+            for (name, value) in [("SYNEXEC_RANK", "2"), ("SYNEXEC_SLAVES", "5"), ("SYNEXEC_ROUND", "3")] {
+                assert_eq!(environment.get(name), Some(OsStr::new(value)), "{name}");
+            }
+            assert_eq!(environment.get("SYNEXEC_CONF"), Some(payload.as_os_str()));
+        }
+    }
+
+    #[test]
+    fn variables_of_the_master_replace_those_of_the_slave() {
+        let environment = store(b"/bin/true\n", 100).0.unwrap().task_environment(INFO);
+        for (name, value) in [("A", "master's"), ("B", "2"), ("C", "slave's")] {
+            assert_eq!(environment.get(name), Some(OsStr::new(value)), "{name}");
         }
     }
 
     #[test]
     fn one_line_has_no_payload_file() {
         let (prepared, dir) = store(b"/bin/true\n", 100);
-        assert!(prepared.unwrap().environment(INFO).iter().all(|(name, _)| *name != "SYNEXEC_CONF"));
+        assert!(prepared.unwrap().task_environment(INFO).get("SYNEXEC_CONF").is_none());
         assert!(!dir.path().join(format!("synexec_slave_conf.{}", std::process::id())).exists());
     }
 

@@ -4,6 +4,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::mpsc::SyncSender;
 
 use synexec_host::clock::monotonic_now;
+use synexec_host::environment::Environment;
 use synexec_host::events::{self, Events};
 use synexec_host::exit::ExitStatus;
 use synexec_host::process::{Descendants, reap_adopted};
@@ -57,11 +58,12 @@ impl Dispatcher {
         let (session, name) = (options.common.session(), options.name.clone());
         signals.forward(delivering(&sender, Event::Shutdown)).map_err(Failure::StartThread)?;
         let to_dispatcher = sender.clone();
+        let environment = Environment::of_tasks(work_dir.tasks_user(), &options.pass_env);
         let deliver_task = move |id, event| events::deliver(&to_dispatcher, Event::Task(id, event));
         Ok(Self {
             slave: Slave::new(settings(options)?, monotonic_now()),
             link: MasterLink::new(network, session, delivering(&sender, Event::Link)),
-            runner: Runner::new(session, name, work_dir, deliver_task),
+            runner: Runner::new(session, name, work_dir, environment, deliver_task),
             log: SlaveLog::default(),
             events,
         })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
+use synexec_host::environment::NamePattern;
 use synexec_host::host_name::host_name;
 use synexec_host::options::Common;
 use synexec_proto::message::CONF_MAX;
@@ -38,6 +39,11 @@ pub struct Options {
     /// Run the tasks as this user, with a login's environment; only for root
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+
+    /// Variables of the slave's own environment that tasks get too, by name, as in `http_proxy,MPI_*`; `*` for all;
+    /// repeatable [default: few, see the guide]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub pass_env: Vec<NamePattern>,
 
     /// Largest conf that the slave accepts, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = CONF_MAX,

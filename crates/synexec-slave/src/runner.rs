@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 use synexec_host::clock::monotonic_now;
+use synexec_host::environment::Environment;
 use synexec_host::process::signal_descendants;
 use synexec_proto::message::{ConfBegin, Fetch, Reason, TaskProgress};
 use synexec_proto::time::MonotonicInstant;
@@ -26,6 +27,8 @@ pub struct Runner {
     session: SessionId,
     name: String,
     work_dir: Rc<WorkDir>,
+    /// The variables that every task has.
+    environment: Environment,
     /// The conf that is being received.
     store: Option<ConfStore>,
     conf: Option<RunnableConf>,
@@ -38,17 +41,19 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// A runner without a conf. The threads of the tasks call `deliver`.
+    /// A runner without a conf. All tasks have the variables of this environment. The threads of the tasks call `deliver`.
     pub fn new(
         session: SessionId,
         name: String,
         work_dir: WorkDir,
+        environment: Environment,
         deliver: impl Fn(TaskId, TaskEvent) + Send + Sync + 'static,
     ) -> Self {
         Self {
             session,
             name,
             work_dir: Rc::new(work_dir),
+            environment,
             store: None,
             conf: None,
             id: TaskId(0),
@@ -87,7 +92,7 @@ impl Runner {
     /// A new conf comes, with this slave's place in the slaveset if the master tells it.
     pub fn begin_conf(&mut self, place: Option<ConfBegin>) {
         self.discard();
-        self.store = Some(ConfStore::new(Rc::clone(&self.work_dir), place));
+        self.store = Some(ConfStore::new(Rc::clone(&self.work_dir), self.environment.clone(), place));
     }
 
     /// Stores the next bytes of the conf.

@@ -11,6 +11,7 @@ complete -c synexec_master -l log-file -d 'Log file of a daemon [default: PROGRA
 complete -c synexec_master -s t -l target -d 'Send probes to this host too, by unicast; repeatable; for networks without broadcast' -r
 complete -c synexec_master -l wait -d 'Give up if not all slaves have joined after this many seconds [default: wait for ever]' -r
 complete -c synexec_master -l quorum -d 'When --wait is over, start if at least this many slaves have joined' -r
+complete -c synexec_master -l env -d 'Set this variable in the environment of every task; repeatable' -r
 complete -c synexec_master -l timeout -d 'Stop tasks that have not ended after this many seconds; their rows say `timed out` [default: never]' -r
 complete -c synexec_master -l on-lost -d 'What to do with the other tasks when a slave is lost while they run' -r -f -a "abort\t'Stop them'
 continue\t'Let them run to their ends'"

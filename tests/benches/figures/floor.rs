@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::Result;
+use synexec_host::environment::Environment;
 use synexec_host::precedence::Precedence;
 use synexec_host::process::{HeldTask, Task, TaskCommand};
 use synexec_host::timer::is_core_free;
@@ -31,7 +32,7 @@ pub fn run(program: &Path, count: usize, with_precedence: bool) -> Result<Vec<St
 fn hold(program: &Path, output: &Path) -> Result<HeldTask> {
     let arguments = vec!["stamp".into()];
     let output = File::create(output)?;
-    let environment = Vec::new();
+    let environment = Environment::of_tasks(None, &[]);
     let command =
         TaskCommand { program: program.into(), arguments, environment, output, identity: None, payload: None };
     Ok(command.hold()?)

@@ -12,6 +12,7 @@ use synexec_proto::message::{
 };
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
+use synexec_proto::variables::Variables;
 use synexec_proto::wire::{Command, FieldWriter, Frame, WireInteger as _};
 use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{OnLost, OutputsWanted, Settings};
@@ -85,6 +86,7 @@ pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
         rounds,
         conf_length: *input.choose(&[0, 40, 70_000])?,
         runs_payload: input.ratio(1, 8)?,
+        variables: variables(input)?,
         progress: if bool::arbitrary(input)? { Some(passing(input)?) } else { None },
         max_skew: if bool::arbitrary(input)? { Some(passing(input)?) } else { None },
         quorum: if input.ratio(1, 4)? { NonZeroU32::new(input.int_in_range(1..=slaves)?) } else { None },
@@ -97,7 +99,7 @@ pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
 }
 
 /// Features of an imagined later revision and of all revisions so far, newest first.
-const REVISIONS: [u64; 6] = [u64::MAX, 0xff, 0x7f, 0x3f, 0x1f, 0x0f];
+const REVISIONS: [u64; 7] = [u64::MAX, 0x1ff, 0xff, 0x7f, 0x3f, 0x1f, 0x0f];
 
 /// The capability block of any revision, or none.
 pub fn capabilities(input: &mut Input<'_>) -> Result<Option<Capabilities>> {
@@ -226,7 +228,14 @@ fn conf_begin(input: &mut Input<'_>) -> Result<ConfBegin> {
     let length = if bool::arbitrary(input)? { input.int_in_range(0..=20)? } else { u64::arbitrary(input)? };
     let progress = if bool::arbitrary(input)? { Some(passing(input)?) } else { None };
     let (rank, slaves) = (u32::arbitrary(input)?, u32::arbitrary(input)?);
-    Ok(ConfBegin { rank, slaves, length, progress, token: token(input)? })
+    Ok(ConfBegin { rank, slaves, length, progress, token: token(input)?, variables: variables(input)? })
+}
+
+/// Variables for the tasks, mostly none.
+fn variables(input: &mut Input<'_>) -> Result<Variables> {
+    let texts: &[&str] = if input.ratio(1, 8)? { &["A=1", "B=", "A=2"] } else { &[] };
+    let variables = texts.iter().map(|text| text.parse().expect("the text is a variable"));
+    Ok(Variables::new(variables).expect("the variables are short"))
 }
 
 fn usage(input: &mut Input<'_>) -> Result<Usage> {

@@ -46,7 +46,7 @@ impl Guest {
     /// Receives the conf. `begin` is the header that our slaves get.
     pub fn receive_conf(&mut self, begin: Option<ConfBegin>) {
         self.extended = begin.is_some();
-        self.token = begin.and_then(|begin| begin.token);
+        self.token = begin.as_ref().and_then(|begin| begin.token);
         self.told(begin.map_or(Message::Conf(Vec::new()), Message::ConfBegin));
     }
 

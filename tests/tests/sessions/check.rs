@@ -16,9 +16,9 @@ pub const TESTS: &[(&str, Test)] = &[
     ("check::options_of_a_session_do_no_harm", options_of_a_session_do_no_harm),
 ];
 
-fn check(fleet: &Fleet, conf: &str) -> Result<Finished> {
+fn check(fleet: &Fleet, options: &[&str], conf: &str) -> Result<Finished> {
     let path = fleet.conf(conf)?;
-    Process::spawn(fleet.control.command(programs::master()).arg("--check").arg(path))?.wait()
+    Process::spawn(fleet.control.command(programs::master()).args(options).arg("--check").arg(path))?.wait()
 }
 
 fn it_shows_what_would_run_and_sends_nothing() -> Result<()> {
@@ -30,7 +30,7 @@ fn it_shows_what_would_run_and_sends_nothing() -> Result<()> {
         .control
         .enter(|| Ok::<_, std::io::Error>((TcpListener::bind("0.0.0.0:5165")?, UdpSocket::bind("0.0.0.0:5165")?)))?;
     let wire = fleet.control.capture()?;
-    let finished = check(&fleet, "/usr/bin/env  A=1 :CONF:\tlast\nhello payload\n")?;
+    let finished = check(&fleet, &["--env", "B=2 3"], "/usr/bin/env  A=1 :CONF:\tlast\nhello payload\n")?;
     ensure!(finished.code() == Some(0) && finished.stderr.is_empty(), "{finished:?}");
     for words in [
         &["conf", "job.conf", "44 bytes"][..],
@@ -40,6 +40,7 @@ fn it_shows_what_would_run_and_sends_nothing() -> Result<()> {
         &["argv[2]", "/"],
         &["argv[3]", "last"],
         &["payload", "14 bytes", "SYNEXEC_CONF"],
+        &["env", "B=2 3"],
     ] {
         let has_all = |line: &str| line.starts_with(words[0]) && words.iter().all(|word| line.contains(word));
         ensure!(finished.stdout.lines().any(has_all), "{words:?} in {finished:?}");
@@ -60,7 +61,7 @@ fn likely_mistakes_are_told() -> Result<()> {
         ("bin/sh -c \"echo\"\npayload\n", &["quotes", "relative", "no word `:CONF:`"]),
         ("/bin/sh :CONF:\necho 'hi'\n", &[]),
     ] {
-        let finished = check(&fleet, conf)?;
+        let finished = check(&fleet, &[], conf)?;
         ensure!(finished.code() == Some(0) && finished.stdout.contains("argv[0]"), "{finished:?}");
         ensure!(finished.stderr.lines().count() == mistakes.len(), "{conf}: {finished:?}");
         ensure!(mistakes.iter().all(|mistake| finished.stderr.contains(mistake)), "{conf}: {finished:?}");
@@ -71,7 +72,7 @@ fn likely_mistakes_are_told() -> Result<()> {
 fn a_bad_conf_has_the_status_of_one() -> Result<()> {
     let fleet = Fleet::new(0)?;
     for conf in ["", "\n", "   \npayload\n", "true\n", "/\n"] {
-        let finished = check(&fleet, conf)?;
+        let finished = check(&fleet, &[], conf)?;
         ensure!(finished.code() == Some(2) && finished.stdout.is_empty(), "{conf:?}: {finished:?}");
         ensure!(finished.stderr.contains("job.conf"), "{conf:?}: {finished:?}");
     }

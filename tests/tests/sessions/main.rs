@@ -7,6 +7,7 @@ mod confs;
 mod daemons;
 mod early_end;
 mod ends;
+mod environment;
 mod evidence;
 mod fetching;
 mod fio;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         plain::TESTS,
         joining::TESTS,
         confs::TESTS,
+        environment::TESTS,
         starting::TESTS,
         instant::TESTS,
         rounds::TESTS,

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use synexec_tests::fleet::{Fleet, master_on, row, slave_on};
+use synexec_tests::lab::Lab;
 use synexec_tests::lab::harness::Test;
-use synexec_tests::lab::{Host, Lab};
 use synexec_tests::process::Process;
 use synexec_tests::programs;
 
@@ -105,19 +105,13 @@ fn loopback_slave(fleet: &Fleet, name: &str) -> Result<Process> {
 
 fn the_examples_run() -> Result<()> {
     let fleet = Fleet::new(2)?;
-    let slaves: Result<Vec<_>> = fleet.guests.iter().map(small_slave).collect();
-    let _slaves = slaves?;
+    let _slaves = fleet.slaves(&[])?;
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     for (name, output) in [("hello", "hello from"), ("sleep", ""), ("dd", "2 MiB to /tmp/synexec-dd")] {
-        let finished = fleet.master(2, &examples.join(name).with_extension("conf"), &[])?.wait()?;
+        let small = ["--env", "SIZE_MIB=2"];
+        let finished = fleet.master(2, &examples.join(name).with_extension("conf"), &small)?.wait()?;
         ensure!(finished.code() == Some(0), "{name}: {finished:?} {:?}", fleet.output(0));
         ensure!((0..2).all(|guest| fleet.output(guest).is_ok_and(|text| text.contains(output))), "{name}");
     }
     Ok(())
-}
-
-/// A slave whose environment makes the examples small.
-fn small_slave(guest: &Host) -> Result<Process> {
-    let mut command = guest.command(programs::slave());
-    Process::spawn(command.args(["--work-dir", "."]).env("SIZE_MIB", "2"))
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 
+use crate::environment::Environment;
 use crate::identity::Identity;
 
 /// The command that a task runs, with its environment, output and user.
@@ -13,12 +14,11 @@ pub struct TaskCommand {
     pub program: PathBuf,
     /// The argument vector. Its first entry is the name that the program sees as its own.
     pub arguments: Vec<OsString>,
-    /// Environment variables to add or replace.
-    pub environment: Vec<(&'static str, OsString)>,
+    /// All variables of the task, except for the keeper's mark.
+    pub environment: Environment,
     /// The file that stdout and stderr are written to.
     pub output: File,
-    /// The user to run the task as, if that is another user. The task then gets the environment of a login in place of
-    /// this process's environment.
+    /// The user to run the task as, if that is another user.
     pub identity: Option<Identity>,
     /// A file that the task must be able to read, if it has a payload.
     pub payload: Option<PathBuf>,

@@ -67,10 +67,12 @@ impl TaskCommand {
     /// Makes the task ready and holds it before exec.
     pub(super) fn fork(self) -> io::Result<HeldTask> {
         let (identity, payload) = (self.identity.as_ref(), self.payload.as_deref());
-        let mark = children::mark().map(|mark| (keeper::MARK, mark.into()));
-        let (dies_with_thread, mut environment) = (mark.is_some(), self.environment);
-        environment.extend(mark);
-        let image = ExecImage::new(&self.program, self.arguments, identity, &environment)?;
+        let (mark, mut environment) = (children::mark(), self.environment);
+        let dies_with_thread = mark.is_some();
+        if let Some(mark) = mark {
+            environment.set(keeper::MARK, mark);
+        }
+        let image = ExecImage::new(&self.program, self.arguments, environment)?;
         let payload_name = payload.map(|payload| CString::new(payload.as_os_str().as_bytes())).transpose()?;
         let user = identity.map(|identity| OtherUser { identity, payload: payload_name.as_deref() });
         let input = File::open("/dev/null")?;

@@ -7,6 +7,7 @@ use synexec_host::clock::{monotonic_now, wall_clock_now};
 use synexec_proto::message::{Guest, Usage};
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime, nanos};
+use synexec_proto::variables::{Variable, Variables};
 use synexec_session::clock::ClockEstimate;
 use synexec_session::master::{MeasuredStart, Outcome, Output, OutputId, Report, Round, Row, Skew};
 
@@ -46,12 +47,17 @@ impl ConfReport {
 impl Asked {
     /// A session without limits.
     pub fn new(slaves: u32, rounds: u32) -> Self {
-        Self { slaves, rounds, max_skew_ns: None, quorum: None, timeout_ns: None }
+        Self { slaves, rounds, max_skew_ns: None, quorum: None, timeout_ns: None, environment: Vec::new() }
     }
 
     /// The same session with limits: largest skew, fewest slaves, longest task.
     pub fn within(self, max_skew: Option<Duration>, quorum: Option<u32>, timeout: Option<Duration>) -> Self {
         Self { max_skew_ns: max_skew.map(nanos), quorum, timeout_ns: timeout.map(nanos), ..self }
+    }
+
+    /// The same session with these variables in the environment of every task.
+    pub fn with_variables(self, variables: &Variables) -> Self {
+        Self { environment: variables.iter().map(Variable::to_text).collect(), ..self }
     }
 }
 

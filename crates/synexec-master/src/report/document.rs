@@ -69,6 +69,8 @@ pub struct Asked {
     pub quorum: Option<u32>,
     /// Longest time that a task may run.
     pub timeout_ns: Option<u64>,
+    /// Variables in the environment of every task, each as `NAME=VALUE`.
+    pub environment: Vec<String>,
 }
 
 /// One round: every slave runs the task once.

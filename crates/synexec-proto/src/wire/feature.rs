@@ -38,6 +38,8 @@ features! {
     Outputs = 6;
     /// A connection that breaks while the task runs is resumed: ACK, BYE, and a token in the capability block.
     Resume = 7;
+    /// `CONF_BEGIN` carries variables for the environment of the task.
+    Environment = 8;
 }
 
 /// A set of features.

@@ -24,6 +24,18 @@ impl<'a> FieldReader<'a> {
         Ok(None)
     }
 
+    /// The values of all fields with this tag, in their order.
+    ///
+    /// # Errors
+    /// [`LayoutError::Truncated`] when the data end within a field.
+    pub fn find_all(&self, tag: u16) -> Result<Vec<&'a [u8]>, LayoutError> {
+        let values = self.clone().filter_map(|field| match field {
+            Ok((found, value)) => (found == tag).then_some(Ok(value)),
+            Err(error) => Some(Err(error)),
+        });
+        values.collect()
+    }
+
     /// The value of a required field of `N` bytes.
     ///
     /// # Errors

@@ -32,6 +32,9 @@ pub enum LayoutError {
         /// The field's value.
         value: u8,
     },
+    /// The value of a field breaks a rule of its message.
+    #[error("the value of field {0} is not allowed")]
+    NotAllowed(u16),
     /// The message lacks a required field.
     #[error("field {0} is missing")]
     Missing(u16),

@@ -10,7 +10,7 @@ use super::heard::Heard;
 use super::inquiry::Inquiry;
 use super::limits::{PhaseStart, Unanswered};
 use super::member::{HeldSince, Member};
-use super::roster::Roster;
+use super::roster::{Roster, Slave};
 use super::{Action, Loss, Notice, PeerId, PhaseName, Row, Settings};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{ConfBegin, Feature, Features, Held, Hold, Message, Reason};
@@ -59,7 +59,7 @@ impl Configuring {
     pub(super) fn begin(settings: &Settings, members: Vec<Member>, now: Now, actions: &mut Actions) -> Self {
         let mut phase = Self::new(settings, Roster::before_start(members, |_| Answer::Sending), now);
         actions.tell(Notice::Configuring { slaves: phase.slaves.len() });
-        phase.refuse_for_originals(settings, now, actions);
+        phase.decline_beyond_abilities(settings, now, actions);
         if phase.call_off_at.is_none() {
             phase.send_conf(settings, actions);
         }
@@ -192,15 +192,14 @@ impl Configuring {
         actions.tell(Notice::Accepted { slave: slave.member.label.clone() });
     }
 
-    /// Declines for original slaves a conf that they cannot run, before anything is sent to any slave.
-    fn refuse_for_originals(&mut self, settings: &Settings, now: Now, actions: &mut Actions) {
-        let Some(reason) = beyond_version_one(settings) else {
-            return;
+    /// Declines the session for slaves that cannot do what it asks for, before anything is sent to any slave.
+    fn decline_beyond_abilities(&mut self, settings: &Settings, now: Now, actions: &mut Actions) {
+        let lacking = |slave: &Slave<BeforeStart<Answer>>| {
+            inability(settings, slave.member.features).map(|reason| (slave.member.peer, reason))
         };
-        let originals = self.slaves.iter().filter(|slave| !slave.member.has(Feature::ConfParts));
-        let peers: Vec<_> = originals.map(|slave| slave.member.peer).collect();
-        for peer in peers {
-            self.decline(now, peer, Some(reason.clone()), actions);
+        let unable: Vec<_> = self.slaves.iter().filter_map(lacking).collect();
+        for (peer, reason) in unable {
+            self.decline(now, peer, Some(reason), actions);
             self.call_off_at = Some(now.awake);
         }
     }
@@ -211,7 +210,8 @@ impl Configuring {
         self.slaves.for_each_mut(|slave| {
             let member = &mut slave.member;
             let (rank, progress, token) = (member.rank, settings.progress, member.token);
-            let begin = ConfBegin { rank, slaves, length, progress, token };
+            let variables = settings.variables.clone();
+            let begin = ConfBegin { rank, slaves, length, progress, token, variables };
             let begin = member.has(Feature::ConfParts).then_some(begin);
             member.liveness.pause();
             actions.push(Action::SendConf { peer: member.peer, begin });
@@ -230,6 +230,17 @@ impl Configuring {
             self.call_off_at.get_or_insert(now.awake.plus(GATHER_TIME));
         }
     }
+}
+
+/// Why a slave with these features cannot do what the session asks for, if it cannot.
+fn inability(settings: &Settings, features: Features) -> Option<Reason> {
+    let beyond_version_one = || if features.has(Feature::ConfParts) { None } else { beyond_version_one(settings) };
+    let lacks = |feature, option: &str| {
+        let why = format!("this slave is an original or too old for {option}; update the slave, or leave {option} out");
+        (!features.has(feature)).then(|| Reason::new(&why))
+    };
+    let variables = || if settings.variables.is_empty() { None } else { lacks(Feature::Environment, "--env") };
+    beyond_version_one().or_else(variables)
 }
 
 fn beyond_version_one(settings: &Settings) -> Option<Reason> {

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::TokenSeed;
+use synexec_proto::variables::Variables;
 
 /// A session as its user asks for it.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Settings {
     pub conf_length: u64,
     /// Whether the conf's payload is its program. Original slaves cannot run such a conf.
     pub runs_payload: bool,
+    /// Variables for the environment of every task. A slave without the feature *environment* cannot set them.
+    pub variables: Variables,
     /// Time from the order to the start; without it, the session derives this time from the measured round trips.
     pub lead: Option<Duration>,
     /// How many times the task runs.

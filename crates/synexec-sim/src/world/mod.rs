@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use synexec_proto::defaults::DEFAULT_LOST_AFTER;
 use synexec_proto::time::MonotonicInstant;
+use synexec_proto::variables::Variables;
 use synexec_session::master::{OnLost, OutputsWanted, Settings, TokenSeed};
 
 use crate::client::Client;
@@ -67,6 +68,7 @@ pub fn settings(slaves: u32) -> Settings {
         lost_after: DEFAULT_LOST_AFTER,
         conf_length: 40,
         runs_payload: false,
+        variables: Variables::default(),
         lead: None,
         rounds: NonZeroU32::MIN,
         max_skew: None,

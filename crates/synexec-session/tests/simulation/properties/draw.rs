@@ -12,6 +12,7 @@ use synexec_proto::message::{
 };
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
+use synexec_proto::variables::Variables;
 use synexec_proto::wire::{Command, Frame};
 use synexec_session::master::OutputsWanted;
 
@@ -122,13 +123,15 @@ pub fn millis() -> impl Strategy<Value = u64> {
 fn conf_begin() -> impl Strategy<Value = ConfBegin> {
     let length = prop_oneof![0..6_u64, Just(u64::MAX)];
     let progress = prop::option::of((0..3000_u64).prop_map(Duration::from_millis));
-    (any::<u32>(), length, progress, prop::option::of(token())).prop_map(|(rank, length, progress, token)| ConfBegin {
-        rank,
-        slaves: 3,
-        length,
-        progress,
-        token,
-    })
+    (any::<u32>(), length, progress, prop::option::of(token()), variables()).prop_map(
+        |(rank, length, progress, token, variables)| ConfBegin { rank, slaves: 3, length, progress, token, variables },
+    )
+}
+
+/// Variables for the tasks, mostly none.
+pub fn variables() -> impl Strategy<Value = Variables> {
+    let some = Variables::new(["A=1", "B="].map(|text| text.parse().expect("the text is a variable")));
+    prop_oneof![4 => Just(Variables::default()), 1 => Just(some.expect("the variables are short"))]
 }
 
 /// One of a few values, so that some are equal.

@@ -218,18 +218,22 @@ fn any_settings(slaves: u32) -> impl Strategy<Value = Settings> {
     let on_lost = prop_oneof![3 => Just(OnLost::Continue), 1 => Just(OnLost::Abort)];
     let rounds = prop_oneof![4 => Just(1), 1 => 2..4_u32].prop_filter_map("the number is not zero", NonZeroU32::new);
     let ends = (rounds, quorum, rarely((1000..10_000_u64).prop_map(millis)), on_lost, reconnect());
-    (15..60_u64, length, draw::outputs(), progress, ends).prop_map(
-        move |(wait, conf_length, outputs, progress, (rounds, quorum, timeout, on_lost, reconnect))| Settings {
-            wait: Some(secs(wait)),
-            rounds,
-            conf_length,
-            outputs,
-            progress,
-            quorum,
-            timeout,
-            on_lost,
-            reconnect,
-            ..settings(slaves)
+    let conf = (length, draw::variables());
+    (15..60_u64, conf, draw::outputs(), progress, ends).prop_map(
+        move |(wait, (conf_length, variables), outputs, progress, (rounds, quorum, timeout, on_lost, reconnect))| {
+            Settings {
+                wait: Some(secs(wait)),
+                rounds,
+                conf_length,
+                variables,
+                outputs,
+                progress,
+                quorum,
+                timeout,
+                on_lost,
+                reconnect,
+                ..settings(slaves)
+            }
         },
     )
 }

@@ -1,13 +1,15 @@
-//! Original slaves, which know only version 1, alone and together with ours.
+//! Original slaves, which know only version 1, and older slaves, alone and together with ours.
 
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::MessageError;
 use synexec_proto::task_end::TaskEnd;
+use synexec_proto::variables::Variables;
 use synexec_proto::wire::{Command, LayoutError};
 use synexec_session::master::{Action, Loss, Outcome, Report, Settings, Verdict};
 
 use synexec_sim::Answer::{Garbled, No, Silence, Vanish};
-use synexec_sim::{Plan, Script, World, millis, outcome_of, row_of, secs, settings};
+use synexec_sim::Lie::IsOlder;
+use synexec_sim::{ClientId, Plan, Script, World, millis, outcome_of, row_of, secs, settings};
 
 use super::shared::session_with_rows;
 
@@ -93,23 +95,49 @@ fn nothing_was_sent(world: &World) {
     assert_eq!(world.tasks_started(), 0);
 }
 
+/// Checks that a session with two slaves of ours and one that cannot do what the settings ask for is called off.
+fn refused_for(settings: Settings, unable: impl Fn(&mut World) -> ClientId) {
+    let mut world = World::new(settings);
+    let ours = [world.slave(Plan::default()), world.slave(Plan::default())];
+    let unable = unable(&mut world);
+    let report = session(&mut world, 3);
+    assert_eq!(report.verdict, Verdict::Declined);
+    assert!(matches!(outcome_of(&report, unable), Outcome::Declined(Some(_))));
+    assert!(ours.iter().all(|id| *outcome_of(&report, *id) == Outcome::Cancelled));
+    nothing_was_sent(&world);
+    assert!(world.over_after() < millis(100));
+}
+
+fn with_variables(slaves: u32) -> Settings {
+    let variables = Variables::new(["A=1", "B=two words"].map(|text| text.parse().expect("the text is a variable")));
+    Settings { variables: variables.expect("the variables are short"), ..settings(slaves) }
+}
+
 #[test]
-fn what_an_original_cannot_do_is_refused_before_anything_is_sent() {
+fn a_session_that_an_original_cannot_do_is_refused_before_anything_is_sent() {
     let beyond = [
         Settings { conf_length: 65_536, ..settings(3) },
         Settings { conf_length: 40, runs_payload: true, ..settings(3) },
+        with_variables(3),
     ];
     for settings in beyond {
-        let mut world = World::new(settings);
-        let ours = [world.slave(Plan::default()), world.slave(Plan::default())];
-        let original = world.original(Script::default());
-        let report = session(&mut world, 3);
-        assert_eq!(report.verdict, Verdict::Declined);
-        assert!(matches!(outcome_of(&report, original), Outcome::Declined(Some(_))));
-        assert!(ours.iter().all(|id| *outcome_of(&report, *id) == Outcome::Cancelled));
-        nothing_was_sent(&world);
-        assert!(world.over_after() < millis(100));
+        refused_for(settings, |world| world.original(Script::default()));
     }
+}
+
+#[test]
+fn a_session_that_an_older_slave_cannot_do_is_refused_before_anything_is_sent() {
+    refused_for(with_variables(3), |world| world.liar(IsOlder));
+}
+
+#[test]
+fn every_slave_gets_the_variables() {
+    let mut world = World::new(with_variables(2));
+    world.slave(Plan::default());
+    world.slave(Plan::default());
+    assert_eq!(session(&mut world, 2).verdict, Verdict::Succeeded);
+    let carries = |action: &Action| matches!(action, Action::SendConf { begin: Some(begin), .. } if begin.variables == with_variables(2).variables);
+    assert_eq!(world.master_did(carries).len(), 2);
 }
 
 #[test]

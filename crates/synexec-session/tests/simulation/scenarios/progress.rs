@@ -31,13 +31,8 @@ fn running(plan: Plan, progress: Option<Duration>) -> Bench {
 /// Gives the slave a conf.
 fn begin(bench: &mut Bench, progress: Option<Duration>) {
     let conf = b"/bin/task".to_vec();
-    let begin = ConfBegin {
-        rank: 0,
-        slaves: 1,
-        length: conf.len().try_into().expect("the value is small"),
-        progress,
-        token: None,
-    };
+    let length = conf.len().try_into().expect("the value is small");
+    let begin = ConfBegin { slaves: 1, length, progress, ..ConfBegin::default() };
     bench.tell([Message::ConfBegin(begin), Message::ConfPart(conf)]);
 }
 

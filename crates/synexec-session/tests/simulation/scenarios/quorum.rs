@@ -34,7 +34,7 @@ fn session(world: &mut World) -> Report {
 fn assert_places_contiguous(world: &World, report: &Report, slaves: u32) {
     assert_rows_complete(report, usize::try_from(slaves).expect("the number is small"));
     for id in world.ids().filter(|id| row_of(report, *id).is_some_and(|row| !row.is_original)) {
-        let place = |action: &Action| if let Action::BeginConf(begin) = action { *begin } else { None };
+        let place = |action: &Action| if let Action::BeginConf(begin) = action { begin.clone() } else { None };
         let begin = world.sim(id).log.iter().find_map(|(_, action)| place(action)).expect("the slave received a conf");
         assert_eq!((begin.rank, begin.slaves), (row_of(report, id).expect("the slave took part").rank, slaves));
     }
