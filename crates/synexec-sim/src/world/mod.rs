@@ -69,6 +69,7 @@ pub fn settings(slaves: u32) -> Settings {
         runs_payload: false,
         lead: None,
         rounds: NonZeroU32::MIN,
+        max_output: 1 << 30,
         max_skew: None,
         progress: None,
         outputs: OutputsWanted::Nothing,
