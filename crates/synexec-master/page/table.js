@@ -200,6 +200,7 @@ const detailFacts = (slave) => [
 const OUTPUT_WORDS = {
   stored: 'stored',
   fetched: 'fetched as a whole, but not stored in a file',
+  cut: 'only the beginning was fetched',
   tail: 'only the end was fetched',
   failed: 'could not be fetched',
   unavailable: 'not available from an original slave',

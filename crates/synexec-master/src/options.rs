@@ -13,6 +13,7 @@ use synexec_session::master::{OnLost, OutputsWanted, Settings, TokenSeed};
 use thiserror::Error;
 
 use crate::conf_file::ConfFile;
+use crate::units;
 
 /// Largest `--lead`, in milliseconds: ten minutes. Slaves refuse a start that is more than an hour ahead.
 const LEAD_MAX_MILLIS: u64 = 10 * 60 * 1000;
@@ -32,8 +33,8 @@ const REPORTS: &str = "Reports";
 /// instant, and waits until all tasks have ended. Then it prints how far apart the starts were, and a table of the results.
 ///
 /// Exit status: 0 every task exited 0; 1 a task failed, or was stopped by --timeout; 2 wrong usage, conf or key file, or a
-/// report or output file that cannot be created; 3 not enough slaves joined in time; 4 a slave declined; 5 a slave or its
-/// output was lost; 6 the skew was larger than --max-skew, or is not known for all slaves; 7 this host's own network or
+/// report or output file that cannot be created; 3 not enough slaves joined in time; 4 a slave declined; 5 a slave was
+/// lost, or a wanted output is not complete; 6 the skew was larger than --max-skew, or is not known for all slaves; 7 this host's own network or
 /// files failed; 130 or 143 interrupted.
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -129,6 +130,10 @@ pub struct Options {
     #[arg(long, help_heading = OUTPUTS)]
     pub diff: bool,
 
+    /// Most bytes that are kept of each output; K, M and G mean KiB, MiB and GiB; a longer output is cut
+    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = units::parse_bytes, help_heading = OUTPUTS)]
+    max_output: u64,
+
     /// Write everything that is known to this file, as JSON
     #[arg(long, value_name = "FILE", help_heading = REPORTS)]
     pub json: Option<PathBuf>,
@@ -222,6 +227,7 @@ impl Options {
             max_skew: self.max_skew(),
             progress: self.progress.map(|seconds| Duration::from_secs(seconds.into())),
             outputs: self.outputs_wanted(),
+            max_output: self.max_output,
             quorum: self.quorum,
             timeout: self.timeout(),
             on_lost: match self.on_lost {
@@ -263,6 +269,11 @@ impl Options {
         self.timeout.map(|seconds| Duration::from_secs(seconds.get()))
     }
 
+    /// Most bytes that are kept of each output, if the user wants outputs as a whole.
+    pub fn max_output(&self) -> Option<u64> {
+        matches!(self.outputs_wanted(), OutputsWanted::Whole | OutputsWanted::Live).then_some(self.max_output)
+    }
+
     /// Whether slaves report progress without being probed.
     pub fn tells_progress(&self) -> bool {
         self.progress.is_some()
@@ -289,6 +300,19 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_most_bytes_of_an_output_may_have_a_unit() {
+        let most = |arguments: &str| {
+            let words = ["synexec_master", "2", "job.conf"].into_iter().chain(arguments.split_whitespace());
+            Options::try_parse_from(words).map(|options| options.max_output)
+        };
+        assert_eq!(most("").unwrap(), 1 << 30);
+        assert_eq!(most("--max-output 100M").unwrap(), 100 << 20);
+        for wrong in ["--max-output 0", "--max-output 1X", "--max-output -1"] {
+            assert!(most(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_number_of_zero_is_refused_with_the_range() {

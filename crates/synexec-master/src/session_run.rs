@@ -95,9 +95,12 @@ impl SessionFacts {
         Self {
             began: wall_clock_now(),
             conf: report::ConfReport::new(path, conf.length(), line, conf.payload_length()),
-            asked: report::Asked::new(options.slaves().get(), options.rounds())
-                .within(options.max_skew(), options.quorum(), options.timeout())
-                .with_variables(variables),
+            asked: report::Asked {
+                max_output_bytes: options.max_output(),
+                ..report::Asked::new(options.slaves().get(), options.rounds())
+                    .within(options.max_skew(), options.quorum(), options.timeout())
+                    .with_variables(variables)
+            },
         }
     }
 

@@ -18,6 +18,9 @@ use crate::time::{millis, secs};
 /// The length of the output of its task, as it tells the master.
 const OUTPUT_LENGTH: u64 = 1000;
 
+/// Bytes that a crawling liar sends in a second.
+pub const CRAWL: u64 = 5000;
+
 /// The rule that a liar breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lie {
@@ -53,6 +56,10 @@ pub enum Lie {
     Trickle,
     /// It sends all bytes that the master asks for and never marks the end.
     EndlessOutput,
+    /// It says that its output has no end, and sends all bytes that the master asks for.
+    ClaimedEndless,
+    /// It says that its output has no end, and sends [`CRAWL`] bytes a second of all bytes that the master asks for.
+    Crawl,
     /// It answers that it cannot read its output.
     NoOutput,
     /// Each time when the master asks for its output, it disconnects and connects again.
@@ -71,11 +78,13 @@ pub struct Liar {
     left: u64,
     connected: bool,
     token: Option<ResumeToken>,
+    /// The position and the length of the rest of the window that a crawling liar sends.
+    owed: (u64, u64),
 }
 
 impl Liar {
     pub fn new(lie: Lie) -> Self {
-        Self { lie, left: 0, connected: false, token: None }
+        Self { lie, left: 0, connected: false, token: None, owed: (0, 0) }
     }
 
     /// It connects without a probe.
@@ -97,10 +106,15 @@ impl Liar {
                         ClientAction::Connect,
                     ]
                 }
+                Message::Fetch(fetch) if self.lie == Lie::Crawl => {
+                    self.owed = (fetch.offset, fetch.length.into());
+                    vec![ClientAction::Later(secs(1), HostEvent::Ended(0))]
+                }
                 Message::Fetch(fetch) => self.output(fetch).into_iter().map(ClientAction::Send).collect(),
                 message => self.answer(message).map(ClientAction::Send).into_iter().collect(),
             },
             ClientEvent::Host(_) if self.connected && self.lie == Lie::Trickle => send_part(vec![b'x']),
+            ClientEvent::Host(_) if self.connected && self.lie == Lie::Crawl => self.crawl(),
             ClientEvent::Host(_) if self.connected => send_part(Vec::new()),
             ClientEvent::Disconnected(_) => {
                 self.connected = false;
@@ -134,7 +148,7 @@ impl Liar {
                 Some(Message::ExecOk(Some(at.plus(Duration::from_nanos(1)))))
             }
             Message::Exec(Some(at)) => Some(Message::ExecOk(Some(at))),
-            Message::Go => Some(Message::TaskEnded(ended())),
+            Message::Go => Some(Message::TaskEnded(self.ended())),
             _ => None,
         }
     }
@@ -168,7 +182,7 @@ impl Liar {
             Lie::OtherPosition => mark(end + 1, true, Some(Digest::of(bytes))),
             Lie::EmptyMarks => return vec![mark(offset, false, None); 100],
             Lie::MoreOutput => return zeros(u64::from(length) + 1),
-            Lie::EndlessOutput => {
+            Lie::EndlessOutput | Lie::ClaimedEndless => {
                 let mut all = zeros(length.into());
                 all.push(mark(offset + u64::from(length), false, None));
                 return all;
@@ -177,6 +191,28 @@ impl Liar {
             _ => mark(end, true, Some(Digest::of(bytes))),
         };
         vec![Message::OutputPart(bytes.to_vec()), answer]
+    }
+
+    /// Sends a second's worth of the window.
+    fn crawl(&mut self) -> Vec<ClientAction> {
+        let (position, left) = self.owed;
+        let length = left.min(CRAWL);
+        self.owed = (position + length, left - length);
+        let mut messages = zeros(length);
+        if length == left {
+            let mark = OutputMark { position: position + length, is_end: false, digest: None };
+            messages.push(Message::OutputMark(mark));
+        }
+        let mut actions: Vec<_> = messages.into_iter().map(ClientAction::Send).collect();
+        actions.extend((length < left).then_some(ClientAction::Later(secs(1), HostEvent::Ended(0))));
+        actions
+    }
+
+    fn ended(&self) -> TaskEnded {
+        let is_endless = matches!(self.lie, Lie::ClaimedEndless | Lie::Crawl);
+        let length = if is_endless { u64::MAX } else { OUTPUT_LENGTH };
+        let place = OutputPlace { length, path: "/tmp/liar.out".into() };
+        TaskEnded { output: Some(place), ..ended() }
     }
 }
 
@@ -205,7 +241,7 @@ fn ended() -> TaskEnded {
         lateness: Some(Duration::MAX),
         usage: None,
         guest: None,
-        output: Some(OutputPlace { length: OUTPUT_LENGTH, path: "/tmp/liar.out".into() }),
+        output: None,
         was_stopped: false,
     }
 }

@@ -163,7 +163,7 @@ impl Master {
 
     fn output(&mut self, id: OutputId, step: &OutputStep) -> Option<MasterAction> {
         let (bytes, end) = self.outputs.entry(id).or_default();
-        let is_given_up = matches!(end, Some(OutputStep::End { .. })) && *step == OutputStep::Abandon;
+        let is_given_up = matches!(end, Some(OutputStep::End { .. } | OutputStep::Cut)) && *step == OutputStep::Abandon;
         assert!(end.is_none() || is_given_up, "an output that has ended goes on");
         match step {
             OutputStep::Begin { .. } => {
@@ -180,6 +180,10 @@ impl Master {
                 *end = Some(step.clone());
                 let is_right = digest.is_none_or(|digest| digest == Digest::of(bytes));
                 Some(if is_right { MasterAction::Store(id) } else { MasterAction::ReportDifference(id) })
+            }
+            OutputStep::Cut => {
+                *end = Some(step.clone());
+                Some(MasterAction::Store(id))
             }
             OutputStep::Abandon => {
                 *end = Some(step.clone());

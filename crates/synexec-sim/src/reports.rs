@@ -43,7 +43,7 @@ pub fn assert_verdict_follows(report: &Report) {
     let any = |wanted: fn(&Outcome) -> bool| rows().any(|row| wanted(&row.outcome));
     let failed = any(|outcome| outcome.has_ended() && !outcome.has_succeeded());
     let declined = any(|outcome| matches!(outcome, Outcome::Declined(_)));
-    let lost = any(|outcome| matches!(outcome, Outcome::Lost { .. })) || rows().any(Row::has_lost_output);
+    let lost = any(|outcome| matches!(outcome, Outcome::Lost { .. })) || rows().any(Row::lacks_output);
     let cancelled = any(|outcome| *outcome == Outcome::Cancelled);
     let follows = match report.verdict {
         Verdict::Succeeded | Verdict::SkewExceeded => !failed && !declined && !lost && !cancelled,

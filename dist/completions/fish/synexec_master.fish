@@ -21,6 +21,7 @@ complete -c synexec_master -l max-skew -d 'Exit with status 6 if the skew is lar
 complete -c synexec_master -l expect -d 'Names of expected slaves, as in `web[1-12,14],db1`; the master shows which ones are missing; repeatable' -r
 complete -c synexec_master -l progress -d 'Interval in seconds at which slaves report the progress of their tasks [default: only when probed]' -r
 complete -c synexec_master -s o -l output -d 'When all tasks have ended, store their outputs in this directory, each in a file RANK-NAME.out' -r -F
+complete -c synexec_master -l max-output -d 'Most bytes that are kept of each output; K, M and G mean KiB, MiB and GiB; a longer output is cut' -r
 complete -c synexec_master -l json -d 'Write everything that is known to this file, as JSON' -r -F
 complete -c synexec_master -l csv -d 'Write a row for each slave and round to this file, as CSV' -r -F
 complete -c synexec_master -l html -d 'Write a page for a browser to this file, with a timeline, charts and the ends of all outputs' -r -F

@@ -83,6 +83,7 @@ pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
     Ok(Settings {
         wait,
         outputs,
+        max_output: *input.choose(&[1, 1000, 1 << 30])?,
         rounds,
         conf_length: *input.choose(&[0, 40, 70_000])?,
         runs_payload: input.ratio(1, 8)?,

@@ -249,7 +249,9 @@ impl Trial {
                 self.confs.push_back(peer);
                 self.guest(peer).receive_conf(begin);
             }
-            Action::Output { id, step: OutputStep::Sync, .. } => self.stores.push_back(Event::OutputStored { id }),
+            Action::Output { id, step: OutputStep::Sync | OutputStep::Cut, .. } => {
+                self.stores.push_back(Event::OutputStored { id });
+            }
             Action::Output { id, step: OutputStep::End { digest }, .. } => {
                 let is_right = digest.is_none_or(|digest| digest == self.master.digest_of(id));
                 let (right, wrong) = (Event::OutputStored { id }, Event::OutputDiffers { id });

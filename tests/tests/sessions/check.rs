@@ -84,12 +84,12 @@ fn a_bad_conf_has_the_status_of_one() -> Result<()> {
 
 fn a_conf_cannot_change_how_text_is_read() -> Result<()> {
     let fleet = Fleet::new(0)?;
-    let finished = check(&fleet, "/bin/echo a\u{202e}b\u{2028}c\u{1b}[2J\n")?;
+    let finished = check(&fleet, &[], "/bin/echo a\u{202e}b\u{2028}c\u{1b}[2J\n")?;
     ensure!(
         finished.code() == Some(0) && finished.stdout.contains("argv[1]  a\u{fffd}b\u{fffd}c\u{fffd}[2J\n"),
         "{finished:?}"
     );
-    let finished = check(&fleet, "ec\u{202e}ho\u{85}\n")?;
+    let finished = check(&fleet, &[], "ec\u{202e}ho\u{85}\n")?;
     ensure!(finished.code() == Some(2) && finished.stderr.contains("`ec\u{fffd}ho\u{fffd}`"), "{finished:?}");
     ensure!(finished.stderr.lines().count() == 1, "{finished:?}");
     Ok(())

@@ -12,6 +12,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("gather::no_task_can_print_a_section_or_the_sentence", no_task_can_print_a_section_or_the_sentence),
     ("gather::each_round_is_gathered", each_round_is_gathered),
     ("gather::slaves_without_output_are_named", slaves_without_output_are_named),
+    ("gather::of_a_long_output_the_beginning_is_shown", of_a_long_output_the_beginning_is_shown),
 ];
 
 /// A task that prints twenty lines. On one guest, the lines in the middle differ.
@@ -82,6 +83,22 @@ fn each_round_is_gathered() -> Result<()> {
     let finished = fleet.master(2, &conf, &["--gather", "--rounds", "2"])?.wait()?;
     let expected = "=== round 1\n--- vm[0-1] (2 slaves)\n| in 1\n=== round 2\n--- vm[0-1] (2 slaves)\n| in 2\n";
     ensure!(finished.code() == Some(0) && gathered(&finished)? == expected, "{finished:?}");
+    Ok(())
+}
+
+fn of_a_long_output_the_beginning_is_shown() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    let script = "/bin/sh :CONF:\necho here\n[ $SYNEXEC_NAME = vm0 ] || seq 101 200\n";
+    for (options, kept) in [(&["--gather"][..], "--- vm0\nhere\n"), (&["--live"], "vm0: here\n")] {
+        let options = [options, &["--max-output", "10"]].concat();
+        let finished = fleet.master(2, &fleet.conf(script)?, &options)?.wait()?;
+        ensure!(finished.code() == Some(5) && finished.stdout.contains(kept), "{finished:?}");
+        let cut = if options[0] == "--live" { "vm1: 101\nvm1: 1\n" } else { "(--max-output)\nhere\n101\n1\n\n" };
+        ensure!(finished.stdout.contains(cut) && !finished.stdout.contains("102"), "{finished:?}");
+        let told = "its output was cut: it is longer than 10 B (--max-output); the slave keeps it in ";
+        ensure!(row(&finished, "vm1")?.contains(told), "{finished:?}");
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use synexec_proto::text::TEXT_MAX;
-use synexec_tests::fleet::{Fleet, row, rows, slave_on};
+use synexec_tests::fleet::{Fleet, left_in, row, rows, slave_on};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::Process;
 use synexec_tests::report::only_round;
@@ -26,6 +26,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("limits::a_slave_that_sends_a_byte_a_second_is_dropped", a_slave_sends_a_byte_a_second),
     ("limits::a_slave_that_does_not_read_its_conf_is_given_up", a_slave_does_not_read_its_conf),
     ("limits::a_slave_that_withholds_its_output_is_given_up", a_slave_withholds_its_output),
+    ("limits::an_output_without_end_is_cut", an_output_without_end_is_cut),
     ("limits::a_master_that_does_not_read_the_output_is_left", a_master_that_does_not_read_the_output),
     ("limits::a_peer_that_floods_instead_of_saying_hello_is_dropped", a_peer_floods_instead_of_saying_hello),
     ("limits::a_slave_that_floods_before_the_start_is_dropped", a_slave_floods_before_the_start),
@@ -257,6 +258,31 @@ fn a_slave_withholds_its_output() -> Result<()> {
     let round = only_round(&rude.fleet.control)?;
     ensure!(round.slave("rude")?.all["output"]["state"] == "failed", "{round:?}");
     ensure!(round.slave("vm0")?.all["output"]["state"] == "stored", "{round:?}");
+    rude.goes_on_without()
+}
+
+/// The peer announces an output without end, and sends all bytes that the master asks for.
+fn an_output_without_end_is_cut() -> Result<()> {
+    const MOST: u64 = 3 << 20;
+    let options = [&IMPATIENT[..], &["-o", "out", "--max-output", "3M"]].concat();
+    let mut rude = Rude::with_options("/bin/echo here\n", &options)?;
+    let mut liar = running(&mut rude, TASK_ENDED | OUTPUTS)?;
+    liar.send(TASK_HAS_ENDED, &ended_with_output(u64::MAX))?;
+    let liar = thread::spawn(move || liar.give_without_end(8 * MOST));
+    rude.master.wait_for("the output is longer than 3.0 MiB (--max-output)")?;
+    let finished = rude.master.wait()?;
+    let given = liar.join().map_err(|_| anyhow::anyhow!("the peer panicked"))??;
+    ensure!(given == MOST + 1, "the master has asked for {given} bytes");
+    let its = row(&finished, "rude")?;
+    ensure!(finished.code() == Some(5) && its.contains("exited 0") && its.contains("was cut"), "{finished:?}");
+    let round = only_round(&rude.fleet.control)?;
+    let output = &round.slave("rude")?.all["output"];
+    let file = std::path::Path::new(output["file"].as_str().unwrap_or_default());
+    ensure!(output["state"] == "cut" && output["kept_at"] == "/out" && output["blake3"].is_null(), "{output}");
+    ensure!(file.extension().is_some_and(|end| end == "cut") && file.metadata()?.len() == MOST, "{output}");
+    ensure!(round.slave("vm0")?.all["output"]["state"] == "stored", "{round:?}");
+    let files = left_in(&rude.fleet.control.dir().join("out"))?;
+    ensure!(files.len() == 2, "{files:?}");
     rude.goes_on_without()
 }
 

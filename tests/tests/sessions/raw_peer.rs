@@ -22,6 +22,11 @@ pub const OUTPUTS: u64 = 1 << 6;
 pub const CONF_BEGIN: u8 = 16;
 pub const TASK_HAS_ENDED: u8 = 18;
 pub const FETCH: u8 = 40;
+const OUTPUT_PART: u8 = 41;
+const OUTPUT_MARK: u8 = 42;
+
+/// Bytes of one part of an output.
+const PART: u32 = 32 << 10;
 
 /// Bytes in one piece of a flood.
 const GUSH: usize = 64 << 10;
@@ -86,6 +91,27 @@ impl RawPeer {
                 _ => {}
             }
         }
+    }
+
+    /// Answers every FETCH with all bytes that the master asks for, and never marks an end. Returns the number of bytes
+    /// that it has sent when the master has closed the connection, or when this is more than `limit`.
+    pub fn give_without_end(&mut self, limit: u64) -> Result<u64> {
+        let mut given = 0;
+        while given <= limit {
+            let Ok(fetch) = self.await_command(FETCH) else { break };
+            // Offset (u64) and length (u32) come first, each after its tag and length.
+            let offset = u64::from_be_bytes(fetch[4..12].try_into()?);
+            let length = u32::from_be_bytes(fetch[16..20].try_into()?);
+            let mut left = length;
+            while left > 0 {
+                let part = left.min(PART);
+                self.send(OUTPUT_PART, &vec![b'x'; usize::try_from(part)?])?;
+                left -= part;
+            }
+            given += u64::from(length);
+            self.send(OUTPUT_MARK, &field(1, &(offset + u64::from(length)).to_be_bytes()))?;
+        }
+        Ok(given)
     }
 
     /// Sends a byte a second until the other end closes the connection.

@@ -117,6 +117,7 @@ impl Counts {
                 (self.this_round.fetched, self.this_round.to_fetch) = (0, *slaves);
             }
             Notice::Fetched { .. } | Notice::OutputLost { .. } => self.this_round.fetched += 1,
+            Notice::OutputCut { .. } if self.stage == Stage::Fetching => self.this_round.fetched += 1,
             _ => {}
         }
     }

@@ -33,6 +33,7 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         | Notice::Aborting { .. }
         | Notice::QuorumReached { .. }
         | Notice::OutputLost { .. }
+        | Notice::OutputCut { .. }
         | Notice::RoundsLeftOut { .. }
         | Notice::SkewExceeded { .. } => Level::Warn,
         Notice::Ended { outcome, .. } if is_counted && outcome.has_succeeded() => Level::Debug,
@@ -110,6 +111,9 @@ pub fn text(notice: &Notice) -> String {
         Notice::OutputLost { slave, why, kept_at } => {
             let place = kept_at_words(kept_at.as_deref());
             format!("the output of {} cannot be fetched: {why}{place}", name(slave))
+        }
+        Notice::OutputCut { slave, most } => {
+            format!("{}: the output is longer than {} (--max-output); the rest is left out", name(slave), bytes(*most))
         }
         Notice::OutputsFailed { why } => format!("outputs cannot be stored any more: {why}"),
         Notice::Away { slave, why, wait } => {

@@ -25,7 +25,7 @@ impl Lines {
     pub fn take(&mut self, id: OutputId, name: &str, step: &OutputStep, screen: &Screen) -> io::Result<()> {
         let text = match step {
             OutputStep::Bytes(bytes) => self.whole_lines(id, name, bytes),
-            OutputStep::End { .. } | OutputStep::Abandon => self.rest(id, name),
+            OutputStep::End { .. } | OutputStep::Cut | OutputStep::Abandon => self.rest(id, name),
             OutputStep::Begin { .. } | OutputStep::Sync => return Ok(()),
         };
         if text.is_empty() || self.is_closed {

@@ -111,12 +111,12 @@ impl Outputs {
 }
 
 impl Kept {
-    /// The file that contains a complete output.
+    /// The file that contains a complete output, or the first bytes of an output that was cut.
     pub fn file(&self, id: OutputId) -> Option<&Path> {
         self.store.as_ref()?.file(id)
     }
 
-    /// The file that contains a complete output, if the file remains after the program.
+    /// The same file, if the file remains after the program.
     pub fn lasting_file(&self, id: OutputId) -> Option<&Path> {
         self.store.as_ref().filter(|store| !store.is_temporary())?.file(id)
     }
@@ -185,6 +185,12 @@ impl<F: Fn(OutputEvent)> Worker<F> {
                 if !self.open.get(&id).is_some_and(is_right) {
                     return Ok(Some(OutputEvent::Differs { id }));
                 }
+                self.tails.add(id, &[]);
+                let kept = self.keep(id, &step);
+                self.open.remove(&id);
+                kept.map(|()| Some(OutputEvent::Stored { id }))
+            }
+            OutputStep::Cut => {
                 self.tails.add(id, &[]);
                 let kept = self.keep(id, &step);
                 self.open.remove(&id);

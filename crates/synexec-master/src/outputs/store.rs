@@ -1,4 +1,4 @@
-//! Outputs as files: `RANK-NAME.out`. If there are several rounds, each has a directory `round-K`.
+//! Outputs as files: `RANK-NAME.out`, or `RANK-NAME.out.cut` if only the first bytes are kept. If there are several rounds, each has a directory `round-K`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,6 +18,9 @@ const NAME_MAX: usize = 180;
 /// Suffix of an unfinished file.
 const UNFINISHED: &str = ".part";
 
+/// Suffix of a file with the first bytes of an output that was cut.
+const CUT: &str = ".cut";
+
 /// The directory for outputs cannot be used.
 #[derive(Debug, Error)]
 #[error("cannot write outputs into {path}: {why}", path = .path.display())]
@@ -32,7 +35,7 @@ pub struct Store {
     directory: PathBuf,
     has_rounds: bool,
     open: BTreeMap<OutputId, Unfinished>,
-    whole: BTreeMap<OutputId, PathBuf>,
+    finished: BTreeMap<OutputId, PathBuf>,
     /// The temporary directory, if outputs are not kept.
     temporary: Option<TempDir>,
 }
@@ -69,7 +72,7 @@ impl Store {
 
     fn new(directory: PathBuf, rounds: u32, temporary: Option<TempDir>) -> Self {
         let has_rounds = rounds > 1;
-        Self { directory, has_rounds, open: BTreeMap::new(), whole: BTreeMap::new(), temporary }
+        Self { directory, has_rounds, open: BTreeMap::new(), finished: BTreeMap::new(), temporary }
     }
 
     /// Whether the directory is removed when this value is dropped.
@@ -77,9 +80,9 @@ impl Store {
         self.temporary.is_some()
     }
 
-    /// The file of an output, if the output is complete.
+    /// The file of an output, if the output is complete or was cut.
     pub fn file(&self, id: OutputId) -> Option<&Path> {
-        self.whole.get(&id).map(PathBuf::as_path)
+        self.finished.get(&id).map(PathBuf::as_path)
     }
 
     /// Carries out one step of storing an output.
@@ -90,15 +93,16 @@ impl Store {
         match step {
             OutputStep::Bytes(bytes) => self.unfinished(id, name)?.write(bytes),
             OutputStep::Begin { .. } | OutputStep::Sync => Ok(()),
-            OutputStep::End { .. } => {
+            OutputStep::End { .. } | OutputStep::Cut => {
                 self.unfinished(id, name)?;
                 let Some(unfinished) = self.open.remove(&id) else { return Ok(()) };
-                self.whole.insert(id, unfinished.finish()?);
+                let suffix = if *step == OutputStep::Cut { CUT } else { "" };
+                self.finished.insert(id, unfinished.finish(suffix)?);
                 Ok(())
             }
             OutputStep::Abandon => {
                 self.open.remove(&id).into_iter().for_each(Unfinished::abandon);
-                self.whole.remove(&id).map_or(Ok(()), fs::remove_file)
+                self.finished.remove(&id).map_or(Ok(()), fs::remove_file)
             }
         }
     }
@@ -124,7 +128,7 @@ impl Unfinished {
         if let Some(directory) = path.parent() {
             create_directory(directory).map_err(|why| named(directory, &why))?;
         }
-        let part = part_of(&path);
+        let part = with_suffix(&path, UNFINISHED);
         // Removes an old unfinished file. If this fails, opening the file fails too, with a better message.
         let _ = fs::remove_file(&part);
         let file = OpenOptions::new().write(true).create_new(true).custom_flags(O_NOFOLLOW).open(&part);
@@ -135,9 +139,11 @@ impl Unfinished {
         self.file.write_all(bytes).map_err(|why| named(&self.part(), &why))
     }
 
-    fn finish(self) -> io::Result<PathBuf> {
-        fs::rename(self.part(), &self.path).map_err(|why| named(&self.path, &why))?;
-        Ok(self.path)
+    /// Gives the file its final name, with this suffix.
+    fn finish(self, suffix: &str) -> io::Result<PathBuf> {
+        let path = with_suffix(&self.path, suffix);
+        fs::rename(self.part(), &path).map_err(|why| named(&path, &why))?;
+        Ok(path)
     }
 
     fn abandon(self) {
@@ -147,7 +153,7 @@ impl Unfinished {
     }
 
     fn part(&self) -> PathBuf {
-        part_of(&self.path)
+        with_suffix(&self.path, UNFINISHED)
     }
 }
 
@@ -167,10 +173,10 @@ fn create_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-fn part_of(path: &Path) -> PathBuf {
-    let mut part = path.as_os_str().to_owned();
-    part.push(UNFINISHED);
-    part.into()
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut longer = path.as_os_str().to_owned();
+    longer.push(suffix);
+    longer.into()
 }
 
 /// An error that names the file which caused it.
@@ -217,6 +223,17 @@ mod tests {
         store.take(id(2, 1), "vm", &OutputStep::Bytes(b"one".to_vec())).unwrap();
         drop(store);
         assert_eq!(fs::read_dir(dir.path().join("round-2")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_cut_output_does_not_have_the_name_of_a_complete_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path(), 1).unwrap();
+        store.take(id(1, 0), "vm", &OutputStep::Bytes(b"first".to_vec())).unwrap();
+        store.take(id(1, 0), "vm", &OutputStep::Cut).unwrap();
+        let cut = dir.path().join("0-vm.out.cut");
+        assert_eq!((fs::read(&cut).unwrap(), store.file(id(1, 0))), (b"first".to_vec(), Some(cut.as_path())));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::document::{
     Asked, ClockReport, ConfReport, Document, GuestReport, OutcomeReport, OutputReport, OutputState, RoundReport,
     SCHEMA, SkewReport, SlaveReport, StartReport, UsageReport, VERSION,
 };
-use super::remarks::remarks;
+use super::remarks::{remarks, why_cut};
 use super::sentence;
 use crate::outputs::Kept;
 use crate::verdict;
@@ -47,7 +47,15 @@ impl ConfReport {
 impl Asked {
     /// A session without limits.
     pub fn new(slaves: u32, rounds: u32) -> Self {
-        Self { slaves, rounds, max_skew_ns: None, quorum: None, timeout_ns: None, environment: Vec::new() }
+        Self {
+            slaves,
+            rounds,
+            max_skew_ns: None,
+            quorum: None,
+            timeout_ns: None,
+            environment: Vec::new(),
+            max_output_bytes: None,
+        }
     }
 
     /// The same session with limits: largest skew, fewest slaves, longest task.
@@ -167,6 +175,13 @@ impl Builder<'_> {
                 let state = if file.is_some() { OutputState::Stored } else { OutputState::Fetched };
                 OutputReport { state, bytes: Some(*length), blake3: Some(digest.to_string()), file, ..nothing }
             }
+            Output::Cut { most } => OutputReport {
+                state: OutputState::Cut,
+                bytes: row.output_place.as_ref().map(|place| place.length),
+                file: self.context.kept.lasting_file(id).map(|file| file.display().to_string()),
+                why: Some(why_cut(*most)),
+                ..nothing
+            },
             Output::Tail { length } => OutputReport { state: OutputState::Tail, bytes: Some(*length), ..nothing },
             Output::Failed { why } | Output::NoTail { why } => OutputReport {
                 state: OutputState::Failed,

@@ -71,6 +71,8 @@ pub struct Asked {
     pub timeout_ns: Option<u64>,
     /// Variables in the environment of every task, each as `NAME=VALUE`.
     pub environment: Vec<String>,
+    /// Most bytes that are kept of each output; null if the user did not want whole outputs.
+    pub max_output_bytes: Option<u64>,
 }
 
 /// One round: every slave runs the task once.
@@ -227,13 +229,13 @@ pub struct GuestReport {
 pub struct OutputReport {
     /// How much of the output was fetched.
     pub state: OutputState,
-    /// Size of the whole output in bytes.
+    /// Size of the whole output in bytes, as the slave reported it.
     pub bytes: Option<u64>,
     /// BLAKE3 digest of the whole output, if all of it was fetched.
     pub blake3: Option<String>,
-    /// The file that contains the output.
+    /// The file that contains the output, or the first bytes of a cut output.
     pub file: Option<String>,
-    /// Why the output could not be fetched.
+    /// Why the output could not be fetched, or was cut.
     pub why: Option<String>,
     /// Path of the output on the slave's host, unless the path is too long for a message.
     pub kept_at: Option<String>,
@@ -249,6 +251,8 @@ pub enum OutputState {
     Stored,
     /// All of it, but into no file that remains.
     Fetched,
+    /// Only its first bytes, because it is longer than the user wants.
+    Cut,
     /// Only its end, which the page shows.
     Tail,
     /// Nothing, because of an error.

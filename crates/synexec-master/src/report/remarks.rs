@@ -8,7 +8,7 @@ use synexec_proto::message::Guest;
 use synexec_session::clock::ClockSlip;
 use synexec_session::master::{Output, Row};
 
-use crate::units::time;
+use crate::units::{bytes, time};
 
 /// Less CPU steal than this, or than a hundredth of the run, gets no remark. The kernel counts steal in ticks of 10 ms.
 const STEAL_MIN: Duration = Duration::from_millis(20);
@@ -35,11 +35,20 @@ pub fn remarks(row: &Row) -> Vec<String> {
             let place = kept_at(row.output_place.as_ref().map(|place| place.path.as_str()));
             remarks.push(format!("its output could not be fetched: {why}{place}"));
         }
+        Some(Output::Cut { most }) => {
+            let place = kept_at(row.output_place.as_ref().map(|place| place.path.as_str()));
+            remarks.push(format!("its output was cut: {}{place}", why_cut(*most)));
+        }
         Some(Output::NoTail { why }) => remarks.push(format!("the end of its output could not be fetched: {why}")),
         None => remarks.extend(unusual_place(row)),
         _ => {}
     }
     remarks
+}
+
+/// Why an output was cut after this number of bytes.
+pub fn why_cut(most: u64) -> String {
+    format!("it is longer than {} (--max-output)", bytes(most))
 }
 
 /// The end of a sentence about an output that was not fetched: where the slave keeps it.
@@ -165,6 +174,9 @@ mod tests {
             ]
         );
         assert!(!is_disturbed(&row));
+        let cut = Row { output: Some(Output::Cut { most: 1 << 30 }), answered_late: None, ..row };
+        let told = "its output was cut: it is longer than 1.0 GiB (--max-output); the slave keeps it in /w/synexec.out";
+        assert_eq!(remarks(&cut), [told]);
     }
     #[test]
     fn the_place_of_an_output_that_was_not_wanted_is_named_if_it_is_unusual() {

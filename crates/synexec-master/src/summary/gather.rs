@@ -63,6 +63,7 @@ impl<'a> Gather<'a> {
                     None => self.print_group(group, to)?,
                 }
             }
+            self.print_cut(round, to)?;
             print_without_output(round, to)?;
         }
         Ok(())
@@ -90,9 +91,26 @@ impl<'a> Gather<'a> {
         self.kept.file(OutputId { round: round.round, rank: slave.rank })
     }
 
+    /// Prints the outputs of which only the first bytes are here. They have no digest by which they could be compared.
+    fn print_cut(self, round: &RoundReport, to: &mut impl Write) -> io::Result<()> {
+        let cut = |slave: &&SlaveReport| slave.output.as_ref().is_some_and(is_cut);
+        for slave in round.slaves.iter().filter(cut) {
+            let why = slave.output.as_ref().and_then(|output| output.why.as_deref()).unwrap_or_default();
+            writeln!(to, "--- {}: only the beginning of the output: {why}", slave.name)?;
+            if let Some(file) = self.file(round, slave) {
+                self.print_file(file, to)?;
+            }
+        }
+        Ok(())
+    }
+
     fn print_group(self, group: &Group<'_>, to: &mut impl Write) -> io::Result<()> {
         writeln!(to, "--- {}", title(group))?;
-        let mut output = File::open(group.file)?;
+        self.print_file(group.file, to)
+    }
+
+    fn print_file(self, file: &Path, to: &mut impl Write) -> io::Result<()> {
+        let mut output = File::open(file)?;
         let (mut splitter, mut chunk) = (LineSplitter::default(), vec![0; PIECE_MAX]);
         loop {
             let length = output.read(&mut chunk)?;
@@ -153,7 +171,8 @@ fn read_lines(file: &Path) -> io::Result<String> {
 }
 
 fn print_without_output(round: &RoundReport, to: &mut impl Write) -> io::Result<()> {
-    let lacks_output = |slave: &&SlaveReport| !slave.output.as_ref().is_some_and(is_here);
+    let lacks_output =
+        |slave: &&SlaveReport| !slave.output.as_ref().is_some_and(|output| is_here(output) || is_cut(output));
     for slave in round.slaves.iter().filter(lacks_output) {
         let why = match &slave.output {
             Some(output) if output.state == OutputState::Failed => output.why.as_deref().unwrap_or_default(),
@@ -168,6 +187,11 @@ fn print_without_output(round: &RoundReport, to: &mut impl Write) -> io::Result<
 /// Whether the whole output was fetched.
 fn is_here(output: &OutputReport) -> bool {
     matches!(output.state, OutputState::Stored | OutputState::Fetched)
+}
+
+/// Whether only the first bytes of the output were fetched.
+fn is_cut(output: &OutputReport) -> bool {
+    output.state == OutputState::Cut
 }
 
 fn title(group: &Group<'_>) -> String {

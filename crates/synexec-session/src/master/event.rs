@@ -12,7 +12,7 @@ use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
 
 /// One step of keeping an output. The steps of one output come in this order: `Begin`, any number of `Bytes` and `Sync`,
-/// and `End` or `Abandon`.
+/// and `End`, `Cut` or `Abandon`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputStep {
     /// The output of the slave with this name follows.
@@ -30,6 +30,9 @@ pub enum OutputStep {
         /// BLAKE3 digest of all bytes, where all bytes were fetched.
         digest: Option<Digest>,
     },
+    /// The output has more bytes than the user wants, so no more follow. The bytes that have come are kept. The answer is
+    /// [`Event::OutputStored`].
+    Cut,
     /// The output stays incomplete, and nothing of it is kept.
     Abandon,
 }
@@ -65,7 +68,7 @@ pub enum Event {
         /// The reason.
         why: String,
     },
-    /// The steps of an output up to an [`OutputStep::Sync`] or [`OutputStep::End`] are done.
+    /// The steps of an output up to an [`OutputStep::Sync`], [`OutputStep::End`] or [`OutputStep::Cut`] are done.
     OutputStored {
         /// The output.
         id: OutputId,

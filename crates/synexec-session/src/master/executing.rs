@@ -10,7 +10,7 @@ use super::actions::Actions;
 use super::awake::{Deadline, Now};
 use super::clock_check;
 use super::comeback::Comeback;
-use super::following::follow_all;
+use super::following;
 use super::heard::Heard;
 use super::limits::{PhaseStart, Unanswered};
 use super::member::Member;
@@ -48,7 +48,7 @@ impl Executing {
     ) -> Self {
         members.iter_mut().for_each(Member::begin_run);
         if settings.outputs == OutputsWanted::Live {
-            follow_all(&mut members, round, actions);
+            following::follow_all(&mut members, round, settings.max_output, actions);
         }
         let run = |member: &Member| {
             if member.has(Feature::Start) { Run::Running } else { Run::Due(instant.minus(member.round_trip / 2)) }
@@ -79,6 +79,7 @@ impl Executing {
             (message @ (Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_)), _) => {
                 if let Some(output) = &mut slave.member.this_round.output {
                     output.received(message, actions);
+                    output.ask_next(following::WINDOW, actions);
                 }
             }
             (_, Run::Done | Run::Due(_)) => {}
@@ -120,7 +121,8 @@ impl Executing {
         if let Some(mut slave) = self.slaves.of_rank_mut(id.rank)
             && let Some(output) = &mut slave.member.this_round.output
         {
-            output.stored(id, actions);
+            output.stored(id);
+            output.ask_next(following::WINDOW, actions);
         }
     }
 

@@ -1,34 +1,46 @@
 //! Fetching: the tasks have ended, and their outputs are fetched.
 
+mod pace;
 mod step;
 
 use std::time::Duration;
 
 use super::actions::Actions;
-use super::awake::{Deadline, Now};
+use super::awake::{AwakeInstant, Deadline, Now};
 use super::clock_check;
 use super::comeback::Comeback;
 use super::heard::Heard;
 use super::limits::PhaseStart;
 use super::member::Member;
-use super::output::{Fetched, OutputStream};
-use super::roster::Roster;
+use super::output::{End, Fetched, OutputStream};
+use super::roster::{Roster, Slave};
 use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Settings};
-use step::{FetchStep, Stage, WINDOW, first_step, lost_notice, missing, request, window_limit};
+use pace::Pace;
+use step::{FetchState, FetchStep, Stage, WINDOW, first_step, lost_notice, missing, request, wanted_bytes};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Features, Message};
+use synexec_proto::time::MonotonicInstant;
+use synexec_proto::wire::SLOWEST_BYTES_PER_SECOND;
 
 /// Number of outputs that are fetched at the same time.
 const AT_ONCE: usize = 16;
 
+/// The same number if slaves are slow, and others have their turn meanwhile.
+const AT_ONCE_IF_SLOW: usize = 64;
+
+/// Time in which all outputs have to come, in addition to the time that follows from their lengths.
+const SPARE_TIME: Duration = Duration::from_secs(60);
+
 #[derive(Debug)]
 pub(super) struct Fetching {
-    lost_after: Duration,
     reconnect: Duration,
     wanted: OutputsWanted,
+    max_output: u64,
     round: u32,
     start: PhaseStart,
-    slaves: Roster<FetchStep>,
+    /// When all outputs that have not come are given up.
+    ends_at: AwakeInstant,
+    slaves: Roster<FetchState>,
 }
 
 impl Fetching {
@@ -40,13 +52,19 @@ impl Fetching {
         now: Now,
         actions: &mut Actions,
     ) -> Self {
-        let Settings { lost_after, reconnect, outputs: wanted, .. } = *settings;
-        let asked = window_limit(now, lost_after, reconnect);
-        let steps: Vec<_> = members.iter_mut().map(|member| first_step(member, wanted, asked)).collect();
+        let Settings { lost_after, reconnect, outputs: wanted, max_output, .. } = *settings;
+        let pace = Pace::new(lost_after, reconnect);
+        let steps: Vec<_> = members.iter_mut().map(|member| first_step(member, wanted, max_output)).collect();
+        let open = members.iter().zip(&steps).filter(|(_, step)| !step.is_over());
+        let bytes =
+            open.clone().fold(0_u64, |sum, (member, _)| sum.saturating_add(wanted_bytes(member, wanted, max_output)));
+        let ends_at = now.awake.plus(longest(open.count(), bytes, pace.most_behind()));
         let mut steps = steps.into_iter();
-        let slaves = Roster::new(members, |_| steps.next().unwrap_or(FetchStep::NotWanted));
+        let slaves = Roster::new(members, |member| {
+            FetchState::new(steps.next().unwrap_or(FetchStep::NotWanted), member, pace, now)
+        });
         let start = PhaseStart { phase: PhaseName::Fetching, at: now.awake };
-        let mut phase = Self { lost_after, reconnect, wanted, round, start, slaves };
+        let mut phase = Self { reconnect, wanted, max_output, round, start, ends_at, slaves };
         actions.tell(Notice::Fetching { slaves: phase.wanted_count() });
         phase.tell_failed(actions);
         // Slaves that were done early were not watched since.
@@ -75,7 +93,7 @@ impl Fetching {
     }
 
     pub(super) fn output_stored(&mut self, now: Now, id: OutputId, actions: &mut Actions) {
-        self.change_output(now, id, actions, |output, actions| output.stored(id, actions));
+        self.change_output(now, id, actions, |output, _| output.stored(id));
     }
 
     pub(super) fn output_differs(&mut self, now: Now, id: OutputId, actions: &mut Actions) {
@@ -121,35 +139,56 @@ impl Fetching {
 
     pub(super) fn advance(&mut self, now: Now, actions: &mut Actions) {
         let due = self.slaves.due(now.awake);
+        let mut too_slow = Vec::new();
         for peer in &due {
             if let Some(mut slave) = self.slaves.get_mut(*peer) {
                 clock_check::give_up_in_time(&mut slave, now);
+                too_slow.extend(slave.state.check(now).then_some(*peer));
             }
         }
         for (peer, why) in self.slaves.check(&due, now, actions) {
             self.lose(now, peer, why, actions);
         }
-    }
-
-    /// Asks for as many outputs as may be fetched at the same time.
-    pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
-        let asked = window_limit(now, self.lost_after, self.reconnect);
-        let mut underway = self.slaves.count(|stage| stage.step == Stage::Underway);
-        while underway < AT_ONCE
-            && let Some(mut slave) = self.slaves.next_in_turn(now.monotonic)
-        {
-            let FetchStep::Due(offset) = slave.state else { return };
-            let id = OutputId { round: self.round, rank: slave.member.rank };
-            let (peer, name) = (slave.member.peer, &slave.member.label.name);
-            let stream = OutputStream::begin(peer, name, id, request(self.wanted, offset), actions);
-            slave.member.this_round.output = Some(stream);
-            slave.state = FetchStep::Asked(1, asked);
-            underway += 1;
+        for peer in too_slow {
+            self.fail(
+                peer,
+                format!("the slave sent less than {} KiB a second", SLOWEST_BYTES_PER_SECOND / 1024),
+                actions,
+            );
+        }
+        if now.awake >= self.ends_at {
+            self.abandon("all outputs together took too long", actions);
         }
     }
 
+    /// Asks for windows, as long as there is a place for another output.
+    pub(super) fn proceed(&mut self, now: Now, actions: &mut Actions) {
+        while self.has_place()
+            && let Some(mut slave) = self.slaves.next_in_turn(MonotonicInstant::LAST)
+        {
+            slave.state.ask(now);
+            let window = if let OutputsWanted::Tails(tail) = self.wanted { tail } else { slave.state.window };
+            let member = &mut slave.member;
+            let mut output = member.this_round.output.take().unwrap_or_else(|| {
+                let id = OutputId { round: self.round, rank: member.rank };
+                let request = request(member, self.wanted, self.max_output);
+                OutputStream::begin(member.peer, member.label.clone(), id, request, actions)
+            });
+            output.ask_next(window, actions);
+            member.this_round.output = Some(output);
+        }
+    }
+
+    /// Whether another slave may be asked for a window.
+    fn has_place(&self) -> bool {
+        let underway = self.slaves.count(|stage| stage.step == Stage::Underway);
+        let slow = self.slaves.count(|stage| stage.step == Stage::Slow);
+        underway < AT_ONCE && underway + slow < AT_ONCE_IF_SLOW
+    }
+
     pub(super) fn deadline(&self) -> Deadline {
-        Deadline { awake: self.slaves.deadline(), monotonic: None }
+        let end = self.slaves.any(|stage| !stage.is_settled()).then_some(self.ends_at);
+        Deadline { awake: self.slaves.deadline().into_iter().chain(end).min(), monotonic: None }
     }
 
     /// Whether every output was fetched or given up. If the slaves are needed for another round, the phase also waits for
@@ -161,7 +200,7 @@ impl Fetching {
 
     /// Gives up all outputs that were not fetched.
     pub(super) fn abandon(&mut self, why: &str, actions: &mut Actions) {
-        let open = self.slaves.iter().filter(|slave| !slave.state.is_over());
+        let open = self.slaves.iter().filter(|slave| !slave.state.step.is_over());
         let peers: Vec<_> = open.map(|slave| slave.member.peer).collect();
         for peer in peers {
             self.fail(peer, why.to_owned(), actions);
@@ -192,36 +231,45 @@ impl Fetching {
 
     /// Takes note of how far an output is, and of what has become of it once that is known.
     fn settle(&mut self, now: Now, peer: PeerId, actions: &mut Actions) {
-        let asked = window_limit(now, self.lost_after, self.reconnect);
-        let Some(mut slave) = self.slaves.get_mut(peer).filter(|slave| !slave.state.is_over()) else { return };
-        let Some(output) = &slave.member.this_round.output else { return };
-        let place = slave.member.this_round.row.as_ref().and_then(|row| row.output_place.as_ref());
+        let others_wait = self.slaves.any(|stage| stage.step == Stage::Due);
+        let Some(mut slave) = self.slaves.get_mut(peer).filter(|slave| !slave.state.step.is_over()) else { return };
+        let Slave { member, state } = &mut *slave;
+        let Some(output) = &member.this_round.output else { return };
+        let place = member.this_round.row.as_ref().and_then(|row| row.output_place.as_ref());
         // The output may contain what other processes of the task have written since its end was reported.
         let is_endless = place.is_some_and(|place| output.end() > place.length.saturating_add(WINDOW.into()));
+        state.came(now, output.end());
         match output.fetched() {
             Fetched::Underway if is_endless && !output.is_being_stored() => {
                 drop(slave);
                 self.fail(peer, "the slave sent more than its task has written".to_owned(), actions);
             }
-            Fetched::Underway => match (output.awaited_window(), &slave.state) {
-                (None, _) => slave.state = FetchStep::Storing,
-                (Some(window), FetchStep::Asked(asked, _)) if window == *asked => {}
-                (Some(window), _) => slave.state = FetchStep::Asked(window, asked),
-            },
+            Fetched::Underway if output.is_asked() => {}
+            Fetched::Underway => {
+                if state.step.is_asked() {
+                    state.window_came(now);
+                }
+                // While others wait, the bytes that have come are stored first, so that they need bounded memory.
+                let is_due = output.is_ready() && !(others_wait && output.has_unstored());
+                state.step = if is_due { FetchStep::Due } else { FetchStep::Storing };
+            }
             Fetched::Failed(why) => {
                 drop(slave);
                 self.fail(peer, why, actions);
             }
-            Fetched::Complete(digest) => {
+            Fetched::Ended(end) => {
                 let length = output.end();
-                let label = slave.member.label.clone();
-                slave.finish(match digest {
-                    Some(digest) => Output::Whole { length, digest },
-                    None => Output::Tail { length },
+                let label = member.label.clone();
+                slave.finish(match end {
+                    End::Complete(Some(digest)) => Output::Whole { length, digest },
+                    End::Complete(None) => Output::Tail { length },
+                    End::Cut => Output::Cut { most: length },
                 });
                 drop(slave);
-                let done = self.slaves.count(|stage| stage.step == Stage::Done);
-                actions.tell(Notice::Fetched { slave: label, done, slaves: self.wanted_count() });
+                if end != End::Cut {
+                    let done = self.slaves.count(|stage| stage.step == Stage::Done);
+                    actions.tell(Notice::Fetched { slave: label, done, slaves: self.wanted_count() });
+                }
             }
         }
     }
@@ -229,7 +277,7 @@ impl Fetching {
     fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
         let Some(mut slave) = self.slaves.get_mut(peer) else { return };
         slave.member.leave(&why, actions);
-        if slave.state.is_over() {
+        if slave.state.step.is_over() {
             return;
         }
         let why = self.start.lost(now.awake, why).to_string();
@@ -252,4 +300,11 @@ impl Fetching {
         slave.finish(missing(self.wanted, why.clone()));
         actions.tell(lost_notice(&slave.member, why));
     }
+}
+
+/// The longest time in which outputs of these bytes come, if at most this many slaves send nothing for as long as they may.
+fn longest(slaves: usize, bytes: u64, most_behind: Duration) -> Duration {
+    let stalls = u32::try_from(1 + slaves / (AT_ONCE_IF_SLOW - AT_ONCE)).unwrap_or(u32::MAX);
+    let rate = u64::from(SLOWEST_BYTES_PER_SECOND).saturating_mul(AT_ONCE.try_into().unwrap_or(u64::MAX));
+    SPARE_TIME.saturating_add(most_behind.saturating_mul(stalls)).saturating_add(Duration::from_secs(bytes / rate))
 }

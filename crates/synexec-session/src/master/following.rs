@@ -6,15 +6,17 @@ use super::member::Member;
 use super::output::{OutputStream, Request};
 use synexec_proto::message::Feature;
 
-/// How much of an output is asked for at a time, in bytes.
-const WINDOW: u32 = 16 * 1024;
+/// How much of a followed output is asked for at a time, in bytes.
+pub(super) const WINDOW: u32 = 16 * 1024;
 
-/// Asks all slaves that can give their outputs for them, before the tasks start.
-pub(super) fn follow_all(members: &mut [Member], round: u32, actions: &mut Actions) {
-    let request = Request { offset: 0, window: WINDOW, follow: true, once: false };
+/// Asks all slaves that can give their outputs for them, before the tasks start. Of each output, at most `most` bytes are
+/// kept.
+pub(super) fn follow_all(members: &mut [Member], round: u32, most: u64, actions: &mut Actions) {
+    let request = Request { offset: 0, most, follow: true, once: false };
     for member in members.iter_mut().filter(|member| member.has(Feature::Outputs)) {
         let id = OutputId { round, rank: member.rank };
-        let stream = OutputStream::begin(member.peer, &member.label.name, id, request, actions);
+        let mut stream = OutputStream::begin(member.peer, member.label.clone(), id, request, actions);
+        stream.ask_next(WINDOW, actions);
         member.this_round.output = Some(stream);
     }
 }

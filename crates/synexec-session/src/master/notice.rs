@@ -178,6 +178,13 @@ pub enum Notice {
         /// Path of the output on the slave's host, where that is known.
         kept_at: Option<String>,
     },
+    /// An output is longer than the user wants, and only its first part is kept.
+    OutputCut {
+        /// The output's slave.
+        slave: SlaveLabel,
+        /// The most bytes that are kept of an output.
+        most: u64,
+    },
     /// No output can be stored any more.
     OutputsFailed {
         /// The reason.

@@ -1,7 +1,7 @@
 //! The output of one slave's task, fetched window by window.
 
 use super::actions::Actions;
-use super::{Action, OutputId, OutputStep, PeerId};
+use super::{Action, Notice, OutputId, OutputStep, PeerId, SlaveLabel};
 use synexec_proto::digest::Digest;
 use synexec_proto::message::{Fetch, Message, OutputMark};
 
@@ -16,8 +16,8 @@ const PIECE_MIN: usize = 16 * 1024;
 pub(super) struct Request {
     /// The first byte.
     pub(super) offset: u64,
-    /// How much is asked for at a time, in bytes.
-    pub(super) window: u32,
+    /// The most bytes that are kept. If the slave has more, the output is cut.
+    pub(super) most: u64,
     /// Whether the task still runs, and its output is wanted as the task writes it.
     pub(super) follow: bool,
     /// Whether only one window is wanted.
@@ -29,14 +29,14 @@ pub(super) struct Request {
 pub(super) struct OutputStream {
     /// None while the slave's connection is broken.
     peer: Option<PeerId>,
+    slave: SlaveLabel,
     id: OutputId,
     request: Request,
     position: u64,
+    /// Length of the window that was asked for last.
+    window: u32,
     /// Bytes that may still come before the next mark.
     allowed: u64,
-    /// The number of the window that was asked for last. A window that is asked for again after a break keeps its number, so
-    /// that a slave gains no time by connecting anew.
-    asked: u64,
     /// Bytes that have come and are too few to be handed on.
     pieces: Vec<u8>,
     unstored: u32,
@@ -45,43 +45,59 @@ pub(super) struct OutputStream {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
+    /// The next window may be asked for.
+    Ready,
     /// A window was asked for.
     Asked,
     /// A window is to be asked for when the slave is connected again.
     Cut,
     /// The bytes that have come have to be stored first.
     Storing,
-    /// All bytes have come, and are not stored yet.
-    Ending(Option<Digest>),
-    Complete(Option<Digest>),
+    /// All wanted bytes have come, and are not stored yet.
+    Ending(End),
+    Ended(End),
     Failed(String),
+}
+
+/// How the fetching of an output ends, if nothing fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The output is complete. The digest is that of all bytes, if all were fetched.
+    Complete(Option<Digest>),
+    /// The output has more bytes than are kept.
+    Cut,
 }
 
 /// How far an output is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fetched {
     Underway,
-    /// The output is complete. The digest is that of all bytes, if all were fetched.
-    Complete(Option<Digest>),
+    Ended(End),
     Failed(String),
 }
 
 impl OutputStream {
-    /// Asks for the first window.
-    pub(super) fn begin(peer: PeerId, name: &str, id: OutputId, request: Request, actions: &mut Actions) -> Self {
-        let mut stream = Self {
+    /// An output of which nothing is asked for yet.
+    pub(super) fn begin(
+        peer: PeerId,
+        slave: SlaveLabel,
+        id: OutputId,
+        request: Request,
+        actions: &mut Actions,
+    ) -> Self {
+        let stream = Self {
             peer: Some(peer),
+            slave,
             id,
             request,
             position: request.offset,
+            window: 0,
             allowed: 0,
-            asked: 0,
             pieces: Vec::new(),
             unstored: 0,
-            state: State::Asked,
+            state: State::Ready,
         };
-        stream.step(OutputStep::Begin { name: name.to_owned() }, actions);
-        stream.ask_next(actions);
+        stream.step(OutputStep::Begin { name: stream.slave.name.clone() }, actions);
         stream
     }
 
@@ -91,15 +107,25 @@ impl OutputStream {
 
     pub(super) fn fetched(&self) -> Fetched {
         match &self.state {
-            State::Asked | State::Cut | State::Storing | State::Ending(_) => Fetched::Underway,
-            State::Complete(digest) => Fetched::Complete(*digest),
+            State::Ready | State::Asked | State::Cut | State::Storing | State::Ending(_) => Fetched::Underway,
+            State::Ended(end) => Fetched::Ended(*end),
             State::Failed(why) => Fetched::Failed(why.clone()),
         }
     }
 
-    /// The window for which the slave is awaited.
-    pub(super) fn awaited_window(&self) -> Option<u64> {
-        matches!(self.state, State::Asked | State::Cut).then_some(self.asked)
+    /// Whether the slave is awaited with a window.
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self.state, State::Asked | State::Cut)
+    }
+
+    /// Whether the next window may be asked for.
+    pub(super) fn is_ready(&self) -> bool {
+        self.state == State::Ready
+    }
+
+    /// Whether bytes that have come are not stored yet.
+    pub(super) fn has_unstored(&self) -> bool {
+        self.unstored > 0
     }
 
     /// Whether the bytes that have come have to be stored before the slave is asked for more.
@@ -129,14 +155,14 @@ impl OutputStream {
     }
 
     /// The steps up to a [`OutputStep::Sync`] or [`OutputStep::End`] are done.
-    pub(super) fn stored(&mut self, id: OutputId, actions: &mut Actions) {
+    pub(super) fn stored(&mut self, id: OutputId) {
         if id != self.id {
             return;
         }
         self.unstored = self.unstored.saturating_sub(1);
         match self.state {
-            State::Storing => self.ask_next(actions),
-            State::Ending(digest) if self.unstored == 0 => self.state = State::Complete(digest),
+            State::Storing => self.state = State::Ready,
+            State::Ending(end) if self.unstored == 0 => self.state = State::Ended(end),
             _ => {}
         }
     }
@@ -150,7 +176,7 @@ impl OutputStream {
 
     /// The slave is lost, which matters only if it still has bytes to give.
     pub(super) fn lose(&mut self, why: String, actions: &mut Actions) {
-        if matches!(self.state, State::Asked | State::Cut | State::Storing) {
+        if matches!(self.state, State::Ready | State::Asked | State::Cut | State::Storing) {
             self.fail(why, actions);
         }
     }
@@ -179,24 +205,29 @@ impl OutputStream {
         }
     }
 
-    fn ask_next(&mut self, actions: &mut Actions) {
-        self.asked += 1;
-        self.ask(actions);
+    /// Asks for the next window of this length, if that is possible now.
+    pub(super) fn ask_next(&mut self, window: u32, actions: &mut Actions) {
+        if self.state == State::Ready {
+            // One byte more than is kept shows that the output has to be cut.
+            let left = self.request.most.saturating_add(1).saturating_sub(self.position);
+            self.window = window.min(u32::try_from(left).unwrap_or(u32::MAX));
+            self.ask(actions);
+        }
     }
 
-    /// Asks for the rest of a window, or waits until the slave has connected anew.
+    /// Asks for a window, or waits until the slave has connected anew.
     fn ask(&mut self, actions: &mut Actions) {
         let Some(peer) = self.peer else {
             self.state = State::Cut;
             return;
         };
-        let Request { window, follow, .. } = self.request;
         self.state = State::Asked;
-        self.allowed = window.into();
-        actions.send(peer, Message::Fetch(Fetch { offset: self.position, length: window, follow }));
+        self.allowed = self.window.into();
+        let follow = self.request.follow;
+        actions.send(peer, Message::Fetch(Fetch { offset: self.position, length: self.window, follow }));
     }
 
-    fn part(&mut self, part: Vec<u8>, actions: &mut Actions) {
+    fn part(&mut self, mut part: Vec<u8>, actions: &mut Actions) {
         let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
         let Some(allowed) = self.allowed.checked_sub(length) else {
             return self.fail("the slave sent more than was asked for".to_owned(), actions);
@@ -205,6 +236,13 @@ impl OutputStream {
             return self.fail("the slave sent an empty part".to_owned(), actions);
         }
         self.allowed = allowed;
+        let room = self.request.most.saturating_sub(self.position);
+        if length > room {
+            part.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+            self.position = self.request.most;
+            self.pieces.extend(part);
+            return self.cut_short(actions);
+        }
         self.position = self.position.saturating_add(length);
         if self.pieces.is_empty() && part.len() >= PIECE_MIN {
             return self.step(OutputStep::Bytes(part), actions);
@@ -213,6 +251,19 @@ impl OutputStream {
         if self.pieces.len() >= PIECE_MIN {
             self.hand_on(actions);
         }
+    }
+
+    /// Keeps what has come, and asks for no more.
+    fn cut_short(&mut self, actions: &mut Actions) {
+        self.hand_on(actions);
+        actions.tell(Notice::OutputCut { slave: self.slave.clone(), most: self.request.most });
+        self.finish(End::Cut, OutputStep::Cut, actions);
+    }
+
+    fn finish(&mut self, end: End, step: OutputStep, actions: &mut Actions) {
+        self.state = State::Ending(end);
+        self.unstored += 1;
+        self.step(step, actions);
     }
 
     /// Hands on the bytes that have come.
@@ -224,7 +275,7 @@ impl OutputStream {
     }
 
     fn mark(&mut self, mark: OutputMark, actions: &mut Actions) {
-        let window = u64::from(self.request.window);
+        let window = u64::from(self.window);
         let is_short = if self.request.follow { self.allowed == window } else { self.allowed > 0 };
         self.hand_on(actions);
         if mark.position != self.position {
@@ -236,9 +287,7 @@ impl OutputStream {
             self.fail(why.to_owned(), actions);
         } else if mark.is_end || self.request.once {
             let digest = mark.digest.filter(|_| self.request.offset == 0);
-            self.state = State::Ending(digest);
-            self.unstored += 1;
-            self.step(OutputStep::End { digest }, actions);
+            self.finish(End::Complete(digest), OutputStep::End { digest }, actions);
         } else {
             self.sync(actions);
         }
@@ -247,11 +296,7 @@ impl OutputStream {
     fn sync(&mut self, actions: &mut Actions) {
         self.step(OutputStep::Sync, actions);
         self.unstored += 1;
-        if self.unstored > UNSTORED_MAX {
-            self.state = State::Storing;
-        } else {
-            self.ask_next(actions);
-        }
+        self.state = if self.unstored > UNSTORED_MAX { State::Storing } else { State::Ready };
     }
 
     fn step(&self, step: OutputStep, actions: &mut Actions) {
@@ -266,12 +311,18 @@ mod tests {
 
     const PEER: PeerId = PeerId(7);
     const ID: OutputId = OutputId { round: 1, rank: 3 };
-    const WHOLE: Request = Request { offset: 0, window: 4, follow: false, once: false };
+    const WHOLE: Request = Request { offset: 0, most: 1000, follow: false, once: false };
+    const WINDOW: u32 = 4;
+
+    fn label() -> SlaveLabel {
+        SlaveLabel { name: "vm".into(), address: "10.0.0.1:5".parse().unwrap() }
+    }
 
     fn begin(request: Request) -> (OutputStream, Actions) {
         let mut actions = Actions::default();
-        let stream = OutputStream::begin(PEER, "vm", ID, request, &mut actions);
+        let mut stream = OutputStream::begin(PEER, label(), ID, request, &mut actions);
         assert_eq!(actions.pop(), Some(step(OutputStep::Begin { name: "vm".into() })));
+        stream.ask_next(WINDOW, &mut actions);
         (stream, actions)
     }
 
@@ -301,20 +352,24 @@ mod tests {
         assert_eq!(taken(&mut actions), [fetch(0)]);
         stream.received(part(b"abcd"), &mut actions);
         stream.received(mark(4, None), &mut actions);
+        stream.ask_next(WINDOW, &mut actions);
         assert_eq!(taken(&mut actions), [step(OutputStep::Bytes(b"abcd".to_vec())), step(OutputStep::Sync), fetch(4)]);
         stream.received(part(b"ef"), &mut actions);
         stream.received(part(b"gh"), &mut actions);
         stream.received(mark(8, None), &mut actions);
+        stream.ask_next(WINDOW, &mut actions);
         assert_eq!(taken(&mut actions).last(), Some(&step(OutputStep::Sync)));
-        stream.stored(ID, &mut actions);
+        assert!(!stream.is_ready() && stream.has_unstored());
+        stream.stored(ID);
+        stream.ask_next(WINDOW, &mut actions);
         assert_eq!(taken(&mut actions), [fetch(8)]);
         stream.received(mark(8, Some(b"abcdefgh")), &mut actions);
         let digest = Some(Digest::of(b"abcdefgh"));
         assert_eq!(taken(&mut actions), [step(OutputStep::End { digest })]);
-        stream.stored(ID, &mut actions);
+        stream.stored(ID);
         assert_eq!(stream.fetched(), Fetched::Underway);
-        stream.stored(ID, &mut actions);
-        assert_eq!(stream.fetched(), Fetched::Complete(Some(Digest::of(b"abcdefgh"))));
+        stream.stored(ID);
+        assert_eq!(stream.fetched(), Fetched::Ended(End::Complete(Some(Digest::of(b"abcdefgh")))));
     }
 
     #[test]
@@ -328,8 +383,8 @@ mod tests {
         assert_eq!(taken(&mut actions), [fetch(2)]);
         stream.received(part(b"cdef"), &mut actions);
         stream.received(mark(6, Some(b"abcdef")), &mut actions);
-        stream.stored(ID, &mut actions);
-        assert_eq!(stream.fetched(), Fetched::Complete(Some(Digest::of(b"abcdef"))));
+        stream.stored(ID);
+        assert_eq!(stream.fetched(), Fetched::Ended(End::Complete(Some(Digest::of(b"abcdef")))));
     }
 
     #[test]
@@ -338,13 +393,15 @@ mod tests {
         for window in [4, 8] {
             stream.received(part(b"abcd"), &mut actions);
             stream.received(mark(window, None), &mut actions);
+            stream.ask_next(WINDOW, &mut actions);
         }
         stream.cut();
         taken(&mut actions);
-        stream.stored(ID, &mut actions);
-        assert_eq!((taken(&mut actions), stream.awaited_window()), (vec![], Some(3)));
+        stream.stored(ID);
+        stream.ask_next(WINDOW, &mut actions);
+        assert!(taken(&mut actions).is_empty() && stream.is_asked());
         stream.reconnect(PEER, &mut actions);
-        assert_eq!((taken(&mut actions), stream.awaited_window()), (vec![fetch(8)], Some(3)));
+        assert_eq!((taken(&mut actions), stream.is_asked()), (vec![fetch(8)], true));
     }
 
     #[test]
@@ -367,7 +424,7 @@ mod tests {
             assert!(told.contains(why), "{told}");
             assert_eq!(taken(&mut actions).last(), Some(&step(OutputStep::Abandon)));
             stream.received(mark(0, Some(b"")), &mut actions);
-            stream.stored(ID, &mut actions);
+            stream.stored(ID);
             assert_eq!(taken(&mut actions), []);
         }
     }
@@ -391,7 +448,38 @@ mod tests {
         assert_eq!(taken(&mut actions), [fetch(100)]);
         stream.received(part(b"tail"), &mut actions);
         stream.received(mark(104, None), &mut actions);
-        stream.stored(ID, &mut actions);
-        assert_eq!(stream.fetched(), Fetched::Complete(None));
+        stream.stored(ID);
+        assert_eq!(stream.fetched(), Fetched::Ended(End::Complete(None)));
+    }
+
+    /// Fetches an output of which six bytes are kept, and which has this many; returns the last steps.
+    fn limited(length: usize) -> (OutputStream, Vec<Action>) {
+        let (mut stream, mut actions) = begin(Request { most: 6, ..WHOLE });
+        let bytes = b"abcdefghijkl".get(..length).unwrap();
+        stream.received(part(b"abcd"), &mut actions);
+        stream.received(mark(4, None), &mut actions);
+        taken(&mut actions);
+        stream.ask_next(WINDOW, &mut actions);
+        let rest = Fetch { offset: 4, length: 3, follow: false };
+        assert_eq!(taken(&mut actions), [Action::Send { peer: PEER, message: Message::Fetch(rest) }]);
+        stream.received(part(bytes.get(4..length.min(7)).unwrap()), &mut actions);
+        let is_end = length <= 7;
+        stream.received(mark(7.min(length.try_into().unwrap()), is_end.then_some(bytes)), &mut actions);
+        for _ in 0..2 {
+            stream.stored(ID);
+        }
+        (stream, taken(&mut actions))
+    }
+
+    #[test]
+    fn an_output_is_cut_only_if_it_has_more_bytes_than_are_kept() {
+        let (stream, _) = limited(6);
+        assert_eq!(stream.fetched(), Fetched::Ended(End::Complete(Some(Digest::of(b"abcdef")))));
+        for length in [7, 12] {
+            let (stream, steps) = limited(length);
+            assert_eq!((stream.fetched(), stream.end()), (Fetched::Ended(End::Cut), 6));
+            let told = Action::Tell(Notice::OutputCut { slave: label(), most: 6 });
+            assert_eq!(steps, [step(OutputStep::Bytes(b"ef".to_vec())), told, step(OutputStep::Cut)]);
+        }
     }
 }

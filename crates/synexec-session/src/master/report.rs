@@ -19,7 +19,7 @@ pub enum Verdict {
     NotEnoughSlaves,
     /// A slave declined.
     Declined,
-    /// A slave or its output was lost, and no slave declined.
+    /// A slave was lost, or a wanted output is not complete, and no slave declined.
     Lost,
     /// The master's own files failed.
     MasterFailed,
@@ -79,7 +79,7 @@ fn judge(rounds: &[Round], max_skew: Option<Duration>) -> Verdict {
     if any(|outcome| matches!(outcome, Outcome::Declined(_))) {
         Verdict::Declined
     } else if any(|outcome| matches!(outcome, Outcome::Lost { .. } | Outcome::Cancelled))
-        || rows().any(Row::has_lost_output)
+        || rows().any(Row::lacks_output)
     {
         Verdict::Lost
     } else if any(|outcome| outcome.has_ended() && !outcome.has_succeeded()) {

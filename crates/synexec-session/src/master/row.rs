@@ -61,6 +61,12 @@ pub enum Output {
         /// Length of the whole output in bytes.
         length: u64,
     },
+    /// Only the first bytes of the output were fetched, because it is longer than the user wants. The slave keeps the whole
+    /// output at [`Row::output_place`] until its next task starts.
+    Cut {
+        /// The number of bytes that were fetched, which is the most that the user wants.
+        most: u64,
+    },
     /// The output could not be fetched. The slave keeps it at [`Row::output_place`] until its next task starts.
     Failed {
         /// The reason.
@@ -138,5 +144,10 @@ impl Row {
     /// Whether the output was wanted and could not be fetched.
     pub fn has_lost_output(&self) -> bool {
         matches!(self.output, Some(Output::Failed { .. }))
+    }
+
+    /// Whether the output was wanted and is not complete.
+    pub fn lacks_output(&self) -> bool {
+        self.has_lost_output() || matches!(self.output, Some(Output::Cut { .. }))
     }
 }

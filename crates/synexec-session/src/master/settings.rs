@@ -31,6 +31,8 @@ pub struct Settings {
     pub progress: Option<Duration>,
     /// Which part of the tasks' outputs the session fetches.
     pub outputs: OutputsWanted,
+    /// The most bytes of each output that the session keeps.
+    pub max_output: u64,
     /// Skew above which a session has failed.
     pub max_skew: Option<Duration>,
     /// How many slaves are enough when the wait is over; without it, all.

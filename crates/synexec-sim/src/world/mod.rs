@@ -71,6 +71,7 @@ pub fn settings(slaves: u32) -> Settings {
         variables: Variables::default(),
         lead: None,
         rounds: NonZeroU32::MIN,
+        max_output: 1 << 30,
         max_skew: None,
         progress: None,
         outputs: OutputsWanted::Nothing,

@@ -6,24 +6,46 @@ use super::super::awake::{AwakeInstant, Now};
 use super::super::clock_check;
 use super::super::limits::Unanswered;
 use super::super::member::Member;
-use super::super::output::{Fetched, OutputStream, Request};
+use super::super::output::{End, Fetched, OutputStream, Request};
 use super::super::roster::{Awaited, Slave};
 use super::super::{Notice, Output, OutputsWanted};
+use super::pace::Pace;
 use synexec_proto::message::Feature;
-use synexec_proto::time::MonotonicInstant;
-use synexec_proto::wire::SLOWEST_BYTES_PER_SECOND;
+use synexec_proto::time::{MonotonicInstant, nanos};
 
 /// How much of an output is asked for at a time, in bytes.
 pub(super) const WINDOW: u32 = 512 * 1024;
 
+/// How much is asked for at a time of a slave that has not yet shown that it is fast.
+const FIRST_WINDOW: u32 = 64 * 1024;
+
+/// Longest time that a window of a fast slave takes.
+const FAST: Duration = Duration::from_millis(500);
+
+/// The fetching of one slave's output.
 #[derive(Debug)]
+pub(super) struct FetchState {
+    pub(super) step: FetchStep,
+    pub(super) pace: Pace,
+    /// Where the part of the output ends that has come, in bytes.
+    pub(super) come: u64,
+    /// How much is asked for next, in bytes.
+    pub(super) window: u32,
+    /// When the last window was asked for.
+    asked_at: Option<AwakeInstant>,
+}
+
+/// How far the fetching of an output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FetchStep {
     /// The slave's task has no output for which the session waits.
     NotWanted,
-    /// The output is to be asked for from this byte.
-    Due(u64),
-    /// The slave was asked for this window of its output.
-    Asked(u64, Unanswered),
+    /// The output waits for its turn: its next window is to be asked for.
+    Due,
+    /// The slave was asked for a window of its output.
+    Asked,
+    /// The slave was asked for a window of its output, and takes so long that another slave has its turn meanwhile.
+    Slow,
     /// The bytes that have come are being stored.
     Storing,
     /// The slave's row tells what the master has of the output.
@@ -43,7 +65,9 @@ pub(super) struct FetchStage {
 pub(super) enum Stage {
     NotWanted,
     Due,
+    /// The output takes one of the places.
     Underway,
+    Slow,
     Done,
 }
 
@@ -55,59 +79,118 @@ impl FetchStage {
 
 impl FetchStep {
     /// Whether nothing more comes of the output.
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn is_over(self) -> bool {
         matches!(self, Self::NotWanted | Self::Done)
+    }
+
+    /// Whether the slave is awaited with a window.
+    pub(super) fn is_asked(self) -> bool {
+        matches!(self, Self::Asked | Self::Slow)
     }
 }
 
-impl Awaited for FetchStep {
+impl FetchState {
+    pub(super) fn new(step: FetchStep, member: &Member, mut pace: Pace, now: Now) -> Self {
+        let come = member.this_round.output.as_ref().map_or(0, OutputStream::end);
+        let mut asked_at = None;
+        if step.is_asked() {
+            pace.begin(now.awake);
+            asked_at = Some(now.awake);
+        }
+        Self { step, pace, come, window: FIRST_WINDOW, asked_at }
+    }
+
+    /// The slave is asked for its next window.
+    pub(super) fn ask(&mut self, now: Now) {
+        self.step = FetchStep::Asked;
+        self.pace.begin(now.awake);
+        self.asked_at = Some(now.awake);
+    }
+
+    /// Takes note of how far the output has come. A slave that catches up takes its place again.
+    pub(super) fn came(&mut self, now: Now, position: u64) {
+        let bytes = position.saturating_sub(self.come);
+        if bytes == 0 {
+            return;
+        }
+        self.come = position;
+        self.pace.came(now.awake, bytes);
+        if self.step == FetchStep::Slow && self.pace.makes_room_at().is_some_and(|at| now.awake < at) {
+            self.step = FetchStep::Asked;
+        }
+    }
+
+    /// The window has come. How long it took decides the length of the next one.
+    pub(super) fn window_came(&mut self, now: Now) {
+        if let Some(asked_at) = self.asked_at.take() {
+            self.window = if now.awake.since(asked_at) <= FAST { WINDOW } else { FIRST_WINDOW };
+        }
+        self.pace.pause(now.awake);
+    }
+
+    /// Makes room for another slave if this one is too slow. Returns whether its output is to be given up.
+    pub(super) fn check(&mut self, now: Now) -> bool {
+        let has_come = |at: Option<AwakeInstant>| at.is_some_and(|at| now.awake >= at);
+        if self.step == FetchStep::Asked && has_come(self.pace.makes_room_at()) {
+            self.step = FetchStep::Slow;
+        }
+        self.step.is_asked() && has_come(self.pace.ends_at())
+    }
+}
+
+impl Awaited for FetchState {
     type Stage = FetchStage;
 
     fn stage(slave: &Slave<Self>) -> FetchStage {
-        let step = match slave.state {
-            Self::NotWanted => Stage::NotWanted,
-            Self::Due(_) => Stage::Due,
-            Self::Asked(..) | Self::Storing => Stage::Underway,
-            Self::Done => Stage::Done,
+        let step = match slave.state.step {
+            FetchStep::NotWanted => Stage::NotWanted,
+            FetchStep::Due => Stage::Due,
+            FetchStep::Asked | FetchStep::Storing => Stage::Underway,
+            FetchStep::Slow => Stage::Slow,
+            FetchStep::Done => Stage::Done,
         };
         let awaits_clock = clock_check::awaited_until(slave).is_some();
         FetchStage { step, is_away: slave.member.is_away(), awaits_clock }
     }
 
     fn is_settled(&self) -> bool {
-        self.is_over()
+        self.step.is_over()
     }
 
     fn unanswered(&self) -> Option<Unanswered> {
-        if let Self::Asked(_, asked) = self { Some(*asked) } else { None }
+        None
     }
 
     fn look_at(slave: &Slave<Self>) -> Option<AwakeInstant> {
-        clock_check::awaited_until(slave)
+        let pace = match slave.state.step {
+            FetchStep::Asked => slave.state.pace.makes_room_at(),
+            FetchStep::Slow => slave.state.pace.ends_at(),
+            _ => None,
+        };
+        pace.into_iter().chain(clock_check::awaited_until(slave)).min()
     }
 
+    /// The slave for which the master has waited least comes first, so that slow slaves do not delay fast ones.
     fn turn_at(slave: &Slave<Self>) -> Option<MonotonicInstant> {
-        let is_due = matches!(slave.state, Self::Due(_)) && !slave.member.is_away();
-        is_due.then_some(MonotonicInstant::from_nanos(0))
+        let is_due = slave.state.step == FetchStep::Due && !slave.member.is_away();
+        is_due.then(|| MonotonicInstant::from_nanos(nanos(slave.state.pace.spent())))
     }
 }
 
-impl Slave<FetchStep> {
+impl Slave<FetchState> {
     /// Notes in the slave's row what the master has of the output.
     pub(super) fn finish(&mut self, output: Output) {
-        self.state = FetchStep::Done;
+        self.state.step = FetchStep::Done;
         note_output(&mut self.member, output);
     }
 }
 
 /// The first step of a slave, which may still follow from the output that was fetched while the tasks ran.
-pub(super) fn first_step(member: &mut Member, wanted: OutputsWanted, asked: Unanswered) -> FetchStep {
-    let Some(row) = member.this_round.row.as_ref().filter(|row| row.outcome.has_ended()) else {
+pub(super) fn first_step(member: &mut Member, wanted: OutputsWanted, most: u64) -> FetchStep {
+    if !member.this_round.row.as_ref().is_some_and(|row| row.outcome.has_ended()) {
         return FetchStep::NotWanted;
-    };
-    let length = row.output_place.as_ref().map_or(0, |place| place.length);
+    }
     let stream = member.this_round.output.as_ref();
-    let window = stream.and_then(OutputStream::awaited_window).unwrap_or_default();
     let fetched = stream.map(|output| (output.fetched(), output.end()));
     let output = if wanted == OutputsWanted::Nothing {
         return FetchStep::NotWanted;
@@ -117,22 +200,22 @@ pub(super) fn first_step(member: &mut Member, wanted: OutputsWanted, asked: Unan
         return FetchStep::Storing;
     } else {
         match (fetched, &member.lost) {
-            (Some((Fetched::Complete(Some(digest)), length)), _) => Output::Whole { length, digest },
+            (Some((Fetched::Ended(End::Complete(Some(digest))), length)), _) => Output::Whole { length, digest },
+            (Some((Fetched::Ended(End::Cut), _)), _) => Output::Cut { most },
             (Some((Fetched::Failed(why), _)), _) => missing(wanted, why),
             (_, Some(loss)) => missing(wanted, loss.to_string()),
-            (Some((Fetched::Underway | Fetched::Complete(None), _)), None) => return FetchStep::Asked(window, asked),
-            (None, None) => return FetchStep::Due(first_byte(length, wanted)),
+            (Some((Fetched::Underway | Fetched::Ended(End::Complete(None)), _)), None) => return FetchStep::Asked,
+            (None, None) => return FetchStep::Due,
         }
     };
     note_output(member, output);
     FetchStep::Done
 }
 
-/// The limit for a window that is asked for now. The window has to come at the slowest rate that counts as coming, also if
-/// the connection breaks meanwhile.
-pub(super) fn window_limit(now: Now, lost_after: Duration, reconnect: Duration) -> Unanswered {
-    let time = Duration::from_secs(u64::from(WINDOW / SLOWEST_BYTES_PER_SECOND));
-    Unanswered::new(now.awake, lost_after.saturating_add(time).saturating_add(reconnect))
+/// The number of bytes that the master fetches of a slave's output, as far as this is known.
+pub(super) fn wanted_bytes(member: &Member, wanted: OutputsWanted, most: u64) -> u64 {
+    let most = if let OutputsWanted::Tails(tail) = wanted { tail.into() } else { most };
+    length(member).min(most)
 }
 
 /// An output that was wanted and cannot be fetched. A missing end for the HTML page is no failure.
@@ -140,11 +223,13 @@ pub(super) fn missing(wanted: OutputsWanted, why: String) -> Output {
     if let OutputsWanted::Tails(_) = wanted { Output::NoTail { why } } else { Output::Failed { why } }
 }
 
-/// How the wanted part of an output is asked for.
-pub(super) fn request(wanted: OutputsWanted, offset: u64) -> Request {
+/// How the wanted part of a slave's output is asked for. Of a whole output, at most `most` bytes are kept.
+pub(super) fn request(member: &Member, wanted: OutputsWanted, most: u64) -> Request {
     match wanted {
-        OutputsWanted::Tails(tail) => Request { offset, window: tail, follow: false, once: true },
-        _ => Request { offset, window: WINDOW, follow: false, once: false },
+        OutputsWanted::Tails(tail) => {
+            Request { offset: length(member).saturating_sub(tail.into()), most: u64::MAX, follow: false, once: true }
+        }
+        _ => Request { offset: 0, most, follow: false, once: false },
     }
 }
 
@@ -159,7 +244,8 @@ fn note_output(member: &mut Member, output: Output) {
     }
 }
 
-/// The first wanted byte of an output of this length.
-fn first_byte(length: u64, wanted: OutputsWanted) -> u64 {
-    if let OutputsWanted::Tails(tail) = wanted { length.saturating_sub(tail.into()) } else { 0 }
+/// The length of a slave's output, as its row tells.
+fn length(member: &Member) -> u64 {
+    let place = member.this_round.row.as_ref().and_then(|row| row.output_place.as_ref());
+    place.map_or(0, |place| place.length)
 }

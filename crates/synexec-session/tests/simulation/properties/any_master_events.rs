@@ -73,13 +73,10 @@ fn step() -> impl Strategy<Value = Step> {
 fn any_settings() -> impl Strategy<Value = Settings> {
     let wait = prop_oneof![3 => Just(None), 1 => (0..40_u64).prop_map(|wait| Some(secs(wait)))];
     let length = prop_oneof![4 => Just(40), 1 => Just(70_000)];
-    let rest = (prop::bool::weighted(0.1), draw::outputs());
-    (1..5_u32, wait, length, rest).prop_map(|(slaves, wait, conf_length, (runs_payload, outputs))| Settings {
-        outputs,
-        wait,
-        conf_length,
-        runs_payload,
-        ..settings(slaves)
+    let max_output = prop_oneof![Just(1), Just(1000), Just(1 << 30)];
+    let rest = (prop::bool::weighted(0.1), draw::outputs(), max_output);
+    (1..5_u32, wait, length, rest).prop_map(|(slaves, wait, conf_length, (runs_payload, outputs, max_output))| {
+        Settings { outputs, max_output, wait, conf_length, runs_payload, ..settings(slaves) }
     })
 }
 

@@ -1,14 +1,20 @@
 //! Slaves that lie about their outputs.
 
-use synexec_session::master::OutputsWanted;
+use std::time::Duration;
+
 use synexec_session::master::OutputsWanted::{Live, Tails, Whole};
+use synexec_session::master::{Notice, Output, OutputStep, OutputsWanted, Settings, Verdict};
 
 use synexec_sim::Lie::{
-    EmptyMarks, EmptyParts, EndlessOutput, MoreOutput, NoDigest, NoOutput, OtherDigest, OtherPosition, Trickle,
+    ClaimedEndless, Crawl, EmptyMarks, EmptyParts, EndlessOutput, MoreOutput, NoDigest, NoOutput, OtherDigest,
+    OtherPosition, Trickle,
 };
-use synexec_sim::{Lie, Plan, secs};
+use synexec_sim::{ClientId, Lie, Plan, World, secs, settings};
 
-use super::{assert_whole, last_end, session, verdict_without, wanting, why_missing, writes};
+use super::{
+    LARGE, assert_all_whole, assert_whole, come_by, fetching, last_end, output_of, session, verdict_without, wanting,
+    why_missing, writes,
+};
 
 /// Checks that the master gives up the output of a slave that lies and keeps the output of the other slave. The liar's
 /// task ends first in one session and last in another.
@@ -63,7 +69,103 @@ fn one_that_gives_a_byte_now_and_then_is_given_up_before_the_window_is_full() {
     let liar = world.liar(Trickle);
     let report = session(&mut world);
     why_missing(&world, &report, liar, "/tmp/liar.out");
-    assert!(world.over_after() < last_end(&world) + secs(30 + 130), "{:?}", world.over_after());
+    assert!(why_missing(&world, &report, liar, "/tmp/liar.out").contains("less than 4 KiB a second"));
+    assert!(world.over_after() < last_end(&world) + secs(41), "{:?}", world.over_after());
+}
+
+/// The most bytes that the sessions below keep of an output.
+const MOST: u64 = 2 << 20;
+
+/// A session of liars, and of two slaves with large outputs. The liars joined first, so each turn begins with them.
+fn among_liars(lie: Lie, liars: u8, outputs: OutputsWanted) -> (World, Vec<ClientId>, [ClientId; 2]) {
+    let mut world = World::new(Settings { outputs, max_output: MOST, ..settings(u32::from(liars) + 2) });
+    let liars = (0..liars).map(|_| world.liar(lie)).collect();
+    let honest = [2_000_000, 1_000_000].map(|bytes| world.slave(writes(bytes)));
+    (world, liars, honest)
+}
+
+/// When the last byte of these outputs came, counted from the beginning of the fetching.
+fn all_here_after(world: &World, honest: [ClientId; 2]) -> Duration {
+    let is_end = |(at, step): &(Duration, &OutputStep)| matches!(step, OutputStep::End { .. }).then_some(*at);
+    let ends = honest.map(|id| world.steps_of(id).iter().find_map(is_end).expect("the output has come"));
+    ends.into_iter().max().unwrap_or_default().saturating_sub(world.told(fetching).expect("the notice came"))
+}
+
+#[test]
+fn an_output_without_end_is_cut() {
+    for outputs in [Whole, Live] {
+        let (mut world, liars, honest) = among_liars(ClaimedEndless, 20, outputs);
+        let report = session(&mut world);
+        assert_eq!(report.verdict, Verdict::Lost);
+        for id in liars {
+            assert_eq!(output_of(&report, id), Some(&Output::Cut { most: MOST }));
+            assert_eq!(come_by(&world, id, world.over_after()), usize::try_from(MOST).unwrap());
+        }
+        assert_eq!(world.all_told(|notice| matches!(notice, Notice::OutputCut { most: MOST, .. })).len(), 20);
+        assert_all_whole(&world, &report, honest);
+        assert!(world.over_after() < last_end(&world) + secs(5), "{:?}", world.over_after());
+    }
+}
+
+#[test]
+fn slaves_that_send_nothing_or_little_do_not_delay_the_others() {
+    for liars in [16, 40, 120] {
+        let (mut world, liars, honest) = among_liars(Trickle, liars, Whole);
+        let report = session(&mut world);
+        for id in &liars {
+            why_missing(&world, &report, *id, "/tmp/liar.out");
+        }
+        assert_all_whole(&world, &report, honest);
+        let limit = if liars.len() < 48 { secs(7) } else { secs(90) };
+        assert!(all_here_after(&world, honest) < limit, "{} {:?}", liars.len(), all_here_after(&world, honest));
+        assert!(world.over_after() < last_end(&world) + secs(140), "{:?}", world.over_after());
+    }
+}
+
+#[test]
+fn slaves_at_the_least_rate_get_their_turns_and_not_more() {
+    let (mut world, liars, honest) = among_liars(Crawl, 16, Whole);
+    let report = world.run(secs(2000));
+    for id in liars {
+        let output = output_of(&report, id);
+        assert!(matches!(output, Some(Output::Cut { .. } | Output::Failed { .. })), "{output:?}");
+    }
+    assert_all_whole(&world, &report, honest);
+    assert!(all_here_after(&world, honest) < secs(30), "{:?}", all_here_after(&world, honest));
+}
+
+#[test]
+fn all_outputs_together_have_an_end() {
+    let mut world = World::new(Settings { outputs: Whole, max_output: 1 << 20, ..settings(1) });
+    let crawls = world.liar(Crawl);
+    let report = session(&mut world);
+    let why = why_missing(&world, &report, crawls, "/tmp/liar.out");
+    assert!(why.contains("together took too long"), "{why}");
+    let end = last_end(&world) + secs(60 + 40 + (1 << 20) / (64 << 10));
+    assert!((end..end + secs(2)).contains(&world.over_after()), "{:?}", world.over_after());
+}
+
+#[test]
+fn an_output_that_is_as_long_as_the_user_allows_is_complete() {
+    for (outputs, most) in [(Whole, LARGE), (Live, LARGE), (Tails(100), 50)] {
+        let mut world = World::new(Settings { outputs, max_output: most.into(), ..settings(1) });
+        let id = world.slave(writes(LARGE));
+        let report = session(&mut world);
+        assert_eq!(report.verdict, Verdict::Succeeded, "{:?}", output_of(&report, id));
+    }
+}
+
+#[test]
+fn a_cut_output_does_not_end_the_rounds() {
+    let rounds = 3.try_into().unwrap();
+    let mut world = World::new(Settings { outputs: Whole, max_output: 999, rounds, ..settings(1) });
+    let id = world.slave(writes(1000));
+    let report = session(&mut world);
+    assert_eq!((report.verdict, report.rounds.len()), (Verdict::Lost, 3));
+    assert_eq!(output_of(&report, id), Some(&Output::Cut { most: 999 }));
+    for round in 1..=3 {
+        assert_eq!(world.fetched(round, 0).unwrap().0, world.sim(id).host.output()[..999]);
+    }
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn output_lost(notice: &Notice) -> bool {
 fn session(world: &mut World) -> Report {
     let report = world.run_session();
     for id in world.ids() {
-        let is_end = |step: &OutputStep| matches!(step, OutputStep::End { .. } | OutputStep::Abandon);
+        let is_end = |step: &OutputStep| matches!(step, OutputStep::End { .. } | OutputStep::Cut | OutputStep::Abandon);
         assert!(world.steps_of(id).last().is_none_or(|(_, step)| is_end(step)), "an output was left open");
     }
     report
