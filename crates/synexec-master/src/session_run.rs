@@ -12,6 +12,7 @@ use synexec_host::{daemon, limits, signals};
 use synexec_proto::secure::Key;
 use synexec_proto::time::WallClockTime;
 use synexec_proto::transport;
+use synexec_session::master::SlaveNames;
 
 use crate::conf_file::ConfFile;
 use crate::discovery::Discovery;
@@ -66,6 +67,7 @@ fn open_resources(
     let listener = listen(options, interface.as_ref())?;
     let port = listener.local_addr().map_err(Failure::ListeningPort)?.port();
     warn_without_key(key.as_deref(), interface.as_ref());
+    let names = SlaveNames::new(expected.clone());
     let discovery = Discovery::new(options, key.clone(), interface, port)?;
     let slaves = options.slaves().get();
     let display = DisplayOptions {
@@ -75,7 +77,7 @@ fn open_resources(
         shows_progress: options.tells_progress(),
     };
     let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
-    Ok(Resources { listener, key, discovery, display, destination, tail })
+    Ok(Resources { listener, key, discovery, names, display, destination, tail })
 }
 
 /// Facts for the report that are known before the session, taken before the dispatcher owns the conf.

@@ -23,6 +23,7 @@ mod once;
 mod outputs;
 mod plain;
 mod progress;
+mod ranks;
 mod raw_peer;
 mod reconnect;
 mod report_files;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     let modules: &[&[(&'static str, Test)]] = &[
         plain::TESTS,
         joining::TESTS,
+        ranks::TESTS,
         confs::TESTS,
         starting::TESTS,
         instant::TESTS,
