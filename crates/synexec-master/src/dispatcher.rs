@@ -14,7 +14,7 @@ use synexec_proto::secure::Key;
 use synexec_proto::variables::Variables;
 use synexec_proto::wire::SessionId;
 use synexec_session::interrupt::Interrupt;
-use synexec_session::master::{self, Action, PeerId, Report, Session, TokenSeed};
+use synexec_session::master::{self, Action, PeerId, Report, Session, SlaveNames, TokenSeed};
 
 use crate::conf_file::{ConfFile, Outgoing};
 use crate::connections::{Acceptor, ConnectionEvent, Deliver, Listeners, Outboxes};
@@ -59,6 +59,8 @@ pub struct Resources {
     pub key: Option<Arc<Key>>,
     /// Finds slaves.
     pub discovery: Discovery,
+    /// Names of the slaves that the user expects.
+    pub names: SlaveNames,
     /// What the display needs to know.
     pub display: DisplayOptions,
     /// Place for the outputs.
@@ -80,7 +82,7 @@ impl Dispatcher {
         screen: &Screen,
         signals: BlockedSignals,
     ) -> Result<Self, Failure> {
-        let Resources { listeners, key, discovery, display, destination, tail } = resources;
+        let Resources { listeners, key, discovery, names, display, destination, tail } = resources;
         // The display has a thread, so it starts after signals are blocked.
         let display = Display::new(screen, display);
         let (sender, events) = events::queue(EVENTS_MAX);
@@ -96,7 +98,7 @@ impl Dispatcher {
         };
         acceptor.start(listeners).map_err(Failure::StartThread)?;
         let seed = TokenSeed::new(random::bytes().map_err(Failure::RandomNumbers)?);
-        let session = Session::new(options.settings(&conf, variables, seed), monotonic_now());
+        let session = Session::new(options.settings(&conf, names, variables, seed), monotonic_now());
         let deliver_output = move |event| events::deliver(&sender, Event::Output(event));
         let outputs = Outputs::start(destination, tail, deliver_output).map_err(Failure::StartThread)?;
         let hint =

@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 use synexec_host::host_name::host_name;
 use synexec_host::options::Common;
 use synexec_proto::variables::{Variable, Variables, VariablesError};
-use synexec_session::master::{OnLost, OutputsWanted, Settings, TokenSeed};
+use synexec_session::master::{OnLost, OutputsWanted, Settings, SlaveNames, TokenSeed};
 use thiserror::Error;
 
 use crate::conf_file::ConfFile;
@@ -106,7 +106,8 @@ pub struct Options {
     #[arg(long, value_name = "USEC")]
     max_skew: Option<u64>,
 
-    /// Names of expected slaves, as in `web[1-12,14],db1`; the master shows which ones are missing; repeatable
+    /// Names of expected slaves, as in `web[1-12,14],db1`, in the order of their ranks; the master shows which ones are
+    /// missing; repeatable
     #[arg(long, value_name = "NAMES")]
     pub expect: Vec<String>,
 
@@ -213,10 +214,17 @@ impl Options {
     }
 
     /// The settings of the session. The tokens of its slaves are derived from the seed.
-    pub fn settings(&self, conf: &ConfFile, variables: Variables, token_seed: TokenSeed) -> Settings {
+    pub fn settings(
+        &self,
+        conf: &ConfFile,
+        names: SlaveNames,
+        variables: Variables,
+        token_seed: TokenSeed,
+    ) -> Settings {
         Settings {
             name: host_name(),
             slaves: self.slaves(),
+            names,
             wait: self.wait.map(|seconds| Duration::from_secs(seconds.get())),
             lost_after: self.common.lost_after(),
             conf_length: conf.length(),

@@ -11,6 +11,7 @@ use synexec_host::{daemon, limits, signals};
 use synexec_proto::secure::Key;
 use synexec_proto::time::WallClockTime;
 use synexec_proto::variables::Variables;
+use synexec_session::master::SlaveNames;
 
 use crate::conf_file::ConfFile;
 use crate::connections::Listeners;
@@ -68,6 +69,7 @@ fn open_resources(
     let (scope, port) = (options.common.scope(), options.common.port);
     warn_without_key(key.as_deref(), &scope);
     let listeners = Listeners::open(scope, port).map_err(|why| Failure::Listen { port, why })?;
+    let names = SlaveNames::new(expected.clone());
     let discovery = Discovery::new(options, key.clone(), listeners.port())?;
     let slaves = options.slaves().get();
     let display = DisplayOptions {
@@ -77,7 +79,7 @@ fn open_resources(
         shows_progress: options.tells_progress(),
     };
     let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
-    Ok(Resources { listeners, key, discovery, display, destination, tail })
+    Ok(Resources { listeners, key, discovery, names, display, destination, tail })
 }
 
 /// Facts for the report that are known before the session, taken before the dispatcher owns the conf.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::message::MessageError;
+use crate::message::{MessageError, Reason};
 use crate::wire::DecodeError;
 
 /// Why a connection ends.
@@ -26,6 +26,9 @@ pub enum Disconnect {
     /// The peer has said that the session is over.
     #[error("the peer has ended the session")]
     Left,
+    /// The master does not let this slave take part in its session.
+    #[error("the master has turned this slave away: {0}")]
+    TurnedAway(Reason),
     /// The peer sends many more messages than it was asked for.
     #[error("the peer sends more than it was asked for")]
     Flooding,
@@ -50,6 +53,11 @@ impl Disconnect {
     /// Whether the two sides do not have the same key: the user has to act.
     pub fn is_about_keys(&self) -> bool {
         matches!(self, Self::NoKey | Self::OtherKey | Self::KeyWanted)
+    }
+
+    /// Whether the master does not let this slave take part.
+    pub fn is_turning_away(&self) -> bool {
+        matches!(self, Self::TurnedAway(_))
     }
 
     /// The text without the words "the connection broke", for a sentence that has said so.

@@ -33,7 +33,7 @@ impl Bench {
     /// A slave in discovery.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        let slave = SimSlave::new("vm", plan, START);
+        let slave = SimSlave::new(plan.settings("vm"), plan, START);
         let mut bench =
             Self { now: START, slave, agenda: Agenda::new(), sent: Vec::new(), connected: false, is_connecting: false };
         bench.handle(ClientEvent::Booted);

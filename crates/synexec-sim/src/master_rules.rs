@@ -158,7 +158,7 @@ impl MasterRules {
                 }
             }
             Message::Ack => assert!(self.has(peer, Feature::Resume), "ACK to an original"),
-            Message::Bye => assert!(self.agreed.contains_key(&peer), "BYE to an original"),
+            Message::Bye(_) => assert!(self.agreed.contains_key(&peer), "BYE to an original"),
             other => panic!("a master sent {other:?}"),
         }
     }

@@ -45,6 +45,8 @@ pub struct Plan {
     pub max_conf: u64,
     /// Whether the task goes on when its master is gone.
     pub keeps_orphans: bool,
+    /// The rank that the slave asks for.
+    pub rank: Option<u32>,
     /// The clock of the host.
     pub clock: SimClock,
 }
@@ -56,6 +58,7 @@ impl Plan {
         SlaveSettings {
             name: name.into(),
             instance: name.bytes().fold(0, |number, byte| number << 8 | u64::from(byte)),
+            rank: self.rank,
             dials: self.dials,
             once: self.once,
             reconnect: self.reconnect,
@@ -134,6 +137,7 @@ impl Default for Plan {
             reconnect: Duration::ZERO,
             max_conf: CONF_MAX,
             keeps_orphans: false,
+            rank: None,
             clock: SimClock::default(),
         }
     }

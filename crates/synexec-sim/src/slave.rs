@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use synexec_proto::message::Reason;
 use synexec_proto::time::MonotonicInstant;
-use synexec_session::slave::{Action, Event, ExitCause, Slave};
+use synexec_session::slave::{Action, Event, ExitCause, Slave, SlaveSettings};
 
 use crate::client_event::{ClientAction, ClientEvent, HostEvent};
 use crate::host::Host;
@@ -27,8 +27,8 @@ pub struct SimSlave {
 }
 
 impl SimSlave {
-    pub(crate) fn new(name: &str, plan: Plan, boots: MonotonicInstant) -> Self {
-        let slave = Slave::new(plan.settings(name), plan.clock.show(boots));
+    pub(crate) fn new(settings: SlaveSettings, plan: Plan, boots: MonotonicInstant) -> Self {
+        let slave = Slave::new(settings, plan.clock.show(boots));
         let rules = SlaveRules::default();
         Self { slave, rules, host: Host::new(plan), log: Vec::new() }
     }

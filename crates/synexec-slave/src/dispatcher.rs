@@ -170,6 +170,7 @@ fn settings(options: &Options) -> Result<slave::SlaveSettings, Failure> {
     Ok(slave::SlaveSettings {
         name: options.name.clone(),
         instance: u64::from_ne_bytes(random::bytes().map_err(Failure::RandomNumbers)?),
+        rank: options.rank,
         dials: options.master.is_some(),
         once: options.once,
         reconnect: options.common.reconnect(),

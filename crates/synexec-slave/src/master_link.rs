@@ -138,8 +138,9 @@ impl MasterLink {
         self.outbox.as_mut().map_or(Ok(()), |outbox| outbox.send_stream(source))
     }
 
-    /// Closes the connection.
+    /// Closes the connection, or stops listening for probes.
     pub fn disconnect(&mut self) {
+        self.network.stop_listening();
         if let Some(outbox) = self.outbox.take() {
             outbox.close();
         }

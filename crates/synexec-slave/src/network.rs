@@ -110,7 +110,8 @@ impl Network {
         })
     }
 
-    /// Closes the listening socket. A connected slave does not listen, so that a probe that reaches only one slave of
+    /// Closes the listening socket. A connected slave does not listen, and neither does a slave that does not answer its
+    /// master for a while, so that a probe that reaches only one slave of
     /// this host reaches a slave that is free.
     pub fn stop_listening(&self) {
         lock(&self.listener).close();

@@ -32,6 +32,10 @@ pub struct Options {
     #[arg(long, default_value_t = host_name(), hide_default_value = true, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub name: String,
 
+    /// Rank that this slave asks for, from 0; a master turns away a second slave that asks for the same rank
+    #[arg(long, value_name = "N")]
+    pub rank: Option<u32>,
+
     /// Directory for the payload and the output of the task; each slave on a host needs its own
     #[arg(long, value_name = "DIR", default_value = "/tmp")]
     pub work_dir: PathBuf,

@@ -8,6 +8,7 @@ complete -c synexec_slave -l reconnect -d 'Time in seconds to resume a connectio
 complete -c synexec_slave -l log-file -d 'Log file of a daemon [default: PROGRAM.log in /var/log for root, otherwise in ~/.local/state]' -r -F
 complete -c synexec_slave -s m -l master -d 'Connect to this master instead of waiting for probes; try again until it answers' -r
 complete -c synexec_slave -l name -d 'Name of this slave in reports [default: name of the host]' -r
+complete -c synexec_slave -l rank -d 'Rank that this slave asks for, from 0; a master turns away a second slave that asks for the same rank' -r
 complete -c synexec_slave -l work-dir -d 'Directory for the payload and the output of the task; each slave on a host needs its own' -r -F
 complete -c synexec_slave -l user -d 'Run the tasks as this user, with a login\'s environment; only for root' -r
 complete -c synexec_slave -l pass-env -d 'Variables of the slave\'s own environment that tasks get too, by name, as in `http_proxy,MPI_*`; `*` for all; repeatable [default: few, see the guide]' -r

@@ -64,7 +64,7 @@ pub fn message(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Message> 
         21 => Message::OutputMark(output_mark(input)?),
         22 => Message::OutputNo(reason(input)?),
         23 => Message::Ack,
-        24 => Message::Bye,
+        24 => Message::Bye(reason(input)?),
         _ => Message::Ignored(Command::Unknown(*input.choose(&[11, 15, 20, 32, 58, 100, 255])?)),
     })
 }
@@ -110,8 +110,9 @@ pub fn capabilities(input: &mut Input<'_>) -> Result<Option<Capabilities>> {
     let features = *input.choose(&REVISIONS)?;
     let fixed = [b"SYNX".as_slice(), &[0, 1], &features.to_wire()].concat();
     let block = FieldWriter::after(fixed).put(1, input.choose(&["vm", "", "\u{1b}[2J", "läuft"])?.as_bytes()).finish();
-    let token = token(input)?;
-    Ok(Capabilities::decode(&block).expect("the value is complete").map(|block| block.resuming(token)))
+    let (token, rank) = (token(input)?, if input.ratio(1, 4)? { Some(input.int_in_range(0..=4)?) } else { None });
+    let block = Capabilities::decode(&block).expect("the value is complete");
+    Ok(block.map(|block| block.resuming(token).asking_for(rank)))
 }
 
 /// One of a few tokens, so that some are equal, or none.

@@ -50,6 +50,7 @@ fn plan(input: &mut Input<'_>) -> Result<Plan> {
         once: input.ratio(1, 8)?,
         reconnect: *input.choose(&[Duration::ZERO, secs(10)])?,
         keeps_orphans: input.ratio(1, 4)?,
+        rank: if input.ratio(1, 4)? { Some(input.int_in_range(0..=4)?) } else { None },
         clock: SimClock { ahead: input.int_in_range(-900..=1_000_000)? * 1_000_000_000, drift: 0 },
         ..Plan::default()
     })
@@ -101,7 +102,7 @@ fn orders(input: &mut Input<'_>) -> Result<[Message; 1]> {
         2 => Message::Probe(None),
         3 => Message::Go,
         4 => Message::Ack,
-        5 => Message::Bye,
+        5 => Message::Bye(draw::reason(input)?),
         _ => Message::Fetch(Fetch { length: input.int_in_range(0..=600_000)?, ..draw::fetch(input)? }),
     }])
 }

@@ -26,6 +26,7 @@ mod once;
 mod outputs;
 mod plain;
 mod progress;
+mod ranks;
 mod raw_peer;
 mod reconnect;
 mod report_files;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
     let modules: &[&[(&'static str, Test)]] = &[
         plain::TESTS,
         joining::TESTS,
+        ranks::TESTS,
         confs::TESTS,
         environment::TESTS,
         starting::TESTS,

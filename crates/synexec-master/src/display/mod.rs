@@ -25,7 +25,8 @@ pub struct Display {
     gauge: Option<Gauge>,
     /// Whether the user asked for the progress of tasks.
     shows_progress: bool,
-    /// Addresses that were warned of because of their key, since a slave with a wrong key connects again each second.
+    /// Addresses that were warned of. A slave with a wrong key connects again each second, and a slave that was turned
+    /// away connects again after some seconds.
     told: SeenBefore<(IpAddr, String)>,
 }
 
@@ -73,13 +74,19 @@ impl Display {
     fn level(&mut self, notice: &Notice) -> Level {
         match notice {
             Notice::TurnedAway { address, why: Some(why) } if why.is_about_keys() => {
-                if self.told.insert((address.ip(), why.to_string())) { Level::Warn } else { Level::Debug }
+                self.once(address.ip(), why.to_string())
             }
+            Notice::NotAdmitted { slave, why } => self.once(slave.address.ip(), format!("{}: {why}", slave.name)),
             Notice::Progress { slave, stopped, .. } if self.counts.is_stopped(slave) != *stopped => Level::Info,
             Notice::Progress { slave, .. } if self.shows_progress && self.gauge.is_none() => {
                 if self.counts.was_shown_recently(slave) { Level::Debug } else { Level::Info }
             }
             notice => text::level(notice, self.gauge.is_some()),
         }
+    }
+
+    /// The level of a warning about an address. Only the first one is for the user.
+    fn once(&mut self, address: IpAddr, why: String) -> Level {
+        if self.told.insert((address, why)) { Level::Warn } else { Level::Debug }
     }
 }

@@ -32,6 +32,8 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         | Notice::TimedOut { .. }
         | Notice::Aborting { .. }
         | Notice::QuorumReached { .. }
+        | Notice::NotAdmitted { .. }
+        | Notice::OtherRank { .. }
         | Notice::OutputLost { .. }
         | Notice::OutputCut { .. }
         | Notice::RoundsLeftOut { .. }
@@ -66,6 +68,10 @@ pub fn text(notice: &Notice) -> String {
             format!("turned away {address}: it did not show in time that it is a slave")
         }
         Notice::NotNeeded { address } => format!("turned away {address}: no more slaves are needed"),
+        Notice::NotAdmitted { slave, why } => format!("turned away {}: {why}", name(slave)),
+        Notice::OtherRank { slave, asked, given } => {
+            format!("{} asks for rank {asked}, but too few slaves take part; its rank is {given}", name(slave))
+        }
         Notice::GaveUp { joined, slaves, wait } => {
             format!("only {} joined within {} s", part(*joined, *slaves, "slave"), wait.as_secs())
         }

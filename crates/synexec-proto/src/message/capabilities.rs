@@ -14,6 +14,7 @@ pub(crate) const REVISION: u16 = 1;
 const NAME: u16 = 1;
 const TOKEN: u16 = 2;
 const INSTANCE: u16 = 3;
+const RANK: u16 = 4;
 
 /// The name and the features of a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Capabilities {
     pub token: Option<ResumeToken>,
     /// A number that identifies the slave's process, so that the master counts a slave that reconnects only once.
     pub instance: Option<u64>,
+    /// The rank that a slave asks for, from 0.
+    pub rank: Option<u32>,
 }
 
 impl Capabilities {
@@ -38,6 +41,7 @@ impl Capabilities {
             name: text::name(name.as_bytes()),
             token: None,
             instance: None,
+            rank: None,
         }
     }
 
@@ -53,6 +57,12 @@ impl Capabilities {
         Self { instance: Some(instance), ..self }
     }
 
+    /// The same block with the rank that the slave asks for.
+    #[must_use]
+    pub fn asking_for(self, rank: Option<u32>) -> Self {
+        Self { rank, ..self }
+    }
+
     /// The block as data of a message; no data without a block.
     pub fn encode(capabilities: Option<&Self>) -> Vec<u8> {
         let Some(block) = capabilities else {
@@ -63,6 +73,7 @@ impl Capabilities {
             .put(NAME, block.name.as_bytes())
             .put_some(block.token, |fields, token| fields.put(TOKEN, token.as_bytes()))
             .put_some(block.instance, |fields, instance| fields.put_integer(INSTANCE, instance))
+            .put_some(block.rank, |fields, rank| fields.put_integer(RANK, rank))
             .finish()
     }
 
@@ -83,6 +94,7 @@ impl Capabilities {
             name: text::name(fields.find(NAME)?.unwrap_or_default()),
             token: fields.optional_array(TOKEN)?.map(ResumeToken::new),
             instance: fields.optional_integer(INSTANCE)?,
+            rank: fields.optional_integer(RANK)?,
         }))
     }
 }
@@ -112,7 +124,11 @@ mod tests {
         let back = back.of_instance(9);
         let bytes = [&bytes[..], &[0, 2, 0, 16], &[7; 16], &[0, 3, 0, 8, 0, 0, 0, 0, 0, 0, 0, 9]].concat();
         assert_eq!(Capabilities::encode(Some(&back)), bytes);
-        assert_eq!(Capabilities::decode(&bytes), Ok(Some(back)));
+        assert_eq!(Capabilities::decode(&bytes), Ok(Some(back.clone())));
+        let asking = back.asking_for(Some(258));
+        let bytes = [&bytes[..], &[0, 4, 0, 4, 0, 0, 1, 2]].concat();
+        assert_eq!(Capabilities::encode(Some(&asking)), bytes);
+        assert_eq!(Capabilities::decode(&bytes), Ok(Some(asking)));
     }
 
     #[test]

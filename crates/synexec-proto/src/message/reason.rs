@@ -1,4 +1,4 @@
-//! `CONF_NO`, `EXEC_NO` and `OUTPUT_NO`: why a slave declines.
+//! `CONF_NO`, `EXEC_NO` and `OUTPUT_NO`: why a slave declines. BYE: why a master turns a slave away.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError};
 
 const TEXT: u16 = 1;
 
-/// A slave's reason, in words for the user; safe to show on a terminal.
+/// A peer's reason, in words for the user; safe to show on a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason(String);
 
@@ -18,7 +18,7 @@ impl Reason {
     }
 }
 
-/// The answer of a slave counts also where its reason cannot be read.
+/// The message counts also where its reason cannot be read.
 impl Fields for Option<Reason> {
     fn write(&self, fields: FieldWriter) -> FieldWriter {
         fields.put_some(self.as_ref(), |fields, Reason(text)| fields.put(TEXT, text.as_bytes()))

@@ -69,8 +69,9 @@ macro_rules! with_command_table {
                 OutputNo = 43 { sender: Slave, feature: Outputs, data: Option<Reason> }
                 /// The master knows the end of the task; the slave need not report it again.
                 Ack = 56 { sender: Master, feature: Resume }
-                /// The session is over for the sender. A connection that closes without this message has broken.
-                Bye = 57 { sender: Either, feature: Resume }
+                /// The session is over for the sender, who may give a reason. A connection that closes without this
+                /// message has broken.
+                Bye = 57 { sender: Either, feature: Resume, data: Option<Reason> }
             }
             link {
                 /// The first message of a slave that has a key.

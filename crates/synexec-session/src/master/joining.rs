@@ -5,17 +5,18 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::actions::Actions;
+use super::admission::Admission;
 use super::awake::{AwakeInstant, Deadline, Now};
 use super::heard::Heard;
+use super::joined::{Joined, members, ranked};
 use super::liveness::{Diagnosis, Liveness};
 use super::lobby::Newcomer;
-use super::member::{Member, ThisRound};
-use super::peer_clock::PeerClock;
+use super::member::Member;
 use super::timetable::Timetable;
-use super::{Action, Loss, Notice, Outcome, PeerId, Row, Settings, SlaveLabel};
+use super::{Action, Loss, NotAdmitted, Notice, Outcome, PeerId, Row, Settings};
 use synexec_proto::defaults::DISCOVERY_INTERVAL;
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{Feature, Features, Message};
+use synexec_proto::message::{Feature, Features, Message, Reason};
 
 /// A slave that was silent for this long is probed once more before the set counts as complete, and must answer within
 /// the same time.
@@ -29,6 +30,7 @@ pub(super) struct Joining {
     roll_call: Option<AwakeInstant>,
     /// Whether the time to join is over, and the slaves that have joined are enough.
     accepts_quorum: bool,
+    admission: Admission,
     joined: BTreeMap<PeerId, Joined>,
     by_instance: HashMap<u64, PeerId>,
     /// Slaves that have not answered the roll call.
@@ -37,20 +39,11 @@ pub(super) struct Joining {
     looks: Timetable<PeerId, AwakeInstant>,
 }
 
-#[derive(Debug)]
-struct Joined {
-    label: SlaveLabel,
-    features: Features,
-    liveness: Liveness,
-    /// Time that the slave took to answer its first probe.
-    round_trip: Duration,
-    instance: Option<u64>,
-}
-
 impl Joining {
     pub(super) fn new(settings: Settings, now: AwakeInstant) -> Self {
         let give_up = settings.wait.map(|wait| now.plus(wait));
         Self {
+            admission: Admission::new(settings.slaves),
             settings,
             next_probe: now,
             give_up,
@@ -69,14 +62,22 @@ impl Joining {
     }
 
     pub(super) fn join(&mut self, now: Now, peer: PeerId, newcomer: Newcomer, actions: &mut Actions) {
+        self.forget_earlier(newcomer.instance, actions);
+        if let Err(why) = self.admission.admit(&newcomer.label, newcomer.rank) {
+            return turn_away(peer, newcomer, why, actions);
+        }
         let liveness = Liveness::new(self.settings.lost_after, now.awake);
-        let Newcomer { label, features, original, round_trip, instance } = newcomer;
-        self.forget_earlier(instance, actions);
+        let Newcomer { label, features, original: is_original, round_trip, instance, rank } = newcomer;
         self.looks.set(peer, liveness.deadline());
         self.by_instance.extend(instance.map(|instance| (instance, peer)));
         let slave = label.clone();
-        self.joined.insert(peer, Joined { label, features, liveness, round_trip, instance });
-        actions.tell(Notice::Joined { slave, original, joined: self.joined.len(), slaves: self.asked_for() });
+        self.joined.insert(peer, Joined { label, features, is_original, liveness, round_trip, instance, rank });
+        actions.tell(Notice::Joined {
+            slave,
+            original: is_original,
+            joined: self.joined.len(),
+            slaves: self.asked_for(),
+        });
     }
 
     /// Any message from a slave shows that the slave is there.
@@ -135,38 +136,31 @@ impl Joining {
         is_wait_over && !(self.accepts_quorum && self.joined.len() >= self.quorum())
     }
 
-    /// Ends the phase with the slaves that take part; all other connections are closed.
+    /// Ends the phase with the slaves that take part, by rank; all other connections are closed.
     pub(super) fn into_members(self, actions: &mut Actions) -> Vec<Member> {
+        let settings = self.settings.clone();
+        let ranked = ranked(self.into_chosen(actions), &settings);
+        for (given, _, slave) in &ranked {
+            if let Some(asked) = slave.rank.filter(|asked| asked != given) {
+                actions.tell(Notice::OtherRank { slave: slave.label.clone(), asked, given: *given });
+            }
+        }
+        members(ranked, &settings)
+    }
+
+    /// The slaves that take part. All other connections are closed.
+    fn into_chosen(self, actions: &mut Actions) -> Vec<(PeerId, Joined)> {
         let wanted = self.wanted();
         let called = &self.called;
         let (answering, silent): (Vec<_>, Vec<_>) =
             self.joined.into_iter().partition(|(peer, _)| !called.contains(peer));
         let mut answering = answering.into_iter();
-        let Settings { token_seed, reconnect, .. } = &self.settings;
-        let token = |rank, features: Features| {
-            (features.has(Feature::Resume) && !reconnect.is_zero()).then(|| token_seed.token(rank))
-        };
-        let members = (0..).zip(answering.by_ref().take(wanted)).map(|(rank, (peer, slave))| Member {
-            rank,
-            token: token(rank, slave.features),
-            peer,
-            label: slave.label,
-            features: slave.features,
-            liveness: slave.liveness,
-            clock: PeerClock::default(),
-            round_trip: slave.round_trip,
-            probed_at: None,
-            lost: None,
-            away: None,
-            this_round: ThisRound::default(),
-        });
-        let members: Vec<_> = members.collect();
-        let surplus = answering.chain(silent).map(|(peer, slave)| (peer, slave.label.address));
-        for (peer, address) in surplus {
+        let chosen = answering.by_ref().take(wanted).collect();
+        for (peer, slave) in answering.chain(silent) {
             actions.close(peer);
-            actions.tell(Notice::NotNeeded { address });
+            actions.tell(Notice::NotNeeded { address: slave.label.address });
         }
-        members
+        chosen
     }
 
     /// Ends the phase without a slaveset.
@@ -175,7 +169,8 @@ impl Joining {
         if let (false, Some(wait)) = (interrupted, self.settings.wait) {
             actions.tell(Notice::GaveUp { joined: self.joined.len(), slaves: self.asked_for(), wait });
         }
-        let members = self.into_members(actions);
+        let settings = self.settings.clone();
+        let members = members(ranked(self.into_chosen(actions), &settings), &settings);
         for member in &members {
             member.part(actions);
         }
@@ -230,6 +225,7 @@ impl Joining {
         if let Some(instance) = slave.instance {
             self.by_instance.remove(&instance);
         }
+        self.admission.release(slave.rank);
         actions.close(peer);
         actions.tell(Notice::Dropped { slave: slave.label, why, joined: self.joined.len(), slaves: self.asked_for() });
     }
@@ -263,6 +259,15 @@ impl Joining {
             self.drop_joined(peer, Loss::NoProbeAnswer(ROLL_CALL), actions);
         }
     }
+}
+
+/// Tells a slave that it may not join. An original slave is only disconnected.
+fn turn_away(peer: PeerId, slave: Newcomer, why: NotAdmitted, actions: &mut Actions) {
+    if slave.features.has(Feature::Resume) {
+        actions.send(peer, Message::Bye(Some(Reason::new(&why.to_string()))));
+    }
+    actions.close(peer);
+    actions.tell(Notice::NotAdmitted { slave: slave.label, why });
 }
 
 fn count(slaves: NonZeroU32) -> usize {

@@ -44,6 +44,7 @@ struct Greeting {
     features: Features,
     original: bool,
     instance: Option<u64>,
+    rank: Option<u32>,
     probed: Now,
 }
 
@@ -69,6 +70,8 @@ pub(super) struct Newcomer {
     pub(super) round_trip: Duration,
     /// The number by which the slave is recognised when it connects anew.
     pub(super) instance: Option<u64>,
+    /// The rank that the slave asks for.
+    pub(super) rank: Option<u32>,
 }
 
 impl Lobby {
@@ -128,7 +131,7 @@ impl Lobby {
     /// Rejects a slave that wrongly claims to take part.
     pub(super) fn turn_back(&self, peer: PeerId, address: SocketAddr, actions: &mut Actions) {
         actions.send(peer, Message::Probe(Some(self.ours())));
-        actions.send(peer, Message::Bye);
+        actions.send(peer, Message::Bye(None));
         actions.close(peer);
         actions.tell(Notice::NotNeeded { address });
     }
@@ -186,14 +189,15 @@ impl Greeting {
             features: Features::ours().agreed_with(theirs),
             original: capabilities.is_none(),
             instance: capabilities.and_then(|block| block.instance),
+            rank: capabilities.and_then(|block| block.rank),
             probed,
         }
     }
 
     fn answered(self, heard: &Heard) -> Newcomer {
         let round_trip = self.probed.until(heard.now, heard.at);
-        let Self { label, features, original, instance, .. } = self;
-        Newcomer { label, features, original, round_trip, instance }
+        let Self { label, features, original, instance, rank, .. } = self;
+        Newcomer { label, features, original, round_trip, instance, rank }
     }
 }
 

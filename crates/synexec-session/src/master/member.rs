@@ -179,7 +179,7 @@ impl Member {
         self.liveness.pause();
         let was_away = self.away.take().is_some();
         if !was_away && self.has(Feature::Resume) && !matches!(why, Loss::Disconnected(_)) {
-            actions.send(self.peer, Message::Bye);
+            actions.send(self.peer, Message::Bye(None));
         }
         if !was_away {
             actions.close(self.peer);
@@ -200,7 +200,7 @@ impl Member {
             return;
         }
         if self.has(Feature::Resume) {
-            actions.send(self.peer, Message::Bye);
+            actions.send(self.peer, Message::Bye(None));
         }
         actions.close(self.peer);
     }

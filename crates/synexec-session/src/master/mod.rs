@@ -7,6 +7,7 @@
 //! fetching make a round. After the last round only a [`Report`] remains.
 
 mod actions;
+mod admission;
 mod awake;
 mod before_start;
 mod clock_check;
@@ -19,17 +20,21 @@ mod following;
 mod heard;
 mod ids;
 mod inquiry;
+mod joined;
 mod joining;
 mod label;
 mod limits;
 mod liveness;
 mod lobby;
 mod member;
+mod names;
+mod natural_order;
 mod notice;
 mod outcome;
 mod output;
 mod peer_clock;
 mod phase;
+mod ranking;
 mod report;
 mod roster;
 mod row;
@@ -42,9 +47,11 @@ mod stopping;
 mod timetable;
 mod token;
 
+pub use admission::NotAdmitted;
 pub use event::{Action, Event, OutputStep};
 pub use ids::{OutputId, PeerId};
 pub use label::SlaveLabel;
+pub use names::SlaveNames;
 pub use notice::Notice;
 pub use outcome::{Loss, Outcome, PhaseName};
 pub use report::{Report, Round, Verdict};

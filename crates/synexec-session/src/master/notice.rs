@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Loss, MeasuredStart, Outcome, RunTimes, SlaveLabel};
+use super::{Loss, MeasuredStart, NotAdmitted, Outcome, RunTimes, SlaveLabel};
 use crate::interrupt::Interrupt;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Reason, TaskProgress};
@@ -44,6 +44,22 @@ pub enum Notice {
     NotNeeded {
         /// The address from which it came.
         address: SocketAddr,
+    },
+    /// A slave may not join.
+    NotAdmitted {
+        /// The slave.
+        slave: SlaveLabel,
+        /// The reason.
+        why: NotAdmitted,
+    },
+    /// A slave cannot have the rank that it asks for, because fewer slaves take part than the user wants.
+    OtherRank {
+        /// The slave.
+        slave: SlaveLabel,
+        /// The rank that the slave asks for.
+        asked: u32,
+        /// The rank that the slave has.
+        given: u32,
     },
     /// Not enough slaves joined in time.
     GaveUp {

@@ -142,7 +142,7 @@ impl Session {
         if self.lobby.has(heard.peer) {
             return self.visited(&heard);
         }
-        if heard.message == Message::Bye {
+        if let Message::Bye(_) = heard.message {
             return self.disconnected(heard.now, heard.peer, Disconnect::Left);
         }
         if let Some(phase) = &mut self.phase {

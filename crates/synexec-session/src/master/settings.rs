@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::TokenSeed;
+use super::{SlaveNames, TokenSeed};
 use synexec_proto::variables::Variables;
 
 /// A session as its user asks for it.
@@ -13,6 +13,8 @@ pub struct Settings {
     pub name: String,
     /// The number of slaves that take part.
     pub slaves: NonZeroU32,
+    /// The names of the slaves that the user expects.
+    pub names: SlaveNames,
     /// Time that slaves have to join; without it, the master waits for ever.
     pub wait: Option<Duration>,
     /// Silence after which a slave is lost.

@@ -18,6 +18,8 @@ pub struct SlaveSettings {
     pub name: String,
     /// A random number by which the master recognises all connections of this slave.
     pub instance: u64,
+    /// The rank that the slave asks for.
+    pub rank: Option<u32>,
     /// Whether the slave dials a given master instead of listening for probes.
     pub dials: bool,
     /// Whether the program ends after one session.
@@ -126,7 +128,7 @@ pub enum Action {
     Connect(Option<SocketAddr>),
     /// Send a message.
     Send(Message),
-    /// Close the connection. No event of it follows.
+    /// Close the connection, or stop listening for probes. No event of the connection follows.
     Disconnect,
     /// A new conf comes: discard the conf before it.
     BeginConf(Option<ConfBegin>),

@@ -10,6 +10,7 @@ mod machine;
 mod notice;
 mod observed_run;
 mod run;
+mod shunned;
 
 pub use event::{Action, Event, ExitCause, SlaveSettings, StopSignal};
 pub use machine::Slave;

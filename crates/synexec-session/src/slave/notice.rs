@@ -22,6 +22,13 @@ pub enum Notice {
         /// The master's name.
         by: String,
     },
+    /// The slave asks for a rank, and the master gives another one or none.
+    OtherRank {
+        /// The rank that the slave asks for.
+        asked: u32,
+        /// The rank that the slave has in this session; none if the master does not tell it.
+        given: Option<u32>,
+    },
     /// The conf is accepted, and its task is held.
     Accepted(Held),
     /// The conf is declined.
@@ -74,6 +81,15 @@ impl fmt::Display for Notice {
             Self::ListenFailed(why) => write!(f, "cannot listen for probes: {why}; trying again"),
             Self::ConnectFailed(why) => write!(f, "cannot connect to the master: {why}"),
             Self::Commanded { by } => write!(f, "the master is {by}"),
+            Self::OtherRank { asked, given: Some(given) } => {
+                write!(f, "the master gives this slave the rank {given}, and not {asked} (--rank)")
+            }
+            Self::OtherRank { asked, given: None } => {
+                write!(
+                    f,
+                    "the master is an original, and gives this slave no rank; the slave asks for {asked} (--rank)"
+                )
+            }
             Self::Accepted(held) => write!(f, "conf accepted, task held ({held})"),
             Self::Declined(reason) => write!(f, "conf declined: {reason}"),
             Self::Refused(reason) => write!(f, "start refused: {reason}"),

@@ -15,7 +15,8 @@ use std::time::Duration;
 use synexec_proto::defaults::DEFAULT_LOST_AFTER;
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::variables::Variables;
-use synexec_session::master::{OnLost, OutputsWanted, Settings, TokenSeed};
+use synexec_session::master::{OnLost, OutputsWanted, Settings, SlaveNames, TokenSeed};
+use synexec_session::slave::SlaveSettings;
 
 use crate::client::Client;
 use crate::client_event::ClientEvent;
@@ -64,6 +65,7 @@ pub fn settings(slaves: u32) -> Settings {
     Settings {
         name: "control".into(),
         slaves: NonZeroU32::new(slaves).expect("a session has slaves"),
+        names: SlaveNames::default(),
         wait: None,
         lost_after: DEFAULT_LOST_AFTER,
         conf_length: 40,
@@ -122,8 +124,20 @@ impl World {
 
     /// Adds a slave of ours that boots this long after the world begins.
     pub fn slave_at(&mut self, boots: Duration, plan: Plan) -> ClientId {
-        let name = format!("vm{}", self.clients.len());
-        let slave = SimSlave::new(&name, plan, START.plus(boots));
+        self.named_slave_at(boots, &format!("vm{}", self.clients.len()), plan)
+    }
+
+    /// Adds a slave of ours with this name that boots when the world begins.
+    pub fn named_slave(&mut self, name: &str, plan: Plan) -> ClientId {
+        self.named_slave_at(Duration::ZERO, name, plan)
+    }
+
+    /// Adds a slave of ours with this name that boots this long after the world begins.
+    pub fn named_slave_at(&mut self, boots: Duration, name: &str, plan: Plan) -> ClientId {
+        // Clones have the same name, but each has an instance number of its own.
+        let instance = u64::try_from(self.clients.len()).unwrap_or(u64::MAX);
+        let settings = SlaveSettings { instance, ..plan.settings(name) };
+        let slave = SimSlave::new(settings, plan, START.plus(boots));
         self.add(boots, Client::Ours(Box::new(slave)))
     }
 

@@ -97,6 +97,11 @@ impl Link {
         self.features().is_some_and(|features| features.has(feature))
     }
 
+    /// The master of the last connection.
+    pub(super) fn master(&self) -> Option<SocketAddr> {
+        self.master
+    }
+
     /// Whether the slave tries to resume a connection.
     pub(super) fn is_resuming(&self) -> bool {
         matches!(self.state, State::Resuming(_))
@@ -186,8 +191,8 @@ impl Link {
         Some(Action::Connect(Some(master)))
     }
 
-    /// The slave cannot listen. Returns whether it wanted to; then it tries again.
-    pub(super) fn listen_failed(&mut self, now: MonotonicInstant) -> bool {
+    /// The slave does not listen for a moment, and then tries again. Returns whether the slave listened.
+    pub(super) fn pause_listening(&mut self, now: MonotonicInstant) -> bool {
         let is_awaited = self.state == State::Listening;
         if is_awaited {
             self.state = State::Waiting(now.plus(RETRY_INTERVAL));

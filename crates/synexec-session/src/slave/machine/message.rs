@@ -39,7 +39,10 @@ impl Slave {
             }
             Message::Fetch(fetch) => self.fetch(fetch),
             Message::Ack => self.run.acknowledged(),
-            Message::Bye => self.end_session(now, Disconnect::Left),
+            Message::Bye(reason) => {
+                let turned_away = reason.filter(|_| !self.run.was_configured()).map(Disconnect::TurnedAway);
+                self.end_session(now, turned_away.unwrap_or(Disconnect::Left));
+            }
             _ => {}
         }
     }

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 
 use super::link::Link;
 use super::run::Run;
+use super::shunned::Shunned;
 use super::{Action, Event, Notice, SlaveSettings};
 use crate::interrupt::Interrupt;
 use synexec_proto::message::{Feature, Message, Reason};
@@ -23,6 +24,8 @@ pub struct Slave {
     settings: SlaveSettings,
     link: Link,
     run: Run,
+    /// Masters that have turned this slave away.
+    shunned: Shunned,
     /// The signal by which the user has told the program to end.
     shutdown: Option<Interrupt>,
     actions: VecDeque<Action>,
@@ -32,7 +35,8 @@ impl Slave {
     /// A slave in discovery. It dials or listens at once.
     pub fn new(settings: SlaveSettings, now: MonotonicInstant) -> Self {
         let (link, run) = (Link::new(), Run::default());
-        let mut slave = Self { settings, link, run, shutdown: None, actions: VecDeque::new() };
+        let shunned = Shunned::default();
+        let mut slave = Self { settings, link, run, shunned, shutdown: None, actions: VecDeque::new() };
         slave.discover(now);
         slave
     }
@@ -40,7 +44,7 @@ impl Slave {
     /// Takes an event.
     pub fn handle(&mut self, now: MonotonicInstant, event: Event) {
         match event {
-            Event::Invited { master } => self.actions.extend(self.link.invited(master)),
+            Event::Invited { master } => self.invited(now, master),
             Event::Connected { master } => self.connected(master),
             Event::ConnectFailed { why } => self.connect_failed(now, why),
             Event::ListenFailed { why } => self.listen_failed(now, why),

@@ -10,6 +10,7 @@ impl Slave {
     pub(super) fn conf(&mut self, bytes: Vec<u8>) {
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if self.admit_conf(length) {
+            self.compare_rank(None);
             self.push(Action::BeginConf(None));
             self.push(Action::StoreConf(bytes));
             self.end_conf();
@@ -20,6 +21,7 @@ impl Slave {
         if !self.admit_conf(begin.length) {
             return;
         }
+        self.compare_rank(Some(begin.rank));
         self.link.set_token(begin.token);
         self.run.receive_conf(begin.length, begin.progress);
         let is_empty = begin.length == 0;
@@ -58,6 +60,13 @@ impl Slave {
             self.decline(Reason::new(&reason));
         }
         fits
+    }
+
+    /// Tells the user if the master gives another rank than the slave asks for. A master of an earlier version does so.
+    fn compare_rank(&mut self, given: Option<u32>) {
+        if let Some(asked) = self.settings.rank.filter(|asked| given != Some(*asked)) {
+            self.tell(Notice::OtherRank { asked, given });
+        }
     }
 
     fn end_conf(&mut self) {

@@ -44,7 +44,7 @@ impl Slave {
     pub(super) fn first_message(&mut self, now: MonotonicInstant, message: &Message) {
         match message {
             Message::Probe(capabilities) => self.recognise_or_give_up(now, capabilities.as_ref()),
-            Message::Bye => self.give_up(now),
+            Message::Bye(_) => self.give_up(now),
             _ => {}
         }
     }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use super::Slave;
 use crate::interrupt::Interrupt;
 use crate::slave::link::{AfterFailure, RETRY_INTERVAL};
-use crate::slave::{Action, ExitCause, Notice};
+use crate::slave::shunned::SHUN_TIME;
+use crate::slave::{Action, ExitCause, Notice, SlaveSettings};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Capabilities, Feature, Message};
 use synexec_proto::time::MonotonicInstant;
@@ -25,8 +26,18 @@ impl Slave {
         self.push(action);
     }
 
+    /// A probe of this master was heard. A master that has turned this slave away is not answered for a while. The slave
+    /// does not listen meanwhile, so that the next probe can reach another slave of this host.
+    pub(super) fn invited(&mut self, now: MonotonicInstant, master: SocketAddr) {
+        if !self.shunned.is_shunned(now, master) {
+            self.actions.extend(self.link.invited(master));
+        } else if self.link.pause_listening(now) {
+            self.push(Action::Disconnect);
+        }
+    }
+
     pub(super) fn listen_failed(&mut self, now: MonotonicInstant, why: String) {
-        if self.link.listen_failed(now) {
+        if self.link.pause_listening(now) {
             self.tell(Notice::ListenFailed(why));
         }
     }
@@ -51,12 +62,17 @@ impl Slave {
             return;
         }
         self.tell(Notice::Connected(master));
-        let hello = Capabilities::ours(&self.settings.name).of_instance(self.settings.instance);
+        let SlaveSettings { name, instance, rank, .. } = &self.settings;
+        let hello = Capabilities::ours(name).of_instance(*instance).asking_for(*rank);
         self.send(Message::Reply(Some(hello.resuming(self.link.token_to_show()))));
     }
 
     pub(super) fn end_session(&mut self, now: MonotonicInstant, why: Disconnect) {
         let configured = self.run.was_configured();
+        let is_turned_away = why.is_turning_away();
+        if is_turned_away && let Some(master) = self.link.master() {
+            self.shunned.shun(now, master);
+        }
         self.tell(Notice::Disconnected { why, configured });
         self.push(Action::Disconnect);
         self.link.close();
@@ -66,7 +82,7 @@ impl Slave {
         } else {
             self.stop(now);
         }
-        self.finish_if_idle(now, now.plus(RETRY_INTERVAL));
+        self.finish_if_idle(now, now.plus(if is_turned_away { SHUN_TIME } else { RETRY_INTERVAL }));
     }
 
     /// Once no task is under way: reports its end, sees to its stragglers, and ends the program or goes back to
@@ -108,7 +124,7 @@ impl Slave {
     fn exit(&mut self, cause: ExitCause) {
         self.discard_conf();
         if self.link.has_agreed(Feature::Resume) {
-            self.send(Message::Bye);
+            self.send(Message::Bye(None));
         }
         self.push(Action::Exit(cause));
         self.link.exit();

@@ -137,7 +137,8 @@ proptest! {
         let mut now = START;
         let reconnect = secs(if reconnects { 10 } else { 0 });
         let (name, instance, max_conf) = ("vm".into(), 7, CONF_MAX);
-        let settings = SlaveSettings { name, instance, dials, once, reconnect, max_conf, keeps_orphans };
+        let rank = Some(7);
+        let settings = SlaveSettings { name, instance, rank, dials, once, reconnect, max_conf, keeps_orphans };
         let mut slave = Slave::new(settings, now);
         let mut accepted = false;
         for (at, event) in events.into_iter().enumerate() {

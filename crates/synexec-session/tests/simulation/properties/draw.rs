@@ -54,6 +54,7 @@ fn message() -> impl Strategy<Value = Message> {
         3 => bytes().prop_map(Message::OutputPart),
         3 => output_mark().prop_map(Message::OutputMark),
         1 => reason().prop_map(Message::OutputNo),
+        1 => reason().prop_map(Message::Bye),
         1 => any::<u8>().prop_map(|code| Message::Ignored(Command::Unknown(code))),
     ]
 }
@@ -71,7 +72,8 @@ fn output_mark() -> impl Strategy<Value = OutputMark> {
 }
 
 pub fn capabilities() -> impl Strategy<Value = Option<Capabilities>> {
-    let ours = prop::option::of(token()).prop_map(|token| Capabilities::ours("peer").resuming(token));
+    let few = (prop::option::of(token()), prop::option::of(0..5_u32));
+    let ours = few.prop_map(|(token, rank)| Capabilities::ours("peer").resuming(token).asking_for(rank));
     prop::option::of(ours)
 }
 

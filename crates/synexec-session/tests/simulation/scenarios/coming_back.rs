@@ -87,7 +87,7 @@ fn nothing_is_said_or_obeyed_before_it_was_recognised() {
     bench.tell([Message::Probe(Some(ours().resuming(Some(TOKEN))))]);
     let sent = bench.sent();
     assert!(matches!(&sent[..], [Message::Reply(None), Message::TaskEnded(_)]), "{sent:?}");
-    bench.tell([Message::Ack, Message::Bye]);
+    bench.tell([Message::Ack, Message::Bye(None)]);
     bench.wait(secs(1));
     assert_eq!((bench.sent(), bench.is_connected()), (vec![], false));
 }
@@ -133,7 +133,7 @@ fn a_master_that_recognises_and_resets_is_not_dialled_all_the_time() {
 #[test]
 fn a_master_that_says_bye_is_not_tried_again() {
     let mut bench = running(runs(secs(100)));
-    bench.tell([Message::Bye]);
+    bench.tell([Message::Bye(None)]);
     bench.wait(secs(1));
     assert!(!bench.is_connected());
     assert_eq!(bench.slave.host.runs[0].ended.unwrap().1, TaskEnd::Killed(15));
@@ -151,7 +151,7 @@ fn an_older_master_that_closes_the_connection_has_ended_the_session() {
     bench.close();
     bench.wait(millis(10));
     assert_eq!(bench.slave.host.runs[0].ended.unwrap().1, TaskEnd::Killed(15));
-    assert!(!bench.sent().contains(&Message::Bye));
+    assert!(!bench.sent().contains(&Message::Bye(None)));
 }
 
 /// A slave that was told to start its task again. The first run of the task left processes behind.

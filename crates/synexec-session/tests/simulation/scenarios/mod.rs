@@ -18,6 +18,7 @@ mod outputs;
 mod outputs_after_breaks;
 mod progress;
 mod quorum;
+mod ranks;
 mod reconnecting;
 mod returning;
 mod rounds;

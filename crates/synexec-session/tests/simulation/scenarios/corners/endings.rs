@@ -104,7 +104,7 @@ fn a_user_who_says_it_twice_does_not_wait() {
     bench.shut_down();
     bench.wait(millis(10));
     assert_eq!(ends(&bench), [TaskEnd::Killed(9)]);
-    assert!(matches!(bench.sent()[..], [Message::TaskEnded(_), Message::Bye]));
+    assert!(matches!(bench.sent()[..], [Message::TaskEnded(_), Message::Bye(None)]));
     assert_eq!(bench.slave.exit(), Some(ExitCause::Interrupted(Interrupt::Terminate)));
     assert!(!bench.is_connected());
 }
