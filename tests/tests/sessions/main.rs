@@ -21,6 +21,7 @@ mod live;
 mod lost;
 mod once;
 mod outputs;
+mod overlong;
 mod plain;
 mod progress;
 mod raw_peer;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         reconnect::TESTS,
         early_end::TESTS,
         limits::TESTS,
+        overlong::TESTS,
         shortages::TESTS,
         ends::TESTS,
         leftovers::TESTS,
