@@ -6,6 +6,7 @@ use std::sync::mpsc::SyncSender;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::{self, Events};
 use synexec_host::exit::ExitStatus;
+use synexec_host::log_limit;
 use synexec_host::process::{Descendants, reap_adopted};
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
@@ -18,7 +19,7 @@ use crate::master_link::{LinkEvent, MasterLink};
 use crate::network::Network;
 use crate::options::Options;
 use crate::runner::{Runner, TaskId};
-use crate::slave_log::SlaveLog;
+use crate::slave_log;
 use crate::task::TaskEvent;
 use crate::work_dir::WorkDir;
 
@@ -38,7 +39,6 @@ pub struct Dispatcher {
     slave: Slave,
     link: MasterLink,
     runner: Runner,
-    log: SlaveLog,
     events: Events<Event>,
 }
 
@@ -62,7 +62,6 @@ impl Dispatcher {
             slave: Slave::new(settings(options)?, monotonic_now()),
             link: MasterLink::new(network, session, delivering(&sender, Event::Link)),
             runner: Runner::new(session, name, work_dir, deliver_task),
-            log: SlaveLog::default(),
             events,
         })
     }
@@ -76,7 +75,9 @@ impl Dispatcher {
             if let Some(status) = self.act() {
                 return Ok(status);
             }
-            match self.events.next(self.slave.deadline())? {
+            log_limit::tell_counts();
+            let next_look = log_limit::next_look();
+            match self.events.next(Some(self.slave.deadline().map_or(next_look, |due| due.min(next_look))))? {
                 Some(event) => self.take(event),
                 None => self.slave.advance(monotonic_now()),
             }
@@ -131,7 +132,7 @@ impl Dispatcher {
             Action::Abandon => self.runner.abandon(),
             Action::Release { at } => self.runner.release(at),
             Action::Signal(signal) => self.runner.signal(signal),
-            Action::Tell(notice) => self.log.tell(notice),
+            Action::Tell(notice) => slave_log::tell(&notice),
             Action::Exit(cause) => return Break(self.exit(cause)),
         }
         Continue(None)
@@ -139,6 +140,7 @@ impl Dispatcher {
 
     fn exit(&mut self, cause: ExitCause) -> ExitStatus {
         self.link.leave();
+        log_limit::tell_rest();
         status_of(cause)
     }
 

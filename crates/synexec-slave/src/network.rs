@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use log::Level;
 use synexec_host::allow::AllowedNetworks;
 use synexec_host::clock::monotonic_now;
 use synexec_host::interfaces;
+use synexec_host::log_limit::{self, Kind};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Capabilities;
 use synexec_proto::secure::{Key, Sealer};
@@ -22,6 +24,9 @@ use crate::options::Options;
 /// Time for a master to answer a connection attempt. The kernel repeats its packet after one second and after three
 /// more; a new attempt is as good.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
+
+/// After each connection that a stranger's probe causes, the slave listens again.
+const LISTENING: Kind = Kind::of_peers("times that the slave listens for probes", 64);
 
 /// An event of one connection.
 #[derive(Debug)]
@@ -104,7 +109,7 @@ impl Network {
         };
         self.listener = Some(Arc::clone(&listener));
         let invitations = Arc::clone(&self.invitations);
-        log::debug!("listening for probes on UDP port {port}");
+        log_limit::tell(LISTENING, Level::Debug, port, format!("listening for probes on UDP port {port}"));
         spawn("listen", move || {
             let mut invitations = invitations.lock().unwrap_or_else(PoisonError::into_inner);
             let heard = listener.wait(|datagram, sender| invitations.accept(datagram, sender));

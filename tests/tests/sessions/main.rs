@@ -19,6 +19,7 @@ mod leftovers;
 mod limits;
 mod live;
 mod lost;
+mod noise;
 mod once;
 mod outputs;
 mod overlong;
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
         fio::TESTS,
         keys::TESTS,
         strangers::TESTS,
+        noise::TESTS,
         allow::TESTS,
     ];
     harness::main_of_waiting(modules.concat(), AT_A_TIME)

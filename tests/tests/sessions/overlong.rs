@@ -65,7 +65,7 @@ fn a_hello_with_a_name_that_is_too_long_counts() -> Result<()> {
     let master = fleet.master(1, &fleet.conf("/bin/true\n")?, &[])?;
     master.wait_for("listening on ")?;
     let mut peer = RawPeer::dial(&fleet.guests[0], &fleet)?;
-    let hello = [&b"SYNX\0\x01"[..], &(CONF_PARTS | REASONS).to_be_bytes(), &field(1, &[b'n'; LONG])].concat();
+    let hello = [&b"SYNX\0\x01"[..], &(CONF_PARTS | REASONS).to_be_bytes(), &field(1, &vec![b'n'; LONG])].concat();
     peer.send(Command::Reply, &hello)?;
     let answer = peer.await_command(Command::Probe)?;
     ensure!(answer.starts_with(b"SYNX"), "the master takes the peer for an original slave: {answer:?}");
@@ -95,7 +95,7 @@ fn a_task_that_ended_counts() -> Result<()> {
 fn a_message_without_what_it_needs() -> Result<()> {
     let mut scene = Scene::new(CONF_PARTS | TASK_ENDED)?;
     scene.start()?;
-    scene.peer.send(TASK_HAS_ENDED, &[field(900, &[0; LONG]), end_of_task()].concat())?;
+    scene.peer.send(TASK_HAS_ENDED, &[field(900, &vec![0; LONG]), end_of_task()].concat())?;
     let finished = scene.master.wait()?;
     let why =
         "the peer's TaskEnded cannot be read: the message is too long, and field 1 is not in the part that is kept";

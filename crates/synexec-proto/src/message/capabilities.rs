@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_too_long_is_cut() {
-        let bytes = FieldWriter::after(b"SYNX\x00\x01\0\0\0\0\0\0\0\x01".to_vec()).put(NAME, &[b'x'; 60_000]);
+        let bytes = FieldWriter::after(b"SYNX\x00\x01\0\0\0\0\0\0\0\x01".to_vec()).put(NAME, &[b'x'; 10_000]);
         let bytes = bytes.put_integer(INSTANCE, 9_u64).finish();
         let cut = Frame::cut(crate::wire::Command::Reply, bytes[..4096].to_vec()).unwrap();
         let block = Option::<Capabilities>::from_frame(cut).unwrap().unwrap();

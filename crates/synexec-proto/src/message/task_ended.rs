@@ -190,7 +190,7 @@ mod tests {
             let frame = Frame::cut(Command::TaskEnded, bytes[..kept].to_vec()).unwrap();
             TaskEnded::read(&FieldReader::of(&frame))
         };
-        let fields = FieldWriter::after(required()).put_integer(OUTPUT_LENGTH, 8_u64).put(OUTPUT_PATH, &[b'o'; 60_000]);
+        let fields = FieldWriter::after(required()).put_integer(OUTPUT_LENGTH, 8_u64).put(OUTPUT_PATH, &[b'o'; 10_000]);
         let bytes = fields.put(STOPPED, &[]).finish();
         let ended = ended(TaskEnd::Killed(9));
         let place = |path: &str| Some(OutputPlace { length: 8, path: path.into() });
