@@ -5,9 +5,9 @@ use std::sync::mpsc::SyncSender;
 
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::{self, Events, ThreadsGone};
-use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
+use synexec_host::{log_limit, random};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{ConfBegin, Message};
 use synexec_proto::secure::Key;
@@ -121,8 +121,10 @@ impl Dispatcher {
                 let (report, Self { outputs, events, .. }) = (report.clone(), self);
                 // A thread that waits for room in the queue goes on when the queue is gone.
                 drop(events);
+                log_limit::tell_rest();
                 return Ok((report, outputs.finish()));
             }
+            log_limit::tell_counts();
             match self.events.next(self.session.deadline())? {
                 Some(event) => self.take(event),
                 None => self.session.advance(monotonic_now()),

@@ -7,6 +7,7 @@ use synexec_host::clock::monotonic_now;
 use synexec_host::environment::Environment;
 use synexec_host::events::{self, Events};
 use synexec_host::exit::ExitStatus;
+use synexec_host::log_limit;
 use synexec_host::process::{Descendants, reap_adopted};
 use synexec_host::random;
 use synexec_host::signals::BlockedSignals;
@@ -19,7 +20,7 @@ use crate::master_link::{LinkEvent, MasterLink};
 use crate::network::Network;
 use crate::options::Options;
 use crate::runner::{Runner, TaskId};
-use crate::slave_log::SlaveLog;
+use crate::slave_log;
 use crate::task::TaskEvent;
 use crate::work_dir::WorkDir;
 
@@ -39,7 +40,6 @@ pub struct Dispatcher {
     slave: Slave,
     link: MasterLink,
     runner: Runner,
-    log: SlaveLog,
     events: Events<Event>,
 }
 
@@ -64,7 +64,6 @@ impl Dispatcher {
             slave: Slave::new(settings(options)?, monotonic_now()),
             link: MasterLink::new(network, session, delivering(&sender, Event::Link)),
             runner: Runner::new(session, name, work_dir, environment, deliver_task),
-            log: SlaveLog::default(),
             events,
         })
     }
@@ -78,7 +77,9 @@ impl Dispatcher {
             if let Some(status) = self.act() {
                 return Ok(status);
             }
-            match self.events.next(self.slave.deadline())? {
+            log_limit::tell_counts();
+            let next_look = log_limit::next_look();
+            match self.events.next(Some(self.slave.deadline().map_or(next_look, |due| due.min(next_look))))? {
                 Some(event) => self.take(event),
                 None => self.slave.advance(monotonic_now()),
             }
@@ -133,7 +134,7 @@ impl Dispatcher {
             Action::Abandon => self.runner.abandon(),
             Action::Release { at } => self.runner.release(at),
             Action::Signal(signal) => self.runner.signal(signal),
-            Action::Tell(notice) => self.log.tell(notice),
+            Action::Tell(notice) => slave_log::tell(&notice),
             Action::Exit(cause) => return Break(self.exit(cause)),
         }
         Continue(None)
@@ -141,6 +142,7 @@ impl Dispatcher {
 
     fn exit(&mut self, cause: ExitCause) -> ExitStatus {
         self.link.leave();
+        log_limit::tell_rest();
         status_of(cause)
     }
 

@@ -1,102 +1,95 @@
 //! The slave's log: a few lines for each session, and no line for each attempt to find a master.
 
 use log::Level;
-use synexec_proto::disconnect::Disconnect;
+use synexec_host::log_limit::{self, Kind};
 use synexec_session::slave::Notice;
 
-/// Writes notices to the log.
-#[derive(Debug, Default)]
-pub struct SlaveLog {
-    last_failure: Option<Notice>,
+/// Lines of one kind that are told at once. A master can begin sessions and rounds as often as it likes.
+const LINES: usize = 64;
+
+/// Writes one line, or counts the line if there were many of its kind. Only `-v` shows a session that ended without a
+/// conf.
+pub fn tell(notice: &Notice) {
+    log_limit::tell(kind(notice), level(notice), notice, notice);
 }
 
-impl SlaveLog {
-    /// Writes one line. Only `-v` shows a failure that repeats, or a session that ended without a conf.
-    pub fn tell(&mut self, notice: Notice) {
-        log::log!(self.level(&notice), "{notice}");
-        match notice {
-            Notice::ConnectFailed(_) | Notice::ListenFailed(_) => self.last_failure = Some(notice),
-            Notice::Disconnected { ref why, .. } if is_for_the_user(why) => self.last_failure = Some(notice),
-            // A connection alone is not a success: the master may still refuse the key, or turn this slave away again.
-            Notice::Connected(_) => {}
-            Notice::Commanded { .. } if self.was_turned_away() => {}
-            _ => self.last_failure = None,
-        }
-    }
-
-    fn was_turned_away(&self) -> bool {
-        matches!(&self.last_failure, Some(Notice::Disconnected { why, .. }) if why.is_turning_away())
-    }
-
-    fn level(&self, notice: &Notice) -> Level {
-        match notice {
-            _ if self.last_failure.as_ref() == Some(notice) => Level::Debug,
-            Notice::Disconnected { why, .. } if is_for_the_user(why) => Level::Warn,
-            Notice::OtherRank { .. } => Level::Warn,
-            Notice::Commanded { .. } if self.was_turned_away() => Level::Debug,
-            Notice::Connected(_) | Notice::Disconnected { configured: false, .. } => Level::Debug,
-            _ => Level::Info,
-        }
+fn level(notice: &Notice) -> Level {
+    match notice {
+        Notice::Disconnected { why, .. } if why.is_about_keys() || why.is_turning_away() => Level::Warn,
+        Notice::OtherRank { .. } => Level::Warn,
+        Notice::Connected(_) | Notice::Disconnected { configured: false, .. } => Level::Debug,
+        _ => Level::Info,
     }
 }
 
-/// Whether the slave is in no session until its user, or the master's, changes something.
-fn is_for_the_user(why: &Disconnect) -> bool {
-    why.is_about_keys() || why.is_turning_away()
+/// Whoever reaches this host without a key can cause every notice again and again.
+fn kind(notice: &Notice) -> Kind {
+    let name = match notice {
+        Notice::ListenFailed(_) => return Kind::of_strangers("failed attempts to listen for probes"),
+        Notice::ConnectFailed(_) => return Kind::of_strangers("failed attempts to connect to a master"),
+        Notice::Disconnected { why, .. } if why.is_about_keys() => {
+            return Kind::of_strangers("sessions that ended because of the key");
+        }
+        Notice::Disconnected { why, .. } if why.is_turning_away() => {
+            return Kind::of_strangers("sessions that turned this slave away");
+        }
+        // A slave that is turned away again and again hears of its master each time.
+        Notice::Commanded { .. } => return Kind::of_strangers("sessions that masters began"),
+        Notice::Connected(_) => "connections to masters",
+        Notice::OtherRank { .. } => "other ranks than the rank asked for",
+        Notice::Accepted(_) => "accepted confs",
+        Notice::Declined(_) => "declined confs",
+        Notice::Refused(_) => "refused starts",
+        Notice::StartsIn(_) => "ordered starts",
+        Notice::Started => "started tasks",
+        Notice::Ended { .. } => "ended tasks",
+        Notice::Stopping | Notice::Killing => "tasks told to stop",
+        Notice::Orphaned | Notice::StoppingStragglers => "tasks with processes left",
+        Notice::LinkBroke { .. } => "broken connections",
+        Notice::Resumed => "resumed connections",
+        Notice::NotReported(_) => "tasks that ended without a master",
+        Notice::Disconnected { .. } => "sessions that are over",
+    };
+    Kind::of_peers(name, LINES)
 }
 
 #[cfg(test)]
 mod tests {
+    use synexec_proto::disconnect::Disconnect;
     use synexec_proto::message::Reason;
 
     use super::*;
 
-    #[test]
-    fn a_failure_that_repeats_is_told_once() {
-        let mut log = SlaveLog::default();
-        let failure = Notice::ConnectFailed("nobody there".into());
-        assert_eq!(log.level(&failure), Level::Info);
-        log.tell(failure.clone());
-        assert_eq!(log.level(&failure), Level::Debug);
-        assert_eq!(log.level(&Notice::ConnectFailed("another reason".into())), Level::Info);
-        log.tell(Notice::Started);
-        assert_eq!(log.level(&failure), Level::Info);
-    }
-
-    #[test]
-    fn a_master_that_asks_for_a_key_is_reported_once() {
-        let mut log = SlaveLog::default();
-        let refused = Notice::Disconnected { why: Disconnect::KeyWanted, configured: false };
-        for level in [Level::Warn, Level::Debug, Level::Debug] {
-            log.tell(Notice::Connected("10.0.0.1:5165".parse().unwrap()));
-            assert_eq!(log.level(&refused), level);
-            log.tell(refused.clone());
-        }
-    }
-
-    #[test]
-    fn a_master_that_turns_this_slave_away_again_and_again_is_reported_once() {
-        let mut log = SlaveLog::default();
-        let why = |rank| Disconnect::TurnedAway(Reason::new(&format!("rank {rank} is taken")));
-        let over = |rank| Notice::Disconnected { why: why(rank), configured: false };
-        let commanded = Notice::Commanded { by: "control".into() };
-        for (rank, commanded_at, over_at) in
-            [(3, Level::Info, Level::Warn), (3, Level::Debug, Level::Debug), (4, Level::Debug, Level::Warn)]
-        {
-            log.tell(Notice::Connected("10.0.0.1:5165".parse().unwrap()));
-            assert_eq!(log.level(&commanded), commanded_at, "{rank}");
-            log.tell(commanded.clone());
-            assert_eq!(log.level(&over(rank)), over_at, "{rank}");
-            log.tell(over(rank));
-        }
-        log.tell(Notice::Started);
-        assert_eq!(log.level(&commanded), Level::Info);
+    fn over(why: Disconnect, configured: bool) -> Notice {
+        Notice::Disconnected { why, configured }
     }
 
     #[test]
     fn a_session_that_ends_without_a_conf_is_only_for_debugging() {
-        let over = |configured| Notice::Disconnected { why: Disconnect::Closed, configured };
-        assert_eq!(SlaveLog::default().level(&over(false)), Level::Debug);
-        assert_eq!(SlaveLog::default().level(&over(true)), Level::Info);
+        assert_eq!(level(&over(Disconnect::Closed, false)), Level::Debug);
+        assert_eq!(level(&over(Disconnect::Closed, true)), Level::Info);
+    }
+
+    #[test]
+    fn a_master_that_asks_for_a_key_is_a_warning_and_told_once() {
+        let refused = over(Disconnect::KeyWanted, false);
+        assert_eq!(level(&refused), Level::Warn);
+        assert_eq!(kind(&refused), Kind::of_strangers("sessions that ended because of the key"));
+    }
+
+    #[test]
+    fn a_master_that_turns_this_slave_away_is_a_warning_and_told_once_for_each_reason() {
+        let refused = over(Disconnect::TurnedAway(Reason::new("rank 3 is taken")), false);
+        assert_eq!(level(&refused), Level::Warn);
+        assert_eq!(kind(&refused), Kind::of_strangers("sessions that turned this slave away"));
+    }
+
+    #[test]
+    fn a_master_that_cannot_be_reached_is_told_once_for_each_reason() {
+        let failed = Notice::ConnectFailed("nobody there".into());
+        assert_eq!(
+            (kind(&failed), level(&failed)),
+            (Kind::of_strangers("failed attempts to connect to a master"), Level::Info)
+        );
     }
 }

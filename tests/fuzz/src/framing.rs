@@ -87,9 +87,13 @@ fn next(stream: &mut &[u8], longest_data: usize) -> Option<std::result::Result<F
     }
     let (data, rest) = rest.split_at_checked(length.into())?;
     *stream = rest;
-    Some(Ok(frame(command, if data.len() > longest_data { &[] } else { data })))
+    Some(Ok(frame(command, data, longest_data)))
 }
 
-fn frame(command: Command, data: &[u8]) -> Frame {
-    Frame::new(command, data.to_vec()).expect("the data came in one frame")
+fn frame(command: Command, data: &[u8], longest_data: usize) -> Frame {
+    let frame = match data.get(..longest_data) {
+        Some(kept) if kept.len() < data.len() => Frame::cut(command, kept.to_vec()),
+        _ => Frame::new(command, data.to_vec()),
+    };
+    frame.expect("the data came in one frame")
 }

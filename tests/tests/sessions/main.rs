@@ -22,8 +22,10 @@ mod limits;
 mod live;
 mod lost;
 mod nics;
+mod noise;
 mod once;
 mod outputs;
+mod overlong;
 mod plain;
 mod progress;
 mod ranks;
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         reconnect::TESTS,
         early_end::TESTS,
         limits::TESTS,
+        overlong::TESTS,
         shortages::TESTS,
         ends::TESTS,
         leftovers::TESTS,
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         fio::TESTS,
         keys::TESTS,
         strangers::TESTS,
+        noise::TESTS,
         allow::TESTS,
     ];
     harness::main_of_waiting(modules.concat(), AT_A_TIME)

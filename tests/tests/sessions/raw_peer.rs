@@ -15,6 +15,7 @@ const PORT: u16 = 5165;
 
 /// Feature bits that a capability block can announce.
 pub const CONF_PARTS: u64 = 1;
+pub const REASONS: u64 = 1 << 1;
 pub const TASK_ENDED: u64 = 1 << 2;
 pub const OUTPUTS: u64 = 1 << 6;
 

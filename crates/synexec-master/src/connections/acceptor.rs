@@ -1,14 +1,15 @@
 //! The thread that accepts connections, and the threads that read them.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use log::Level;
 use nix::errno::Errno;
 use synexec_host::allow::AllowedNetworks;
 use synexec_host::clock::monotonic_now;
-use synexec_host::seen_before::SeenBefore;
+use synexec_host::log_limit::{self, Kind};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::secure::Key;
 use synexec_proto::transport::{self, Arrived, LinkReader};
@@ -26,6 +27,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Errors that mean that this host lacks descriptors, memory or threads for another connection.
 const SHORTAGES: [Errno; 5] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::ENOBUFS, Errno::EAGAIN];
+
+/// Connections that are closed at once because of their addresses.
+const NOT_ALLOWED: Kind = Kind::of_strangers("connections from addresses that --allow does not include");
+
+/// Connections that this host has no means for.
+const NOT_ACCEPTED: Kind = Kind::of_strangers("connections that cannot be accepted");
 
 /// Accepts connections until the program ends, and starts a reading thread for each.
 pub struct Acceptor {
@@ -51,28 +58,28 @@ impl Acceptor {
     }
 
     fn run(self, mut listeners: WatchedListeners) {
-        let (mut told, mut told_errors) = (SeenBefore::default(), SeenBefore::default());
         for id in 0.. {
             let accepted = listeners.accept();
             if let Ok((_, address)) = &accepted
                 && !self.allowed.has(address.ip())
             {
-                warn_refused(address.ip(), &mut told);
+                let address = address.ip();
+                let line = format!("connections from {address} are closed: --allow does not include this address");
+                log_limit::tell(NOT_ALLOWED, Level::Warn, address, line);
                 continue;
             }
             if let Err(error) = accepted.and_then(|(stream, address)| self.admit(PeerId(id), stream, address)) {
-                self.report_failure(&error, &mut told_errors);
+                self.report_failure(&error);
                 std::thread::sleep(ACCEPT_PAUSE);
             }
         }
     }
 
     /// On a shortage, the session closes the oldest connection that has sent nothing yet.
-    fn report_failure(&self, error: &io::Error, told: &mut SeenBefore<Option<i32>>) {
+    fn report_failure(&self, error: &io::Error) {
+        let line = format!("cannot accept a connection: {error}; trying again");
+        log_limit::tell(NOT_ACCEPTED, Level::Warn, error, line);
         let errno = error.raw_os_error();
-        if told.insert(errno) {
-            log::warn!("cannot accept a connection: {error}; trying again");
-        }
         if errno.is_some_and(|errno| SHORTAGES.contains(&Errno::from_raw(errno))) {
             (self.deliver)(ConnectionEvent::NoRoom);
         }
@@ -91,12 +98,6 @@ impl Acceptor {
             let why = Disconnect::Broken(error.to_string());
             (self.deliver)(ConnectionEvent::Disconnected { peer, why });
         })
-    }
-}
-
-fn warn_refused(address: IpAddr, told: &mut SeenBefore<IpAddr>) {
-    if told.insert(address) {
-        log::warn!("connections from {address} are closed: --allow does not include this address");
     }
 }
 

@@ -3,13 +3,12 @@
 
 mod counts;
 mod gauge;
+mod repeats;
 mod screen;
 mod text;
 
-use std::net::IpAddr;
-
 use log::Level;
-use synexec_host::seen_before::SeenBefore;
+use synexec_host::log_limit;
 use synexec_session::master::Notice;
 
 use counts::Counts;
@@ -25,9 +24,6 @@ pub struct Display {
     gauge: Option<Gauge>,
     /// Whether the user asked for the progress of tasks.
     shows_progress: bool,
-    /// Addresses that were warned of. A slave with a wrong key connects again each second, and a slave that was turned
-    /// away connects again after some seconds.
-    told: SeenBefore<(IpAddr, String)>,
 }
 
 /// What a display needs to know of the session.
@@ -51,13 +47,18 @@ impl Display {
             gauge.show(&counts);
             gauge
         });
-        Self { counts, gauge, shows_progress: options.shows_progress, told: SeenBefore::default() }
+        Self { counts, gauge, shows_progress: options.shows_progress }
     }
 
     /// Shows a notice.
     pub fn show(&mut self, notice: &Notice) {
         let level = self.level(notice);
-        log::log!(level, "{}", text::text(notice));
+        match repeats::kind(notice, self.counts.slaves) {
+            Some((kind, source)) if !self.is_wanted(notice) => {
+                log_limit::tell(kind, level, source, text::text(notice));
+            }
+            _ => log::log!(level, "{}", text::text(notice)),
+        }
         if let Notice::GaveUp { .. } = notice
             && let Some(missing) = self.counts.missing()
         {
@@ -71,22 +72,18 @@ impl Display {
 
     /// Progress is shown if the user asked for it and no progress line counts it. A task that is stopped by a signal,
     /// or that continues, is always shown.
-    fn level(&mut self, notice: &Notice) -> Level {
+    fn level(&self, notice: &Notice) -> Level {
         match notice {
-            Notice::TurnedAway { address, why: Some(why) } if why.is_about_keys() => {
-                self.once(address.ip(), why.to_string())
-            }
-            Notice::NotAdmitted { slave, why } => self.once(slave.address.ip(), format!("{}: {why}", slave.name)),
+            Notice::TurnedAway { why: Some(why), .. } if why.is_about_keys() => Level::Warn,
             Notice::Progress { slave, stopped, .. } if self.counts.is_stopped(slave) != *stopped => Level::Info,
-            Notice::Progress { slave, .. } if self.shows_progress && self.gauge.is_none() => {
-                if self.counts.was_shown_recently(slave) { Level::Debug } else { Level::Info }
-            }
+            notice if self.is_wanted(notice) => Level::Info,
             notice => text::level(notice, self.gauge.is_some()),
         }
     }
 
-    /// The level of a warning about an address. Only the first one is for the user.
-    fn once(&mut self, address: IpAddr, why: String) -> Level {
-        if self.told.insert((address, why)) { Level::Warn } else { Level::Debug }
+    /// Whether the user has asked for this progress. A slave that reports more often than it is asked to is not shown.
+    fn is_wanted(&self, notice: &Notice) -> bool {
+        let Notice::Progress { slave, .. } = notice else { return false };
+        self.shows_progress && self.gauge.is_none() && !self.counts.was_shown_recently(slave)
     }
 }

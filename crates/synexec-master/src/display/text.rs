@@ -80,7 +80,7 @@ pub fn text(notice: &Notice) -> String {
         Notice::Accepted { slave } => format!("{} accepted the conf", name(slave)),
         Notice::Declined { slave, reason: Some(reason) } => format!("{} declined: {reason}", name(slave)),
         Notice::Declined { slave, reason: None } => {
-            format!("{} declined; an original slave gives no reason", name(slave))
+            format!("{} declined and gave no reason, as original slaves do", name(slave))
         }
         Notice::NextRound { round, rounds } => format!("round {round} of {rounds}"),
         Notice::RoundsLeftOut { rounds: 1 } => "the remaining round is not run".to_owned(),

@@ -5,7 +5,7 @@
 use super::ResumeToken;
 use super::data::MessageData;
 use crate::text;
-use crate::wire::{Features, FieldReader, FieldWriter, LayoutError, WireInteger, split_integer};
+use crate::wire::{Features, FieldReader, FieldWriter, Frame, LayoutError, WireInteger};
 
 /// The first bytes of a block.
 const MAGIC: [u8; 4] = *b"SYNX";
@@ -70,28 +70,30 @@ impl Capabilities {
         };
         let fixed = [&MAGIC[..], &block.revision.to_wire(), &block.features.bits().to_wire()].concat();
         FieldWriter::after(fixed)
-            .put(NAME, block.name.as_bytes())
+            .put_text(NAME, &block.name)
             .put_some(block.token, |fields, token| fields.put(TOKEN, token.as_bytes()))
             .put_some(block.instance, |fields, instance| fields.put_integer(INSTANCE, instance))
             .put_some(block.rank, |fields, rank| fields.put_integer(RANK, rank))
             .finish()
     }
 
-    /// Reads a block; none where the data are not a block, as those of an original peer.
+    /// Reads the data of a whole message; none where the data are not a block, as those of an original peer.
     ///
     /// # Errors
     /// [`LayoutError`] when the data begin as a block and cannot be read.
     pub fn decode(data: &[u8]) -> Result<Option<Self>, LayoutError> {
-        let Some(rest) = data.strip_prefix(&MAGIC) else {
+        Self::read(FieldReader::new(data))
+    }
+
+    fn read(mut fields: FieldReader<'_>) -> Result<Option<Self>, LayoutError> {
+        if !fields.split_prefix(&MAGIC) {
             return Ok(None);
-        };
-        let (revision, rest) = split_integer(rest).ok_or(LayoutError::Truncated)?;
-        let (features, rest) = split_integer(rest).ok_or(LayoutError::Truncated)?;
-        let fields = FieldReader(rest);
+        }
+        let (revision, features) = (fields.split_integer()?, fields.split_integer()?);
         Ok(Some(Self {
             revision,
             features: Features::from_bits(features),
-            name: text::name(fields.find(NAME)?.unwrap_or_default()),
+            name: text::name(fields.text(NAME)?.unwrap_or_default().as_bytes()),
             token: fields.optional_array(TOKEN)?.map(ResumeToken::new),
             instance: fields.optional_integer(INSTANCE)?,
             rank: fields.optional_integer(RANK)?,
@@ -104,8 +106,8 @@ impl MessageData for Option<Capabilities> {
         Capabilities::encode(self.as_ref())
     }
 
-    fn from_data(data: Vec<u8>) -> Result<Self, LayoutError> {
-        Capabilities::decode(&data)
+    fn from_frame(frame: Frame) -> Result<Self, LayoutError> {
+        Capabilities::read(FieldReader::of(&frame))
     }
 }
 
@@ -145,6 +147,17 @@ mod tests {
         for length in (4..bytes.len()).filter(|length| *length != whole_without_name) {
             assert_eq!(Capabilities::decode(&bytes[..length]), Err(LayoutError::Truncated), "{length} bytes");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_cut() {
+        let bytes = FieldWriter::after(b"SYNX\x00\x01\0\0\0\0\0\0\0\x01".to_vec()).put(NAME, &[b'x'; 10_000]);
+        let bytes = bytes.put_integer(INSTANCE, 9_u64).finish();
+        let cut = Frame::cut(crate::wire::Command::Reply, bytes[..4096].to_vec()).unwrap();
+        let block = Option::<Capabilities>::from_frame(cut).unwrap().unwrap();
+        assert_eq!((block.name.as_str(), block.instance), ("x".repeat(500).as_str(), None));
+        let whole = Capabilities::decode(&bytes).unwrap().unwrap();
+        assert_eq!((whole.name, whole.instance), (block.name, Some(9)));
     }
 
     #[test]

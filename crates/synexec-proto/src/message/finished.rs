@@ -2,7 +2,7 @@
 
 use super::data::MessageData;
 use crate::time::WallClockTime;
-use crate::wire::{LayoutError, i64s_from_little_endian, i64s_to_little_endian};
+use crate::wire::{Frame, LayoutError, i64s_from_little_endian, i64s_to_little_endian};
 
 /// Bytes of the data: three times, each in seconds and microseconds; the third is zero.
 pub const FINISHED_LEN: usize = 48;
@@ -23,11 +23,15 @@ impl MessageData for FinishedRecord {
         i64s_to_little_endian(&[started, started_micros, finished, finished_micros, 0, 0])
     }
 
-    fn from_data(data: Vec<u8>) -> Result<Self, LayoutError> {
+    fn from_frame(frame: Frame) -> Result<Self, LayoutError> {
+        let data = frame.data();
+        if frame.is_cut() {
+            return Err(LayoutError::TooLong);
+        }
         if data.len() != FINISHED_LEN {
             return Err(LayoutError::DataLength { length: data.len(), expected: FINISHED_LEN });
         }
-        let [started, started_micros, finished, finished_micros] = i64s_from_little_endian(&data);
+        let [started, started_micros, finished, finished_micros] = i64s_from_little_endian(data);
         Ok(Self {
             started: WallClockTime::from_seconds_and_micros(started, started_micros),
             finished: WallClockTime::from_seconds_and_micros(finished, finished_micros),
@@ -38,6 +42,11 @@ impl MessageData for FinishedRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Command;
+
+    fn frame(data: &[u8]) -> Frame {
+        Frame::new(Command::Finished, data.to_vec()).unwrap()
+    }
 
     /// From a recorded session of the original programs.
     const RECORDED: [u8; FINISHED_LEN] = [
@@ -52,12 +61,14 @@ mod tests {
             finished: WallClockTime::from_seconds_and_micros(0x6b04_8802, 369_122),
         };
         assert_eq!(record.to_data(), RECORDED);
-        assert_eq!(FinishedRecord::from_data(RECORDED.to_vec()), Ok(record));
+        assert_eq!(FinishedRecord::from_frame(frame(&RECORDED)), Ok(record));
     }
 
     #[test]
     fn any_other_length_is_an_error() {
         let expected = LayoutError::DataLength { length: 47, expected: 48 };
-        assert_eq!(FinishedRecord::from_data(RECORDED[..47].to_vec()), Err(expected));
+        assert_eq!(FinishedRecord::from_frame(frame(&RECORDED[..47])), Err(expected));
+        let cut = Frame::cut(Command::Finished, RECORDED.to_vec()).unwrap();
+        assert_eq!(FinishedRecord::from_frame(cut), Err(LayoutError::TooLong));
     }
 }

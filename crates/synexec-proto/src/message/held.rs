@@ -22,7 +22,7 @@ impl Fields for Option<Held> {
 
     fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
         match fields.optional_array(HELD)? {
-            None => Ok(None),
+            None => fields.check_absent(HELD).map(|()| None),
             Some([0]) => Ok(Some(Held::BeforeExec)),
             Some([1]) => Ok(Some(Held::AtFirstInstruction)),
             Some([value]) => Err(LayoutError::Value { tag: HELD, value }),

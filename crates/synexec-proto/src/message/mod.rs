@@ -52,10 +52,10 @@ macro_rules! decoded {
         Self::$name
     };
     ($name:ident, $frame:ident, $agreed:ident, $data:ty) => {
-        Self::$name(<$data>::from_data($frame.into_data())?)
+        Self::$name(<$data>::from_frame($frame)?)
     };
     ($name:ident, $frame:ident, $agreed:ident, $data:ty, $data_feature:ident) => {
-        Self::$name(if $agreed.has(Feature::$data_feature) { <$data>::from_data($frame.into_data())? } else { None })
+        Self::$name(if $agreed.has(Feature::$data_feature) { <$data>::from_frame($frame)? } else { None })
     };
 }
 
@@ -201,5 +201,24 @@ mod tests {
             assert_eq!(Message::decode(frame, Features::NONE), Ok(message));
         }
         assert_eq!(decode(Frame::new(Command::Probe, b"stray".to_vec()).unwrap()), Ok(Message::Probe(None)));
+        let long = Frame::cut(Command::Reply, vec![b'x'; 4096]).unwrap();
+        assert_eq!(decode(long), Ok(Message::Reply(None)), "an original peer may send what it likes");
+    }
+
+    #[test]
+    fn a_message_that_is_cut_does_not_become_another_message() {
+        let decode = |command| Message::decode(Frame::cut(command, vec![0; 3]).unwrap(), Features::ours());
+        for (command, why) in [
+            (Command::ConfOk, LayoutError::CutOff(1)),
+            (Command::Exec, LayoutError::CutOff(1)),
+            (Command::ExecOk, LayoutError::CutOff(1)),
+            (Command::OutputMark, LayoutError::CutOff(1)),
+            (Command::OutputPart, LayoutError::TooLong),
+            (Command::ConfPart, LayoutError::TooLong),
+            (Command::Finished, LayoutError::TooLong),
+        ] {
+            assert_eq!(decode(command), Err(MessageError { command, why }));
+        }
+        assert_eq!(decode(Command::ConfNo), Ok(Message::ConfNo(None)));
     }
 }

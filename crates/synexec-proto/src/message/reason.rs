@@ -21,11 +21,11 @@ impl Reason {
 /// The message counts also where its reason cannot be read.
 impl Fields for Option<Reason> {
     fn write(&self, fields: FieldWriter) -> FieldWriter {
-        fields.put_some(self.as_ref(), |fields, Reason(text)| fields.put(TEXT, text.as_bytes()))
+        fields.put_some(self.as_ref(), |fields, Reason(text)| fields.put_text(TEXT, text))
     }
 
     fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
-        Ok(fields.find(TEXT).ok().flatten().map(|text| Reason(printable(text))))
+        Ok(fields.text(TEXT).ok().flatten().map(Reason))
     }
 }
 
@@ -46,5 +46,14 @@ mod tests {
         assert_eq!(Option::<Reason>::decode(&[0, 1, 0, 2, b'n', b'o']), Ok(Some(reason)));
         assert_eq!(Option::<Reason>::decode(b""), Ok(None));
         assert_eq!(Option::<Reason>::decode(b"stray data"), Ok(None));
+    }
+
+    #[test]
+    fn a_reason_that_is_too_long_is_cut() {
+        let bytes = FieldWriter::default().put(TEXT, &[b'x'; 10_000]).finish();
+        let kept = Reason("x".repeat(crate::text::TEXT_MAX));
+        assert_eq!(Option::<Reason>::decode(&bytes), Ok(Some(kept.clone())));
+        let cut = crate::wire::Frame::cut(crate::wire::Command::ConfNo, bytes[..4096].to_vec()).unwrap();
+        assert_eq!(Option::<Reason>::read(&FieldReader::of(&cut)), Ok(Some(kept)));
     }
 }

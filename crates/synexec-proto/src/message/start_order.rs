@@ -12,7 +12,12 @@ impl Fields for Option<MonotonicInstant> {
     }
 
     fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
-        Ok(fields.optional_integer(INSTANT)?.map(MonotonicInstant::from_nanos))
+        let instant = fields.optional_integer(INSTANT)?.map(MonotonicInstant::from_nanos);
+        if instant.is_none() {
+            // Without an instant, the message means something else.
+            fields.check_absent(INSTANT)?;
+        }
+        Ok(instant)
     }
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{Guest, Usage};
 use crate::task_end::TaskEnd;
-use crate::text::printable;
 use crate::time::{MonotonicInstant, WallClockTime};
 use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError};
 
@@ -75,10 +74,10 @@ impl Fields for TaskEnded {
             .put_some(self.usage, |fields, usage| fields.put(USAGE, &usage.encode()))
             .put_some(self.guest.as_ref(), |fields, guest| {
                 let fields = fields.put(GUEST, &guest.encode());
-                fields.put_some(guest.clock_source.as_ref(), |fields, name| fields.put(CLOCK_SOURCE, name.as_bytes()))
+                fields.put_some(guest.clock_source.as_ref(), |fields, name| fields.put_text(CLOCK_SOURCE, name))
             })
             .put_some(self.output.as_ref(), |fields, OutputPlace { length, path }| {
-                fields.put_integer(OUTPUT_LENGTH, *length).put(OUTPUT_PATH, path.as_bytes())
+                fields.put_integer(OUTPUT_LENGTH, *length).put_text(OUTPUT_PATH, path)
             })
             .put_if(self.was_stopped, STOPPED, &[])
     }
@@ -86,9 +85,8 @@ impl Fields for TaskEnded {
     fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
         let wall_clock = |tag| fields.integer(tag).map(WallClockTime::from_nanos);
         let monotonic = |tag| fields.integer(tag).map(MonotonicInstant::from_nanos);
-        let text = |tag| -> Result<Option<String>, LayoutError> { Ok(fields.find(tag)?.map(printable)) };
-        let clock_source = text(CLOCK_SOURCE)?;
-        let path = text(OUTPUT_PATH)?.unwrap_or_default();
+        let clock_source = fields.text(CLOCK_SOURCE)?;
+        let path = fields.text(OUTPUT_PATH)?.unwrap_or_default();
         Ok(Self {
             started: wall_clock(STARTED)?,
             finished: wall_clock(FINISHED)?,
@@ -123,6 +121,7 @@ fn decode_end(bytes: [u8; 2]) -> Result<TaskEnd, LayoutError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::{Command, Frame};
 
     fn ended(end: TaskEnd) -> TaskEnded {
         TaskEnded {
@@ -183,6 +182,23 @@ mod tests {
         .concat();
         assert_eq!(all.encode(), bytes);
         assert_eq!(TaskEnded::decode(&bytes), Ok(all));
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_cut_and_the_end_of_the_task_counts() {
+        let read = |bytes: &[u8], kept: usize| {
+            let frame = Frame::cut(Command::TaskEnded, bytes[..kept].to_vec()).unwrap();
+            TaskEnded::read(&FieldReader::of(&frame))
+        };
+        let fields = FieldWriter::after(required()).put_integer(OUTPUT_LENGTH, 8_u64).put(OUTPUT_PATH, &[b'o'; 10_000]);
+        let bytes = fields.put(STOPPED, &[]).finish();
+        let ended = ended(TaskEnd::Killed(9));
+        let place = |path: &str| Some(OutputPlace { length: 8, path: path.into() });
+        let long = TaskEnded { output: place(&"o".repeat(500)), was_stopped: true, ..ended.clone() };
+        assert_eq!(TaskEnded::decode(&bytes), Ok(long.clone()));
+        assert_eq!(read(&bytes, 4096), Ok(TaskEnded { was_stopped: false, ..long }));
+        assert_eq!(read(&bytes, required().len() + 18), Ok(TaskEnded { output: place("oo"), ..ended }));
+        assert_eq!(read(&bytes, required().len() - 1), Err(LayoutError::CutOff(END)));
     }
 
     #[test]

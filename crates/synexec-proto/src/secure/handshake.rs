@@ -105,9 +105,9 @@ fn refuse(message: &Frame) -> Refusal {
         return Refusal { why: Disconnect::NoKey, answer: Some(no(YOU_HAVE_NO_KEY)) };
     }
     let why = match message.data() {
-        [YOU_HAVE_NO_KEY] => Disconnect::KeyWanted,
-        [YOUR_KEY_IS_ANOTHER] => Disconnect::OtherKey,
-        [I_HAVE_NO_KEY] => Disconnect::NoKey,
+        [YOU_HAVE_NO_KEY, ..] => Disconnect::KeyWanted,
+        [YOUR_KEY_IS_ANOTHER, ..] => Disconnect::OtherKey,
+        [I_HAVE_NO_KEY, ..] => Disconnect::NoKey,
         _ => Disconnect::Unsealed,
     };
     Refusal { why, answer: None }

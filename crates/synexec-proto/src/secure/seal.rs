@@ -67,7 +67,7 @@ impl Opener {
     /// [`Disconnect::Unsealed`] when the frame is not the next record of the other side.
     pub fn open(&mut self, record: &Frame, into: &mut FrameDecoder) -> Result<(), Disconnect> {
         let length = record.data().len().checked_sub(TAG_LEN).ok_or(Disconnect::Unsealed)?;
-        if record.command() != Command::Sealed || length == 0 {
+        if record.command() != Command::Sealed || record.is_cut() || length == 0 {
             return Err(Disconnect::Unsealed);
         }
         let space = into.space(length)?;

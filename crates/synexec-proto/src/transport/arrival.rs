@@ -4,6 +4,7 @@
 use std::io::{self, IoSliceMut};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
+use std::sync::Once;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, RecvMsg, cmsg_space, recvmsg, setsockopt, sockopt};
@@ -11,6 +12,9 @@ use nix::sys::time::TimeSpec;
 
 /// Largest plausible age of a timestamp. The kernel takes timestamps from the wall clock, which may have been set since.
 const OLDEST: Duration = Duration::from_millis(100);
+
+/// Every connection finds the same kernel.
+static TOLD: Once = Once::new();
 
 /// Buffer for the timestamp, with the kernel's alignment.
 #[repr(align(16))]
@@ -28,7 +32,7 @@ pub(super) struct Received {
 /// Turns timestamps on. On a kernel without them, the time of reading counts as the time of arrival.
 pub(super) fn stamp(stream: &TcpStream) {
     if let Err(error) = setsockopt(stream, sockopt::ReceiveTimestampns, &true) {
-        log::debug!("the kernel gives no timestamps of received data: {error}");
+        TOLD.call_once(|| log::debug!("the kernel gives no timestamps of received data: {error}"));
     }
 }
 

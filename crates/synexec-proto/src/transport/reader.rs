@@ -33,8 +33,8 @@ const LARGEST_READ: usize = 256 * 1024;
 const CONF_PART_LONG: usize = 1024;
 
 /// Most bytes of data that a master keeps of a slave's message, unless the master allows long messages. The number
-/// allows for the longest text, with four bytes for each character, and for the other fields. The limit bounds the
-/// memory that a thousand strangers can take.
+/// allows for the longest text, with four bytes for each character, and for the other fields. A longer message is cut.
+/// The limit bounds the memory that a thousand strangers can take.
 const SHORT_MAX: usize = 4096;
 
 /// A message, with the instant of its arrival.
@@ -276,7 +276,8 @@ mod tests {
         let bytes = part.encode(SESSION);
         let allowance = reader.allowance();
         let sender = std::thread::spawn(move || [0; 2].iter().try_for_each(|_| client.write_all(&bytes)));
-        assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(Frame::bare(Command::OutputPart)));
+        let cut = Frame::cut(Command::OutputPart, vec![b'x'; SHORT_MAX]).unwrap();
+        assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(cut));
         allowance.allow_long_messages();
         assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(part));
         sender.join().unwrap().unwrap();

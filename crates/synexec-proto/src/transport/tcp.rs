@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::sync::Once;
 use std::time::Duration;
 
 use nix::sys::socket::setsockopt;
@@ -21,6 +22,9 @@ const KEEPALIVE_PROBES: u32 = 3;
 /// Longest pause between two retransmissions, in milliseconds. By default the kernel doubles the pause each time, up to two
 /// minutes, so that a few lost packets in a row would look like a lost host.
 const RETRANSMISSION_PAUSE_MAX: u32 = 2000;
+
+/// Every connection finds the same kernel.
+static TOLD_OF_PAUSE: Once = Once::new();
 
 /// `TCP_RTO_MAX_MS` of linux/tcp.h.
 const TCP_RTO_MAX_MS: libc::c_int = 44;
@@ -73,7 +77,9 @@ pub fn prepare(stream: &TcpStream, lost_after: Duration) -> io::Result<()> {
     let keepalive =
         TcpKeepalive::new().with_time(step.min(KEEPALIVE_IDLE)).with_interval(step).with_retries(KEEPALIVE_PROBES);
     if let Err(error) = setsockopt(stream, RetransmissionPauseMax, &RETRANSMISSION_PAUSE_MAX) {
-        log::debug!("this kernel cannot limit the pause between retransmissions, as Linux 6.15 can: {error}");
+        TOLD_OF_PAUSE.call_once(|| {
+            log::debug!("this kernel cannot limit the pause between retransmissions, as Linux 6.15 can: {error}");
+        });
     }
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive)?;

@@ -49,17 +49,19 @@ pub struct FrameDecoder {
     has_failed: bool,
 }
 
-/// A message whose data are too long to be kept.
-#[derive(Debug, Clone, Copy)]
+/// A message whose data are too long to be kept as a whole.
+#[derive(Debug)]
 struct Skipping {
     header: Header,
-    /// Bytes of data still to come.
+    /// The first bytes of data, which are kept.
+    kept: Vec<u8>,
+    /// Bytes of data still to come, which are skipped.
     left: usize,
 }
 
 impl FrameDecoder {
-    /// A decoder for a connection of `session`. Data longer than `longest_data` bytes are read past: their frame comes
-    /// without data.
+    /// A decoder for a connection of `session`. Of data longer than `longest_data` bytes, only so many bytes from their
+    /// beginning are kept: their frame is cut.
     pub fn new(session: SessionId, longest_data: usize) -> Self {
         Self { session, longest_data, buffer: Vec::new(), filled: 0, consumed: 0, skipping: None, has_failed: false }
     }
@@ -112,43 +114,48 @@ impl FrameDecoder {
         if self.has_failed {
             return Err(DecodeError::NoMemory);
         }
-        if let Some(skipping) = self.skipping {
+        if let Some(skipping) = self.skipping.take() {
             return Ok(self.skip(skipping));
         }
         let Some((header, rest)) = self.next_header() else { return Ok(None) };
         self.check(header)?;
         let length = usize::from(header.length);
-        if length > self.longest_data {
-            self.consumed += HEADER_LEN;
-            return Ok(self.skip(Skipping { header, left: length }));
+        let kept = length.min(self.longest_data);
+        let Some(data) = rest.get(..kept) else { return Ok(None) };
+        let data = copy(data)?;
+        self.consumed += HEADER_LEN + kept;
+        if kept < length {
+            return Ok(self.skip(Skipping { header, kept: data, left: length - kept }));
         }
-        let Some(data) = rest.get(..length) else { return Ok(None) };
-        let frame = Frame::received(header, copy(data)?);
-        self.consumed += HEADER_LEN + length;
-        Ok(Some(frame))
+        Ok(Some(Frame::received(header, data)))
     }
 
-    fn skip(&mut self, Skipping { header, left }: Skipping) -> Option<Frame> {
+    fn skip(&mut self, Skipping { header, kept, left }: Skipping) -> Option<Frame> {
         let here = (self.filled - self.consumed).min(left);
         self.consumed += here;
-        self.skipping = (here < left).then_some(Skipping { header, left: left - here });
-        self.skipping.is_none().then(|| Frame::bare(header.command))
+        if here < left {
+            self.skipping = Some(Skipping { header, kept, left: left - here });
+            return None;
+        }
+        // The kept bytes are fewer than those of a whole frame.
+        Frame::cut(header.command, kept).ok()
     }
 
     /// Time that the current message may take from its first byte to its last; none while no message has begun.
     pub fn time_allowed(&self) -> Option<Duration> {
         let begun = self.filled > self.consumed || self.skipping.is_some();
         begun.then(|| {
-            let header = self.skipping.map(|skipping| skipping.header).or(self.next_header().map(|(header, _)| header));
+            let skipped = self.skipping.as_ref().map(|skipping| skipping.header);
+            let header = skipped.or_else(|| self.next_header().map(|(header, _)| header));
             let length = header.map_or(0, |header| u32::from(header.length));
             MESSAGE_TIME + Duration::from_secs(u64::from(length / SLOWEST_BYTES_PER_SECOND))
         })
     }
 
-    /// Size of the buffer, in bytes.
+    /// Bytes of memory for the data of the peer.
     #[cfg(all(test, feature = "transport"))]
     pub(crate) fn held(&self) -> usize {
-        self.buffer.capacity()
+        self.buffer.capacity() + self.skipping.as_ref().map_or(0, |skipping| skipping.kept.capacity())
     }
 
     fn next_header(&self) -> Option<(Header, &[u8])> {
@@ -231,20 +238,31 @@ mod tests {
     }
 
     #[test]
-    fn data_too_long_to_keep_are_read_past() {
-        let long = Frame::new(Command::Reply, vec![7; 5000]).unwrap().encode(SESSION);
+    fn data_too_long_to_keep_are_cut() {
+        let long = Frame::new(Command::Reply, (0..=u8::MAX).cycle().take(5000).collect()).unwrap();
         let next = Frame::new(Command::ConfOk, vec![8; 100]).unwrap();
-        let mut decoder = FrameDecoder::new(SESSION, 100);
-        let mut frames = Vec::new();
-        for chunk in [long, next.encode(SESSION)].concat().chunks(64) {
-            decoder.feed(chunk);
-            assert!(decoder.filled < 300);
-            while let Some(frame) = decoder.next_frame().unwrap() {
-                frames.push(frame);
+        for chunk in [1, 64, 111, 5000, 6000] {
+            let mut decoder = FrameDecoder::new(SESSION, 100);
+            let mut frames = Vec::new();
+            for chunk in [long.encode(SESSION), next.encode(SESSION)].concat().chunks(chunk) {
+                decoder.feed(chunk);
+                assert!(decoder.filled < 200 + chunk.len());
+                while let Some(frame) = decoder.next_frame().unwrap() {
+                    frames.push(frame);
+                }
             }
+            let cut = Frame::cut(Command::Reply, long.data()[..100].to_vec()).unwrap();
+            assert_eq!(frames, [cut, next.clone()], "chunks of {chunk}");
+            assert!(frames[0].is_cut() && !frames[1].is_cut());
+            assert_eq!(decoder.time_allowed(), None);
         }
-        assert_eq!(frames, [Frame::bare(Command::Reply), next]);
-        assert_eq!(decoder.time_allowed(), None);
+    }
+
+    #[test]
+    fn a_decoder_that_keeps_no_data_keeps_the_command() {
+        let mut decoder = FrameDecoder::new(SESSION, 0);
+        decoder.feed(&Frame::new(Command::Reply, vec![7; 3]).unwrap().encode(SESSION));
+        assert_eq!(decoder.next_frame(), Ok(Some(Frame::cut(Command::Reply, Vec::new()).unwrap())));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::WireInteger;
+use crate::text::printable;
 use crate::time::nanos;
 
 /// Writes fields one after another.
@@ -25,6 +26,12 @@ impl FieldWriter {
             self.0.extend_from_slice(value);
         }
         self
+    }
+
+    /// Adds a text. A text that is longer than its receiver keeps is cut.
+    #[must_use]
+    pub fn put_text(self, tag: u16, text: &str) -> Self {
+        self.put(tag, printable(text.as_bytes()).as_bytes())
     }
 
     /// Adds an integer.

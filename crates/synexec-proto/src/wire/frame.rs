@@ -19,6 +19,8 @@ pub struct Frame {
     command: Command,
     length: u16,
     data: Vec<u8>,
+    /// Whether the receiver has kept only the beginning of the data.
+    is_cut: bool,
 }
 
 impl Frame {
@@ -28,17 +30,25 @@ impl Frame {
     /// [`FrameTooLong`] when the data exceed [`DATA_MAX`].
     pub fn new(command: Command, data: Vec<u8>) -> Result<Self, FrameTooLong> {
         let length = u16::try_from(data.len()).map_err(|_| FrameTooLong(data.len()))?;
-        Ok(Self { command, length, data })
+        Ok(Self { command, length, data, is_cut: false })
     }
 
     /// A frame without data.
     pub fn bare(command: Command) -> Self {
-        Self { command, length: 0, data: Vec::new() }
+        Self { command, length: 0, data: Vec::new(), is_cut: false }
     }
 
     /// A received frame: the length in its header is the length of these data.
     pub(super) fn received(header: Header, data: Vec<u8>) -> Self {
-        Self { command: header.command, length: header.length, data }
+        Self { command: header.command, length: header.length, data, is_cut: false }
+    }
+
+    /// A received frame of which only these first bytes of its data are kept.
+    ///
+    /// # Errors
+    /// [`FrameTooLong`] when the data exceed [`DATA_MAX`].
+    pub fn cut(command: Command, kept: Vec<u8>) -> Result<Self, FrameTooLong> {
+        Ok(Self { is_cut: true, ..Self::new(command, kept)? })
     }
 
     /// The command in the header.
@@ -46,9 +56,15 @@ impl Frame {
         self.command
     }
 
-    /// The data after the header.
+    /// The data after the header. Of a frame that is cut, only the beginning.
     pub fn data(&self) -> &[u8] {
         &self.data
+    }
+
+    /// Whether the receiver has kept only the beginning of the data, because the data are longer than the receiver
+    /// allows. The rest is unknown.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// The data after the header, owned.

@@ -38,4 +38,11 @@ pub enum LayoutError {
     /// The message lacks a required field.
     #[error("field {0} is missing")]
     Missing(u16),
+    /// A field is not among the first bytes of a message that is longer than its receiver allows, so that the receiver
+    /// does not know the field.
+    #[error("the message is too long, and field {0} is not in the part that is kept")]
+    CutOff(u16),
+    /// A message that has to be whole is longer than its receiver allows.
+    #[error("the message is too long")]
+    TooLong,
 }

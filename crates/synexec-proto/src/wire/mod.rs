@@ -22,8 +22,6 @@ pub(crate) use fields::Fields;
 pub use frame::{DATA_MAX, Frame, FrameTooLong};
 pub use header::{HEADER_LEN, Header, PROTOCOL_VERSION, SessionId};
 pub use integers::WireInteger;
-pub(crate) use integers::{
-    i64s_from_little_endian, i64s_to_little_endian, split_integer, u64s_from_wire, u64s_to_wire,
-};
+pub(crate) use integers::{i64s_from_little_endian, i64s_to_little_endian, u64s_from_wire, u64s_to_wire};
 pub use layout_error::LayoutError;
 pub use role::Role;

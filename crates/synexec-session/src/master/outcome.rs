@@ -117,7 +117,7 @@ impl fmt::Display for Outcome {
             Self::Finished => f.write_str("finished (original slave: exit status unknown)"),
             Self::TimedOut(after) => write!(f, "timed out after {} s", after.as_secs_f64()),
             Self::Declined(Some(reason)) => write!(f, "declined: {reason}"),
-            Self::Declined(None) => f.write_str("declined (original slave: no reason given)"),
+            Self::Declined(None) => f.write_str("declined (no reason given, as by an original slave)"),
             Self::Lost { phase, after, why } => write!(f, "lost after {:.1} s of {phase}: {why}", after.as_secs_f64()),
             Self::Cancelled => f.write_str("cancelled"),
         }

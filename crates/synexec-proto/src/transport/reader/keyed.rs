@@ -218,8 +218,9 @@ pub(in crate::transport) mod tests {
         slave.sealer.seal(&Frame::bare(Command::Reply).encode(SESSION), &mut wire).unwrap();
         [0; 2].iter().try_for_each(|_| slave.sealer.seal(&bytes, &mut wire)).unwrap();
         let sending = std::thread::spawn(move || (&*slave.stream).write_all(&wire));
-        for command in [Command::Reply, Command::OutputPart] {
-            assert_eq!(master.reader.next_frame().unwrap().frame, Frame::bare(command));
+        let cut = Frame::cut(Command::OutputPart, vec![b'x'; SHORT_MAX]).unwrap();
+        for frame in [Frame::bare(Command::Reply), cut] {
+            assert_eq!(master.reader.next_frame().unwrap().frame, frame);
         }
         master.reader.allowance().allow_long_messages();
         assert_eq!(master.reader.next_frame().unwrap().frame, part);
