@@ -264,7 +264,8 @@ mod tests {
     #[test]
     fn a_small_conf_is_one_piece() {
         let conf = open(b"/bin/true\n").unwrap();
-        let begin = ConfBegin { rank: 1, slaves: 2, length: conf.length(), progress: None, token: None };
+        let begin =
+            ConfBegin { rank: 1, slaves: 2, length: conf.length(), progress: None, token: None, heartbeat: None };
         let expected = [Message::ConfBegin(begin), Message::ConfPart(b"/bin/true\n".to_vec())];
         let Ok(Outgoing::Bytes(bytes)) = conf.outgoing(SESSION, Some(begin)) else { panic!("bytes") };
         assert_eq!(decode(&bytes), expected);
@@ -277,7 +278,8 @@ mod tests {
         let content = [b"/bin/sh :CONF:\n".as_slice(), &vec![b'z'; 200_000]].concat();
         let conf = open(&content).unwrap();
         assert_eq!(conf.outgoing(SESSION, None).err(), Some(FrameTooLong(content.len())));
-        let begin = ConfBegin { rank: 0, slaves: 1, length: conf.length(), progress: None, token: None };
+        let begin =
+            ConfBegin { rank: 0, slaves: 1, length: conf.length(), progress: None, token: None, heartbeat: None };
         let Ok(Outgoing::Stream(mut source)) = conf.outgoing(SESSION, Some(begin)) else { panic!("a stream") };
         let (mut sent, mut piece) = (Vec::new(), Vec::new());
         loop {

@@ -160,8 +160,10 @@ mod tests {
     fn store(conf: &[u8], chunk: usize) -> (Result<RunnableConf, Reason>, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let work_dir = Rc::new(WorkDir::open(dir.path(), None).unwrap());
-        let mut store =
-            ConfStore::new(work_dir, Some(ConfBegin { rank: 2, slaves: 5, length: 0, progress: None, token: None }));
+        let mut store = ConfStore::new(
+            work_dir,
+            Some(ConfBegin { rank: 2, slaves: 5, length: 0, progress: None, token: None, heartbeat: None }),
+        );
         conf.chunks(chunk).for_each(|bytes| store.store(bytes));
         (store.finish(), dir)
     }

@@ -86,7 +86,7 @@ fn frame(input: &mut Unstructured<'_>) -> Result<Frame> {
 }
 
 fn begin(length: u64) -> Message {
-    Message::ConfBegin(ConfBegin { rank: 0, slaves: 1, length, progress: None, token: None })
+    Message::ConfBegin(ConfBegin { rank: 0, slaves: 1, length, progress: None, token: None, heartbeat: None })
 }
 
 struct Parts {

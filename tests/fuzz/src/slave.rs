@@ -80,7 +80,7 @@ fn conf(input: &mut Input<'_>) -> Result<Vec<Message>> {
         return Ok(vec![Message::Conf(conf)]);
     }
     let progress = if bool::arbitrary(input)? { Some(draw::passing(input)?) } else { None };
-    let begin = ConfBegin { rank: 0, slaves: 2, length: 9, progress, token: draw::token(input)? };
+    let begin = ConfBegin { rank: 0, slaves: 2, length: 9, progress, token: draw::token(input)?, heartbeat: draw::heartbeat(input)? };
     Ok(vec![Message::ConfBegin(begin), Message::ConfPart(conf)])
 }
 

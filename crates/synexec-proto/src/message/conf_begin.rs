@@ -13,6 +13,7 @@ const SLAVES: u16 = 2;
 const LENGTH: u16 = 3;
 const PROGRESS: u16 = 4;
 const TOKEN: u16 = 5;
+const HEARTBEAT: u16 = 8;
 
 /// The slave's place in the slaveset, and the length of the conf that follows in `CONF_PART`s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,9 @@ pub struct ConfBegin {
     pub progress: Option<Duration>,
     /// The token with which the slave resumes a broken connection; none where connections are not resumed.
     pub token: Option<ResumeToken>,
+    /// The longest time for which the master sends this slave nothing from GO to the end of the session, sent in whole
+    /// milliseconds; none if the master promises nothing.
+    pub heartbeat: Option<Duration>,
 }
 
 impl Fields for ConfBegin {
@@ -39,6 +43,7 @@ impl Fields for ConfBegin {
             .put_integer(LENGTH, self.length)
             .put_some(self.progress.map(millis), |fields, millis| fields.put_integer(PROGRESS, millis))
             .put_some(self.token, |fields, token| fields.put(TOKEN, token.as_bytes()))
+            .put_some(self.heartbeat.map(millis), |fields, millis| fields.put_integer(HEARTBEAT, millis))
     }
 
     fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
@@ -48,6 +53,7 @@ impl Fields for ConfBegin {
             length: fields.integer(LENGTH)?,
             progress: fields.optional_integer::<u32>(PROGRESS)?.map(|millis| Duration::from_millis(millis.into())),
             token: fields.optional_array(TOKEN)?.map(ResumeToken::new),
+            heartbeat: fields.optional_integer::<u32>(HEARTBEAT)?.map(|millis| Duration::from_millis(millis.into())),
         })
     }
 }
@@ -58,7 +64,7 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let begin = ConfBegin { rank: 3, slaves: 8, length: 0x1_0000, progress: None, token: None };
+        let begin = ConfBegin { rank: 3, slaves: 8, length: 0x1_0000, progress: None, token: None, heartbeat: None };
         let bytes =
             [&[0, 1, 0, 4, 0, 0, 0, 3][..], &[0, 2, 0, 4, 0, 0, 0, 8], &[0, 3, 0, 8, 0, 0, 0, 0, 0, 1, 0, 0]].concat();
         assert_eq!(begin.encode(), bytes);
@@ -70,5 +76,8 @@ mod tests {
         let known = ConfBegin { token: Some(ResumeToken::new([7; 16])), ..begin };
         assert_eq!(known.encode()[bytes.len()..], [&[0, 5, 0, 16][..], &[7; 16]].concat());
         assert_eq!(ConfBegin::decode(&known.encode()), Ok(known));
+        let watched = ConfBegin { heartbeat: Some(Duration::from_secs(5)), ..begin };
+        assert_eq!(watched.encode()[bytes.len()..], [0, 8, 0, 4, 0, 0, 19, 136]);
+        assert_eq!(ConfBegin::decode(&watched.encode()), Ok(watched));
     }
 }

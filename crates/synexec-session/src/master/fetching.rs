@@ -12,11 +12,11 @@ use super::heard::Heard;
 use super::limits::PhaseStart;
 use super::member::Member;
 use super::output::{Fetched, OutputStream};
-use super::roster::Roster;
+use super::roster::{Roster, Slave};
 use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Settings};
 use step::{FetchStep, Stage, WINDOW, first_step, lost_notice, missing, request, window_limit};
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{Features, Message};
+use synexec_proto::message::{Features, Message, ResumeToken};
 
 /// Number of outputs that are fetched at the same time.
 const AT_ONCE: usize = 16;
@@ -107,6 +107,22 @@ impl Fetching {
 
     pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
         if !self.slaves.cut(now, peer, &why, self.reconnect, actions) {
+            self.lose(now, peer, Loss::Disconnected(why), actions);
+        }
+    }
+
+    /// The connection of the slave with this token, if the master has no reason to doubt it.
+    pub(super) fn trusted_peer(&self, token: ResumeToken) -> Option<PeerId> {
+        self.slaves.trusted_peer(token)
+    }
+
+    /// Does not wait for slaves whose connections are broken or break from now on: the user has asked for an end, and the
+    /// slaves have reported.
+    pub(super) fn wait_for_nobody(&mut self, now: Now, actions: &mut Actions) {
+        self.reconnect = Duration::ZERO;
+        let broken = |slave: &Slave<FetchStep>| Some((slave.member.peer, slave.member.away_because()?.clone()));
+        let away: Vec<_> = self.slaves.iter().filter_map(broken).collect();
+        for (peer, why) in away {
             self.lose(now, peer, Loss::Disconnected(why), actions);
         }
     }

@@ -122,13 +122,10 @@ pub fn millis() -> impl Strategy<Value = u64> {
 fn conf_begin() -> impl Strategy<Value = ConfBegin> {
     let length = prop_oneof![0..6_u64, Just(u64::MAX)];
     let progress = prop::option::of((0..3000_u64).prop_map(Duration::from_millis));
-    (any::<u32>(), length, progress, prop::option::of(token())).prop_map(|(rank, length, progress, token)| ConfBegin {
-        rank,
-        slaves: 3,
-        length,
-        progress,
-        token,
-    })
+    let heartbeat = prop::option::of((0..9000_u64).prop_map(Duration::from_millis));
+    (any::<u32>(), length, progress, prop::option::of(token()), heartbeat).prop_map(
+        |(rank, length, progress, token, heartbeat)| ConfBegin { rank, slaves: 3, length, progress, token, heartbeat },
+    )
 }
 
 /// One of a few values, so that some are equal.

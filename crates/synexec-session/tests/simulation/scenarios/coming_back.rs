@@ -17,7 +17,7 @@ fn runs(time: Duration) -> Plan {
 /// A slave that runs a task for a master of ours and has a token from this master.
 fn running(plan: Plan) -> Bench {
     let mut bench = Bench::joined(plan);
-    let begin = ConfBegin { rank: 0, slaves: 1, length: 10, progress: None, token: Some(TOKEN) };
+    let begin = ConfBegin { rank: 0, slaves: 1, length: 10, progress: None, token: Some(TOKEN), heartbeat: None };
     bench.tell([Message::ConfBegin(begin), Message::ConfPart(b"/bin/task\n".to_vec()), Message::Exec(None)]);
     bench.wait(millis(500));
     bench.sent();
@@ -144,7 +144,7 @@ fn an_older_master_that_closes_the_connection_has_ended_the_session() {
     let mut bench = Bench::new(runs(secs(100)));
     bench.connect();
     let older = Capabilities::decode(b"SYNX\x00\x01\x00\x00\x00\x00\x00\x00\x00\x7f").unwrap();
-    let begin = ConfBegin { rank: 0, slaves: 1, length: 10, progress: None, token: None };
+    let begin = ConfBegin { rank: 0, slaves: 1, length: 10, progress: None, token: None, heartbeat: None };
     bench.tell([Message::Probe(older), Message::ConfBegin(begin), Message::ConfPart(b"/bin/task\n".to_vec())]);
     bench.tell([Message::Exec(None)]);
     bench.wait(millis(500));

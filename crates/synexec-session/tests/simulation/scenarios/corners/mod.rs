@@ -19,7 +19,7 @@ fn part(text: &str) -> Message {
 }
 
 fn begin(length: u64) -> Message {
-    Message::ConfBegin(ConfBegin { rank: 0, slaves: 1, length, progress: None, token: None })
+    Message::ConfBegin(ConfBegin { rank: 0, slaves: 1, length, progress: None, token: None, heartbeat: None })
 }
 
 fn long() -> Plan {
