@@ -24,9 +24,18 @@ pub struct Bench {
     pub slave: SimSlave,
     agenda: Agenda<HostEvent>,
     sent: Vec<Message>,
-    connected: bool,
-    /// Whether the slave has asked for a connection and has no answer yet.
-    is_connecting: bool,
+    sent_on_second: Vec<Message>,
+    first: Line,
+    second: Line,
+}
+
+/// A connection of the slave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    None,
+    /// The slave has asked for it and has no answer yet.
+    Awaited,
+    There,
 }
 
 impl Bench {
@@ -34,8 +43,8 @@ impl Bench {
     #[must_use]
     pub fn new(plan: Plan) -> Self {
         let slave = SimSlave::new(plan.settings("vm"), plan, START);
-        let mut bench =
-            Self { now: START, slave, agenda: Agenda::new(), sent: Vec::new(), connected: false, is_connecting: false };
+        let (now, agenda, first, second) = (START, Agenda::new(), Line::None, Line::None);
+        let mut bench = Self { now, slave, agenda, sent: Vec::new(), sent_on_second: Vec::new(), first, second };
         bench.handle(ClientEvent::Booted);
         bench
     }
@@ -64,15 +73,25 @@ impl Bench {
     pub fn connect(&mut self) {
         self.handle(ClientEvent::Invited);
         self.wait(Duration::ZERO);
-        if std::mem::replace(&mut self.is_connecting, false) {
-            self.connected = true;
+        if self.first == Line::Awaited {
+            self.first = Line::There;
             self.handle(ClientEvent::Connected);
         }
     }
 
-    /// Refuses the connection that the slave has asked for, if it has.
+    /// Accepts the second connection, if the slave has asked for one.
+    pub fn connect_second(&mut self) {
+        if self.second == Line::Awaited {
+            self.second = Line::There;
+            self.handle(ClientEvent::Connected);
+        }
+    }
+
+    /// Refuses the first or second connection that the slave has asked for, if it has.
     pub fn refuse(&mut self) {
-        if std::mem::replace(&mut self.is_connecting, false) {
+        let awaited = if self.second == Line::Awaited { &mut self.second } else { &mut self.first };
+        if *awaited == Line::Awaited {
+            *awaited = Line::None;
             self.handle(ClientEvent::Refused);
         }
     }
@@ -86,16 +105,37 @@ impl Bench {
 
     /// Sends the slave a frame, if it is connected.
     pub fn deliver(&mut self, frame: Frame) {
-        if self.connected {
+        if self.first == Line::There {
             self.handle(ClientEvent::Received(frame));
         }
         self.wait(Duration::ZERO);
     }
 
+    /// Sends the slave a message on its second connection, if it has one.
+    pub fn tell_on_second(&mut self, message: &Message) {
+        self.deliver_on_second(frame_of(message));
+    }
+
+    /// Sends the slave a frame on its second connection, if it has one.
+    pub fn deliver_on_second(&mut self, frame: Frame) {
+        if self.second == Line::There {
+            self.handle(ClientEvent::SecondReceived(frame));
+        }
+    }
+
     /// Closes the connection at the master's end, if there is one.
     pub fn close(&mut self) {
-        if std::mem::replace(&mut self.connected, false) {
+        if self.first == Line::There {
+            self.first = Line::None;
             self.handle(ClientEvent::Disconnected(Disconnect::Closed));
+        }
+    }
+
+    /// Closes the second connection at the master's end, if there is one.
+    pub fn close_second(&mut self) {
+        if self.second == Line::There {
+            self.second = Line::None;
+            self.handle(ClientEvent::SecondEnded(Disconnect::Closed));
         }
     }
 
@@ -136,10 +176,21 @@ impl Bench {
         std::mem::take(&mut self.sent)
     }
 
+    /// Takes the messages that the slave has sent on its second connection since the last call.
+    pub fn sent_on_second(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.sent_on_second)
+    }
+
     /// Whether the slave is connected.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.connected
+        self.first == Line::There
+    }
+
+    /// Whether the slave has a second connection, or has asked for one.
+    #[must_use]
+    pub fn has_second(&self) -> bool {
+        self.second != Line::None
     }
 
     fn deadline(&self) -> Option<MonotonicInstant> {
@@ -154,8 +205,12 @@ impl Bench {
             match action {
                 ClientAction::Send(message) => self.sent.push(as_received(&message)),
                 ClientAction::Later(after, event) => self.agenda.add(self.now.plus(after), event),
-                ClientAction::Close | ClientAction::Exit => (self.connected, self.is_connecting) = (false, false),
-                ClientAction::Connect => self.is_connecting = true,
+                ClientAction::SendOnSecond(message) => self.sent_on_second.push(as_received(&message)),
+                ClientAction::Close | ClientAction::Exit => (self.first, self.second) = (Line::None, Line::None),
+                ClientAction::CloseSecond => self.second = Line::None,
+                ClientAction::UseSecond => self.first = std::mem::replace(&mut self.second, Line::None),
+                ClientAction::Connect => self.first = Line::Awaited,
+                ClientAction::ConnectSecond => self.second = Line::Awaited,
                 ClientAction::SendBytes(bytes) => panic!("a slave of ours sends bytes that are no message: {bytes:?}"),
             }
         }

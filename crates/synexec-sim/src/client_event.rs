@@ -14,7 +14,7 @@ pub enum ClientEvent {
     Booted,
     /// A probe of the master arrives.
     Invited,
-    /// Its connection to the master is established.
+    /// Its connection to the master is established, or the second one that it has asked for.
     Connected,
     /// The master refuses its connection.
     Refused,
@@ -22,6 +22,10 @@ pub enum ClientEvent {
     Received(Frame),
     /// Its connection has ended.
     Disconnected(Disconnect),
+    /// A message of the master arrives on its second connection.
+    SecondReceived(Frame),
+    /// Its second connection has ended.
+    SecondEnded(Disconnect),
     /// Its host has finished some work.
     Host(HostEvent),
     /// A user sends its process a signal.
@@ -52,8 +56,16 @@ pub enum ClientAction {
     Send(Message),
     /// Send bytes that are no message on its open connection.
     SendBytes(Vec<u8>),
-    /// Close its connection, if it has one.
+    /// Connect to the master once more, and keep the first connection.
+    ConnectSecond,
+    /// Send a message on its second connection.
+    SendOnSecond(Message),
+    /// Close its connections, if it has any, and stop connecting.
     Close,
+    /// Close its second connection, if it has one, or stop connecting.
+    CloseSecond,
+    /// Close its first connection. The second one takes its place, even if it is not there yet.
+    UseSecond,
     /// Have its host finish some work after this time.
     Later(Duration, HostEvent),
     /// End its process.

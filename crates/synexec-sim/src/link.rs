@@ -42,6 +42,10 @@ pub struct Link {
     pub ways: Ways,
     /// Whether nothing crosses any more, although neither end was closed.
     pub cut: bool,
+    /// The number of the client's request from which the link comes.
+    pub request: u64,
+    /// Whether this is the second connection of the client.
+    pub is_second: bool,
     /// Until when the link is busy with a conf. Messages of the master wait until then.
     pub busy_until: MonotonicInstant,
     master_end: End,
@@ -75,8 +79,9 @@ impl Ways {
 
 impl Link {
     /// A new connection of a client.
-    pub fn new(client: ClientId, ways: Ways) -> Self {
-        Self { client, ways, cut: false, busy_until: START, master_end: End::new(), client_end: End::new() }
+    pub fn new(client: ClientId, ways: Ways, request: u64, is_second: bool) -> Self {
+        let (master_end, client_end) = (End::new(), End::new());
+        Self { client, ways, cut: false, request, is_second, busy_until: START, master_end, client_end }
     }
 
     /// The arrival at one end of something that would arrive at this instant if nothing else were under way.

@@ -28,12 +28,17 @@ pub struct Network {
 struct NetworkHost {
     ways: Ways,
     cut: bool,
+    /// The number of the last request for a connection. A client that stops connecting makes the number larger, so that the
+    /// answer is not taken for that of a later request.
+    request: u64,
+    /// Whether the last request is for a second connection.
+    for_second: bool,
 }
 
 impl Network {
     /// Adds the host of the next client.
     pub fn add_host(&mut self) {
-        self.hosts.push(NetworkHost { ways: Ways::even(DELAY), cut: false });
+        self.hosts.push(NetworkHost { ways: Ways::even(DELAY), cut: false, request: 0, for_second: false });
     }
 
     /// Sets the delays of connections that a client will have.
@@ -62,9 +67,25 @@ impl Network {
         self.links[link].is_open(side)
     }
 
-    /// The connection that a client has.
-    pub fn open_link(&self, id: ClientId) -> Option<usize> {
-        self.links.iter().rposition(|link| link.client == id && link.is_open(Side::Client))
+    /// The first or the second connection that a client has.
+    pub fn open_link(&self, id: ClientId, second: bool) -> Option<usize> {
+        let is_it = |link: &Link| link.client == id && link.is_second == second && link.is_open(Side::Client);
+        self.links.iter().rposition(is_it)
+    }
+
+    /// Whether a link is the second connection of its client.
+    pub fn is_second(&self, link: usize) -> bool {
+        self.links[link].is_second
+    }
+
+    /// Whether a client still waits for the answer to this request.
+    pub fn is_awaited(&self, id: ClientId, request: u64) -> bool {
+        self.hosts[id.index()].request == request
+    }
+
+    /// The request from which a link comes.
+    pub fn request_of(&self, link: usize) -> u64 {
+        self.links[link].request
     }
 
     /// The frames that bytes complete at one end of a link, and the error that ends the stream, if there is one.
@@ -79,20 +100,22 @@ impl Network {
         }
     }
 
-    /// Carries a client's request for a connection to the master's host.
-    pub fn request_connection(&self, timeline: &mut Timeline, id: ClientId) {
-        timeline.after(self.hosts[id.index()].ways.back, Node::World, WorldEvent::ConnectionRequested(id));
+    /// Carries a client's request for a first or second connection to the master's host.
+    pub fn request_connection(&mut self, timeline: &mut Timeline, id: ClientId, second: bool) {
+        let host = &mut self.hosts[id.index()];
+        (host.request, host.for_second) = (host.request + 1, second);
+        timeline.after(host.ways.back, Node::World, WorldEvent::ConnectionRequested(id, host.request));
     }
 
     /// Answers a client's request for a connection. The master's kernel does this, also for a process that is frozen.
-    pub fn answer_request(&mut self, timeline: &mut Timeline, id: ClientId, master_is_alive: bool) {
-        let NetworkHost { ways, cut } = self.hosts[id.index()];
+    pub fn answer_request(&mut self, timeline: &mut Timeline, id: ClientId, request: u64, master_is_alive: bool) {
+        let NetworkHost { ways, cut, for_second, .. } = self.hosts[id.index()];
         if cut || !master_is_alive {
-            timeline.after(ways.out, Node::Client(id), WorldEvent::Client(ClientEvent::Refused));
+            timeline.after(ways.out, Node::Client(id), WorldEvent::Refused(request));
             return;
         }
         let link = self.links.len();
-        self.links.push(Link::new(id, ways));
+        self.links.push(Link::new(id, ways, request, for_second));
         timeline.soon(Node::Master, WorldEvent::Accepted(link));
         timeline.after(ways.out, Node::Client(id), WorldEvent::Connected(link));
     }
@@ -116,6 +139,30 @@ impl Network {
         }
     }
 
+    /// Closes a client's second connection, or stops connecting.
+    pub fn close_second(&mut self, timeline: &mut Timeline, id: ClientId) {
+        if self.hosts[id.index()].for_second {
+            self.stop_connecting(id);
+        }
+        if let Some(link) = self.open_link(id, true) {
+            self.close(timeline, link, Side::Client);
+        }
+    }
+
+    /// Closes a client's first connection, and puts the second one in its place, even if it is not there yet.
+    pub fn use_second(&mut self, timeline: &mut Timeline, id: ClientId) {
+        if let Some(link) = self.open_link(id, false) {
+            self.close(timeline, link, Side::Client);
+        }
+        self.hosts[id.index()].for_second = false;
+        self.links_of(id).for_each(|(_, link)| link.is_second = false);
+    }
+
+    /// Stops connecting.
+    pub fn stop_connecting(&mut self, id: ClientId) {
+        self.hosts[id.index()].request += 1;
+    }
+
     /// Closes a client's end of all its links.
     pub fn close_all_of(&mut self, timeline: &mut Timeline, id: ClientId) {
         for link in 0..self.links.len() {
@@ -135,10 +182,26 @@ impl Network {
     /// Cuts a client's host off. The client's kernel reports this when its keepalive has run out.
     pub fn cut(&mut self, timeline: &mut Timeline, id: ClientId) {
         self.hosts[id.index()].cut = true;
+        self.swallow(timeline, id, &[Node::Client(id)]);
+    }
+
+    /// Ends the cut of a client's host. Its links stay dead.
+    pub fn mend(&mut self, id: ClientId) {
+        self.hosts[id.index()].cut = false;
+    }
+
+    /// Forgets all links of a client. The kernels of both ends report this when their keepalive has run out.
+    pub fn forget(&mut self, timeline: &mut Timeline, id: ClientId) {
+        self.swallow(timeline, id, &[Node::Client(id), Node::Master]);
+    }
+
+    fn swallow(&mut self, timeline: &mut Timeline, id: ClientId, noticed_by: &[Node]) {
         for (number, link) in self.links_of(id) {
             link.cut = true;
-            let why = Disconnect::Broken("timed out".into());
-            timeline.after(DEFAULT_LOST_AFTER, Node::Client(id), WorldEvent::Closed(number, why));
+            for node in noticed_by {
+                let why = Disconnect::Broken("timed out".into());
+                timeline.after(DEFAULT_LOST_AFTER, *node, WorldEvent::Closed(number, why));
+            }
         }
     }
 

@@ -22,8 +22,13 @@ pub enum Order {
     Break(ClientId),
     /// Break the client's connection. Only the client learns of the break.
     BreakAtClient(ClientId),
+    /// Let the network forget the client's connections: nothing crosses them any more, and neither end learns of this before
+    /// its kernel gives up. New connections work.
+    Forget(ClientId),
     /// Cut the client's host off the network. The client learns of this when its keepalive has run out.
     Cut(ClientId),
+    /// End the cut of the client's host. New connections work; the old ones stay dead.
+    Mend(ClientId),
     /// Send the client's process a signal.
     Shutdown(ClientId, Interrupt),
     /// Send the master's process a signal.

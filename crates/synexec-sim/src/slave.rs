@@ -45,6 +45,8 @@ impl SimSlave {
                 self.tell(now, Event::Received { frame, at: self.host.plan.clock.show(now) });
             }
             ClientEvent::Disconnected(why) => self.tell(now, Event::Disconnected(why)),
+            ClientEvent::SecondReceived(frame) => self.tell(now, Event::SecondReceived { frame }),
+            ClientEvent::SecondEnded(why) => self.tell(now, Event::SecondEnded(why)),
             ClientEvent::Shutdown(interrupt) => self.tell(now, Event::Shutdown(interrupt)),
             ClientEvent::Host(event) => self.host_event(now, event, &mut actions),
         }
@@ -163,6 +165,10 @@ impl SimSlave {
         match action {
             Action::Connect(_) => actions.push(ClientAction::Connect),
             Action::Send(message) => actions.push(ClientAction::Send(message.clone())),
+            Action::ConnectSecond(_) => actions.push(ClientAction::ConnectSecond),
+            Action::SendOnSecond(message) => actions.push(ClientAction::SendOnSecond(message.clone())),
+            Action::CloseSecond => actions.push(ClientAction::CloseSecond),
+            Action::UseSecond => actions.push(ClientAction::UseSecond),
             Action::Disconnect => actions.push(ClientAction::Close),
             Action::BeginConf(_) => self.host.begin_conf(),
             Action::StoreConf(bytes) => self.host.store(bytes),

@@ -37,14 +37,32 @@ pub struct SlaveRules {
     unacknowledged: bool,
     /// Whether other processes of the task's group are left, and the slave has to wait for their end.
     left: bool,
+    second: Second,
     shutdowns: u32,
     exited: bool,
+}
+
+/// The connection beside the first.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Second {
+    #[default]
+    None,
+    /// The slave has asked for it.
+    Awaited,
+    /// It is there, and the master has not recognised the slave on it.
+    There,
+    /// The master has recognised the slave on it, and has agreed on these features.
+    Recognised(Features),
 }
 
 impl SlaveRules {
     /// Follows something that happens to the slave.
     pub fn event(&mut self, event: &Event) {
         match event {
+            Event::Connected { .. } if self.second == Second::Awaited => self.second = Second::There,
+            Event::ConnectFailed { .. } if self.second == Second::Awaited => self.second = Second::None,
+            Event::SecondEnded(_) => self.second = Second::None,
+            Event::SecondReceived { frame } => self.receives_on_second(frame),
             Event::Connected { .. } => (self.connected, self.agreed) = (true, Features::NONE),
             Event::Disconnected(_) => (self.connected, self.to_report) = (false, false),
             Event::Received { frame, .. } => self.receives(frame),
@@ -94,17 +112,32 @@ impl SlaveRules {
                 (self.task, self.stopping, self.held, self.told_to_go) = (true, false, false, None);
                 (self.started, self.unacknowledged) = (true, false);
             }
+            Action::ConnectSecond(_) => {
+                assert!(self.connected && !self.resuming, "a second connection without a first one");
+                assert!(self.started && self.token.is_some(), "a second connection of a slave that may not resume");
+                assert_eq!(self.second, Second::None, "a third connection");
+                self.second = Second::Awaited;
+            }
+            Action::SendOnSecond(message) => {
+                assert_eq!(self.second, Second::There, "{message:?} without a second connection");
+                let shows_token = matches!(message, Message::Reply(Some(block)) if block.token == self.token);
+                assert!(shows_token, "{message:?} before the master has recognised the slave");
+            }
+            Action::CloseSecond => self.second = Second::None,
+            Action::UseSecond => self.uses_second(),
             Action::Connect(Some(_)) if self.started && self.token.is_some() => {
                 assert!(!self.connected, "the slave connects while it is connected");
+                assert_eq!(self.second, Second::None, "the slave connects while it has a second connection");
                 self.resuming = true;
             }
             Action::Listen | Action::Connect(_) => {
                 assert!(!self.task, "the slave is in discovery while a task runs");
                 assert!(!self.connected, "the slave is in discovery while it is connected");
+                assert_eq!(self.second, Second::None, "the slave is in discovery while it has a second connection");
                 assert!(!self.left, "the slave is in discovery while a process of a task is left");
             }
             Action::Signal(_) => self.stopping = true,
-            Action::Disconnect => (self.connected, self.to_report) = (false, false),
+            Action::Disconnect => (self.connected, self.to_report, self.second) = (false, false, Second::None),
             Action::Exit(_) => {
                 assert!(!self.task, "the slave exits while a task runs");
                 assert!(!self.left, "the slave exits while a process of a task is left");
@@ -151,6 +184,31 @@ impl SlaveRules {
         assert_eq!(by_task_ended, self.agreed.has(Feature::TaskEnded), "the end is reported by the wrong message");
         self.to_report = false;
         self.unacknowledged &= self.agreed.has(Feature::Resume);
+    }
+
+    /// The session moves to the second connection, or is resumed there because the first one broke.
+    fn uses_second(&mut self) {
+        match std::mem::take(&mut self.second) {
+            Second::None => panic!("the slave has no second connection to use"),
+            Second::Recognised(agreed) => {
+                self.agreed = agreed;
+                self.to_report = self.unacknowledged && !self.task;
+            }
+            second => {
+                assert!(!self.connected, "the slave moves before the master has recognised it");
+                (self.connected, self.agreed, self.resuming) = (second == Second::There, Features::NONE, true);
+            }
+        }
+    }
+
+    fn receives_on_second(&mut self, frame: &Frame) {
+        if let Ok(Message::Probe(Some(block))) = Message::decode(frame.clone(), Features::NONE)
+            && self.second == Second::There
+            && self.token.is_some()
+            && block.token == self.token
+        {
+            self.second = Second::Recognised(Features::ours().agreed_with(block.features));
+        }
     }
 
     fn receives(&mut self, frame: &Frame) {

@@ -31,8 +31,10 @@ pub enum WorldEvent {
     Client(ClientEvent),
     /// To the world: the scenario gives an order.
     Order(Order),
-    /// To the world: a client's request for a connection arrives at the master's host.
-    ConnectionRequested(ClientId),
+    /// To the world: this request of a client for a connection arrives at the master's host.
+    ConnectionRequested(ClientId, u64),
+    /// To a client: its request for a connection is refused.
+    Refused(u64),
     /// To the master: it has a new connection.
     Accepted(usize),
     /// To a client: its connection is established.

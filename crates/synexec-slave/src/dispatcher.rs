@@ -118,7 +118,11 @@ impl Dispatcher {
         match action {
             Action::Listen => return Continue(self.link.listen()),
             Action::Connect(invited_by) => return Continue(self.link.connect(invited_by)),
+            Action::ConnectSecond(master) => return Continue(self.link.connect_second(master)),
             Action::Send(message) => return Continue(self.send(&message)),
+            Action::SendOnSecond(message) => {
+                return Continue(self.link.send_on_second(&message).err().map(slave::Event::SecondEnded));
+            }
             Action::EndConf => return Continue(self.runner.end_conf()),
             Action::Hold { round } => return Continue(self.runner.hold(round)),
             Action::Sample => return Continue(self.runner.sample()),
@@ -127,6 +131,8 @@ impl Dispatcher {
                 return Continue((reap_adopted() == Descendants::Gone).then_some(slave::Event::StragglersGone));
             }
             Action::Disconnect => self.link.disconnect(),
+            Action::CloseSecond => self.link.close_second(),
+            Action::UseSecond => self.link.use_second(),
             Action::BeginConf(place) => self.runner.begin_conf(place),
             Action::StoreConf(bytes) => self.runner.store_conf(&bytes),
             Action::Discard => self.runner.discard(),

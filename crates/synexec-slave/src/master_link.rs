@@ -34,15 +34,50 @@ pub enum LinkEvent {
 pub struct MasterLink {
     network: Network,
     session: SessionId,
-    connection: ConnectionId,
-    outbox: Option<Outbox>,
+    /// The number of the last connection.
+    last: ConnectionId,
+    first: Connection,
+    /// A connection beside the first, while the first may be dead.
+    second: Option<Connection>,
     deliver: Arc<dyn Fn(LinkEvent) + Send + Sync>,
+}
+
+/// A connection that is there or awaited.
+struct Connection {
+    id: ConnectionId,
+    /// None while the connection is awaited.
+    outbox: Option<Outbox>,
+}
+
+impl Connection {
+    fn awaited(id: ConnectionId) -> Self {
+        Self { id, outbox: None }
+    }
+
+    fn close(&mut self) {
+        if let Some(outbox) = self.outbox.take() {
+            outbox.close();
+        }
+    }
+
+    fn send(&mut self, message: &Message) -> Result<(), Disconnect> {
+        let Some(outbox) = &mut self.outbox else { return Ok(()) };
+        match message.encode() {
+            Ok(frame) => outbox.send(&frame),
+            Err(error) => {
+                log::error!("{error}");
+                Ok(())
+            }
+        }
+    }
 }
 
 impl MasterLink {
     /// A link without a connection. The threads of the network call `deliver`.
     pub fn new(network: Network, session: SessionId, deliver: impl Fn(LinkEvent) + Send + Sync + 'static) -> Self {
-        Self { network, session, connection: ConnectionId(0), outbox: None, deliver: Arc::new(deliver) }
+        let none = ConnectionId(0);
+        let deliver = Arc::new(deliver);
+        Self { network, session, last: none, first: Connection::awaited(none), second: None, deliver }
     }
 
     /// Takes an event; returns the event for the state machine, or none if the event belongs to an old connection.
@@ -53,7 +88,10 @@ impl MasterLink {
                 self.network.stop_listening();
                 Some(slave::Event::ListenFailed { why: error.to_string() })
             }
-            LinkEvent::Connection(id, event) if id == self.connection => Some(self.current(event)),
+            LinkEvent::Connection(id, event) if id == self.first.id => Some(self.of_first(event)),
+            LinkEvent::Connection(id, event) if self.second.as_ref().is_some_and(|second| second.id == id) => {
+                Some(self.of_second(id, event))
+            }
             LinkEvent::Connection(_, ConnectionEvent::Connected { stream, .. }) => {
                 // The connection came too late; its thread is to end.
                 let _ = stream.shutdown(Shutdown::Both);
@@ -63,11 +101,11 @@ impl MasterLink {
         }
     }
 
-    fn current(&mut self, event: ConnectionEvent) -> slave::Event {
+    fn of_first(&mut self, event: ConnectionEvent) -> slave::Event {
         match event {
             ConnectionEvent::Connected { stream, sealer, master } => {
                 self.network.stop_listening();
-                self.outbox = Some(self.outbox_for(stream, sealer));
+                self.first.outbox = Some(self.outbox_for(self.first.id, stream, sealer));
                 slave::Event::Connected { master }
             }
             ConnectionEvent::Failed(why) => {
@@ -79,8 +117,20 @@ impl MasterLink {
         }
     }
 
-    fn outbox_for(&self, stream: Arc<TcpStream>, sealer: Option<Sealer>) -> Outbox {
-        let (id, deliver) = (self.connection, Arc::clone(&self.deliver));
+    fn of_second(&mut self, id: ConnectionId, event: ConnectionEvent) -> slave::Event {
+        match event {
+            ConnectionEvent::Connected { stream, sealer, master } => {
+                self.second = Some(Connection { id, outbox: Some(self.outbox_for(id, stream, sealer)) });
+                slave::Event::Connected { master }
+            }
+            ConnectionEvent::Failed(why) => slave::Event::ConnectFailed { why },
+            ConnectionEvent::Received(frame, _) => slave::Event::SecondReceived { frame },
+            ConnectionEvent::Ended(why) => slave::Event::SecondEnded(why),
+        }
+    }
+
+    fn outbox_for(&self, id: ConnectionId, stream: Arc<TcpStream>, sealer: Option<Sealer>) -> Outbox {
+        let deliver = Arc::clone(&self.deliver);
         let on_outbox_event = move |event| {
             if let OutboxEvent::Failed(why) = event {
                 deliver(LinkEvent::Connection(id, ConnectionEvent::Ended(why)));
@@ -99,20 +149,32 @@ impl MasterLink {
 
     /// Begins to connect; gives the event of a failure.
     pub fn connect(&mut self, invited_by: Option<SocketAddr>) -> Option<slave::Event> {
-        self.forget_connection();
-        let (id, deliver) = (self.connection, Arc::clone(&self.deliver));
-        let failed = self.network.connect(invited_by, move |event| deliver(LinkEvent::Connection(id, event))).err();
+        self.first = self.awaited();
+        self.begin_to_connect(invited_by)
+    }
+
+    /// Begins to make a second connection; gives the event of a failure.
+    pub fn connect_second(&mut self, master: Option<SocketAddr>) -> Option<slave::Event> {
+        self.close_second();
+        self.second = Some(self.awaited());
+        self.begin_to_connect(master)
+    }
+
+    fn begin_to_connect(&mut self, master: Option<SocketAddr>) -> Option<slave::Event> {
+        let (id, deliver) = (self.last, Arc::clone(&self.deliver));
+        let failed = self.network.connect(master, move |event| deliver(LinkEvent::Connection(id, event))).err();
         failed.map(|error| slave::Event::ConnectFailed { why: error.to_string() })
     }
 
-    /// Events of the connection so far are ignored from now on.
-    fn forget_connection(&mut self) {
-        self.connection = ConnectionId(self.connection.0 + 1);
+    /// A connection with a number of its own. No event has this number yet.
+    fn awaited(&mut self) -> Connection {
+        self.last = ConnectionId(self.last.0 + 1);
+        Connection::awaited(self.last)
     }
 
     /// Whether there is a connection to write to.
     pub fn is_open(&self) -> bool {
-        self.outbox.is_some()
+        self.first.outbox.is_some()
     }
 
     /// Sends a message.
@@ -120,14 +182,15 @@ impl MasterLink {
     /// # Errors
     /// The connection is broken, so that no message can be sent.
     pub fn send(&mut self, message: &Message) -> Result<(), Disconnect> {
-        let Some(outbox) = &mut self.outbox else { return Ok(()) };
-        match message.encode() {
-            Ok(frame) => outbox.send(&frame),
-            Err(error) => {
-                log::error!("{error}");
-                Ok(())
-            }
-        }
+        self.first.send(message)
+    }
+
+    /// Sends a message on the second connection.
+    ///
+    /// # Errors
+    /// The second connection is broken, so that no message can be sent.
+    pub fn send_on_second(&mut self, message: &Message) -> Result<(), Disconnect> {
+        self.second.as_mut().map_or(Ok(()), |second| second.send(message))
     }
 
     /// Sends a stream of frames.
@@ -135,21 +198,36 @@ impl MasterLink {
     /// # Errors
     /// The connection is broken, so that no message can be sent.
     pub fn send_stream(&mut self, source: Source) -> Result<(), Disconnect> {
-        self.outbox.as_mut().map_or(Ok(()), |outbox| outbox.send_stream(source))
+        self.first.outbox.as_mut().map_or(Ok(()), |outbox| outbox.send_stream(source))
     }
 
-    /// Closes the connection, or stops listening for probes.
+    /// Closes both connections, or stops listening for probes. Events of both are ignored from now on.
     pub fn disconnect(&mut self) {
         self.network.stop_listening();
-        if let Some(outbox) = self.outbox.take() {
-            outbox.close();
+        self.close_second();
+        self.first.close();
+        self.first = self.awaited();
+    }
+
+    /// Closes the second connection. Events of it are ignored from now on.
+    pub fn close_second(&mut self) {
+        if let Some(mut second) = self.second.take() {
+            second.close();
         }
-        self.forget_connection();
+    }
+
+    /// Closes the first connection, and puts the second one in its place.
+    pub fn use_second(&mut self) {
+        if let Some(second) = self.second.take() {
+            self.first.close();
+            self.first = second;
+        }
     }
 
     /// Closes the connection once all messages are sent, or after a while if they cannot be.
     pub fn leave(&mut self) {
-        if let Some(outbox) = self.outbox.take() {
+        self.close_second();
+        if let Some(outbox) = self.first.outbox.take() {
             outbox.finish(LEAVE_TIME);
         }
     }

@@ -46,6 +46,8 @@ fn kind(notice: &Notice) -> Kind {
         Notice::Stopping | Notice::Killing => "tasks told to stop",
         Notice::Orphaned | Notice::StoppingStragglers => "tasks with processes left",
         Notice::LinkBroke { .. } => "broken connections",
+        Notice::Suspicious { .. } => "silences of masters",
+        Notice::Trusted => "masters heard again",
         Notice::Resumed => "resumed connections",
         Notice::NotReported(_) => "tasks that ended without a master",
         Notice::Disconnected { .. } => "sessions that are over",

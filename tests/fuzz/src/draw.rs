@@ -226,11 +226,20 @@ fn wall_clock(input: &mut Input<'_>) -> Result<WallClockTime> {
     Ok(WallClockTime::from_nanos(i64::arbitrary(input)? / 2))
 }
 
+/// The promise of a heartbeat, often a short one.
+pub fn heartbeat(input: &mut Input<'_>) -> Result<Option<Duration>> {
+    Ok(match input.int_in_range(0..=3)? {
+        0 => None,
+        1 => Some(passing(input)?),
+        _ => Some(Duration::from_millis(input.int_in_range(0..=9000)?)),
+    })
+}
+
 fn conf_begin(input: &mut Input<'_>) -> Result<ConfBegin> {
     let length = if bool::arbitrary(input)? { input.int_in_range(0..=20)? } else { u64::arbitrary(input)? };
     let progress = if bool::arbitrary(input)? { Some(passing(input)?) } else { None };
     let (rank, slaves) = (u32::arbitrary(input)?, u32::arbitrary(input)?);
-    Ok(ConfBegin { rank, slaves, length, progress, token: token(input)?, variables: variables(input)? })
+    Ok(ConfBegin { rank, slaves, length, progress, token: token(input)?, variables: variables(input)?, heartbeat: heartbeat(input)? })
 }
 
 /// Variables for the tasks, mostly none.

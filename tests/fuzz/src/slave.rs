@@ -81,7 +81,8 @@ fn conf(input: &mut Input<'_>) -> Result<Vec<Message>> {
         return Ok(vec![Message::Conf(conf)]);
     }
     let progress = if bool::arbitrary(input)? { Some(draw::passing(input)?) } else { None };
-    let begin = ConfBegin { slaves: 2, length: 9, progress, token: draw::token(input)?, ..ConfBegin::default() };
+    let (token, heartbeat) = (draw::token(input)?, draw::heartbeat(input)?);
+    let begin = ConfBegin { slaves: 2, length: 9, progress, token, heartbeat, ..ConfBegin::default() };
     Ok(vec![Message::ConfBegin(begin), Message::ConfPart(conf)])
 }
 

@@ -16,6 +16,9 @@ const SLACK: Duration = Duration::from_millis(250);
 /// Time after an absence in which no limit strikes, because the messages that have arrived meanwhile are still unread.
 const CATCH_UP_TIME: Duration = Duration::from_millis(50);
 
+/// Time after an absence in which the absence explains that a slave has heard nothing from the master.
+const RETURN_TIME: Duration = Duration::from_secs(1);
+
 /// An instant of an [`AwakeClock`]. No other program or host has this clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AwakeInstant(MonotonicInstant);
@@ -65,11 +68,13 @@ pub(super) struct AwakeClock {
     away: Duration,
     /// After an absence, the end of the time in which no limit strikes.
     caught_up_at: Option<MonotonicInstant>,
+    /// When the last absence ended.
+    back_at: Option<MonotonicInstant>,
 }
 
 impl AwakeClock {
     pub(super) fn new(now: MonotonicInstant) -> Self {
-        Self { last_look: now, away: Duration::ZERO, caught_up_at: None }
+        Self { last_look: now, away: Duration::ZERO, caught_up_at: None, back_at: None }
     }
 
     /// Looks at the clock, and returns the time.
@@ -78,6 +83,7 @@ impl AwakeClock {
         let was_away = step > TICK + SLACK;
         if was_away {
             self.away += step.saturating_sub(TICK);
+            self.back_at = Some(now);
         }
         // A machine that is always late catches up only once; otherwise no limit would ever strike.
         self.caught_up_at = match self.caught_up_at {
@@ -91,6 +97,11 @@ impl AwakeClock {
     /// Whether the master was away just now, so that no limit strikes yet.
     pub(super) fn is_catching_up(&self) -> bool {
         self.caught_up_at.is_some()
+    }
+
+    /// Whether the master was away within the last second.
+    pub(super) fn was_away_lately(&self) -> bool {
+        self.back_at.is_some_and(|back| self.last_look.since(back) < RETURN_TIME)
     }
 
     /// When a deadline comes, or when to look at the clock before it.
@@ -144,7 +155,9 @@ mod tests {
         clock.look(at(61_520));
         assert!(clock.is_catching_up() && clock.next_look(awaited(1600)) == at(61_550));
         clock.look(at(61_550));
-        assert!(!clock.is_catching_up());
+        assert!(!clock.is_catching_up() && clock.was_away_lately());
+        clock.look(at(62_500));
+        assert!(!clock.was_away_lately());
     }
 
     #[test]

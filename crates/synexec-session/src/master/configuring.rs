@@ -9,6 +9,7 @@ use super::before_start::{BeforeStart, Step};
 use super::heard::Heard;
 use super::inquiry::Inquiry;
 use super::limits::{PhaseStart, Unanswered};
+use super::liveness::heartbeat;
 use super::member::{HeldSince, Member};
 use super::roster::{Roster, Slave};
 use super::{Action, Loss, Notice, PeerId, PhaseName, Row, Settings};
@@ -211,7 +212,9 @@ impl Configuring {
             let member = &mut slave.member;
             let (rank, progress, token) = (member.rank, settings.progress, member.token);
             let variables = settings.variables.clone();
-            let begin = ConfBegin { rank, slaves, length, progress, token, variables };
+            // A slave that cannot resume its connection has no use for the promise.
+            let heartbeat = token.map(|_| heartbeat(settings.lost_after));
+            let begin = ConfBegin { rank, slaves, length, progress, token, variables, heartbeat };
             let begin = member.has(Feature::ConfParts).then_some(begin);
             member.liveness.pause();
             actions.push(Action::SendConf { peer: member.peer, begin });

@@ -19,7 +19,7 @@ use super::stopping::{Stopping, Timeout};
 use super::{Loss, Notice, OnLost, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
 use run::{RoundPart, Run};
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{Feature, Features, Message};
+use synexec_proto::message::{Feature, Features, Message, ResumeToken};
 use synexec_proto::time::MonotonicInstant;
 
 #[derive(Debug)]
@@ -46,7 +46,9 @@ impl Executing {
         now: Now,
         actions: &mut Actions,
     ) -> Self {
-        members.iter_mut().for_each(Member::begin_run);
+        for member in &mut members {
+            member.begin_run(now);
+        }
         if settings.outputs == OutputsWanted::Live {
             following::follow_all(&mut members, round, settings.max_output, actions);
         }
@@ -153,6 +155,11 @@ impl Executing {
         if !self.slaves.cut(now, peer, &why, self.reconnect, actions) {
             self.lose(now, peer, Loss::Disconnected(why), actions);
         }
+    }
+
+    /// The connection of the slave with this token, if the master has no reason to doubt it.
+    pub(super) fn trusted_peer(&self, token: ResumeToken) -> Option<PeerId> {
+        self.slaves.trusted_peer(token)
     }
 
     /// Takes a slave back on its new connection. Returns whether the slave belongs to this session.

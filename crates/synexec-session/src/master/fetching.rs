@@ -18,7 +18,7 @@ use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Se
 use pace::Pace;
 use step::{FetchState, FetchStep, Stage, WINDOW, first_step, lost_notice, missing, request, wanted_bytes};
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{Features, Message};
+use synexec_proto::message::{Features, Message, ResumeToken};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::SLOWEST_BYTES_PER_SECOND;
 
@@ -125,6 +125,22 @@ impl Fetching {
 
     pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
         if !self.slaves.cut(now, peer, &why, self.reconnect, actions) {
+            self.lose(now, peer, Loss::Disconnected(why), actions);
+        }
+    }
+
+    /// The connection of the slave with this token, if the master has no reason to doubt it.
+    pub(super) fn trusted_peer(&self, token: ResumeToken) -> Option<PeerId> {
+        self.slaves.trusted_peer(token)
+    }
+
+    /// Does not wait for slaves whose connections are broken or break from now on: the user has asked for an end, and the
+    /// slaves have reported.
+    pub(super) fn wait_for_nobody(&mut self, now: Now, actions: &mut Actions) {
+        self.reconnect = Duration::ZERO;
+        let broken = |slave: &Slave<FetchState>| Some((slave.member.peer, slave.member.away_because()?.clone()));
+        let away: Vec<_> = self.slaves.iter().filter_map(broken).collect();
+        for (peer, why) in away {
             self.lose(now, peer, Loss::Disconnected(why), actions);
         }
     }

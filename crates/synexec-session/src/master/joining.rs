@@ -236,7 +236,7 @@ impl Joining {
             let Some(slave) = self.joined.get_mut(&peer) else { continue };
             match slave.liveness.check(now) {
                 Diagnosis::Fine | Diagnosis::Late(_) => {}
-                Diagnosis::ToProbe => actions.send(peer, Message::Probe(None)),
+                Diagnosis::ToProbe | Diagnosis::ToReassure => actions.send(peer, Message::Probe(None)),
                 Diagnosis::Lost => lost.push((peer, Loss::Silent(slave.liveness.silence(now)))),
             }
             self.looks.set(peer, slave.liveness.deadline());

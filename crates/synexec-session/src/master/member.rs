@@ -75,14 +75,29 @@ impl Member {
         self.away.is_some()
     }
 
+    /// Why the slave's connection broke, if it is broken and may still be resumed.
+    pub(super) fn away_because(&self) -> Option<&Disconnect> {
+        self.away.as_ref().map(|away| &away.why)
+    }
+
+    /// Whether the slave is here and the master has no reason to doubt its connection.
+    pub(super) fn is_trusted(&self) -> bool {
+        !self.is_away() && self.lost.is_none() && !self.liveness.is_late()
+    }
+
     /// Begins another round.
     pub(super) fn begin_round(&mut self) {
         self.this_round = ThisRound::default();
+        self.liveness.end_heartbeat();
     }
 
-    /// Begins the run of the held task. What the slave did before the start does not count in the run's row.
-    pub(super) fn begin_run(&mut self) {
+    /// Begins the run of the held task, whose slave has just received GO. What the slave did before the start does not count
+    /// in the run's row.
+    pub(super) fn begin_run(&mut self, now: Now) {
         self.this_round = ThisRound { held: self.this_round.held, ..ThisRound::default() };
+        if self.token.is_some() {
+            self.liveness.begin_heartbeat(now.awake);
+        }
     }
 
     /// Takes note of a message from the slave.
@@ -157,17 +172,19 @@ impl Member {
     /// Takes the slave back on its new connection. The first message tells the slave that it was recognised.
     pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) {
         let Comeback { now, peer, ours, .. } = comeback;
-        let after = self.away.take().map(|away| now.awake.since(away.since));
-        if after.is_none() {
-            // The slave has noticed before the master that the connection is broken.
+        let after = if let Some(away) = self.away.take() {
+            now.awake.since(away.since)
+        } else {
+            // The slave has noticed before the master that the connection is dead.
             actions.close(self.peer);
-        }
+            if self.liveness.is_late() { self.liveness.silence(now.awake) } else { Duration::ZERO }
+        };
         self.peer = peer;
         self.this_round.reconnects = self.this_round.reconnects.saturating_add(1);
         self.probed_at = Some(now);
         self.liveness.resume(now.awake);
         actions.send(peer, Message::Probe(Some(ours.resuming(self.token))));
-        actions.tell(Notice::Returned { slave: self.label.clone(), after: after.unwrap_or_default() });
+        actions.tell(Notice::Returned { slave: self.label.clone(), after });
         self.this_round.output.iter_mut().for_each(|output| output.reconnect(peer, actions));
     }
 
@@ -212,6 +229,10 @@ impl Member {
         }
         match self.liveness.check(now.awake) {
             Diagnosis::Fine => None,
+            Diagnosis::ToReassure => {
+                actions.send(self.peer, Message::Probe(None));
+                None
+            }
             Diagnosis::ToProbe => {
                 actions.send(self.peer, Message::Probe(None));
                 self.probed_at = Some(now);
@@ -223,6 +244,18 @@ impl Member {
             }
             Diagnosis::Lost => Some(Loss::Silent(self.liveness.silence(now.awake))),
         }
+    }
+
+    /// Probes a slave whose silence does not matter, when its heartbeat is due.
+    pub(super) fn reassure(&mut self, now: Now, actions: &mut Actions) {
+        if self.liveness.is_heartbeat_due(now.awake) {
+            actions.send(self.peer, Message::Probe(None));
+        }
+    }
+
+    /// When to call [`Self::reassure`] next.
+    pub(super) fn heartbeat_at(&self) -> Option<AwakeInstant> {
+        self.liveness.heartbeat_at()
     }
 
     /// When to call [`Self::check`] next.

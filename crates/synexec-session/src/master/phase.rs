@@ -11,7 +11,7 @@ use super::joining::Joining;
 use super::starting::Starting;
 use super::{OutputId, PeerId, Report};
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::Features;
+use synexec_proto::message::{Features, ResumeToken};
 
 #[derive(Debug)]
 pub(super) enum Phase {
@@ -93,6 +93,15 @@ impl Phase {
             Self::Executing(phase) => phase.disconnected(now, peer, why, actions),
             Self::Fetching(phase) => phase.disconnected(now, peer, why, actions),
             Self::Over(_) => {}
+        }
+    }
+
+    /// The connection of the slave with this token, if the master has no reason to doubt it.
+    pub(super) fn trusted_peer(&self, token: ResumeToken) -> Option<PeerId> {
+        match self {
+            Self::Executing(phase) => phase.trusted_peer(token),
+            Self::Fetching(phase) => phase.trusted_peer(token),
+            Self::Joining(_) | Self::Configuring(_) | Self::Starting(_) | Self::Over(_) => None,
         }
     }
 

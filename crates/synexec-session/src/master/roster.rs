@@ -15,7 +15,7 @@ use super::member::Member;
 use super::timetable::Timetable;
 use super::{Loss, PeerId};
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{Features, TOKEN_LEN};
+use synexec_proto::message::{Features, ResumeToken, TOKEN_LEN};
 use synexec_proto::time::MonotonicInstant;
 
 /// All slaves, by rank.
@@ -173,11 +173,15 @@ impl<S: Awaited> Roster<S> {
         self.index.looks.earliest()
     }
 
-    /// Of the slaves that are due, probes those that are silent, and returns those that are lost.
+    /// Of the slaves that are due, probes those that are silent or rely on a heartbeat, and returns those that are lost.
     pub(super) fn check(&mut self, due: &[PeerId], now: Now, actions: &mut Actions) -> Vec<(PeerId, Loss)> {
         let mut lost = Vec::new();
         for peer in due {
-            let Some(mut slave) = self.get_mut(*peer).filter(|slave| slave.is_watched()) else { continue };
+            let Some(mut slave) = self.get_mut(*peer) else { continue };
+            if !slave.is_watched() {
+                slave.member.reassure(now, actions);
+                continue;
+            }
             let silent = slave.member.check(now, actions);
             let unanswered = slave.awaited_answer().and_then(|request| request.check(now.awake));
             lost.extend(silent.or(unanswered).map(|why| (*peer, why)));
@@ -208,6 +212,12 @@ impl<S: Awaited> Roster<S> {
         Some(slave)
     }
 
+    /// The connection of the slave with this token, if the master has no reason to doubt it.
+    pub(super) fn trusted_peer(&self, token: ResumeToken) -> Option<PeerId> {
+        let slave = self.slaves.get(*self.by_token.get(token.as_bytes())?)?;
+        slave.member.is_trusted().then_some(slave.member.peer)
+    }
+
     fn at_mut(&mut self, place: usize) -> Option<SlaveMut<'_, S>> {
         let slave = self.slaves.get_mut(place)?;
         Some(SlaveMut { slave, place, index: &mut self.index })
@@ -227,7 +237,7 @@ impl<S: Awaited> Slave<S> {
 
     /// When the slave has to be looked at next.
     fn look_at(&self) -> Option<AwakeInstant> {
-        let silence = self.is_watched().then(|| self.member.deadline()).flatten();
+        let silence = if self.is_watched() { self.member.deadline() } else { self.member.heartbeat_at() };
         let answer = self.awaited_answer().filter(|_| self.is_watched()).map(Unanswered::deadline);
         silence.into_iter().chain(answer).chain(S::look_at(self)).min()
     }

@@ -169,6 +169,12 @@ impl Session {
     }
 
     fn returns(&mut self, now: Now, peer: PeerId, token: ResumeToken, address: SocketAddr) {
+        let trusted = self.phase.as_ref().and_then(|phase| phase.trusted_peer(token));
+        if let Some(first) = trusted.filter(|_| self.clock.was_away_lately()) {
+            // The slave has heard nothing because the master stood still.
+            self.actions.close(peer);
+            return self.actions.send(first, Message::Probe(None));
+        }
         let comeback = Comeback { now, peer, token, ours: self.lobby.ours() };
         let is_ours = self.phase.as_mut().is_some_and(|phase| phase.take_back(comeback, &mut self.actions));
         if !is_ours {
@@ -326,6 +332,7 @@ impl Session {
         match self.ended_by {
             Some(Verdict::MasterFailed) => phase.abandon("outputs cannot be stored here any more", actions),
             Some(_) if at_once => phase.abandon("interrupted", actions),
+            Some(Verdict::Interrupted(_)) => phase.wait_for_nobody(now, actions),
             _ => {}
         }
         Phase::Fetching(phase)

@@ -45,7 +45,7 @@ pub enum Event {
         /// The reason, for the user.
         why: String,
     },
-    /// A connection is there.
+    /// A connection is there, or the second one that [`Action::ConnectSecond`] asked for.
     Connected {
         /// The master's address.
         master: SocketAddr,
@@ -64,6 +64,13 @@ pub enum Event {
     },
     /// The connection ended by itself.
     Disconnected(Disconnect),
+    /// A frame arrived on the second connection.
+    SecondReceived {
+        /// The frame.
+        frame: Frame,
+    },
+    /// The second connection ended by itself.
+    SecondEnded(Disconnect),
     /// The command is held and waits for its start, or cannot be run.
     Prepared(Result<Held, Reason>),
     /// The held task has ended and cannot be started any more.
@@ -126,10 +133,20 @@ pub enum Action {
     Listen,
     /// Connect to this master, or without an address to the master that the user gave.
     Connect(Option<SocketAddr>),
+    /// Connect to this master once more, and keep the first connection. [`Event::Connected`] or [`Event::ConnectFailed`]
+    /// follows.
+    ConnectSecond(Option<SocketAddr>),
     /// Send a message.
     Send(Message),
-    /// Close the connection, or stop listening for probes. No event of the connection follows.
+    /// Send a message on the second connection.
+    SendOnSecond(Message),
+    /// Close the connection, and the second one if there is one, or stop listening for probes. No event of either
+    /// connection follows.
     Disconnect,
+    /// Close the second connection, or stop connecting. No event of it follows.
+    CloseSecond,
+    /// Close the first connection. The second one takes its place, even if it is not there yet.
+    UseSecond,
     /// A new conf comes: discard the conf before it.
     BeginConf(Option<ConfBegin>),
     /// Store the next bytes of the conf.

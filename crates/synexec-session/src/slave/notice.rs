@@ -54,6 +54,13 @@ pub enum Notice {
     StoppingStragglers,
     /// The task has not stopped in time and is killed.
     Killing,
+    /// The master is silent for too long. The slave connects to the master again, and keeps the first connection.
+    Suspicious {
+        /// How long the master has been silent.
+        silence: Duration,
+    },
+    /// The master was heard again on the first connection.
+    Trusted,
     /// The connection broke, and the slave tries to resume it.
     LinkBroke {
         /// How the connection broke.
@@ -104,6 +111,11 @@ impl fmt::Display for Notice {
             Self::Orphaned => f.write_str("the processes of the task are left to run"),
             Self::StoppingStragglers => f.write_str("stopping the processes that the task has left running"),
             Self::Killing => f.write_str("the task did not stop in time; killing it"),
+            Self::Suspicious { silence } => {
+                let seconds = silence.as_secs_f64();
+                write!(f, "the master has sent nothing for {seconds:.1} s; trying a second connection to the master")
+            }
+            Self::Trusted => f.write_str("the master has answered on the first connection"),
             Self::LinkBroke { why, wait } => {
                 let (how, seconds) = (why.how(), wait.as_secs());
                 write!(f, "the connection to the master broke ({how}); trying to resume it for {seconds} s")

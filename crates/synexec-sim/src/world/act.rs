@@ -73,11 +73,17 @@ impl World {
 
     fn carry_out_for_client(&mut self, id: ClientId, action: ClientAction) {
         match action {
-            ClientAction::Connect => self.network.request_connection(&mut self.timeline, id),
-            ClientAction::Send(message) => self.send_for_client(id, encode(&message)),
-            ClientAction::SendBytes(bytes) => self.send_for_client(id, bytes),
+            ClientAction::Connect => self.network.request_connection(&mut self.timeline, id, false),
+            ClientAction::ConnectSecond => self.network.request_connection(&mut self.timeline, id, true),
+            ClientAction::Send(message) => self.send_for_client(id, false, encode(&message)),
+            ClientAction::SendOnSecond(message) => self.send_for_client(id, true, encode(&message)),
+            ClientAction::SendBytes(bytes) => self.send_for_client(id, false, bytes),
+            ClientAction::CloseSecond => self.network.close_second(&mut self.timeline, id),
+            ClientAction::UseSecond => self.network.use_second(&mut self.timeline, id),
             ClientAction::Close => {
-                if let Some(link) = self.network.open_link(id) {
+                self.network.stop_connecting(id);
+                self.network.close_second(&mut self.timeline, id);
+                if let Some(link) = self.network.open_link(id, false) {
                     self.network.close(&mut self.timeline, link, Side::Client);
                 }
             }
@@ -88,8 +94,8 @@ impl World {
         }
     }
 
-    fn send_for_client(&mut self, id: ClientId, bytes: Vec<u8>) {
-        let link = self.network.open_link(id).expect("a client sends only while it is connected");
+    fn send_for_client(&mut self, id: ClientId, second: bool, bytes: Vec<u8>) {
+        let link = self.network.open_link(id, second).expect("a client sends only while it is connected");
         self.network.transmit(&mut self.timeline, link, Side::Client, bytes);
     }
 }

@@ -118,9 +118,9 @@ impl World {
             (Node::Client(id), event) => self.take_for_client(id, event),
             (Node::Master, event) => self.take_for_master(event),
             (Node::World, WorldEvent::Order(order)) => self.obey(order),
-            (Node::World, WorldEvent::ConnectionRequested(id)) => {
+            (Node::World, WorldEvent::ConnectionRequested(id, request)) => {
                 let master_is_alive = self.master_state.is_alive();
-                self.network.answer_request(&mut self.timeline, id, master_is_alive);
+                self.network.answer_request(&mut self.timeline, id, request, master_is_alive);
             }
             (Node::World, event) => panic!("{event:?} happens to a process"),
         }
@@ -135,9 +135,16 @@ impl World {
                 self.tell_client(id, event);
             }
             WorldEvent::Connected(link) => {
-                // The connection may have broken before it was established.
-                if self.network.is_open(link, Side::Client) {
+                if !self.network.is_awaited(id, self.network.request_of(link)) {
+                    self.network.close(&mut self.timeline, link, Side::Client);
+                } else if self.network.is_open(link, Side::Client) {
+                    // Otherwise the connection has broken before it was established.
                     self.tell_client(id, ClientEvent::Connected);
+                }
+            }
+            WorldEvent::Refused(request) => {
+                if self.network.is_awaited(id, request) {
+                    self.tell_client(id, ClientEvent::Refused);
                 }
             }
             WorldEvent::Bytes(link, bytes) => self.take_bytes(link, Side::Client, &bytes),
@@ -175,7 +182,11 @@ impl World {
                     let at = self.timeline.now;
                     self.tell_master(Event::Received { peer: peer_of(link), frame, at });
                 }
-                Side::Client => self.tell_client(self.network.client(link), ClientEvent::Received(frame)),
+                Side::Client => {
+                    let is_second = self.network.is_second(link);
+                    let event = if is_second { ClientEvent::SecondReceived } else { ClientEvent::Received };
+                    self.tell_client(self.network.client(link), event(frame));
+                }
             }
         }
         if let Err(why) = result {
@@ -189,7 +200,11 @@ impl World {
         }
         match side {
             Side::Master => self.tell_master(Event::Disconnected { peer: peer_of(link), why }),
-            Side::Client => self.tell_client(self.network.client(link), ClientEvent::Disconnected(why)),
+            Side::Client => {
+                let is_second = self.network.is_second(link);
+                let event = if is_second { ClientEvent::SecondEnded } else { ClientEvent::Disconnected };
+                self.tell_client(self.network.client(link), event(why));
+            }
         }
     }
 }

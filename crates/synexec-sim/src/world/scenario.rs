@@ -38,7 +38,9 @@ impl World {
                 self.network.break_links(&mut self.timeline, id, &[Node::Client(id), Node::Master]);
             }
             Order::BreakAtClient(id) => self.network.break_links(&mut self.timeline, id, &[Node::Client(id)]),
+            Order::Forget(id) => self.network.forget(&mut self.timeline, id),
             Order::Cut(id) => self.network.cut(&mut self.timeline, id),
+            Order::Mend(id) => self.network.mend(id),
             Order::Shutdown(id, interrupt) => {
                 self.timeline.soon(Node::Client(id), client(ClientEvent::Shutdown(interrupt)));
             }

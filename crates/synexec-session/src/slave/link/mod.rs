@@ -1,7 +1,9 @@
-//! The slave's connection to a master: searching for one, connected, or resuming a connection that has broken.
+//! The slave's connection to a master: searching for one, connected, suspecting that the connection is dead, or resuming a
+//! connection that has broken.
 
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,9 +12,13 @@ use super::Action;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Feature, Features, ResumeToken};
 use synexec_proto::time::MonotonicInstant;
+use watch::Watch;
 
 /// Time between two attempts to reach a given master, or to listen; short enough to be back within a second.
 pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Time for the master to answer on a second connection.
+const SECOND_TIME: Duration = Duration::from_secs(5);
 
 /// The connection, and what is needed to resume it.
 #[derive(Debug)]
@@ -24,6 +30,7 @@ pub(super) struct Link {
     token: Option<ResumeToken>,
     /// When a connection was resumed last.
     resumed_at: Option<MonotonicInstant>,
+    watch: Watch,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -36,12 +43,24 @@ enum State {
     Connecting,
     /// In a session with these features.
     Connected(Features),
+    /// In a session whose connection may be dead. The slave keeps this connection, and tries to resume the session on a
+    /// second one.
+    Suspecting(Suspicion),
     /// The connection of a session has broken, and the slave tries to resume it.
     Resuming(Resumption),
     /// The session is over, and the slave is not back in discovery yet.
     Closed,
     /// The program ends.
     Exited,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Suspicion {
+    /// The features by which messages on the first connection are read.
+    features: Features,
+    attempt: Attempt,
+    /// When the attempt is given up because the master does not answer on the second connection.
+    answer_by: Option<MonotonicInstant>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -74,7 +93,7 @@ pub(super) enum AfterFailure {
 impl Link {
     /// No connection, and no attempt to make one yet.
     pub(super) fn new() -> Self {
-        Self { state: State::Closed, master: None, token: None, resumed_at: None }
+        Self { state: State::Closed, master: None, token: None, resumed_at: None, watch: Watch::new() }
     }
 
     /// Whether a message can be sent.
@@ -86,7 +105,7 @@ impl Link {
     /// introduced itself.
     pub(super) fn features(&self) -> Option<Features> {
         match self.state {
-            State::Connected(features) => Some(features),
+            State::Connected(features) | State::Suspecting(Suspicion { features, .. }) => Some(features),
             State::Resuming(Resumption { attempt: Attempt::Connected, .. }) => Some(Features::NONE),
             _ => None,
         }
@@ -122,25 +141,57 @@ impl Link {
         self.has_agreed(Feature::Resume) && self.token.is_some()
     }
 
+    /// Whether the slave suspects that its connection is dead.
+    pub(super) fn is_suspecting(&self) -> bool {
+        matches!(self.state, State::Suspecting(_))
+    }
+
     /// Whether a connection is there or awaited.
     pub(super) fn is_in_use(&self) -> bool {
-        let connects = match &self.state {
+        self.is_connecting() || self.is_open()
+    }
+
+    /// Whether a connection is awaited.
+    fn is_connecting(&self) -> bool {
+        match &self.state {
             State::Connecting => true,
-            State::Resuming(resumption) => resumption.attempt == Attempt::Connecting,
+            State::Suspecting(Suspicion { attempt, .. }) | State::Resuming(Resumption { attempt, .. }) => {
+                *attempt == Attempt::Connecting
+            }
             _ => false,
-        };
-        connects || self.is_open()
+        }
     }
 
     /// The token to show to the master; none in a new session.
     pub(super) fn token_to_show(&self) -> Option<ResumeToken> {
-        self.token.filter(|_| self.is_resuming())
+        self.token.filter(|_| self.is_resuming() || self.is_suspecting())
     }
 
-    /// When the next attempt is made, or the slave gives up.
+    /// When the next attempt is made, or the slave gives up an attempt or the session.
     pub(super) fn deadline(&self) -> Option<MonotonicInstant> {
-        let give_up = if let State::Resuming(Resumption { until, .. }) = self.state { Some(until) } else { None };
+        let give_up = match self.state {
+            State::Resuming(Resumption { until, .. }) => Some(until),
+            State::Suspecting(Suspicion { answer_by, .. }) => answer_by,
+            _ => None,
+        };
         self.next_attempt().into_iter().chain(give_up).min()
+    }
+
+    /// When the slave suspects that its connection is dead, unless a message comes before. The master has not acknowledged
+    /// the end of a task that was reported at the given instant.
+    pub(super) fn suspicious_at(&self, reported: Option<MonotonicInstant>) -> Option<MonotonicInstant> {
+        let is_trusted = matches!(self.state, State::Connected(_)) && self.can_be_resumed();
+        is_trusted.then(|| self.watch.suspicious_at(reported)).flatten()
+    }
+
+    /// How long the master has been silent.
+    pub(super) fn silence(&self, now: MonotonicInstant) -> Duration {
+        self.watch.silence(now)
+    }
+
+    /// Whether the master should have answered on the second connection by now.
+    pub(super) fn is_answer_overdue(&self, now: MonotonicInstant) -> bool {
+        matches!(self.state, State::Suspecting(Suspicion { answer_by: Some(by), .. }) if now >= by)
     }
 
     /// Whether the next attempt is due.
@@ -155,7 +206,9 @@ impl Link {
 
     fn next_attempt(&self) -> Option<MonotonicInstant> {
         match self.state {
-            State::Waiting(at) | State::Resuming(Resumption { attempt: Attempt::Waiting(at), .. }) => Some(at),
+            State::Waiting(at)
+            | State::Suspecting(Suspicion { attempt: Attempt::Waiting(at), .. })
+            | State::Resuming(Resumption { attempt: Attempt::Waiting(at), .. }) => Some(at),
             _ => None,
         }
     }
@@ -170,15 +223,23 @@ impl Link {
 
     /// Makes the next attempt: dials the master, or listens for a probe.
     pub(super) fn attempt(&mut self, dials: bool) -> Action {
-        if let State::Resuming(resumption) = &mut self.state {
-            resumption.attempt = Attempt::Connecting;
-            Action::Connect(self.master)
-        } else if dials {
-            self.state = State::Connecting;
-            Action::Connect(None)
-        } else {
-            self.state = State::Listening;
-            Action::Listen
+        match &mut self.state {
+            State::Resuming(resumption) => {
+                resumption.attempt = Attempt::Connecting;
+                Action::Connect(self.master)
+            }
+            State::Suspecting(suspicion) => {
+                suspicion.attempt = Attempt::Connecting;
+                Action::ConnectSecond(self.master)
+            }
+            _ if dials => {
+                self.state = State::Connecting;
+                Action::Connect(None)
+            }
+            _ => {
+                self.state = State::Listening;
+                Action::Listen
+            }
         }
     }
 
@@ -201,9 +262,12 @@ impl Link {
     }
 
     /// A connection is there. Returns whether it was awaited.
-    pub(super) fn connected(&mut self, master: SocketAddr) -> bool {
+    pub(super) fn connected(&mut self, now: MonotonicInstant, master: SocketAddr) -> bool {
         match &mut self.state {
             State::Connecting => self.state = State::Connected(Features::NONE),
+            State::Suspecting(suspicion) if suspicion.attempt == Attempt::Connecting => {
+                (suspicion.attempt, suspicion.answer_by) = (Attempt::Connected, Some(now.plus(SECOND_TIME)));
+            }
             State::Resuming(resumption) if resumption.attempt == Attempt::Connecting => {
                 resumption.attempt = Attempt::Connected;
             }
@@ -215,19 +279,26 @@ impl Link {
 
     /// No connection could be made. Returns what follows, if one was awaited.
     pub(super) fn connect_failed(&mut self, now: MonotonicInstant) -> Option<AfterFailure> {
-        let is_awaited = self.is_in_use() && !self.is_open();
-        is_awaited.then(|| self.attempt_failed(now))
+        self.is_connecting().then(|| self.attempt_failed(now))
     }
 
     /// The attempt has ended without a session.
     pub(super) fn attempt_failed(&mut self, now: MonotonicInstant) -> AfterFailure {
         let next = now.plus(RETRY_INTERVAL);
-        if let State::Resuming(resumption) = &mut self.state {
-            resumption.attempt = Attempt::Waiting(next);
-            AfterFailure::TriesAgain
-        } else {
-            self.state = State::Closed;
-            AfterFailure::Over(next)
+        match &mut self.state {
+            State::Resuming(resumption) => {
+                resumption.attempt = Attempt::Waiting(next);
+                AfterFailure::TriesAgain
+            }
+            State::Suspecting(suspicion) => {
+                let next = now.plus(self.watch.pause(now));
+                (suspicion.attempt, suspicion.answer_by) = (Attempt::Waiting(next), None);
+                AfterFailure::TriesAgain
+            }
+            _ => {
+                self.state = State::Closed;
+                AfterFailure::Over(next)
+            }
         }
     }
 
@@ -238,18 +309,45 @@ impl Link {
         }
     }
 
-    /// A new conf brings its own token, or none.
-    pub(super) fn set_token(&mut self, token: Option<ResumeToken>) {
+    /// A new conf brings its own token and promise of a heartbeat, or none.
+    pub(super) fn set_terms(&mut self, token: Option<ResumeToken>, heartbeat: Option<Duration>) {
         self.token = token;
+        self.watch.rely_on(heartbeat);
     }
 
-    /// The connection broke; begins to resume it for so long. A connection that breaks whenever it stands is not
-    /// dialled all the time.
-    pub(super) fn resume(&mut self, now: MonotonicInstant, wait: Duration, why: Disconnect) -> Option<Action> {
+    /// A message has come on the connection of the session. Returns whether the slave suspected that the connection was
+    /// dead.
+    pub(super) fn heard(&mut self, now: MonotonicInstant) -> bool {
+        self.watch.heard(now);
+        let State::Suspecting(Suspicion { features, .. }) = self.state else { return false };
+        self.state = State::Connected(features);
+        true
+    }
+
+    /// The master is silent for too long, since this instant. Begins to suspect the connection, unless the slave itself was
+    /// stopped meanwhile.
+    pub(super) fn suspect(&mut self, now: MonotonicInstant, due: MonotonicInstant) -> Option<Action> {
+        let State::Connected(features) = self.state else { return None };
+        if self.watch.put_off(now, due) {
+            return None;
+        }
+        self.state = State::Suspecting(Suspicion { features, attempt: Attempt::Connecting, answer_by: None });
+        Some(Action::ConnectSecond(self.master))
+    }
+
+    /// The connection broke; begins to resume it for so long. A second connection, if there is one or one is awaited, takes
+    /// the place of the first. A connection that breaks whenever it stands is not dialled all the time.
+    pub(super) fn resume(&mut self, now: MonotonicInstant, wait: Duration, why: Disconnect) -> [Option<Action>; 2] {
         let broke_at_once = self.resumed_at.is_some_and(|at| now.since(at) < RETRY_INTERVAL);
-        let attempt = if broke_at_once { Attempt::Waiting(now.plus(RETRY_INTERVAL)) } else { Attempt::Connecting };
+        let (attempt, actions) = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Suspecting(Suspicion { attempt: attempt @ (Attempt::Connecting | Attempt::Connected), .. }) => {
+                (attempt, [Some(Action::UseSecond), None])
+            }
+            _ if broke_at_once => (Attempt::Waiting(now.plus(RETRY_INTERVAL)), [Some(Action::Disconnect), None]),
+            _ => (Attempt::Connecting, [Action::Disconnect, Action::Connect(self.master)].map(Some)),
+        };
         self.state = State::Resuming(Resumption { until: now.plus(wait), why, attempt });
-        (!broke_at_once).then_some(Action::Connect(self.master))
+        actions
     }
 
     /// The master has answered with this token. The session goes on if the token is that of the session; returns
@@ -260,9 +358,10 @@ impl Link {
         token: Option<ResumeToken>,
         features: Features,
     ) -> bool {
-        let is_recognised = self.is_resuming() && token.is_some() && token == self.token;
+        let is_recognised = self.token_to_show().is_some() && token == self.token;
         if is_recognised {
             self.state = State::Connected(features);
+            self.watch.heard(now);
             self.resumed_at = Some(now);
         }
         is_recognised

@@ -10,7 +10,7 @@ use synexec_proto::wire::Frame;
 impl Slave {
     pub(super) fn received(&mut self, now: MonotonicInstant, frame: Frame, at: MonotonicInstant) {
         let Some(features) = self.link.features() else { return };
-        self.run.heard();
+        self.heard(now);
         match Message::decode(frame, features) {
             Ok(message) if self.link.is_resuming() => self.first_message(now, &message),
             Ok(Message::ClockProbe(ClockProbe { sent })) => {

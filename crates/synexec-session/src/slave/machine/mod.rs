@@ -7,6 +7,7 @@ mod on_output;
 mod on_start;
 mod resume;
 mod session;
+mod suspicion;
 
 use std::collections::VecDeque;
 
@@ -45,11 +46,13 @@ impl Slave {
     pub fn handle(&mut self, now: MonotonicInstant, event: Event) {
         match event {
             Event::Invited { master } => self.invited(now, master),
-            Event::Connected { master } => self.connected(master),
+            Event::Connected { master } => self.connected(now, master),
             Event::ConnectFailed { why } => self.connect_failed(now, why),
             Event::ListenFailed { why } => self.listen_failed(now, why),
             Event::Received { frame, at } => self.received(now, frame, at),
             Event::Disconnected(why) => self.disconnected(now, why),
+            Event::SecondReceived { frame } => self.second_received(now, frame),
+            Event::SecondEnded(why) => self.second_ended(now, &why),
             Event::Prepared(result) => self.prepared(now, result),
             Event::HeldTaskDied(reason) => self.held_task_died(reason),
             Event::Started(result) => self.started(now, result),
@@ -73,6 +76,7 @@ impl Slave {
         if self.link.is_resumption_over(now) {
             self.give_up(now);
         }
+        self.advance_suspicion(now);
         let due = self.run.advance_task(now);
         self.carry_out(due);
         self.advance_output(now);
@@ -82,7 +86,7 @@ impl Slave {
 
     /// When to call [`Self::advance`] next.
     pub fn deadline(&self) -> Option<MonotonicInstant> {
-        self.link.deadline().into_iter().chain(self.run.deadline()).min()
+        self.link.deadline().into_iter().chain(self.suspicious_at()).chain(self.run.deadline()).min()
     }
 
     /// The next thing to do.

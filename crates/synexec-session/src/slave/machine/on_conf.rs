@@ -22,7 +22,7 @@ impl Slave {
             return;
         }
         self.compare_rank(Some(begin.rank));
-        self.link.set_token(begin.token);
+        self.link.set_terms(begin.token, begin.heartbeat);
         self.run.receive_conf(begin.length, begin.progress);
         let is_empty = begin.length == 0;
         self.push(Action::BeginConf(Some(begin)));
@@ -52,7 +52,7 @@ impl Slave {
         }
         self.discard_conf();
         self.run.begin_session();
-        self.link.set_token(None);
+        self.link.set_terms(None, None);
         let most = self.settings.max_conf;
         let fits = length <= most;
         if !fits {

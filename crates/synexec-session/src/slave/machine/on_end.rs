@@ -20,11 +20,11 @@ impl Slave {
     }
 
     /// Reports the end of the task to the master, unless it was reported or the connection is being resumed.
-    pub(super) fn report_end(&mut self) {
+    pub(super) fn report_end(&mut self, now: MonotonicInstant) {
         if self.link.is_resuming() {
             return;
         }
-        let Some(ended) = self.run.take_report(self.link.has_agreed(Feature::Resume)) else { return };
+        let Some(ended) = self.run.take_report(now, self.link.has_agreed(Feature::Resume)) else { return };
         if !self.link.is_open() {
             self.tell(Notice::NotReported(ended.end));
         }

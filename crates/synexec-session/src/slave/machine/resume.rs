@@ -25,8 +25,12 @@ impl Slave {
     }
 
     fn may_resume(&self, why: &Disconnect) -> bool {
-        why.may_return()
-            && self.link.can_be_resumed()
+        why.may_return() && self.can_resume()
+    }
+
+    /// Whether the session can move to another connection.
+    pub(super) fn can_resume(&self) -> bool {
+        self.link.can_be_resumed()
             && self.run.can_be_resumed()
             && self.shutdown.is_none()
             && !self.settings.reconnect.is_zero()
@@ -35,9 +39,8 @@ impl Slave {
     fn resume(&mut self, now: MonotonicInstant, why: Disconnect) {
         let wait = self.settings.reconnect;
         self.tell(Notice::LinkBroke { why: why.clone(), wait });
-        self.push(Action::Disconnect);
         self.run.link_broke();
-        self.actions.extend(self.link.resume(now, wait, why));
+        self.actions.extend(self.link.resume(now, wait, why).into_iter().flatten());
     }
 
     /// The master's first message on a resumed connection: it recognises this slave, or the session is over.
@@ -56,6 +59,11 @@ impl Slave {
         if !is_recognised {
             return self.give_up(now);
         }
+        self.recognised(now);
+    }
+
+    /// The master has recognised this slave on a new connection, and the session goes on there.
+    pub(super) fn recognised(&mut self, now: MonotonicInstant) {
         self.tell(Notice::Resumed);
         self.send(Message::Reply(None));
         self.refuse_again();

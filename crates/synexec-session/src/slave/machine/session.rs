@@ -57,14 +57,15 @@ impl Slave {
     }
 
     /// A connection is there: introduces this slave.
-    pub(super) fn connected(&mut self, master: SocketAddr) {
-        if !self.link.connected(master) {
+    pub(super) fn connected(&mut self, now: MonotonicInstant, master: SocketAddr) {
+        if !self.link.connected(now, master) {
             return;
         }
         self.tell(Notice::Connected(master));
         let SlaveSettings { name, instance, rank, .. } = &self.settings;
         let hello = Capabilities::ours(name).of_instance(*instance).asking_for(*rank);
-        self.send(Message::Reply(Some(hello.resuming(self.link.token_to_show()))));
+        let hello = Message::Reply(Some(hello.resuming(self.link.token_to_show())));
+        self.push(if self.link.is_suspecting() { Action::SendOnSecond(hello) } else { Action::Send(hello) });
     }
 
     pub(super) fn end_session(&mut self, now: MonotonicInstant, why: Disconnect) {
@@ -91,7 +92,7 @@ impl Slave {
         if !self.run.is_idle() || self.link.has_exited() {
             return;
         }
-        self.report_end();
+        self.report_end(now);
         if self.run.may_have_stragglers() && (self.shutdown.is_some() || self.link.is_closed()) {
             self.see_to_stragglers(now);
         } else if let Some(interrupt) = self.shutdown {

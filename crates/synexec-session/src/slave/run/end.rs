@@ -40,7 +40,7 @@ impl Run {
     ) {
         let was_stopped = std::mem::take(&mut self.current.was_told_to_stop);
         self.outcome = Some(ExitCause::TaskEnded(run.end));
-        self.current.report = Some(UnacknowledgedEnd { ended: run.into_message(output, was_stopped), is_sent: false });
+        self.current.report = Some(UnacknowledgedEnd { ended: run.into_message(output, was_stopped), sent_at: None });
         self.may_have_stragglers = stragglers && !self.task.ignores_stragglers();
         self.task.ended(now, stragglers);
     }
@@ -73,9 +73,9 @@ impl Run {
     }
 
     /// Takes the end that was not sent yet, to be sent now. It is kept only for a master that acknowledges it.
-    pub(in crate::slave) fn take_report(&mut self, is_acknowledged: bool) -> Option<TaskEnded> {
-        let report = self.current.report.as_mut().filter(|report| !report.is_sent)?;
-        report.is_sent = true;
+    pub(in crate::slave) fn take_report(&mut self, now: MonotonicInstant, is_acknowledged: bool) -> Option<TaskEnded> {
+        let report = self.current.report.as_mut().filter(|report| report.sent_at.is_none())?;
+        report.sent_at = Some(now);
         let ended = report.ended.clone();
         if !is_acknowledged {
             self.current.report = None;
@@ -86,6 +86,6 @@ impl Run {
 
     /// The master has acknowledged the end. It cannot know an end that was not sent.
     pub(in crate::slave) fn acknowledged(&mut self) {
-        self.current.report.take_if(|report| report.is_sent);
+        self.current.report.take_if(|report| report.sent_at.is_some());
     }
 }

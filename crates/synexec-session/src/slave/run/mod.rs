@@ -52,7 +52,8 @@ struct ThisRun {
 #[derive(Debug)]
 struct UnacknowledgedEnd {
     ended: TaskEnded,
-    is_sent: bool,
+    /// When the end was sent on the present connection; none if it was not.
+    sent_at: Option<MonotonicInstant>,
 }
 
 impl Run {
@@ -99,7 +100,12 @@ impl Run {
     /// The connection of the session broke, and the slave resumes it.
     pub(super) fn link_broke(&mut self) {
         self.output.take_awaited();
-        self.current.report.iter_mut().for_each(|report| report.is_sent = false);
+        self.current.report.iter_mut().for_each(|report| report.sent_at = None);
+    }
+
+    /// When the end of the task was sent to the master, if the master has not acknowledged it.
+    pub(super) fn unacknowledged_since(&self) -> Option<MonotonicInstant> {
+        self.current.report.as_ref()?.sent_at
     }
 
     /// The connection of the session is gone for good.

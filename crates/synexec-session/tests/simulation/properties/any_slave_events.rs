@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{CONF_MAX, Fetch, Held, Message, Reason, TaskEnded, TaskProgress};
+use synexec_proto::message::{CONF_MAX, ConfBegin, Fetch, Held, Message, Reason, ResumeToken, TaskEnded, TaskProgress};
 use synexec_proto::wire::Frame;
 use synexec_session::interrupt::Interrupt;
 use synexec_session::slave::{Action, Event, ObservedRun, Slave, SlaveSettings};
@@ -20,8 +20,14 @@ enum Step {
     Connects,
     Refused,
     Says(Frame),
+    /// The master accepts the second connection that the slave has asked for.
+    ConnectsSecond,
+    SaysOnSecond(Frame),
+    ClosesSecond,
     /// A conf and the order to run its task.
     Runs,
+    /// The same, with a token and the promise of a heartbeat.
+    RunsWatched,
     Disconnects,
     ShutDown,
     Passes(u64),
@@ -32,7 +38,11 @@ fn step() -> impl Strategy<Value = Step> {
         20 => Just(Step::Connects),
         2 => Just(Step::Refused),
         30 => draw::frame().prop_map(Step::Says),
-        15 => Just(Step::Runs),
+        8 => Just(Step::ConnectsSecond),
+        8 => draw::frame().prop_map(Step::SaysOnSecond),
+        2 => Just(Step::ClosesSecond),
+        10 => Just(Step::Runs),
+        10 => Just(Step::RunsWatched),
         8 => Just(Step::Disconnects),
         1 => Just(Step::ShutDown),
         30 => draw::millis().prop_map(Step::Passes),
@@ -44,11 +54,22 @@ fn take(bench: &mut Bench, step: Step) {
         Step::Connects => bench.connect(),
         Step::Refused => bench.refuse(),
         Step::Says(frame) => bench.deliver(frame),
+        Step::ConnectsSecond => bench.connect_second(),
+        Step::SaysOnSecond(frame) => bench.deliver_on_second(frame),
+        Step::ClosesSecond => bench.close_second(),
+        Step::RunsWatched => bench.tell(watched_run()),
         Step::Runs => bench.tell([Message::Conf(b"/bin/task".to_vec()), Message::Exec(None)]),
         Step::Disconnects => bench.close(),
         Step::ShutDown => bench.shut_down(),
         Step::Passes(time) => bench.wait(millis(time)),
     }
+}
+
+/// A conf of a master that promises a heartbeat, and the order to run its task at once.
+fn watched_run() -> [Message; 3] {
+    let (token, heartbeat) = (Some(ResumeToken::new([1; 16])), Some(secs(1)));
+    let begin = ConfBegin { slaves: 1, length: 9, token, heartbeat, ..ConfBegin::default() };
+    [Message::ConfBegin(begin), Message::ConfPart(b"/bin/task".to_vec()), Message::Exec(None)]
 }
 
 /// Checks that a slave without a master comes to rest: it has no task, and is in discovery or has exited.
@@ -71,6 +92,8 @@ fn nonsense() -> impl Strategy<Value = Option<Event>> {
         1 => always(|_| Event::Disconnected(Disconnect::Closed)),
         1 => always(|_| Event::StragglersGone),
         12 => draw::frame().prop_map(|frame| Event::Received { frame, at: START }),
+        4 => draw::frame().prop_map(|frame| Event::SecondReceived { frame }),
+        1 => always(|_| Event::SecondEnded(Disconnect::Closed)),
         4 => draw::result(Held::AtFirstInstruction).prop_map(Event::Prepared),
         2 => draw::result(()).prop_map(Event::Started),
         1 => any::<bool>().prop_map(|stopped| Event::Sampled { progress: TaskProgress::default(), stopped }),

@@ -75,6 +75,20 @@ fn assert_sound_not_lost(plot: &Plot, report: &Report) {
     }
 }
 
+/// Checks that no slave is lost whose connection was forgotten, if its task has run and the connection may be resumed.
+fn assert_forgotten_not_lost(plot: &Plot, world: &World, report: &Report) {
+    let is_undisturbed = plot.interrupts.is_empty() && plot.master_freezes.is_none() && report.rounds.len() == 1;
+    let resumes = |guest: &Guest| matches!(guest.kind, Kind::Ours(plan) if !plan.reconnect.is_zero());
+    let is_forgotten = |guest: &Guest| matches!(guest.fault, Some((_, Fault::Forget)));
+    if !is_undisturbed || plot.settings.reconnect.is_zero() || plot.settings.rounds.get() > 1 {
+        return;
+    }
+    for (id, _) in plot.guests().filter(|(_, guest)| is_forgotten(guest) && resumes(guest)) {
+        let is_lost = row_of(report, id).is_some_and(|row| matches!(row.outcome, Outcome::Lost { .. }));
+        assert!(!is_lost || world.sim(id).host.runs.is_empty(), "{:?}", row_of(report, id));
+    }
+}
+
 /// Checks that all living slaves have no task and are in discovery, and that undisturbed ones came back in time.
 fn assert_slaves_at_rest(plot: &Plot, world: &World) {
     let held_up = |guest: &Guest| matches!(guest.fault, Some((_, Fault::Freeze(_))));
@@ -106,6 +120,7 @@ proptest! {
         let is_quorum = plot.settings.quorum.is_some_and(|quorum| report.rows().len() >= count(quorum));
         prop_assert!(report.rows().len() == wanted || is_quorum || gave_up && world.tasks_started() == 0, "{report:?}");
         assert_sound_not_lost(&plot, &report);
+        assert_forgotten_not_lost(&plot, &world, &report);
         assert_rows_true(&plot, &world, &report);
         assert_outputs_true(&world, &report);
         world.settle();

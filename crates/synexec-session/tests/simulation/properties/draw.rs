@@ -125,8 +125,17 @@ pub fn millis() -> impl Strategy<Value = u64> {
 fn conf_begin() -> impl Strategy<Value = ConfBegin> {
     let length = prop_oneof![0..6_u64, Just(u64::MAX)];
     let progress = prop::option::of((0..3000_u64).prop_map(Duration::from_millis));
-    (any::<u32>(), length, progress, prop::option::of(token()), variables()).prop_map(
-        |(rank, length, progress, token, variables)| ConfBegin { rank, slaves: 3, length, progress, token, variables },
+    let heartbeat = prop::option::of((0..9000_u64).prop_map(Duration::from_millis));
+    (any::<u32>(), length, progress, prop::option::of(token()), variables(), heartbeat).prop_map(
+        |(rank, length, progress, token, variables, heartbeat)| ConfBegin {
+            rank,
+            slaves: 3,
+            length,
+            progress,
+            token,
+            variables,
+            heartbeat,
+        },
     )
 }
 

@@ -46,6 +46,8 @@ pub enum Fault {
     Break,
     /// The connection breaks, and the master does not notice.
     BreakAtClient,
+    /// The network forgets the connection. Neither end notices.
+    Forget,
     ShutDown,
 }
 
@@ -99,7 +101,8 @@ impl Guest {
         world.set_delay(id, millis(self.delay));
         if let Some((at, fault)) = self.fault {
             // Nothing shows that an original that connects again is the same slave as before.
-            let is_known = matches!(self.kind, Kind::Ours(_)) || fault != Fault::BreakAtClient;
+            let is_unnoticed = matches!(fault, Fault::BreakAtClient | Fault::Forget);
+            let is_known = matches!(self.kind, Kind::Ours(_)) || !is_unnoticed;
             world.at(millis(at), if is_known { fault } else { Fault::Break }.of(id));
         }
     }
@@ -113,6 +116,7 @@ impl Fault {
             Self::Cut => Order::Cut(id),
             Self::Break => Order::Break(id),
             Self::BreakAtClient => Order::BreakAtClient(id),
+            Self::Forget => Order::Forget(id),
             Self::ShutDown => Order::Shutdown(id, Interrupt::Terminate),
         }
     }
@@ -186,6 +190,7 @@ fn guest() -> impl Strategy<Value = Guest> {
         Just(Fault::Cut),
         Just(Fault::Break),
         Just(Fault::BreakAtClient),
+        Just(Fault::Forget),
         Just(Fault::ShutDown),
         (0..50_000_u64).prop_map(Fault::Freeze),
     ];

@@ -2,9 +2,9 @@
 
 use synexec_proto::task_end::TaskEnd;
 use synexec_session::interrupt::Interrupt::{self, Terminate};
-use synexec_session::master::{Loss, Outcome, Report, Verdict};
+use synexec_session::master::{Loss, Notice, Outcome, Output, OutputsWanted, Report, Settings, Verdict};
 
-use synexec_sim::{Order, Plan, Script, World, millis, outcome_of, secs};
+use synexec_sim::{ClientId, Order, Plan, Script, World, millis, outcome_of, row_of, secs, settings};
 
 use super::shared::session_with_rows;
 
@@ -101,6 +101,40 @@ fn one_that_is_silent_does_not_keep_the_user_waiting() {
     let report = interrupted(&mut world, 2);
     assert!(matches!(outcome_of(&report, silent), Outcome::Lost { why: Loss::DidNotStop, .. }));
     assert_eq!(world.over_after(), secs(13));
+}
+
+/// A pair whose first slave reports at once when the session is interrupted at three seconds, and whose second slave
+/// reports five seconds later. Outputs are wanted, and broken connections are resumed.
+fn one_reports_early() -> World {
+    let settings = Settings { outputs: OutputsWanted::Whole, ..settings(2) };
+    let mut world = World::pair(settings, Plan { writes: 1000, ..long() });
+    world.plan_mut(ClientId(1)).ignores_sigterm = true;
+    world
+}
+
+#[test]
+fn one_that_has_reported_and_is_gone_is_not_awaited() {
+    let gone = ClientId(0);
+    for order in [Order::Kill(gone), Order::Shutdown(gone, Terminate)] {
+        let mut world = one_reports_early();
+        world.at(secs(4), order);
+        let report = interrupted(&mut world, 2);
+        assert!((secs(8)..millis(8100)).contains(&world.over_after()), "{order:?} {:?}", world.over_after());
+        assert_eq!(*outcome_of(&report, gone), Outcome::Ended(TaskEnd::Killed(15)));
+        assert!(matches!(row_of(&report, gone).unwrap().output, Some(Output::Failed { .. })), "{report:?}");
+        assert!(matches!(row_of(&report, ClientId(1)).unwrap().output, Some(Output::Whole { .. })), "{report:?}");
+    }
+}
+
+#[test]
+fn one_that_goes_while_its_output_is_fetched_is_not_awaited() {
+    let mut world = one_reports_early();
+    world.set_delay(ClientId(0), millis(100));
+    let fetching = |notice: &Notice| matches!(notice, Notice::Fetching { .. });
+    world.when(fetching, millis(50), Order::Kill(ClientId(0)));
+    let report = interrupted(&mut world, 2);
+    assert!((secs(8)..millis(8400)).contains(&world.over_after()), "{:?}", world.over_after());
+    assert!(matches!(row_of(&report, ClientId(0)).unwrap().output, Some(Output::Failed { .. })), "{report:?}");
 }
 
 #[test]

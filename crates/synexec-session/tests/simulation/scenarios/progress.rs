@@ -134,13 +134,15 @@ fn progress_is_told_as_often_as_it_is_wanted_while_the_task_runs() {
 }
 
 #[test]
-fn one_that_tells_by_itself_is_probed_once_a_minute() {
-    let mut world = telling(Some(secs(2)), 1);
-    let id = world.slave(runs(secs(210)));
-    world.run_session();
-    let (start, end) = span(&world.sim(id).host.runs[0]);
-    let probed = world.sent_to(id, is_probe).into_iter().filter(|at| (start..end).contains(at));
-    assert_eq!(probed.count(), 3);
+fn one_that_tells_by_itself_is_probed_once_a_minute_or_with_each_promised_heartbeat() {
+    for (reconnect, probes) in [(Duration::ZERO, 3), (secs(10), 42)] {
+        let mut world = World::new(Settings { reconnect, progress: Some(secs(2)), ..settings(1) });
+        let id = world.slave(Plan { reconnect, ..runs(secs(211)) });
+        world.run_session();
+        let (start, end) = span(&world.sim(id).host.runs[0]);
+        let probed = world.sent_to(id, is_probe).into_iter().filter(|at| (start..end).contains(at));
+        assert_eq!(probed.count(), probes);
+    }
 }
 
 #[test]
@@ -208,9 +210,10 @@ fn a_slave_that_was_stopped_itself_does_not_make_up_for_what_it_missed() {
 
 #[test]
 fn nothing_but_the_heartbeat_crosses_while_tasks_run() {
-    for outputs in [OutputsWanted::Nothing, OutputsWanted::Whole, OutputsWanted::Tails(10)] {
-        let mut world = World::new(Settings { outputs, ..settings(1) });
-        let id = world.slave(Plan { writes: 1000, ..runs(secs(61)) });
+    let wanted = [OutputsWanted::Nothing, OutputsWanted::Whole, OutputsWanted::Tails(10)];
+    for (outputs, reconnect) in wanted.into_iter().flat_map(|outputs| [(outputs, secs(0)), (outputs, secs(10))]) {
+        let mut world = World::new(Settings { outputs, reconnect, ..settings(1) });
+        let id = world.slave(Plan { writes: 1000, reconnect, ..runs(secs(61)) });
         world.run_session();
         let (start, end) = span(&world.sim(id).host.runs[0]);
         let meanwhile = |times: Vec<Duration>| times.into_iter().filter(|at| (start..end).contains(at)).count();
