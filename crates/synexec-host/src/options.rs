@@ -12,6 +12,7 @@ use synexec_proto::secure::Key;
 use synexec_proto::wire::SessionId;
 
 use crate::allow::{self, AllowedNetworks};
+use crate::interfaces::Scope;
 use crate::key_file::{self, KeyFileError};
 
 /// Largest `--lost-after`, in seconds: a day. The kernel's keepalive timers do not reach much further.
@@ -20,9 +21,9 @@ const LOST_AFTER_MAX: u64 = 24 * 60 * 60;
 /// Options that both programs have.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// Use only this network interface
+    /// Use only this network interface, and wait until it has an IPv4 address
     #[arg(short, long, value_name = "IF")]
-    pub interface: Option<String>,
+    interface: Option<String>,
 
     /// UDP and TCP port
     #[arg(short, long, value_name = "PORT", default_value_t = DEFAULT_PORT)]
@@ -76,6 +77,11 @@ impl Common {
     /// Id of the session.
     pub fn session(&self) -> SessionId {
         SessionId(self.session)
+    }
+
+    /// The interfaces that the program may use.
+    pub fn scope(&self) -> Scope {
+        self.interface.clone().map_or(Scope::All, Scope::One)
     }
 
     /// Time in which a broken connection may be resumed; zero if it may not.

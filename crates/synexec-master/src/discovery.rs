@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 use std::sync::Arc;
 
 use synexec_host::clock::wall_clock_now;
-use synexec_host::interfaces::{self, Interface};
+use synexec_host::interfaces::{Address, Interface, Scope};
 use synexec_host::random;
 use synexec_proto::secure::{Invitation, Key};
 use synexec_proto::transport::ProbeRoute;
@@ -17,7 +17,7 @@ use crate::options::Options;
 
 /// A host of `--target` without an IPv4 address.
 #[derive(Debug, Error)]
-#[error("no IPv4 address for the target {0}")]
+#[error("no IPv4 address for the target {0}; only IPv4 is supported")]
 pub struct TargetError(pub String);
 
 /// Sends probes, to which slaves answer by connecting.
@@ -27,12 +27,12 @@ pub struct Discovery {
     /// Key that signs the probes, if the user gave one.
     key: Option<Arc<Key>>,
     port: u16,
-    /// The only interface to use, if the user named one.
-    interface: Option<Interface>,
+    /// The interfaces to use.
+    scope: Scope,
     /// Whether probes go only to 255.255.255.255, and not to the broadcast address of each network.
     limited_only: bool,
     targets: Vec<SocketAddrV4>,
-    /// Interfaces that were warned of; none stands for no interface at all.
+    /// Interfaces that were warned of; none stands for no interface at all, and for targets.
     warned: HashSet<Option<String>>,
 }
 
@@ -41,22 +41,22 @@ impl Discovery {
     ///
     /// # Errors
     /// [`TargetError`]: a target has no IPv4 address.
-    pub fn new(
-        options: &Options,
-        key: Option<Arc<Key>>,
-        interface: Option<Interface>,
-        port: u16,
-    ) -> Result<Self, TargetError> {
+    pub fn new(options: &Options, key: Option<Arc<Key>>, port: u16) -> Result<Self, TargetError> {
         let targets: Result<Vec<_>, _> = options.targets.iter().map(|target| resolve(target, port)).collect();
-        let session = options.common.session();
-        let limited_only = options.broadcast;
-        Ok(Self { session, key, port, interface, limited_only, targets: targets?, warned: HashSet::new() })
+        let (session, scope, limited_only) = (options.common.session(), options.common.scope(), options.broadcast);
+        Ok(Self { session, key, port, scope, limited_only, targets: targets?.concat(), warned: HashSet::new() })
     }
 
     /// Sends one probe on each interface and to each target. Interfaces are looked up each time, since they may change.
+    /// The thread that accepts connections tells the user if the master has to wait for an interface.
     pub fn probe(&mut self) {
-        let routes = self.routes();
-        if routes.is_empty() && self.warned.insert(None) {
+        let found = self.scope.look();
+        if found.is_err() && self.scope != Scope::All {
+            return;
+        }
+        let is_waiting = found.is_err();
+        let routes = self.routes(&found.unwrap_or_default());
+        if routes.is_empty() && !is_waiting && self.warned.insert(None) {
             log::warn!("no interface can broadcast; name one with --interface, or hosts with --target");
         }
         for route in routes {
@@ -75,43 +75,45 @@ impl Discovery {
         Ok(invitation.encode(self.session, key))
     }
 
-    fn routes(&self) -> Vec<ProbeRoute> {
-        let interfaces = match &self.interface {
-            Some(interface) => vec![interfaces::find(&interface.name).unwrap_or_else(|_| interface.clone())],
-            None => broadcasting_interfaces(),
-        };
-        let broadcasts = interfaces.iter().map(|interface| self.broadcast_route(interface));
-        let targets = (!self.targets.is_empty()).then(|| ProbeRoute {
+    fn routes(&self, interfaces: &[Interface]) -> Vec<ProbeRoute> {
+        let is_named = self.scope != Scope::All;
+        let broadcasting = interfaces.iter().filter(|interface| interface.can_broadcast || is_named);
+        let broadcasts = broadcasting.flat_map(|interface| self.broadcast_routes(interface));
+        let named = interfaces.first().filter(|_| is_named);
+        let targets = self.targets.iter().map(|target| ProbeRoute {
             device: None,
-            source: self.interface.as_ref().map_or(Ipv4Addr::UNSPECIFIED, |interface| interface.address),
-            destinations: self.targets.clone(),
+            source: named.and_then(|interface| interface.source_for(*target.ip())).unwrap_or(Ipv4Addr::UNSPECIFIED),
+            destinations: vec![*target],
         });
         broadcasts.chain(targets).collect()
     }
 
-    fn broadcast_route(&self, interface: &Interface) -> ProbeRoute {
+    /// A route for each network of the interface, from the master's own address in it: a slave may reach the master at
+    /// only one of them.
+    fn broadcast_routes(&self, interface: &Interface) -> Vec<ProbeRoute> {
         let limited = SocketAddrV4::new(Ipv4Addr::BROADCAST, self.port);
-        let own = SocketAddrV4::new(interface.broadcast, self.port);
-        let destinations = if self.limited_only { vec![limited] } else { vec![own, limited] };
-        ProbeRoute { device: Some(interface.name.clone()), source: interface.address, destinations }
+        let route = |address: &Address| ProbeRoute {
+            device: Some(interface.name.clone()),
+            source: address.ip(),
+            destinations: if self.limited_only {
+                vec![limited]
+            } else {
+                vec![SocketAddrV4::new(address.broadcast, self.port), limited]
+            },
+        };
+        interface.networks().map(route).collect()
     }
 }
 
-fn broadcasting_interfaces() -> Vec<Interface> {
-    let all = interfaces::list().unwrap_or_else(|error| {
-        log::warn!("{error}");
-        Vec::new()
-    });
-    all.into_iter().filter(|interface| interface.can_broadcast).collect()
-}
-
-fn resolve(target: &str, port: u16) -> Result<SocketAddrV4, TargetError> {
+/// All IPv4 addresses of a target. The slave may be reached at only one of them.
+fn resolve(target: &str, port: u16) -> Result<Vec<SocketAddrV4>, TargetError> {
     let addresses = (target, port).to_socket_addrs().or_else(|_| target.to_socket_addrs());
-    let ipv4 = addresses.ok().into_iter().flatten().find_map(|address| match address {
+    let ipv4 = |address| match address {
         SocketAddr::V4(address) => Some(address),
         SocketAddr::V6(_) => None,
-    });
-    ipv4.ok_or_else(|| TargetError(target.to_owned()))
+    };
+    let found: Vec<_> = addresses.ok().into_iter().flatten().filter_map(ipv4).collect();
+    if found.is_empty() { Err(TargetError(target.to_owned())) } else { Ok(found) }
 }
 
 #[cfg(test)]
@@ -120,36 +122,68 @@ mod tests {
 
     use super::*;
 
-    fn routes(arguments: &[&str], interface: Interface) -> Vec<ProbeRoute> {
+    fn routes(arguments: &[&str], interfaces: &[Interface]) -> Vec<ProbeRoute> {
         let arguments = [&["synexec_master", "1", "conf"], arguments].concat();
-        Discovery::new(&Options::parse_from(arguments), None, Some(interface), 5165).unwrap().routes()
+        Discovery::new(&Options::parse_from(arguments), None, 5165).unwrap().routes(interfaces)
     }
 
-    fn eth7() -> Interface {
-        let broadcast = Ipv4Addr::new(10, 1, 255, 255);
-        Interface { name: "eth7".into(), address: Ipv4Addr::new(10, 1, 2, 3), broadcast, can_broadcast: true }
+    fn nic(name: &str, addresses: &[&str]) -> Interface {
+        let addresses = addresses.iter().map(|address| Address::new(address.parse().unwrap())).collect();
+        Interface { name: name.into(), index: 7, is_up: true, is_loopback: false, can_broadcast: true, addresses }
+    }
+
+    fn at(addresses: &[&str]) -> Vec<SocketAddrV4> {
+        addresses.iter().map(|address| address.parse().unwrap()).collect()
     }
 
     #[test]
     fn an_interface_is_probed_at_both_broadcast_addresses() {
-        let [route] = &routes(&[], eth7())[..] else { panic!("one route") };
+        let [route] = &routes(&[], &[nic("eth7", &["10.1.2.3/16"])])[..] else { panic!("one route") };
         assert_eq!(route.device.as_deref(), Some("eth7"));
         assert_eq!(route.source, Ipv4Addr::new(10, 1, 2, 3));
-        let expected: [SocketAddrV4; 2] =
-            ["10.1.255.255:5165".parse().unwrap(), "255.255.255.255:5165".parse().unwrap()];
-        assert_eq!(route.destinations, expected);
+        assert_eq!(route.destinations, at(&["10.1.255.255:5165", "255.255.255.255:5165"]));
+    }
+
+    #[test]
+    fn each_network_of_an_interface_is_probed_from_the_address_in_it() {
+        let addresses = ["169.254.9.9/16", "10.1.2.3/16", "10.1.2.4/16"];
+        for arguments in [&[][..], &["-i", "eth7"]] {
+            let [local, real] = &routes(arguments, &[nic("eth7", &addresses)])[..] else { panic!("two routes") };
+            assert_eq!(local.source, Ipv4Addr::new(169, 254, 9, 9));
+            assert_eq!(local.destinations, at(&["169.254.255.255:5165", "255.255.255.255:5165"]));
+            assert_eq!(real.source, Ipv4Addr::new(10, 1, 2, 3));
+            assert_eq!(real.destinations, at(&["10.1.255.255:5165", "255.255.255.255:5165"]));
+        }
+    }
+
+    #[test]
+    fn an_interface_that_cannot_broadcast_is_used_only_if_it_is_named() {
+        let tunnel = Interface { can_broadcast: false, ..nic("tun0", &["10.8.0.1/24"]) };
+        assert_eq!(routes(&[], std::slice::from_ref(&tunnel)), []);
+        assert_eq!(routes(&["-i", "tun0"], &[tunnel]).len(), 1);
     }
 
     #[test]
     fn broadcast_only_leaves_the_own_address_out() {
-        let [route] = &routes(&["-b"], eth7())[..] else { panic!("one route") };
-        assert_eq!(route.destinations, ["255.255.255.255:5165".parse().unwrap()]);
+        let [route] = &routes(&["-b"], &[nic("eth7", &["10.1.2.3/16"])])[..] else { panic!("one route") };
+        assert_eq!(route.destinations, at(&["255.255.255.255:5165"]));
     }
 
     #[test]
     fn targets_are_probed_too_at_their_port_or_ours() {
-        let [_, route] = &routes(&["-t", "127.0.0.9", "-t", "127.0.0.8:77"], eth7())[..] else { panic!("two routes") };
-        assert_eq!(route.destinations, ["127.0.0.9:5165".parse().unwrap(), "127.0.0.8:77".parse().unwrap()]);
+        let arguments = ["-t", "127.0.0.9", "-t", "127.0.0.8:77"];
+        let routes = routes(&arguments, &[nic("eth7", &["10.1.2.3/16"])]);
+        let [_, ours, theirs] = &routes[..] else { panic!("three routes") };
+        assert_eq!(ours.destinations, at(&["127.0.0.9:5165"]));
+        assert_eq!(theirs.destinations, at(&["127.0.0.8:77"]));
+        assert_eq!(ours.source, Ipv4Addr::UNSPECIFIED);
         assert!(resolve("no.such.host.invalid", 1).is_err());
+    }
+
+    #[test]
+    fn a_target_is_probed_from_the_address_in_its_network() {
+        let nic = nic("eth7", &["169.254.9.9/16", "10.1.2.3/16", "10.2.2.3/16"]);
+        let routes = routes(&["-i", "eth7", "-t", "10.2.0.7"], &[nic]);
+        assert_eq!(routes.last().map(|route| route.source), Some(Ipv4Addr::new(10, 2, 2, 3)));
     }
 }

@@ -1,6 +1,5 @@
 //! The thread that owns the session: it takes events, lets [`Session`] decide, and carries out the actions.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
@@ -17,7 +16,7 @@ use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{self, Action, PeerId, Report, Session, TokenSeed};
 
 use crate::conf_file::{ConfFile, Outgoing};
-use crate::connections::{Acceptor, ConnectionEvent, Deliver, Outboxes};
+use crate::connections::{Acceptor, ConnectionEvent, Deliver, Listeners, Outboxes};
 use crate::discovery::Discovery;
 use crate::display::{Display, DisplayOptions, Screen};
 use crate::failure::Failure;
@@ -53,8 +52,8 @@ pub struct Dispatcher {
 
 /// Everything that a session needs from this host and that can fail to open. No part of it has a thread yet.
 pub struct Resources {
-    /// Socket to which slaves connect.
-    pub listener: TcpListener,
+    /// Sockets to which slaves connect.
+    pub listeners: Listeners,
     /// Key that every slave must have, if the user gave one.
     pub key: Option<Arc<Key>>,
     /// Finds slaves.
@@ -79,7 +78,7 @@ impl Dispatcher {
         screen: &Screen,
         signals: BlockedSignals,
     ) -> Result<Self, Failure> {
-        let Resources { listener, key, discovery, display, destination, tail } = resources;
+        let Resources { listeners, key, discovery, display, destination, tail } = resources;
         // The display has a thread, so it starts after signals are blocked.
         let display = Display::new(screen, display);
         let (sender, events) = events::queue(EVENTS_MAX);
@@ -87,14 +86,13 @@ impl Dispatcher {
         forward_signals(signals, sender.clone())?;
         let deliver = deliver_to(sender.clone());
         let acceptor = Acceptor {
-            listener,
             session: id,
             key,
             allowed: options.common.allowed(),
             lost_after: options.common.lost_after(),
             deliver: Arc::clone(&deliver),
         };
-        acceptor.start().map_err(Failure::StartThread)?;
+        acceptor.start(listeners).map_err(Failure::StartThread)?;
         let seed = TokenSeed::new(random::bytes().map_err(Failure::RandomNumbers)?);
         let session = Session::new(options.settings(&conf, seed), monotonic_now());
         let deliver_output = move |event| events::deliver(&sender, Event::Output(event));

@@ -5,7 +5,6 @@ use std::io;
 use synexec_host::daemon::DaemonError;
 use synexec_host::events::ThreadsGone;
 use synexec_host::exit::ExitStatus;
-use synexec_host::interfaces::InterfaceError;
 use synexec_host::key_file::KeyFileError;
 use thiserror::Error;
 
@@ -37,9 +36,6 @@ pub enum Failure {
     /// The directory for outputs cannot be used.
     #[error(transparent)]
     OutputDir(#[from] OutputDirError),
-    /// The network interface cannot be used.
-    #[error(transparent)]
-    Interface(#[from] InterfaceError),
     /// A report cannot be written.
     #[error(transparent)]
     Report(#[from] ReportFileError),
@@ -63,9 +59,6 @@ pub enum Failure {
         /// Error of the system call.
         why: io::Error,
     },
-    /// The system does not report the port on which the master listens.
-    #[error("cannot find out on which port the master listens: {0}")]
-    ListeningPort(#[source] io::Error),
     /// The system cannot start another thread.
     #[error("cannot start a thread: {0}")]
     StartThread(#[source] io::Error),
@@ -96,10 +89,8 @@ impl Failure {
             | Self::Quorum(QuorumError { .. })
             | Self::Target(TargetError(_))
             | Self::OutputDir(OutputDirError { .. })
-            | Self::Interface(InterfaceError::Unknown { .. })
             | Self::Report(ReportFileError::Open { .. } | ReportFileError::Twice(_)) => ExitStatus::Usage,
-            Self::Interface(InterfaceError::List(_))
-            | Self::Report(ReportFileError::Write { .. })
+            Self::Report(ReportFileError::Write { .. })
             | Self::Daemon(
                 DaemonError::Log { .. } | DaemonError::Fork(_) | DaemonError::Pipe(_) | DaemonError::EndedEarly,
             )
@@ -107,7 +98,6 @@ impl Failure {
             | Self::SetUpSignals(_)
             | Self::BlockSignals(_)
             | Self::Listen { .. }
-            | Self::ListeningPort(_)
             | Self::StartThread(_)
             | Self::RandomNumbers(_)
             | Self::Stdout(_)
@@ -121,7 +111,7 @@ mod tests {
     use std::io::Write;
     use std::path::Path;
 
-    use synexec_host::{interfaces, key_file};
+    use synexec_host::key_file;
     use synexec_proto::message::CONF_MAX;
 
     use super::*;
@@ -167,10 +157,9 @@ mod tests {
             unfold("web[b]").unwrap_err().into(),
             unfold("web[1-999999999]").unwrap_err().into(),
             Store::open(nowhere, 1).unwrap_err().into(),
-            interfaces::find("nowhere0").unwrap_err().into(),
             ReportFiles::open(Some(nowhere), None, None).unwrap_err().into(),
             report_file(|path, _| ReportFileError::Twice(path)),
-        ] as [Failure; 15]
+        ] as [Failure; 14]
         {
             assert_eq!(failure.status(), ExitStatus::Usage, "{failure}");
         }
@@ -179,7 +168,6 @@ mod tests {
     #[test]
     fn a_failure_of_this_host_gets_7() {
         for failure in [
-            InterfaceError::List(nix::Error::EMFILE).into(),
             report_file(|path, why| ReportFileError::Write { path, why }),
             DaemonError::Log { path: "log".into(), why: io_error() }.into(),
             DaemonError::Pipe(io_error()).into(),
@@ -188,7 +176,6 @@ mod tests {
             Failure::SetUpSignals(io_error()),
             Failure::BlockSignals(io_error()),
             Failure::Listen { port: 5165, why: io_error() },
-            Failure::ListeningPort(io_error()),
             Failure::StartThread(io_error()),
             Failure::RandomNumbers(io_error()),
             Failure::Stdout(io_error()),

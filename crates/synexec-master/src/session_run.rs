@@ -1,19 +1,18 @@
 //! One session, from the options to the reports.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
 use synexec_host::clock::wall_clock_now;
 use synexec_host::exit::ExitStatus;
 use synexec_host::host_name::host_name;
-use synexec_host::interfaces::{self, Interface};
+use synexec_host::interfaces::Scope;
 use synexec_host::{daemon, limits, signals};
 use synexec_proto::secure::Key;
 use synexec_proto::time::WallClockTime;
-use synexec_proto::transport;
 
 use crate::conf_file::ConfFile;
+use crate::connections::Listeners;
 use crate::discovery::Discovery;
 use crate::dispatcher::{Dispatcher, Resources};
 use crate::display::{ConfProgress, DisplayOptions, Screen};
@@ -39,6 +38,8 @@ pub fn run_session(
     let files = ReportFiles::open(options.json.as_deref(), options.csv.as_deref(), options.html.as_deref())?;
     let resources = open_resources(options, &conf, key, screen)?;
     if options.common.daemon {
+        // The daemon waits for the interface. Its user may have misspelt the name, and does not read the log yet.
+        options.common.scope().tell_missing();
         let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_master"));
         daemon::into_background(&daemon::open_log(&path)?)?;
     }
@@ -61,12 +62,11 @@ fn open_resources(
     screen: &Screen,
 ) -> Result<Resources, Failure> {
     let expected = options.expect.iter().map(|pattern| unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat();
-    let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
     let destination = destination(options, screen)?;
-    let listener = listen(options, interface.as_ref())?;
-    let port = listener.local_addr().map_err(Failure::ListeningPort)?.port();
-    warn_without_key(key.as_deref(), interface.as_ref());
-    let discovery = Discovery::new(options, key.clone(), interface, port)?;
+    let (scope, port) = (options.common.scope(), options.common.port);
+    warn_without_key(key.as_deref(), &scope);
+    let listeners = Listeners::open(scope, port).map_err(|why| Failure::Listen { port, why })?;
+    let discovery = Discovery::new(options, key.clone(), listeners.port())?;
     let slaves = options.slaves().get();
     let display = DisplayOptions {
         slaves: usize::try_from(slaves).unwrap_or(usize::MAX),
@@ -75,7 +75,7 @@ fn open_resources(
         shows_progress: options.tells_progress(),
     };
     let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
-    Ok(Resources { listener, key, discovery, display, destination, tail })
+    Ok(Resources { listeners, key, discovery, display, destination, tail })
 }
 
 /// Facts for the report that are known before the session, taken before the dispatcher owns the conf.
@@ -119,20 +119,12 @@ fn destination(options: &Options, screen: &Screen) -> Result<Destination, Output
 }
 
 /// Warns that the session is not protected, if other hosts can reach the port and the user gave no key.
-fn warn_without_key(key: Option<&Key>, interface: Option<&Interface>) {
-    if key.is_none() && interface.is_none_or(|interface| !interface.address.is_loopback()) {
+fn warn_without_key(key: Option<&Key>, scope: &Scope) {
+    if key.is_none() && !scope.is_loopback() {
         log::warn!(
             "no key: everyone who can reach this port can join the session, and everyone on the network can read and \
              change its traffic; give both sides a key with --key-file (--new-key makes one); slaves that have \
              a key do not answer"
         );
     }
-}
-
-fn listen(options: &Options, interface: Option<&Interface>) -> Result<TcpListener, Failure> {
-    let address = interface.map_or(Ipv4Addr::UNSPECIFIED, |interface| interface.address);
-    let port = options.common.port;
-    let listener = transport::listen(address, port).map_err(|why| Failure::Listen { port, why })?;
-    log::debug!("listening on {}", listener.local_addr().map_err(Failure::ListeningPort)?);
-    Ok(listener)
 }

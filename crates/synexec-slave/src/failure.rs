@@ -6,7 +6,6 @@ use synexec_host::daemon::DaemonError;
 use synexec_host::events::ThreadsGone;
 use synexec_host::exit::ExitStatus;
 use synexec_host::identity::IdentityError;
-use synexec_host::interfaces::InterfaceError;
 use synexec_host::key_file::KeyFileError;
 use thiserror::Error;
 
@@ -21,9 +20,6 @@ pub enum Failure {
     /// The key file cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
-    /// The network interface cannot be used.
-    #[error(transparent)]
-    Interface(#[from] InterfaceError),
     /// Tasks cannot run as the user of `--user`.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -73,7 +69,6 @@ impl Failure {
         match self {
             Self::PortZero
             | Self::KeyFile(KeyFileError { .. })
-            | Self::Interface(InterfaceError::Unknown { .. })
             | Self::Identity(IdentityError::Unknown(_) | IdentityError::NotRoot)
             | Self::WorkDir(
                 WorkDirError::Unusable { .. }
@@ -81,8 +76,7 @@ impl Failure {
                 | WorkDirError::Replaceable { .. }
                 | WorkDirError::Lock(_),
             ) => ExitStatus::Usage,
-            Self::Interface(InterfaceError::List(_))
-            | Self::Identity(IdentityError::Lookup { .. })
+            Self::Identity(IdentityError::Lookup { .. })
             | Self::Daemon(
                 DaemonError::Log { .. } | DaemonError::Fork(_) | DaemonError::Pipe(_) | DaemonError::EndedEarly,
             )
@@ -120,10 +114,9 @@ mod tests {
     #[test]
     fn a_wish_that_cannot_be_granted_is_a_usage_error() {
         let replaceable = WorkDirError::Replaceable { path: path(), above: path(), user: "nobody".into() };
-        let failures: [Failure; 9] = [
+        let failures: [Failure; 8] = [
             Failure::PortZero,
             key_file::read(Path::new("/no/such/key")).err().unwrap().into(),
-            InterfaceError::Unknown { name: "eth9".into(), known: "lo".into() }.into(),
             IdentityError::Unknown("nobody9".into()).into(),
             IdentityError::NotRoot.into(),
             WorkDirError::Unusable { path: path(), why: io_error() }.into(),
@@ -138,8 +131,7 @@ mod tests {
 
     #[test]
     fn a_failure_of_this_host_has_its_own_status() {
-        let failures: [Failure; 14] = [
-            InterfaceError::List(Errno::EACCES).into(),
+        let failures: [Failure; 13] = [
             IdentityError::Lookup { user: "nobody".into(), why: Errno::EACCES }.into(),
             DaemonError::Log { path: path(), why: io_error() }.into(),
             DaemonError::Pipe(io_error()).into(),

@@ -1,9 +1,11 @@
 //! The program `synexec_slave`. It is a library so that its man page can be made from its command line.
 
+mod candidates;
 mod conf_store;
 mod dispatcher;
 mod failure;
 mod invitations;
+mod listener;
 mod master_link;
 mod network;
 pub mod options;
@@ -21,13 +23,12 @@ use std::sync::Arc;
 use clap::Parser;
 use synexec_host::exit::ExitStatus;
 use synexec_host::identity::{Identity, user_name};
-use synexec_host::interfaces::{self, Interface};
 use synexec_host::process::{adopt_orphans, keeper};
 use synexec_host::{daemon, descriptors, logging, signals};
-use synexec_proto::transport::ProbeListener;
 
 use dispatcher::Dispatcher;
 use failure::Failure;
+use listener::Listener;
 use network::Network;
 use options::Options;
 use work_dir::WorkDir;
@@ -50,14 +51,15 @@ fn run(options: &Options) -> Result<ExitStatus, Failure> {
     if options.common.port == 0 {
         return Err(Failure::PortZero);
     }
-    let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
-    let listener = options.master.is_none().then(|| listen(options, interface.as_ref())).transpose()?;
+    let listener = listen(options)?;
     let tasks_user = options.user.as_deref().map(Identity::find).transpose()?;
     let work_dir = WorkDir::open(&options.work_dir, tasks_user)?;
-    if !has_key && !options.stays_on_loopback(interface.as_ref()) {
+    if !has_key && !options.stays_on_loopback() {
         warn_of_missing_key(&work_dir);
     }
     if options.common.daemon {
+        // The daemon waits for the interface. Its user may have misspelt the name, and does not read the log yet.
+        options.common.scope().tell_missing();
         let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_slave"));
         daemon::into_background(&daemon::open_log(&path)?)?;
     }
@@ -72,10 +74,15 @@ fn run(options: &Options) -> Result<ExitStatus, Failure> {
     Dispatcher::new(options, network, work_dir, signals)?.run()
 }
 
-fn listen(options: &Options, interface: Option<&Interface>) -> Result<ProbeListener, Failure> {
+/// A listener for a slave that waits for probes. Its socket is open if the interface is there, so that errors show
+/// early.
+fn listen(options: &Options) -> Result<Listener, Failure> {
     let port = options.common.port;
-    let bound = ProbeListener::bind(port, interface.map(|interface| interface.name.as_str()));
-    bound.map_err(|why| Failure::Listen { port, why })
+    let mut listener = Listener::new(options.common.scope(), port);
+    if options.master.is_none() {
+        listener.open().map_err(|why| Failure::Listen { port, why })?;
+    }
+    Ok(listener)
 }
 
 fn warn_of_missing_key(work_dir: &WorkDir) {

@@ -70,7 +70,10 @@ impl MasterLink {
                 self.outbox = Some(self.outbox_for(stream, sealer));
                 slave::Event::Connected { master }
             }
-            ConnectionEvent::Failed(why) => slave::Event::ConnectFailed { why },
+            ConnectionEvent::Failed(why) => {
+                self.network.note_failure();
+                slave::Event::ConnectFailed { why }
+            }
             ConnectionEvent::Received(frame, at) => slave::Event::Received { frame, at },
             ConnectionEvent::Ended(why) => slave::Event::Disconnected(why),
         }

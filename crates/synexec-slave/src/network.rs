@@ -2,21 +2,22 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use synexec_host::allow::AllowedNetworks;
 use synexec_host::clock::monotonic_now;
-use synexec_host::interfaces;
+use synexec_host::interfaces::{Missing, Scope};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Capabilities;
 use synexec_proto::secure::{Key, Sealer};
 use synexec_proto::time::MonotonicInstant;
-use synexec_proto::transport::{self, Arrived, LinkReader, ProbeListener};
+use synexec_proto::transport::{self, Arrived, LinkReader};
 use synexec_proto::wire::{Command, Frame, Role, SessionId};
 
 use crate::invitations::Invitations;
+use crate::listener::Listener;
 use crate::options::Options;
 
 /// Time for a master to answer a connection attempt. The kernel repeats its packet after one second and after three
@@ -47,9 +48,11 @@ pub enum ConnectionEvent {
 #[derive(Debug)]
 pub struct Network {
     connector: Arc<Connector>,
-    listener: Option<Arc<ProbeListener>>,
-    /// For the one thread that listens.
+    /// The listening thread holds both locks while it waits, and nobody else needs the listener then.
+    listener: Arc<Mutex<Listener>>,
     invitations: Arc<Mutex<Invitations>>,
+    /// The address of the last attempt to connect, if a probe came from it.
+    invited_by: Option<SocketAddr>,
 }
 
 /// Makes connections to masters.
@@ -57,7 +60,7 @@ pub struct Network {
 struct Connector {
     session: SessionId,
     port: u16,
-    device: Option<String>,
+    scope: Scope,
     /// The master that the user gave.
     master: Option<String>,
     key: Option<Arc<Key>>,
@@ -74,40 +77,34 @@ struct Connection {
 }
 
 impl Network {
-    /// A network as the options say. The listener was bound at the start of the program so that errors show early.
-    pub fn new(options: &Options, key: Option<Arc<Key>>, listener: Option<ProbeListener>) -> Self {
+    /// A network as the options say. The listener was opened at the start of the program so that errors show early.
+    pub fn new(options: &Options, key: Option<Arc<Key>>, listener: Listener) -> Self {
         let (session, allowed) = (options.common.session(), options.common.allowed());
         let invitations = Invitations::new(session, key.clone(), allowed.clone());
         let connector = Connector {
             session,
             port: options.common.port,
-            device: options.common.interface.clone(),
+            scope: options.common.scope(),
             master: options.master.clone(),
             key,
             allowed,
             lost_after: options.common.lost_after(),
         };
-        let invitations = Arc::new(Mutex::new(invitations));
-        Self { connector: Arc::new(connector), listener: listener.map(Arc::new), invitations }
+        let (listener, invitations) = (Arc::new(Mutex::new(listener)), Arc::new(Mutex::new(invitations)));
+        Self { connector: Arc::new(connector), listener, invitations, invited_by: None }
     }
 
     /// Waits in a thread for one probe, and delivers the address of its master. The socket stays until a connection is
     /// there: a master that cannot be reached at one of its addresses may have sent its probe from another one too.
     ///
     /// # Errors
-    /// The port is taken, or the system starts no thread.
-    pub fn listen(&mut self, deliver: impl FnOnce(io::Result<SocketAddr>) + Send + 'static) -> io::Result<()> {
+    /// The system starts no thread.
+    pub fn listen(&self, deliver: impl FnOnce(io::Result<SocketAddr>) + Send + 'static) -> io::Result<()> {
+        let (listener, invitations) = (Arc::clone(&self.listener), Arc::clone(&self.invitations));
         let port = self.connector.port;
-        let listener = match &self.listener {
-            Some(listener) => Arc::clone(listener),
-            None => Arc::new(ProbeListener::bind(port, self.connector.device.as_deref())?),
-        };
-        self.listener = Some(Arc::clone(&listener));
-        let invitations = Arc::clone(&self.invitations);
-        log::debug!("listening for probes on UDP port {port}");
         spawn("listen", move || {
-            let mut invitations = invitations.lock().unwrap_or_else(PoisonError::into_inner);
-            let heard = listener.wait(|datagram, sender| invitations.accept(datagram, sender));
+            let mut invitations = lock(&invitations);
+            let heard = lock(&listener).wait(|datagram, sender| invitations.accept(datagram, sender));
             drop(invitations);
             deliver(heard.map(|sender| SocketAddr::new(sender.ip(), port)));
         })
@@ -115,8 +112,15 @@ impl Network {
 
     /// Closes the listening socket. A connected slave does not listen, so that a probe that reaches only one slave of
     /// this host reaches a slave that is free.
-    pub fn stop_listening(&mut self) {
-        self.listener = None;
+    pub fn stop_listening(&self) {
+        lock(&self.listener).close();
+    }
+
+    /// The last attempt to connect has failed: other addresses that probes came from are tried before this one.
+    pub fn note_failure(&self) {
+        if let Some(master) = self.invited_by {
+            lock(&self.listener).note_failure(master);
+        }
     }
 
     /// Connects in a thread to the master that has invited this slave, or to the one that the user gave, and reads its
@@ -125,10 +129,11 @@ impl Network {
     /// # Errors
     /// The system starts no thread.
     pub fn connect(
-        &self,
+        &mut self,
         invited_by: Option<SocketAddr>,
         deliver: impl Fn(ConnectionEvent) + Send + 'static,
     ) -> io::Result<()> {
+        self.invited_by = invited_by;
         let connector = Arc::clone(&self.connector);
         spawn("link", move || match connector.connect(invited_by) {
             Ok(Connection { stream, reader, sealer, master }) => {
@@ -141,13 +146,8 @@ impl Network {
 }
 
 impl Connector {
-    fn connect(&self, invited_by: Option<SocketAddr>) -> Result<Connection> {
-        let master = match invited_by {
-            Some(master) => master,
-            None => self.resolve(self.master.as_deref().unwrap_or_default())?,
-        };
-        ensure!(self.allowed.has(master.ip()), "{} is not among the addresses of --allow", master.ip());
-        let stream = transport::connect(self.source()?, master, CONNECT_TIME).with_context(|| master.to_string())?;
+    fn connect(&self, known: Option<SocketAddr>) -> Result<Connection> {
+        let (stream, master) = self.find(known)?;
         transport::prepare(&stream, self.lost_after)?;
         let stream = Arc::new(stream);
         let mut reader = LinkReader::new(Arc::clone(&stream), self.session, Role::Master, monotonic_now);
@@ -156,19 +156,62 @@ impl Connector {
         Ok(Connection { stream, reader, sealer, master })
     }
 
-    /// The address to connect from. Each attempt looks it up anew, because the interface may have got another address.
-    fn source(&self) -> Result<Option<Ipv4Addr>> {
-        let interface = self.device.as_deref().map(interfaces::find).transpose()?;
-        Ok(interface.map(|interface| interface.address))
+    /// Connects to the address that is known from a probe or an earlier connection, or else to an address of the master
+    /// that the user gave. The name is looked up anew, because its addresses may have changed, but only after the known
+    /// address has failed: a look-up takes long when the network is disturbed.
+    fn find(&self, known: Option<SocketAddr>) -> Result<(TcpStream, SocketAddr)> {
+        let at_known = known.map(|master| self.reach_any(&[master]));
+        match (at_known, self.master.as_deref()) {
+            (Some(Ok(found)), _) => Ok(found),
+            (Some(Err(error)), None) => Err(error),
+            (Some(Err(_)) | None, name) => self.reach_any(&resolve(name.unwrap_or_default(), self.port)?),
+        }
     }
 
-    /// Each attempt looks the name up anew, because its address may have changed.
-    fn resolve(&self, master: &str) -> Result<SocketAddr> {
-        let addresses = (master, self.port).to_socket_addrs().or_else(|_| master.to_socket_addrs());
-        let mut addresses = addresses.with_context(|| format!("no address for {master}"))?;
-        let ipv4 = addresses.find(SocketAddr::is_ipv4);
-        ipv4.with_context(|| format!("no IPv4 address for {master}"))
+    /// The first connection that can be made to one of the addresses, or the first error.
+    fn reach_any(&self, masters: &[SocketAddr]) -> Result<(TcpStream, SocketAddr)> {
+        let mut first_error = None;
+        for master in masters {
+            match self.reach(*master) {
+                Ok(stream) => return Ok((stream, *master)),
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        Err(first_error.unwrap_or_else(|| anyhow!("the master has no address")))
     }
+
+    fn reach(&self, master: SocketAddr) -> Result<TcpStream> {
+        ensure!(self.allowed.has(master.ip()), "{} is not among the addresses of --allow", master.ip());
+        let connected = transport::connect(self.source(master)?, master, CONNECT_TIME);
+        connected.map_err(|error| self.explain(error, master))
+    }
+
+    /// The address to connect from; none to let the kernel choose. Each attempt looks it up anew, because interfaces
+    /// come and go.
+    fn source(&self, master: SocketAddr) -> Result<Option<Ipv4Addr>, Missing> {
+        let SocketAddr::V4(master) = master else { return Ok(None) };
+        match self.scope {
+            Scope::All => Ok(None),
+            Scope::One(_) => Ok(self.scope.look()?.first().and_then(|interface| interface.source_for(*master.ip()))),
+        }
+    }
+
+    /// Why no connection was made: a host without an IPv4 address reaches no master on another host.
+    fn explain(&self, error: io::Error, master: SocketAddr) -> anyhow::Error {
+        match self.scope.look() {
+            Err(missing @ Missing::AnyAddress { .. }) if !master.ip().is_loopback() => missing.into(),
+            _ => anyhow::Error::from(error).context(master.to_string()),
+        }
+    }
+}
+
+/// All IPv4 addresses of a host, with the port if the text gives none.
+fn resolve(master: &str, port: u16) -> Result<Vec<SocketAddr>> {
+    let addresses = (master, port).to_socket_addrs().or_else(|_| master.to_socket_addrs());
+    let addresses = addresses.with_context(|| format!("no address for {master}"))?;
+    let ipv4: Vec<_> = addresses.filter(SocketAddr::is_ipv4).collect();
+    ensure!(!ipv4.is_empty(), "no IPv4 address for {master}; only IPv4 is supported");
+    Ok(ipv4)
 }
 
 fn read(mut reader: LinkReader, lost_after: Duration, deliver: &impl Fn(ConnectionEvent)) {
@@ -190,6 +233,23 @@ fn is_of_synexec_master(frame: &Frame) -> bool {
     frame.command() == Command::Probe && matches!(Capabilities::decode(frame.data()), Ok(Some(_)))
 }
 
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(run).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ipv4_addresses_of_a_name_count() {
+        assert_eq!(resolve("localhost", 77).unwrap(), [SocketAddr::from(([127, 0, 0, 1], 77))]);
+        assert_eq!(resolve("127.0.0.1:78", 77).unwrap(), [SocketAddr::from(([127, 0, 0, 1], 78))]);
+        let error = resolve("::1", 77).unwrap_err().to_string();
+        assert!(error.contains("only IPv4 is supported"), "{error}");
+    }
 }

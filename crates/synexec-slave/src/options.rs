@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 use synexec_host::host_name::host_name;
-use synexec_host::interfaces::Interface;
 use synexec_host::options::Common;
 use synexec_proto::message::CONF_MAX;
 
@@ -70,27 +69,24 @@ impl Options {
     }
 
     /// Whether only masters on this host can reach this slave.
-    pub fn stays_on_loopback(&self, interface: Option<&Interface>) -> bool {
+    pub fn stays_on_loopback(&self) -> bool {
         let host = self.master.as_deref().map(|master| master.split(':').next().unwrap_or(master));
         let is_loopback =
             |host: &str| host == "localhost" || host.parse().is_ok_and(|host: Ipv4Addr| host.is_loopback());
-        host.is_some_and(is_loopback) || interface.is_some_and(|interface| interface.address.is_loopback())
+        host.is_some_and(is_loopback) || self.common.scope().is_loopback()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use synexec_host::interfaces;
-
     use super::*;
 
     #[test]
     fn a_master_on_loopback_or_that_interface_alone_is_no_network() {
-        let stays = |arguments: &[&str], interface: Option<&str>| {
-            let options = Options::parse_from([&["synexec_slave"], arguments].concat());
-            options.stays_on_loopback(interface.map(|name| interfaces::find(name).unwrap()).as_ref())
-        };
-        assert!(stays(&["-m", "127.0.0.1:77"], None) && stays(&["-m", "localhost"], None) && stays(&[], Some("lo")));
-        assert!(!stays(&["-m", "10.0.0.1"], None) && !stays(&["-m", "127.example"], None) && !stays(&[], None));
+        let stays =
+            |arguments: &[&str]| Options::parse_from([&["synexec_slave"], arguments].concat()).stays_on_loopback();
+        assert!(stays(&["-m", "127.0.0.1:77"]) && stays(&["-m", "localhost"]) && stays(&["-i", "lo"]));
+        assert!(!stays(&["-m", "10.0.0.1"]) && !stays(&["-m", "127.example"]) && !stays(&[]));
+        assert!(!stays(&["-i", "nowhere0"]));
     }
 }

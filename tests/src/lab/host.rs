@@ -98,6 +98,36 @@ impl Host {
         self.set_bridge_state(3)
     }
 
+    /// Removes the host's interfaces, as when its network cards are unplugged or its driver is loaded anew.
+    ///
+    /// # Errors
+    ///
+    /// If `ip` fails.
+    pub fn unplug(&self) -> Result<()> {
+        self.on_ports("ip", |port| format!("link delete {}\n", port.plug()))
+    }
+
+    /// Makes the interfaces that [`Host::unplug`] has removed anew, with their names and addresses.
+    ///
+    /// # Errors
+    ///
+    /// If `ip` fails.
+    pub fn plug(&self) -> Result<()> {
+        let switch = &self.switch.namespace;
+        tools::batch(switch, "ip", &self.plugging())?;
+        self.configure()?;
+        tools::wait_until_forwarding(switch, &self.ports.iter().map(Port::plug).collect::<Vec<_>>())
+    }
+
+    /// Makes `ip` carry out these commands on the host, one a line: `address flush dev eth0`.
+    ///
+    /// # Errors
+    ///
+    /// If `ip` fails.
+    pub fn ip(&self, commands: &str) -> Result<()> {
+        tools::batch(&self.namespace, "ip", commands)
+    }
+
     /// Limits the traffic to the host, on each wire, to a rate in the notation of `tc`, such as `1mbit`. Packets that
     /// would wait longer than 50 ms are dropped. Traffic from the host is not limited.
     ///

@@ -1,5 +1,6 @@
 //! Whole sessions of the two programs in the lab.
 
+mod addresses;
 mod allow;
 mod check;
 mod confs;
@@ -19,6 +20,7 @@ mod leftovers;
 mod limits;
 mod live;
 mod lost;
+mod nics;
 mod once;
 mod outputs;
 mod plain;
@@ -65,6 +67,8 @@ fn main() -> ExitCode {
         leftovers::TESTS,
         user::TESTS,
         interfaces::TESTS,
+        nics::TESTS,
+        addresses::TESTS,
         once::TESTS,
         outputs::TESTS,
         fetching::TESTS,

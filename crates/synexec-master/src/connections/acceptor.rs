@@ -1,7 +1,7 @@
 //! The thread that accepts connections, and the threads that read them.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use synexec_proto::wire::{Role, SessionId};
 use synexec_session::master::PeerId;
 
 use super::event::{Connection, ConnectionEvent, Deliver};
+use super::listeners::{Listeners, WatchedListeners};
 
 /// Stack size of a reading thread in bytes. Each slave has a reading thread.
 const STACK: usize = 128 * 1024;
@@ -28,8 +29,6 @@ const SHORTAGES: [Errno; 5] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errn
 
 /// Accepts connections until the program ends, and starts a reading thread for each.
 pub struct Acceptor {
-    /// Socket to which slaves connect.
-    pub listener: TcpListener,
     /// Session to which every frame must belong.
     pub session: SessionId,
     /// Key that every slave must have, if the user gave one.
@@ -47,14 +46,14 @@ impl Acceptor {
     ///
     /// # Errors
     /// The system cannot start another thread.
-    pub fn start(self) -> io::Result<()> {
-        std::thread::Builder::new().name("accept".into()).spawn(move || self.run()).map(|_| ())
+    pub fn start(self, listeners: Listeners) -> io::Result<()> {
+        std::thread::Builder::new().name("accept".into()).spawn(move || self.run(listeners.watch())).map(|_| ())
     }
 
-    fn run(self) {
+    fn run(self, mut listeners: WatchedListeners) {
         let (mut told, mut told_errors) = (SeenBefore::default(), SeenBefore::default());
         for id in 0.. {
-            let accepted = self.listener.accept();
+            let accepted = listeners.accept();
             if let Ok((_, address)) = &accepted
                 && !self.allowed.has(address.ip())
             {

@@ -2,8 +2,10 @@
 
 mod acceptor;
 mod event;
+mod listeners;
 mod outboxes;
 
 pub use acceptor::Acceptor;
 pub use event::{ConnectionEvent, Deliver};
+pub use listeners::Listeners;
 pub use outboxes::Outboxes;

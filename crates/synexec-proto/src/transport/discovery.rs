@@ -2,11 +2,15 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Longest received datagram, in bytes: longer than any probe. The rest of a longer datagram is dropped.
 const DATAGRAM_MAX: usize = 256;
+
+/// Most datagrams that are dropped one after another before the caller can look at anything else.
+const DATAGRAMS_AT_ONCE: usize = 256;
 
 /// One way for probes: through an interface, or by the routing table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,7 @@ impl ProbeListener {
     pub fn bind(port: u16, device: Option<&str>) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
         if let Some(device) = device {
             socket.bind_device(Some(device.as_bytes()))?;
         }
@@ -61,22 +66,31 @@ impl ProbeListener {
         Ok(Self { socket: socket.into() })
     }
 
-    /// Waits for a datagram that `accepts` accepts, and gives its sender. Other datagrams are ignored.
+    /// The sender of the next datagram that waits and that `accepts` accepts; none if no such datagram waits. Other
+    /// datagrams are dropped, and at most 256 datagrams are looked at.
     ///
     /// # Errors
     /// Errors of the socket.
-    pub fn wait(&self, mut accepts: impl FnMut(&[u8], SocketAddr) -> bool) -> io::Result<SocketAddr> {
+    pub fn next_sender(&self, mut accepts: impl FnMut(&[u8], SocketAddr) -> bool) -> io::Result<Option<SocketAddr>> {
         let mut datagram = [0; DATAGRAM_MAX];
-        loop {
+        for _ in 0..DATAGRAMS_AT_ONCE {
             match self.socket.recv_from(&mut datagram) {
                 Ok((length, sender)) => {
                     if datagram.get(..length).is_some_and(|bytes| accepts(bytes, sender)) {
-                        return Ok(sender);
+                        return Ok(Some(sender));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
+        Ok(None)
+    }
+}
+
+impl AsFd for ProbeListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
