@@ -46,7 +46,7 @@ impl Dispatcher {
     /// A slave as the options say, in discovery.
     ///
     /// # Errors
-    /// If the kernel gives no random numbers, or starts no thread.
+    /// The system starts no thread.
     pub fn new(
         options: &Options,
         network: Network,
@@ -59,7 +59,7 @@ impl Dispatcher {
         let to_dispatcher = sender.clone();
         let deliver_task = move |id, event| events::deliver(&to_dispatcher, Event::Task(id, event));
         Ok(Self {
-            slave: Slave::new(settings(options)?, monotonic_now()),
+            slave: Slave::new(settings(options), monotonic_now()),
             link: MasterLink::new(network, session, delivering(&sender, Event::Link)),
             runner: Runner::new(session, name, work_dir, deliver_task),
             log: SlaveLog::default(),
@@ -164,16 +164,16 @@ fn delivering<E>(sender: &SyncSender<Event>, wrap: fn(E) -> Event) -> impl Fn(E)
     move |event| events::deliver(&sender, wrap(event))
 }
 
-fn settings(options: &Options) -> Result<slave::SlaveSettings, Failure> {
-    Ok(slave::SlaveSettings {
+fn settings(options: &Options) -> slave::SlaveSettings {
+    slave::SlaveSettings {
         name: options.name.clone(),
-        instance: u64::from_ne_bytes(random::bytes().map_err(Failure::RandomNumbers)?),
+        instance: random::unique_number(),
         dials: options.master.is_some(),
         once: options.once,
         reconnect: options.common.reconnect(),
         max_conf: options.max_conf,
         keeps_orphans: options.keeps_orphans(),
-    })
+    }
 }
 
 fn status_of(cause: ExitCause) -> ExitStatus {
