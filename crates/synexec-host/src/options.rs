@@ -21,7 +21,7 @@ const LOST_AFTER_MAX: u64 = 24 * 60 * 60;
 /// Options that both programs have.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// Use only this network interface; wait for it if it is not there or has no IPv4 address
+    /// Use only this network interface, and wait until it has an IPv4 address
     #[arg(short, long, value_name = "IF")]
     interface: Option<String>,
 

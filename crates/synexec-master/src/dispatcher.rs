@@ -7,7 +7,7 @@ use synexec_host::clock::monotonic_now;
 use synexec_host::events::{self, Events, ThreadsGone};
 use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
-use synexec_host::{log_limit, random};
+use synexec_host::log_limit;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{ConfBegin, Message};
 use synexec_proto::secure::Key;
@@ -55,6 +55,8 @@ pub struct Dispatcher {
 pub struct Resources {
     /// Sockets to which slaves connect.
     pub listeners: Listeners,
+    /// Random bytes from which the tokens of slaves are made.
+    pub seed: TokenSeed,
     /// Key that every slave must have, if the user gave one.
     pub key: Option<Arc<Key>>,
     /// Finds slaves.
@@ -73,7 +75,7 @@ impl Dispatcher {
     /// Starts the threads.
     ///
     /// # Errors
-    /// The system gives no threads or no random numbers.
+    /// The system gives no threads.
     pub fn new(
         options: &Options,
         conf: ConfFile,
@@ -82,7 +84,7 @@ impl Dispatcher {
         screen: &Screen,
         signals: BlockedSignals,
     ) -> Result<Self, Failure> {
-        let Resources { listeners, key, discovery, names, display, destination, tail } = resources;
+        let Resources { listeners, seed, key, discovery, names, display, destination, tail } = resources;
         // The display has a thread, so it starts after signals are blocked.
         let display = Display::new(screen, display);
         let (sender, events) = events::queue(EVENTS_MAX);
@@ -97,7 +99,6 @@ impl Dispatcher {
             deliver: Arc::clone(&deliver),
         };
         acceptor.start(listeners).map_err(Failure::StartThread)?;
-        let seed = TokenSeed::new(random::bytes().map_err(Failure::RandomNumbers)?);
         let session = Session::new(options.settings(&conf, names, variables, seed), monotonic_now());
         let deliver_output = move |event| events::deliver(&sender, Event::Output(event));
         let outputs = Outputs::start(destination, tail, deliver_output).map_err(Failure::StartThread)?;

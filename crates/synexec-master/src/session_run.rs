@@ -7,11 +7,11 @@ use synexec_host::clock::wall_clock_now;
 use synexec_host::exit::ExitStatus;
 use synexec_host::host_name::host_name;
 use synexec_host::interfaces::Scope;
-use synexec_host::{daemon, limits, signals};
+use synexec_host::{daemon, limits, random, signals};
 use synexec_proto::secure::Key;
 use synexec_proto::time::WallClockTime;
 use synexec_proto::variables::Variables;
-use synexec_session::master::SlaveNames;
+use synexec_session::master::{SlaveNames, TokenSeed};
 
 use crate::conf_file::ConfFile;
 use crate::connections::Listeners;
@@ -65,6 +65,8 @@ fn open_resources(
     screen: &Screen,
 ) -> Result<Resources, Failure> {
     let expected = options.expect.iter().map(|pattern| unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat();
+    // The program may have to wait for randomness. Ctrl-C still ends it here, and no file is left.
+    let seed = TokenSeed::new(random::bytes().map_err(Failure::RandomNumbers)?);
     let destination = destination(options, screen)?;
     let (scope, port) = (options.common.scope(), options.common.port);
     warn_without_key(key.as_deref(), &scope);
@@ -79,7 +81,7 @@ fn open_resources(
         shows_progress: options.tells_progress(),
     };
     let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
-    Ok(Resources { listeners, key, discovery, names, display, destination, tail })
+    Ok(Resources { listeners, seed, key, discovery, names, display, destination, tail })
 }
 
 /// Facts for the report that are known before the session, taken before the dispatcher owns the conf.

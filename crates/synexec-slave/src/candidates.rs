@@ -20,7 +20,8 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Takes all probes that wait at the socket and that `accepts` accepts.
+    /// Takes the probes that wait at the socket and that `accepts` accepts; at most 64, because more may arrive all the
+    /// time.
     ///
     /// # Errors
     /// Errors of the socket.
@@ -29,16 +30,16 @@ impl Candidates {
         socket: &ProbeListener,
         mut accepts: impl FnMut(&[u8], SocketAddr) -> bool,
     ) -> io::Result<()> {
-        while self.heard.len() < ADDRESSES_MAX
-            && let Some(sender) = socket.next_sender(&mut accepts)?
-        {
+        for _ in 0..ADDRESSES_MAX {
+            let Some(sender) = socket.next_sender(&mut accepts)? else { break };
             self.hear(sender);
         }
         Ok(())
     }
 
     fn hear(&mut self, sender: SocketAddr) {
-        if self.heard.iter().all(|heard| heard.ip() != sender.ip()) {
+        let is_new = self.heard.iter().all(|heard| heard.ip() != sender.ip());
+        if is_new && self.heard.len() < ADDRESSES_MAX {
             self.heard.push_back(sender);
         }
     }
@@ -67,6 +68,9 @@ impl Candidates {
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
     use super::*;
 
     fn at(number: u8) -> SocketAddr {
@@ -104,11 +108,30 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_one_sender_does_not_hold_the_slave() {
+        let socket = ProbeListener::bind(0, Some("lo")).unwrap();
+        let flood = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = UdpSocket::from(socket.as_fd().try_clone_to_owned().unwrap()).local_addr().unwrap().port();
+        let mut candidates = Candidates::default();
+        let mut taken = 0;
+        let accepts = |_: &[u8], _| {
+            taken += 1;
+            flood.send_to(b"another", ("127.0.0.1", port)).unwrap();
+            true
+        };
+        flood.send_to(b"first", ("127.0.0.1", port)).unwrap();
+        candidates.collect(&socket, accepts).unwrap();
+        assert_eq!(taken, ADDRESSES_MAX);
+        assert_eq!(candidates.choose(), Some(flood.local_addr().unwrap()));
+    }
+
+    #[test]
     fn the_memory_is_bounded() {
         let mut candidates = Candidates::default();
         for number in 0..200 {
             candidates.note_failure(at(number));
+            candidates.hear(at(number));
         }
-        assert_eq!(candidates.failed.len(), ADDRESSES_MAX);
+        assert_eq!((candidates.failed.len(), candidates.heard.len()), (ADDRESSES_MAX, ADDRESSES_MAX));
     }
 }

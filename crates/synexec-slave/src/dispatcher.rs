@@ -47,7 +47,7 @@ impl Dispatcher {
     /// A slave as the options say, in discovery.
     ///
     /// # Errors
-    /// If the kernel gives no random numbers, or starts no thread.
+    /// The system starts no thread.
     pub fn new(
         options: &Options,
         network: Network,
@@ -61,7 +61,7 @@ impl Dispatcher {
         let environment = Environment::of_tasks(work_dir.tasks_user(), &options.pass_env);
         let deliver_task = move |id, event| events::deliver(&to_dispatcher, Event::Task(id, event));
         Ok(Self {
-            slave: Slave::new(settings(options)?, monotonic_now()),
+            slave: Slave::new(settings(options), monotonic_now()),
             link: MasterLink::new(network, session, delivering(&sender, Event::Link)),
             runner: Runner::new(session, name, work_dir, environment, deliver_task),
             events,
@@ -174,17 +174,17 @@ fn delivering<E>(sender: &SyncSender<Event>, wrap: fn(E) -> Event) -> impl Fn(E)
     move |event| events::deliver(&sender, wrap(event))
 }
 
-fn settings(options: &Options) -> Result<slave::SlaveSettings, Failure> {
-    Ok(slave::SlaveSettings {
+fn settings(options: &Options) -> slave::SlaveSettings {
+    slave::SlaveSettings {
         name: options.name.clone(),
-        instance: u64::from_ne_bytes(random::bytes().map_err(Failure::RandomNumbers)?),
+        instance: random::unique_number(),
         rank: options.rank,
         dials: options.master.is_some(),
         once: options.once,
         reconnect: options.common.reconnect(),
         max_conf: options.max_conf,
         keeps_orphans: options.keeps_orphans(),
-    })
+    }
 }
 
 fn status_of(cause: ExitCause) -> ExitStatus {

@@ -58,9 +58,6 @@ pub enum Failure {
     /// The system cannot start another thread.
     #[error("cannot start a thread: {0}")]
     StartThread(#[source] io::Error),
-    /// The kernel gives no random numbers.
-    #[error("the kernel gives no random numbers: {0}")]
-    RandomNumbers(#[source] io::Error),
 }
 
 impl Failure {
@@ -87,8 +84,7 @@ impl Failure {
             | Self::Descriptors(_)
             | Self::StartKeeper(_)
             | Self::AdoptOrphans(_)
-            | Self::StartThread(_)
-            | Self::RandomNumbers(_) => ExitStatus::Host,
+            | Self::StartThread(_) => ExitStatus::Host,
         }
     }
 }
@@ -131,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_failure_of_this_host_has_its_own_status() {
-        let failures: [Failure; 13] = [
+        let failures: [Failure; 12] = [
             IdentityError::Lookup { user: "nobody".into(), why: Errno::EACCES }.into(),
             DaemonError::Log { path: path(), why: io_error() }.into(),
             DaemonError::Pipe(io_error()).into(),
@@ -144,7 +140,6 @@ mod tests {
             Failure::StartKeeper(io_error()),
             Failure::AdoptOrphans(io_error()),
             Failure::StartThread(io_error()),
-            Failure::RandomNumbers(io_error()),
         ];
         for failure in failures {
             assert_eq!(failure.status(), ExitStatus::Host, "{failure}");

@@ -11,6 +11,7 @@ use synexec_host::allow::AllowedNetworks;
 use synexec_host::clock::monotonic_now;
 use synexec_host::interfaces::{Missing, Scope};
 use synexec_host::log_limit::{self, Kind};
+use synexec_host::random;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Capabilities;
 use synexec_proto::secure::{Key, Sealer};
@@ -154,6 +155,9 @@ impl Network {
 
 impl Connector {
     fn connect(&self, known: Option<SocketAddr>) -> Result<Connection> {
+        if self.key.is_some() {
+            random::wait_until_ready()?;
+        }
         let (stream, master) = self.find(known)?;
         transport::prepare(&stream, self.lost_after)?;
         let stream = Arc::new(stream);

@@ -1,6 +1,6 @@
 complete -c synexec_master -l check -d 'Show what this conf would run and warn of likely mistakes; send nothing' -r -F
 complete -c synexec_master -l new-key -d 'Write a new random key for --key-file into this file, which must not exist yet' -r -F
-complete -c synexec_master -s i -l interface -d 'Use only this network interface; wait for it if it is not there or has no IPv4 address' -r
+complete -c synexec_master -s i -l interface -d 'Use only this network interface, and wait until it has an IPv4 address' -r
 complete -c synexec_master -s p -l port -d 'UDP and TCP port' -r
 complete -c synexec_master -s s -l session -d 'Session id; only programs with the same id talk to each other' -r
 complete -c synexec_master -s k -l key-file -d 'Require the shared key in this file and encrypt everything; only the owner may have access to the file' -r -F

@@ -1,4 +1,4 @@
-complete -c synexec_slave -s i -l interface -d 'Use only this network interface; wait for it if it is not there or has no IPv4 address' -r
+complete -c synexec_slave -s i -l interface -d 'Use only this network interface, and wait until it has an IPv4 address' -r
 complete -c synexec_slave -s p -l port -d 'UDP and TCP port' -r
 complete -c synexec_slave -s s -l session -d 'Session id; only programs with the same id talk to each other' -r
 complete -c synexec_slave -s k -l key-file -d 'Require the shared key in this file and encrypt everything; only the owner may have access to the file' -r -F

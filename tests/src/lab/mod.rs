@@ -7,6 +7,7 @@
 mod capture;
 mod connections;
 mod courier;
+mod early_boot;
 pub mod harness;
 mod host;
 mod loss;
@@ -15,6 +16,7 @@ mod namespace;
 mod network;
 mod occupants;
 mod port;
+mod preload;
 mod small_disk;
 mod switch;
 mod tap;
@@ -28,6 +30,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context as _, Result, ensure};
 
 pub use self::capture::{Capture, Packet};
+pub use self::early_boot::EarlyBoot;
 pub use self::host::Host;
 pub use self::namespace::Namespace;
 pub use self::network::Network;

@@ -5,24 +5,16 @@
 //! instant fail.)
 
 use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::io::Write as _;
+use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
-use super::missing::Missing;
-
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lab/wall_clock.c");
-
-const NO_COMPILER: Missing = Missing("there is no C compiler called cc (Debian: apt-get install gcc libc6-dev)");
+use super::preload::Preload;
 
 /// The wall clock of the programs that are started through it.
 #[derive(Debug)]
-pub struct WallClock {
-    library: PathBuf,
-    ahead: PathBuf,
-}
+pub struct WallClock(Preload);
 
 impl WallClock {
     /// A correct clock with its files in this directory.
@@ -30,23 +22,17 @@ impl WallClock {
     /// # Errors
     ///
     /// [`Missing`] if there is no C compiler, or the compiler's error.
+    ///
+    /// [`Missing`]: super::missing::Missing
     pub fn new(dir: &Path) -> Result<Self> {
-        let clock = Self { library: dir.join("wall_clock.so"), ahead: dir.join("wall_clock.ahead") };
+        let clock = Self(Preload::new(dir, "wall_clock", "SYNEXEC_LAB_WALL_CLOCK")?);
         clock.step(0)?;
-        let built = Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&clock.library).arg(SOURCE).output();
-        let is_missing = |error: &io::Error| error.kind() == ErrorKind::NotFound;
-        if built.as_ref().is_err_and(is_missing) {
-            return Err(NO_COMPILER.into());
-        }
-        let built = built?;
-        ensure!(built.status.success(), "cc: {}", String::from_utf8_lossy(&built.stderr));
         Ok(clock)
     }
 
     /// Words for `env` before a program that give this clock to the program and its children.
     pub fn wrapper(&self) -> [String; 2] {
-        let [library, ahead] = [self.library.display(), self.ahead.display()];
-        [format!("LD_PRELOAD={library}"), format!("SYNEXEC_LAB_WALL_CLOCK={ahead}")]
+        self.0.wrapper()
     }
 
     /// Sets the clock to this many seconds more than the true time.
@@ -57,7 +43,7 @@ impl WallClock {
     pub fn step(&self, seconds: i64) -> Result<()> {
         let nanos = seconds.saturating_mul(1_000_000_000);
         // The file is not truncated first, because the programs have mapped it.
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.ahead)?;
-        file.write_all(&nanos.to_ne_bytes()).with_context(|| self.ahead.display().to_string())
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(self.0.file())?;
+        file.write_all(&nanos.to_ne_bytes()).with_context(|| self.0.file().display().to_string())
     }
 }

@@ -5,6 +5,7 @@ mod allow;
 mod check;
 mod confs;
 mod daemons;
+mod early_boot;
 mod early_end;
 mod ends;
 mod environment;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         interfaces::TESTS,
         nics::TESTS,
         addresses::TESTS,
+        early_boot::TESTS,
         once::TESTS,
         outputs::TESTS,
         fetching::TESTS,
