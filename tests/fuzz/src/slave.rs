@@ -57,7 +57,7 @@ fn plan(input: &mut Input<'_>) -> Result<Plan> {
 
 fn step(bench: &mut Bench, input: &mut Input<'_>) -> Result<()> {
     let here = bench.slave.host.plan.clock.show(bench.now);
-    match input.int_in_range(0..=23)? {
+    match input.int_in_range(0..=27)? {
         0..=2 => bench.connect(),
         3..=5 => bench.tell([Message::Probe(draw::capabilities(input)?)]),
         6..=8 => bench.tell(conf(input)?),
@@ -68,6 +68,9 @@ fn step(bench: &mut Bench, input: &mut Input<'_>) -> Result<()> {
         18 => bench.refuse(),
         19 => bench.connect_and_close(),
         20 if input.ratio(1, 4)? => bench.shut_down(),
+        21 | 22 => bench.connect_second(),
+        23 => bench.deliver_on_second(draw::frame(input, here)?),
+        24 => bench.close_second(),
         _ => bench.wait(draw::passing(input)?),
     }
     Ok(())
@@ -80,7 +83,8 @@ fn conf(input: &mut Input<'_>) -> Result<Vec<Message>> {
         return Ok(vec![Message::Conf(conf)]);
     }
     let progress = if bool::arbitrary(input)? { Some(draw::passing(input)?) } else { None };
-    let begin = ConfBegin { rank: 0, slaves: 2, length: 9, progress, token: draw::token(input)?, heartbeat: draw::heartbeat(input)? };
+    let (token, heartbeat) = (draw::token(input)?, draw::heartbeat(input)?);
+    let begin = ConfBegin { rank: 0, slaves: 2, length: 9, progress, token, heartbeat };
     Ok(vec![Message::ConfBegin(begin), Message::ConfPart(conf)])
 }
 

@@ -31,6 +31,7 @@ mod reports;
 mod rounds;
 mod service;
 mod shortages;
+mod silence;
 mod starting;
 mod steal;
 mod strangers;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         rounds::TESTS,
         lost::TESTS,
         reconnect::TESTS,
+        silence::TESTS,
         early_end::TESTS,
         limits::TESTS,
         shortages::TESTS,
