@@ -58,7 +58,7 @@ fn plan(input: &mut Input<'_>) -> Result<Plan> {
 
 fn step(bench: &mut Bench, input: &mut Input<'_>) -> Result<()> {
     let here = bench.slave.host.plan.clock.show(bench.now);
-    match input.int_in_range(0..=23)? {
+    match input.int_in_range(0..=27)? {
         0..=2 => bench.connect(),
         3..=5 => bench.tell([Message::Probe(draw::capabilities(input)?)]),
         6..=8 => bench.tell(conf(input)?),
@@ -69,6 +69,9 @@ fn step(bench: &mut Bench, input: &mut Input<'_>) -> Result<()> {
         18 => bench.refuse(),
         19 => bench.connect_and_close(),
         20 if input.ratio(1, 4)? => bench.shut_down(),
+        21 | 22 => bench.connect_second(),
+        23 => bench.deliver_on_second(draw::frame(input, here)?),
+        24 => bench.close_second(),
         _ => bench.wait(draw::passing(input)?),
     }
     Ok(())

@@ -76,7 +76,7 @@ impl Trial {
 
     fn follow(&mut self, action: &Action) {
         match action {
-            Action::Send(message) => _ = canonical_frame(message),
+            Action::Send(message) | Action::SendOnSecond(message) => _ = canonical_frame(message),
             Action::BeginConf(_) | Action::Hold { .. } | Action::Discard => self.held = false,
             Action::Release { .. } => {
                 assert!(std::mem::take(&mut self.held), "the slave starts a task that is not held");
@@ -90,7 +90,7 @@ impl Trial {
 fn event(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Event> {
     let master = SocketAddr::from((Ipv4Addr::LOCALHOST, 5165));
     let gone = || Reason::new("gone");
-    Ok(match input.int_in_range(0..=23)? {
+    Ok(match input.int_in_range(0..=25)? {
         0 | 1 => Event::Invited { master },
         2 | 3 => Event::Connected { master },
         4 => Event::ConnectFailed { why: "refused".into() },
@@ -109,6 +109,8 @@ fn event(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Event> {
             let frame = canonical_frame(&Message::Probe(draw::capabilities(input)?));
             Event::Received { frame, at: now }
         }
+        19 => Event::SecondReceived { frame: draw::frame(input, now)? },
+        20 => Event::SecondEnded(draw::disconnect(input)?),
         _ => Event::Received { frame: draw::frame(input, now)?, at: now },
     })
 }

@@ -1,8 +1,9 @@
 //! Connections, looked at and reset from outside, by `ss`.
 
+use std::net::SocketAddrV4;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 
 use super::Namespace;
 use super::missing::Missing;
@@ -16,6 +17,16 @@ pub(super) fn reset(inside: &Namespace) -> Result<usize> {
     // `ss` lists the connections that it has reset.
     let reset = list(inside, &["--kill"])?.lines().count();
     if before > 0 && reset == 0 { Err(NO_DESTROY.into()) } else { Ok(reset) }
+}
+
+/// The local and the remote address of each established connection.
+pub(super) fn addresses(inside: &Namespace) -> Result<Vec<(SocketAddrV4, SocketAddrV4)>> {
+    let addresses = |line: &str| {
+        let mut columns = line.split_whitespace().skip(2);
+        let mut next = || Ok::<_, Error>(columns.next().context("no address")?.parse()?);
+        Ok((next()?, next()?))
+    };
+    list(inside, &[])?.lines().map(addresses).collect()
 }
 
 /// Number of established connections.

@@ -229,6 +229,43 @@ impl Host {
         connections::reset(&self.namespace)
     }
 
+    /// Drops all later packets of the host's present TCP connections in both directions, as a firewall does that has
+    /// forgotten them. Neither end is told, and new connections work. Returns the number of connections. If the host is
+    /// to be delayed as well, delay it first.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`] if there is no `nft`. Also if there is no `ss`.
+    ///
+    /// [`Missing`]: super::missing::Missing
+    pub fn forget_connections(&self) -> Result<usize> {
+        let outwards = connections::addresses(&self.namespace)?;
+        let inwards: Vec<_> = outwards.iter().map(|(local, remote)| (*remote, *local)).collect();
+        for (eth, port) in self.ports.iter().enumerate() {
+            loss::forget(&self.namespace, &format!("eth{eth}"), &inwards)?;
+            loss::forget(&self.switch.namespace, &self.bridged(port), &outwards)?;
+        }
+        Ok(outwards.len())
+    }
+
+    /// Replaces the host's address in the first of its networks by another one of this network, as DHCP may do.
+    /// Connections of the old address go on silently to nowhere. [`Host::address`] still gives the old address.
+    ///
+    /// # Errors
+    ///
+    /// If the network is full, or `ip` fails.
+    pub fn readdress(&self, network: &Network) -> Result<Ipv4Addr> {
+        let Address { ip, prefix } = network.take()?;
+        let old = self.ports[0].address.ip;
+        let script = format!(
+            "address add {ip}/{prefix} brd + dev eth0\n\
+             address delete {old}/{prefix} dev eth0\n\
+             address replace {ip}/{prefix} brd + dev eth0\n"
+        );
+        tools::batch(&self.namespace, "ip", &script)?;
+        Ok(ip)
+    }
+
     /// Number of established TCP connections of the host.
     ///
     /// # Errors

@@ -38,6 +38,8 @@ pub enum Fault {
     MasterCutOff,
     /// The connection of `vm0` is reset.
     Reset,
+    /// A firewall forgets the connection of `vm0` and drops its packets. New connections work.
+    Forgotten,
     /// A fifth of the packets from and to `vm0` is lost.
     Loss,
     /// The wires of `vm0` get a delay of 200 ms each way.
@@ -126,6 +128,7 @@ impl Fault {
             Self::MasterKilled => "master_killed",
             Self::MasterCutOff => "master_cut_off",
             Self::Reset => "reset",
+            Self::Forgotten => "forgotten",
             Self::Loss => "loss",
             Self::Delay => "delay",
             Self::DiskFull => "disk_full",

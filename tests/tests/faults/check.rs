@@ -129,7 +129,8 @@ fn told(scene: &Scene, finished: &Finished, round: &Round) -> Result<()> {
         }
         Outcome::Resumed => {
             let reconnects = &round.slave("vm0")?.all["reconnects"];
-            ensure!(*reconnects == 1, "{reconnects} reconnects");
+            // On a busy machine, a slave with a short --lost-after may suspect the new connection too.
+            ensure!(reconnects.as_u64().is_some_and(|reconnects| reconnects >= 1), "{reconnects} reconnects");
         }
         Outcome::Declined => {
             let why = &round.slave("vm0")?.end;

@@ -57,6 +57,11 @@ fn come(scene: &Scene) -> Result<()> {
             ensure!(reset == 1, "{reset} connections of vm0");
             Ok(())
         }
+        Fault::Forgotten => {
+            let forgotten = vm0.forget_connections()?;
+            ensure!(forgotten == 1, "{forgotten} connections of vm0");
+            Ok(())
+        }
         Fault::Loss => vm0.lose(LOST_PERCENT).and_then(|()| widen(scene)),
         Fault::Delay => vm0.delay(EACH_WAY).and_then(|()| widen(scene)),
         Fault::DiskFull => scene.disk.as_ref().context("no disk")?.fill(),
@@ -69,7 +74,7 @@ fn complete(scene: &mut Scene) -> Result<()> {
     if matches!(scene.cell.fault, Fault::MasterKilled | Fault::MasterCutOff) {
         return Ok(());
     }
-    if scene.cell.fault == Fault::SlaveCutOff {
+    if matches!(scene.cell.fault, Fault::SlaveCutOff | Fault::Forgotten) {
         // If the set were complete earlier, the master would not probe the slave again.
         thread::sleep(SILENCE);
     }
@@ -103,6 +108,6 @@ pub fn repair(scene: &mut Scene) -> Result<()> {
         Fault::DiskFull if scene.cell.phase == Phase::Fetching => Ok(()), // The disk went with the master.
         Fault::DiskFull => scene.disk.as_ref().context("no disk")?.clear(),
         Fault::ClockStepped => scene.clock.as_ref().context("no clock")?.step(0),
-        Fault::SlavePaused | Fault::MasterKilled | Fault::Reset | Fault::Delay => Ok(()),
+        Fault::SlavePaused | Fault::MasterKilled | Fault::Reset | Fault::Forgotten | Fault::Delay => Ok(()),
     }
 }

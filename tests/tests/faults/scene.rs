@@ -42,7 +42,9 @@ impl Scene {
     /// The options of both programs.
     pub fn options(cell: Cell) -> &'static [&'static str] {
         // A slave that is away for ten seconds, or needs several attempts, must not be given up.
-        if matches!(cell.fault, Fault::SlavePaused | Fault::Loss) { &[] } else { &IMPATIENT }
+        let takes_time = matches!(cell.fault, Fault::SlavePaused | Fault::Loss);
+        let resumes_late = cell.fault == Fault::Forgotten && cell.phase >= Phase::Told;
+        if takes_time || resumes_late { &[] } else { &IMPATIENT }
     }
 
     /// The slave on a guest.

@@ -14,13 +14,14 @@ use crate::cell::{Cell, Fault, Outcome, Phase};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/faults.md");
 
-const FAULTS: [Fault; 10] = [
+const FAULTS: [Fault; 11] = [
     Fault::SlaveKilled,
     Fault::SlaveCutOff,
     Fault::SlavePaused,
     Fault::MasterKilled,
     Fault::MasterCutOff,
     Fault::Reset,
+    Fault::Forgotten,
     Fault::Loss,
     Fault::Delay,
     Fault::DiskFull,
@@ -33,35 +34,35 @@ type Row = (Phase, [(Outcome, u64); FAULTS.len()]);
 const TABLE: [Row; 8] = [
     (Phase::Joining, [
         (Replaced, 8), (Replaced, 15), (Succeeds, 25), (NeverRuns, 8), (GivesUp, 15),
-        (Succeeds, 10), (Succeeds, 20), (Succeeds, 10), (Declined, 10), (Succeeds, 10),
+        (Succeeds, 10), (Succeeds, 25), (Succeeds, 20), (Succeeds, 10), (Declined, 10), (Succeeds, 10),
     ]),
     (Phase::Configuring, [
         (CalledOff, 8), (CalledOff, 15), (Succeeds, 45), (NeverRuns, 8), (CalledOff, 15),
-        (CalledOff, 8), (Succeeds, 45), (Succeeds, 30), (Declined, 15), (Succeeds, 20),
+        (CalledOff, 8), (CalledOff, 15), (Succeeds, 45), (Succeeds, 30), (Declined, 15), (Succeeds, 20),
     ]),
     (Phase::Holding, [
         (CalledOff, 8), (CalledOff, 15), (Succeeds, 45), (NeverRuns, 8), (CalledOff, 15),
-        (CalledOff, 8), (Succeeds, 30), (Succeeds, 30), (TaskFails, 20), (Succeeds, 20),
+        (CalledOff, 8), (CalledOff, 15), (Succeeds, 30), (Succeeds, 30), (TaskFails, 20), (Succeeds, 20),
     ]),
     (Phase::Confirmed, [
         (CalledOff, 8), (CalledOff, 15), (Postponed, 45), (NeverRuns, 8), (CalledOff, 15),
-        (CalledOff, 8), (Succeeds, 30), (Succeeds, 30), (TaskFails, 20), (Succeeds, 20),
+        (CalledOff, 8), (CalledOff, 15), (Succeeds, 30), (Succeeds, 30), (TaskFails, 20), (Succeeds, 20),
     ]),
     (Phase::Told, [
         (Vm0Lost, 10), (Vm0Lost, 20), (Late, 35), (Stopped, 15), (AllLost, 20),
-        (Resumed, 15), (Succeeds, 30), (Succeeds, 20), (TaskFails, 15), (StepTold, 15),
+        (Resumed, 15), (Resumed, 20), (Succeeds, 30), (Succeeds, 20), (TaskFails, 15), (StepTold, 15),
     ]),
     (Phase::Running, [
         (Vm0Lost, 10), (Vm0Lost, 20), (Succeeds, 35), (Stopped, 15), (AllLost, 20),
-        (Resumed, 10), (Succeeds, 20), (Succeeds, 10), (TaskFails, 10), (StepTold, 10),
+        (Resumed, 10), (Resumed, 15), (Succeeds, 20), (Succeeds, 10), (TaskFails, 10), (StepTold, 10),
     ]),
     (Phase::Unreported, [
         (Succeeds, 10), (Vm0Lost, 20), (Succeeds, 35), (Stopped, 15), (Vm0Lost, 20),
-        (Resumed, 10), (Succeeds, 20), (Succeeds, 10), (Succeeds, 10), (Succeeds, 10),
+        (Resumed, 10), (Resumed, 15), (Succeeds, 20), (Succeeds, 10), (Succeeds, 10), (Succeeds, 10),
     ]),
     (Phase::Fetching, [
         (OutputLost, 10), (OutputLost, 20), (Succeeds, 45), (Stopped, 15), (OutputLost, 20),
-        (Resumed, 30), (Succeeds, 45), (Succeeds, 30), (NotStored, 20), (Succeeds, 20),
+        (Resumed, 30), (Resumed, 45), (Succeeds, 45), (Succeeds, 30), (NotStored, 20), (Succeeds, 20),
     ]),
 ];
 

@@ -1,7 +1,8 @@
 //! Faults of hosts and programs that the lab can cause.
 
 use std::fs;
-use std::io::{ErrorKind, Read as _};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
@@ -15,6 +16,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("ills::packets_are_lost_each_way_and_nobody_is_told", packets_are_lost_each_way),
     ("ills::a_paused_host_stands_still_and_goes_on", a_paused_host_stands_still_and_goes_on),
     ("ills::connections_are_reset_at_both_ends", connections_are_reset_at_both_ends),
+    ("ills::connections_are_forgotten_and_new_ones_work", connections_are_forgotten_and_new_ones_work),
+    ("ills::a_host_gets_another_address", a_host_gets_another_address),
     ("ills::a_small_disk_is_full_and_is_not", a_small_disk_is_full_and_is_not),
     ("ills::a_wall_clock_is_set_for_one_program_alone", a_wall_clock_is_set_for_one_program_alone),
 ];
@@ -68,6 +71,41 @@ fn connections_are_reset_at_both_ends() -> Result<()> {
     let far_end = far.read(&mut [0]).map_err(|error| error.kind());
     ensure!(far_end == Err(ErrorKind::ConnectionReset), "{far_end:?}");
     ensure!(near.read(&mut [0]).is_err(), "the near end has noticed nothing");
+    Ok(())
+}
+
+fn connections_are_forgotten_and_new_ones_work() -> Result<()> {
+    let (_lab, _network, hosts) = one_network(2)?;
+    let (mut near, mut far) = connect(&hosts[0], &hosts[1])?;
+    ensure!(hosts[0].forget_connections()? == 1);
+    for (mouth, host) in [(&mut near, &hosts[0]), (&mut far, &hosts[1])] {
+        mouth.write_all(b"?")?;
+        let (mut new, mut other) = connect(&hosts[0], &hosts[1])?;
+        new.write_all(b"!")?;
+        let mut heard = [0];
+        other.read_exact(&mut heard)?;
+        let only_old = || host.unacknowledged().is_ok_and(|bytes| bytes == 1).then_some(());
+        ensure!(heard == *b"!");
+        eventually("the new packet alone to be acknowledged", only_old)?;
+    }
+    Ok(())
+}
+
+fn a_host_gets_another_address() -> Result<()> {
+    let (_lab, network, hosts) = one_network(2)?;
+    let old = hosts[1].address();
+    let new = hosts[1].readdress(&network)?;
+    ensure!(new != old);
+    let listener = hosts[1].enter(|| TcpListener::bind("0.0.0.0:0"))?;
+    let port = listener.local_addr()?.port();
+    ensure!(hosts[1].enter(|| TcpListener::bind((old, 0))).is_err(), "the host still has its old address");
+    let mut near = hosts[0].enter(|| TcpStream::connect((new, port)))?;
+    let (mut far, from) = listener.accept()?;
+    ensure!(from.ip() == hosts[0].address());
+    far.write_all(b"!")?;
+    let mut heard = [0];
+    near.read_exact(&mut heard)?;
+    ensure!(heard == *b"!");
     Ok(())
 }
 

@@ -39,6 +39,7 @@ mod rounds;
 mod service;
 mod shared_dirs;
 mod shortages;
+mod silence;
 mod starting;
 mod steal;
 mod strangers;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         rounds::TESTS,
         lost::TESTS,
         reconnect::TESTS,
+        silence::TESTS,
         early_end::TESTS,
         limits::TESTS,
         overlong::TESTS,

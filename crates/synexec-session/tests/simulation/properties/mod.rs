@@ -1,5 +1,6 @@
 //! Properties of all sessions, and of state machines that receive nonsense.
 
+mod any_forgotten;
 mod any_master_events;
 mod any_slave_events;
 mod any_starts;
