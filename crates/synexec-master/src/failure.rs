@@ -31,7 +31,7 @@ pub enum Failure {
     /// A host of `--target` has no address.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// A pattern of `--expect` is wrong.
+    /// A pattern of `--expect` or `--exclude` is wrong.
     #[error(transparent)]
     Pattern(#[from] PatternError),
     /// The directory for outputs cannot be used.

@@ -100,10 +100,14 @@ pub struct Options {
     #[arg(long, value_name = "USEC")]
     max_skew: Option<u64>,
 
-    /// Names of expected slaves, as in `web[1-12,14],db1`, in the order of their ranks; the master shows which ones are
-    /// missing; repeatable
+    /// Names of slaves that must take part, as in `web[1-12,14],db1`, in the order of their ranks; if these are SLAVES
+    /// names or more, no other slave takes part; repeatable
     #[arg(long, value_name = "NAMES")]
     pub expect: Vec<String>,
+
+    /// Names of slaves that must not take part, written as for --expect; repeatable
+    #[arg(long, value_name = "NAMES")]
+    pub exclude: Vec<String>,
 
     /// Interval in seconds at which slaves report the progress of their tasks [default: only when probed]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..=PROGRESS_MAX_SECONDS))]

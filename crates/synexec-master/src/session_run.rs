@@ -19,7 +19,7 @@ use crate::discovery::Discovery;
 use crate::dispatcher::{Dispatcher, Resources};
 use crate::display::{ConfProgress, DisplayOptions, Screen};
 use crate::failure::Failure;
-use crate::name_pattern::unfold;
+use crate::name_pattern::{PatternError, unfold};
 use crate::options::{Options, TAIL};
 use crate::outputs::{Destination, Kept, OutputDirError, Store};
 use crate::report::{self, Document, ReportFiles};
@@ -61,23 +61,27 @@ fn open_resources(
     key: Option<Arc<Key>>,
     screen: &Screen,
 ) -> Result<Resources, Failure> {
-    let expected = options.expect.iter().map(|pattern| unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat();
+    let names = SlaveNames::new(all_names(&options.expect)?, all_names(&options.exclude)?);
     let interface = options.common.interface.as_deref().map(interfaces::find).transpose()?;
     let destination = destination(options, screen)?;
     let listener = listen(options, interface.as_ref())?;
     let port = listener.local_addr().map_err(Failure::ListeningPort)?.port();
     warn_without_key(key.as_deref(), interface.as_ref());
-    let names = SlaveNames::new(expected.clone());
     let discovery = Discovery::new(options, key.clone(), interface, port)?;
     let slaves = options.slaves().get();
     let display = DisplayOptions {
         slaves: usize::try_from(slaves).unwrap_or(usize::MAX),
-        expected,
+        expected: names.expected().map(str::to_owned).collect(),
         conf: ConfProgress { sent: conf.sent(), total: conf.length().saturating_mul(slaves.into()) },
         shows_progress: options.tells_progress(),
     };
     let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
     Ok(Resources { listener, key, discovery, names, display, destination, tail })
+}
+
+/// The names of all patterns.
+fn all_names(patterns: &[String]) -> Result<Vec<String>, PatternError> {
+    Ok(patterns.iter().map(|pattern| unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// Facts for the report that are known before the session, taken before the dispatcher owns the conf.

@@ -17,7 +17,8 @@ continue\t'Let them run to their ends'"
 complete -c synexec_master -l lead -d 'Milliseconds from the order to the start, at most ten minutes [default: depends on the measured round trips]' -r
 complete -c synexec_master -l rounds -d 'Run the task this many times in one session, each time with a new start' -r
 complete -c synexec_master -l max-skew -d 'Exit with status 6 if the skew is larger than this many microseconds, or is not known for all slaves' -r
-complete -c synexec_master -l expect -d 'Names of expected slaves, as in `web[1-12,14],db1`, in the order of their ranks; the master shows which ones are missing; repeatable' -r
+complete -c synexec_master -l expect -d 'Names of slaves that must take part, as in `web[1-12,14],db1`, in the order of their ranks; if these are SLAVES names or more, no other slave takes part; repeatable' -r
+complete -c synexec_master -l exclude -d 'Names of slaves that must not take part, written as for --expect; repeatable' -r
 complete -c synexec_master -l progress -d 'Interval in seconds at which slaves report the progress of their tasks [default: only when probed]' -r
 complete -c synexec_master -s o -l output -d 'When all tasks have ended, store their outputs in this directory, each in a file RANK-NAME.out' -r -F
 complete -c synexec_master -l json -d 'Write everything that is known to this file, as JSON' -r -F

@@ -19,6 +19,7 @@ mod leftovers;
 mod limits;
 mod live;
 mod lost;
+mod names;
 mod once;
 mod outputs;
 mod plain;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         plain::TESTS,
         joining::TESTS,
         ranks::TESTS,
+        names::TESTS,
         confs::TESTS,
         starting::TESTS,
         instant::TESTS,

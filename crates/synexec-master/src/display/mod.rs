@@ -74,9 +74,12 @@ impl Display {
     fn level(&mut self, notice: &Notice) -> Level {
         match notice {
             Notice::TurnedAway { address, why: Some(why) } if why.is_about_keys() => {
-                self.once(address.ip(), why.to_string())
+                self.once(Level::Warn, address.ip(), why.to_string())
             }
-            Notice::NotAdmitted { slave, why } => self.once(slave.address.ip(), format!("{}: {why}", slave.name)),
+            Notice::NotAdmitted { slave, why } => {
+                let level = text::level(notice, self.gauge.is_some());
+                self.once(level, slave.address.ip(), format!("{}: {why}", slave.name))
+            }
             Notice::Progress { slave, stopped, .. } if self.counts.is_stopped(slave) != *stopped => Level::Info,
             Notice::Progress { slave, .. } if self.shows_progress && self.gauge.is_none() => {
                 if self.counts.was_shown_recently(slave) { Level::Debug } else { Level::Info }
@@ -85,8 +88,8 @@ impl Display {
         }
     }
 
-    /// The level of a warning about an address. Only the first one is for the user.
-    fn once(&mut self, address: IpAddr, why: String) -> Level {
-        if self.told.insert((address, why)) { Level::Warn } else { Level::Debug }
+    /// This level for the first message about an address with this text, and the level of details for all further ones.
+    fn once(&mut self, level: Level, address: IpAddr, why: String) -> Level {
+        if self.told.insert((address, why)) { level } else { Level::Debug }
     }
 }

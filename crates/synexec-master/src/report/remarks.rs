@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn row(guest: Guest, elapsed: Duration) -> Row {
-        let slave = SlaveLabel { name: "vm".into(), address: "10.0.0.1:5".parse().unwrap() };
+        let slave = SlaveLabel::new("vm".into(), "10.0.0.1:5".parse().unwrap());
         let at = WallClockTime::from_nanos(0);
         let times = Some(RunTimes { started: at, finished: at, elapsed });
         Row { guest: Some(guest), times, ..Row::new(0, slave, Outcome::Ended(TaskEnd::Exited(0))) }

@@ -140,7 +140,7 @@ impl Fetching {
         {
             let FetchStep::Due(offset) = slave.state else { return };
             let id = OutputId { round: self.round, rank: slave.member.rank };
-            let (peer, name) = (slave.member.peer, &slave.member.label.name);
+            let (peer, name) = (slave.member.peer, &slave.member.label.shown);
             let stream = OutputStream::begin(peer, name, id, request(self.wanted, offset), actions);
             slave.member.this_round.output = Some(stream);
             slave.state = FetchStep::Asked(1, asked);

@@ -14,7 +14,7 @@ pub(super) fn follow_all(members: &mut [Member], round: u32, actions: &mut Actio
     let request = Request { offset: 0, window: WINDOW, follow: true, once: false };
     for member in members.iter_mut().filter(|member| member.has(Feature::Outputs)) {
         let id = OutputId { round, rank: member.rank };
-        let stream = OutputStream::begin(member.peer, &member.label.name, id, request, actions);
+        let stream = OutputStream::begin(member.peer, &member.label.shown, id, request, actions);
         member.this_round.output = Some(stream);
     }
 }

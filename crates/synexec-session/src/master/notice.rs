@@ -52,6 +52,11 @@ pub enum Notice {
         /// The reason.
         why: NotAdmitted,
     },
+    /// Slaves that take part have the same name.
+    EqualNames {
+        /// These slaves.
+        slaves: Vec<SlaveLabel>,
+    },
     /// A slave cannot have the rank that it asks for, because fewer slaves take part than the user wants.
     OtherRank {
         /// The slave.

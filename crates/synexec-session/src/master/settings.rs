@@ -12,7 +12,7 @@ pub struct Settings {
     pub name: String,
     /// The number of slaves that take part.
     pub slaves: NonZeroU32,
-    /// The names of the slaves that the user expects.
+    /// The names of the slaves that the user expects or excludes.
     pub names: SlaveNames,
     /// Time that slaves have to join; without it, the master waits for ever.
     pub wait: Option<Duration>,

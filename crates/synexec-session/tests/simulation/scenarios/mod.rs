@@ -10,6 +10,7 @@ mod interrupted;
 mod joining;
 mod master_away;
 mod master_gone;
+mod names;
 mod on_lost;
 mod once;
 mod originals;
