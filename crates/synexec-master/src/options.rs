@@ -8,7 +8,7 @@ use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 use synexec_host::host_name::host_name;
 use synexec_host::options::Common;
-use synexec_session::master::{OnLost, OutputsWanted, Settings, SlaveNames, TokenSeed};
+use synexec_session::master::{OtherTasks, OutputsWanted, Settings, SlaveNames, TokenSeed};
 use thiserror::Error;
 
 use crate::conf_file::ConfFile;
@@ -30,7 +30,7 @@ const REPORTS: &str = "Reports";
 /// Waits until SLAVES slaves have joined, sends the CONF to each of them, starts its command on all of them at the same
 /// instant, and waits until all tasks have ended. Then it prints how far apart the starts were, and a table of the results.
 ///
-/// Exit status: 0 every task exited 0; 1 a task failed, or was stopped by --timeout; 2 wrong usage, conf or key file, or a
+/// Exit status: 0 every task exited 0; 1 a task failed, or was stopped by --timeout or --on-failure; 2 wrong usage, conf or key file, or a
 /// report or output file that cannot be created; 3 not enough slaves joined in time; 4 a slave declined; 5 a slave or its
 /// output was lost; 6 the skew was larger than --max-skew, or is not known for all slaves; 7 this host's own network or
 /// files failed; 130 or 143 interrupted.
@@ -86,7 +86,11 @@ pub struct Options {
 
     /// What to do with the other tasks when a slave is lost while they run
     #[arg(long, value_name = "WHAT", default_value = "continue")]
-    on_lost: OnLostChoice,
+    on_lost: OtherTasksChoice,
+
+    /// What to do with the other tasks and with further rounds when a task fails
+    #[arg(long, value_name = "WHAT", default_value = "continue")]
+    on_failure: OtherTasksChoice,
 
     /// Milliseconds from the order to the start, at most ten minutes [default: depends on the measured round trips]
     #[arg(long, value_name = "MS", value_parser = RangedU64ValueParser::<u64>::new().range(1..=LEAD_MAX_MILLIS))]
@@ -150,13 +154,23 @@ pub struct Options {
     pub color: ColorWhen,
 }
 
-/// What to do with the other tasks when a slave is lost.
+/// What to do with the other tasks when a slave is lost, or a task fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OnLostChoice {
+pub enum OtherTasksChoice {
     /// Stop them
-    Abort,
+    #[value(alias = "abort")]
+    Stop,
     /// Let them run to their ends
     Continue,
+}
+
+impl From<OtherTasksChoice> for OtherTasks {
+    fn from(choice: OtherTasksChoice) -> Self {
+        match choice {
+            OtherTasksChoice::Stop => Self::Stop,
+            OtherTasksChoice::Continue => Self::Continue,
+        }
+    }
 }
 
 /// When to use colours.
@@ -216,10 +230,8 @@ impl Options {
             outputs: self.outputs_wanted(),
             quorum: self.quorum,
             timeout: self.timeout(),
-            on_lost: match self.on_lost {
-                OnLostChoice::Abort => OnLost::Abort,
-                OnLostChoice::Continue => OnLost::Continue,
-            },
+            on_lost: self.on_lost.into(),
+            on_failure: self.on_failure.into(),
             reconnect: self.common.reconnect(),
             token_seed,
         }

@@ -12,7 +12,9 @@ complete -c synexec_master -s t -l target -d 'Send probes to this host too, by u
 complete -c synexec_master -l wait -d 'Give up if not all slaves have joined after this many seconds [default: wait for ever]' -r
 complete -c synexec_master -l quorum -d 'When --wait is over, start if at least this many slaves have joined' -r
 complete -c synexec_master -l timeout -d 'Stop tasks that have not ended after this many seconds; their rows say `timed out` [default: never]' -r
-complete -c synexec_master -l on-lost -d 'What to do with the other tasks when a slave is lost while they run' -r -f -a "abort\t'Stop them'
+complete -c synexec_master -l on-lost -d 'What to do with the other tasks when a slave is lost while they run' -r -f -a "stop\t'Stop them'
+continue\t'Let them run to their ends'"
+complete -c synexec_master -l on-failure -d 'What to do with the other tasks and with further rounds when a task fails' -r -f -a "stop\t'Stop them'
 continue\t'Let them run to their ends'"
 complete -c synexec_master -l lead -d 'Milliseconds from the order to the start, at most ten minutes [default: depends on the measured round trips]' -r
 complete -c synexec_master -l rounds -d 'Run the task this many times in one session, each time with a new start' -r

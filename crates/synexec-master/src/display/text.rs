@@ -33,7 +33,7 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         | Notice::Late { .. }
         | Notice::Away { .. }
         | Notice::TimedOut { .. }
-        | Notice::Aborting { .. }
+        | Notice::StoppingOthers { .. }
         | Notice::QuorumReached { .. }
         | Notice::EqualNames { .. }
         | Notice::OtherRank { .. }
@@ -131,7 +131,9 @@ pub fn text(notice: &Notice) -> String {
         Notice::TimedOut { timeout, running } => {
             format!("the timeout of {} is over; stopping the task on {}", time(*timeout), count(*running, "slave"))
         }
-        Notice::Aborting { running } => format!("a slave is lost; stopping the task on {}", count(*running, "slave")),
+        Notice::StoppingOthers { cause, running } => {
+            format!("stopping the task on {} after {cause}", count(*running, "slave"))
+        }
         Notice::QuorumReached { joined, slaves } => {
             format!("the wait is over; continuing with {}", part(*joined, *slaves, "slave"))
         }

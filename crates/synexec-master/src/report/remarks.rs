@@ -20,7 +20,9 @@ const LATE_MIN: Duration = Duration::from_millis(1);
 /// All remarks on a slave.
 pub fn remarks(row: &Row) -> Vec<String> {
     let elapsed = row.times.map_or(Duration::ZERO, |times| times.elapsed);
-    let mut remarks: Vec<String> = row.guest.iter().flat_map(|guest| of_guest(guest, elapsed)).collect();
+    let mut remarks: Vec<String> =
+        row.stopped_after.iter().map(|cause| format!("its task was stopped after {cause}")).collect();
+    remarks.extend(row.guest.iter().flat_map(|guest| of_guest(guest, elapsed)));
     remarks.extend(slip(row).map(slipped));
     remarks.extend(lateness(row).map(|late| format!("its task was released {} late", time(late))));
     remarks.extend(row.answered_late.map(|late| format!("it took {} to answer a probe", time(late))));

@@ -11,6 +11,7 @@ mod joining;
 mod master_away;
 mod master_gone;
 mod names;
+mod on_failure;
 mod on_lost;
 mod once;
 mod originals;
