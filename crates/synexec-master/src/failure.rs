@@ -95,7 +95,7 @@ impl Failure {
             | Self::KeyFile(KeyFileError { .. })
             | Self::Quorum(QuorumError { .. })
             | Self::Target(TargetError(_))
-            | Self::OutputDir(OutputDirError { .. })
+            | Self::OutputDir(OutputDirError::Unusable { .. } | OutputDirError::Occupied { .. })
             | Self::Interface(InterfaceError::Unknown { .. })
             | Self::Report(ReportFileError::Open { .. } | ReportFileError::Twice(_)) => ExitStatus::Usage,
             Self::Interface(InterfaceError::List(_))
@@ -166,11 +166,12 @@ mod tests {
             unfold("web[1").unwrap_err().into(),
             unfold("web[b]").unwrap_err().into(),
             unfold("web[1-999999999]").unwrap_err().into(),
-            Store::open(nowhere, 1).unwrap_err().into(),
+            Store::open(nowhere, 1, false).unwrap_err().into(),
+            OutputDirError::Occupied { path: "out".into(), example: "0-web1.out".into() }.into(),
             interfaces::find("nowhere0").unwrap_err().into(),
             ReportFiles::open(Some(nowhere), None, None).unwrap_err().into(),
             report_file(|path, _| ReportFileError::Twice(path)),
-        ] as [Failure; 15]
+        ] as [Failure; 16]
         {
             assert_eq!(failure.status(), ExitStatus::Usage, "{failure}");
         }

@@ -30,10 +30,10 @@ const REPORTS: &str = "Reports";
 /// Waits until SLAVES slaves have joined, sends the CONF to each of them, starts its command on all of them at the same
 /// instant, and waits until all tasks have ended. Then it prints how far apart the starts were, and a table of the results.
 ///
-/// Exit status: 0 every task exited 0; 1 a task failed, or was stopped by --timeout or --on-failure; 2 wrong usage, conf or key file, or a
-/// report or output file that cannot be created; 3 not enough slaves joined in time; 4 a slave declined; 5 a slave or its
-/// output was lost; 6 the skew was larger than --max-skew, or is not known for all slaves; 7 this host's own network or
-/// files failed; 130 or 143 interrupted.
+/// Exit status: 0 every task exited 0; 1 a task failed, or was stopped by --timeout or --on-failure; 2 wrong usage, conf or
+/// key file, a report or output file that cannot be created, or outputs of an earlier run in the directory of -o; 3 not
+/// enough slaves joined in time; 4 a slave declined; 5 a slave or its output was lost; 6 the skew was larger than --max-skew,
+/// or is not known for all slaves; 7 this host's own network or files failed; 130 or 143 interrupted.
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(
@@ -120,6 +120,10 @@ pub struct Options {
     /// When all tasks have ended, store their outputs in this directory, each in a file RANK-NAME.out
     #[arg(short, long, value_name = "DIR", help_heading = OUTPUTS)]
     pub output: Option<PathBuf>,
+
+    /// With -o: remove the outputs of earlier runs from the directory; without it, a directory that has some is refused
+    #[arg(long, requires = "output", help_heading = OUTPUTS)]
+    pub force: bool,
 
     /// Print the lines of all outputs as they arrive, each after the name of its slave
     #[arg(long, conflicts_with_all = ["output", "gather", "diff"], help_heading = OUTPUTS)]

@@ -76,6 +76,12 @@ fn open_resources(
         shows_progress: options.tells_progress(),
     };
     let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
+    // Nothing else can fail early. A session that cannot begin leaves the earlier outputs alone.
+    if let Destination::Files(store) = &destination
+        && options.force
+    {
+        store.remove_earlier()?;
+    }
     Ok(Resources { listener, key, discovery, names, display, destination, tail })
 }
 
@@ -118,7 +124,7 @@ fn destination(options: &Options, screen: &Screen) -> Result<Destination, Output
     let directory: Option<&Path> = options.output.as_deref();
     Ok(match directory {
         _ if options.live => Destination::Stdout(screen.clone()),
-        Some(directory) => Destination::Files(Store::open(directory, options.rounds())?),
+        Some(directory) => Destination::Files(Store::open(directory, options.rounds(), options.force)?),
         None if options.gathers() => Destination::Files(Store::temporary(options.rounds())?),
         None => Destination::Nowhere,
     })

@@ -33,6 +33,7 @@ complete -c synexec_master -s d -l daemon -d 'Run in the background and print th
 complete -c synexec_master -s v -l verbose -d 'Print more messages; give it twice for even more'
 complete -c synexec_master -s q -l quiet -d 'Print only errors'
 complete -c synexec_master -s b -l broadcast -d 'Send probes only to 255.255.255.255, not to the broadcast addresses of the interfaces'
+complete -c synexec_master -l force -d 'With -o: remove the outputs of earlier runs from the directory; without it, a directory that has some is refused'
 complete -c synexec_master -l live -d 'Print the lines of all outputs as they arrive, each after the name of its slave'
 complete -c synexec_master -l gather -d 'When all tasks have ended, print their outputs; equal outputs only once, with the names of their slaves'
 complete -c synexec_master -l diff -d 'Like --gather, but print only the differences of outputs that differ from the most common one'
