@@ -228,8 +228,14 @@ const skewStrip = (skew, widest) => {
     svgEl('path', { d: `M${fixed(low)} 7H${fixed(high)}M${fixed(low)} 4v6M${fixed(high)} 4v6`, class: 'chart-whisker strong' }));
 };
 
+// Slaves may have equal names. Their labels differ.
+const callSlavesByLabels = (report) => {
+  for (const round of report.rounds) for (const slave of round.slaves) slave.name = slave.label;
+};
+
 const startPage = () => {
   const report = JSON.parse(byId('report').textContent);
+  callSlavesByLabels(report);
   showVerdict(report);
   showFacts(report);
   byId('footer').textContent = visibleText(`Written by ${report.program}. Times count from the first measured start, unless their label says otherwise.`);

@@ -61,7 +61,7 @@ pub struct Resources {
     pub key: Option<Arc<Key>>,
     /// Finds slaves.
     pub discovery: Discovery,
-    /// Names of the slaves that the user expects.
+    /// Names of the slaves that the user expects or excludes.
     pub names: SlaveNames,
     /// What the display needs to know.
     pub display: DisplayOptions,

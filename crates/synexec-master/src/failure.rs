@@ -34,7 +34,7 @@ pub enum Failure {
     /// A host of `--target` has no address.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// A pattern of `--expect` is wrong.
+    /// A pattern of `--expect` or `--exclude` is wrong.
     #[error(transparent)]
     Pattern(#[from] PatternError),
     /// The directory for outputs cannot be used.
@@ -93,7 +93,7 @@ impl Failure {
             | Self::Quorum(QuorumError { .. })
             | Self::Variables(VariablesError::TooMany(_) | VariablesError::TooLong(_))
             | Self::Target(TargetError(_))
-            | Self::OutputDir(OutputDirError { .. })
+            | Self::OutputDir(OutputDirError::Unusable { .. } | OutputDirError::Occupied { .. })
             | Self::Report(ReportFileError::Open { .. } | ReportFileError::Twice(_)) => ExitStatus::Usage,
             Self::Report(ReportFileError::Write { .. })
             | Self::Daemon(
@@ -163,10 +163,11 @@ mod tests {
             unfold("web[1").unwrap_err().into(),
             unfold("web[b]").unwrap_err().into(),
             unfold("web[1-999999999]").unwrap_err().into(),
-            Store::open(nowhere, 1).unwrap_err().into(),
+            Store::open(nowhere, 1, false).unwrap_err().into(),
+            OutputDirError::Occupied { path: "out".into(), example: "0-web1.out".into() }.into(),
             ReportFiles::open(Some(nowhere), None, None).unwrap_err().into(),
             report_file(|path, _| ReportFileError::Twice(path)),
-        ] as [Failure; 15]
+        ] as [Failure; 16]
         {
             assert_eq!(failure.status(), ExitStatus::Usage, "{failure}");
         }

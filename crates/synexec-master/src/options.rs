@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 use synexec_host::host_name::host_name;
 use synexec_host::options::Common;
 use synexec_proto::variables::{Variable, Variables, VariablesError};
-use synexec_session::master::{OnLost, OutputsWanted, Settings, SlaveNames, TokenSeed};
+use synexec_session::master::{OtherTasks, OutputsWanted, Settings, SlaveNames, TokenSeed};
 use thiserror::Error;
 
 use crate::conf_file::ConfFile;
@@ -32,10 +32,11 @@ const REPORTS: &str = "Reports";
 /// Waits until SLAVES slaves have joined, sends the CONF to each of them, starts its command on all of them at the same
 /// instant, and waits until all tasks have ended. Then it prints how far apart the starts were, and a table of the results.
 ///
-/// Exit status: 0 every task exited 0; 1 a task failed, or was stopped by --timeout; 2 wrong usage, conf or key file, or a
-/// report or output file that cannot be created; 3 not enough slaves joined in time; 4 a slave declined; 5 a slave was
-/// lost, or a wanted output is not complete; 6 the skew was larger than --max-skew, or is not known for all slaves; 7 this host's own network or
-/// files failed; 130 or 143 interrupted.
+/// Exit status: 0 every task exited 0; 1 a task failed, or was stopped by --timeout or --on-failure; 2 wrong usage, conf or
+/// key file, a report or output file that cannot be created, or outputs of an earlier run in the directory of -o; 3 not
+/// enough slaves joined in time; 4 a slave declined; 5 a slave was lost, or a wanted output is not complete; 6 the skew was
+/// larger than --max-skew, or is not known for all slaves; 7 this host's own network or files failed; 130 or 143
+/// interrupted.
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(
@@ -92,7 +93,11 @@ pub struct Options {
 
     /// What to do with the other tasks when a slave is lost while they run
     #[arg(long, value_name = "WHAT", default_value = "continue")]
-    on_lost: OnLostChoice,
+    on_lost: OtherTasksChoice,
+
+    /// What to do with the other tasks and with further rounds when a task fails
+    #[arg(long, value_name = "WHAT", default_value = "continue")]
+    on_failure: OtherTasksChoice,
 
     /// Milliseconds from the order to the start, at most ten minutes [default: depends on the measured round trips]
     #[arg(long, value_name = "MS", value_parser = RangedU64ValueParser::<u64>::new().range(1..=LEAD_MAX_MILLIS))]
@@ -106,10 +111,14 @@ pub struct Options {
     #[arg(long, value_name = "USEC")]
     max_skew: Option<u64>,
 
-    /// Names of expected slaves, as in `web[1-12,14],db1`, in the order of their ranks; the master shows which ones are
-    /// missing; repeatable
+    /// Names of slaves that must take part, as in `web[1-12,14],db1`, in the order of their ranks; if these are SLAVES
+    /// names or more, no other slave takes part; repeatable
     #[arg(long, value_name = "NAMES")]
     pub expect: Vec<String>,
+
+    /// Names of slaves that must not take part, written as for --expect; repeatable
+    #[arg(long, value_name = "NAMES")]
+    pub exclude: Vec<String>,
 
     /// Interval in seconds at which slaves report the progress of their tasks [default: only when probed]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..=PROGRESS_MAX_SECONDS))]
@@ -118,6 +127,10 @@ pub struct Options {
     /// When all tasks have ended, store their outputs in this directory, each in a file RANK-NAME.out
     #[arg(short, long, value_name = "DIR", help_heading = OUTPUTS)]
     pub output: Option<PathBuf>,
+
+    /// With -o: remove the outputs of earlier runs from the directory; without it, a directory that has some is refused
+    #[arg(long, requires = "output", help_heading = OUTPUTS)]
+    pub force: bool,
 
     /// Print the lines of all outputs as they arrive, each after the name of its slave
     #[arg(long, conflicts_with_all = ["output", "gather", "diff"], help_heading = OUTPUTS)]
@@ -156,13 +169,23 @@ pub struct Options {
     pub color: ColorWhen,
 }
 
-/// What to do with the other tasks when a slave is lost.
+/// What to do with the other tasks when a slave is lost, or a task fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OnLostChoice {
+pub enum OtherTasksChoice {
     /// Stop them
-    Abort,
+    #[value(alias = "abort")]
+    Stop,
     /// Let them run to their ends
     Continue,
+}
+
+impl From<OtherTasksChoice> for OtherTasks {
+    fn from(choice: OtherTasksChoice) -> Self {
+        match choice {
+            OtherTasksChoice::Stop => Self::Stop,
+            OtherTasksChoice::Continue => Self::Continue,
+        }
+    }
 }
 
 /// When to use colours.
@@ -238,10 +261,8 @@ impl Options {
             max_output: self.max_output,
             quorum: self.quorum,
             timeout: self.timeout(),
-            on_lost: match self.on_lost {
-                OnLostChoice::Abort => OnLost::Abort,
-                OnLostChoice::Continue => OnLost::Continue,
-            },
+            on_lost: self.on_lost.into(),
+            on_failure: self.on_failure.into(),
             reconnect: self.common.reconnect(),
             token_seed,
         }

@@ -19,7 +19,7 @@ use crate::discovery::Discovery;
 use crate::dispatcher::{Dispatcher, Resources};
 use crate::display::{ConfProgress, DisplayOptions, Screen};
 use crate::failure::Failure;
-use crate::name_pattern::unfold;
+use crate::name_pattern::{PatternError, unfold};
 use crate::options::{Options, TAIL};
 use crate::outputs::{Destination, Kept, OutputDirError, Store};
 use crate::report::{self, Document, ReportFiles};
@@ -64,24 +64,34 @@ fn open_resources(
     key: Option<Arc<Key>>,
     screen: &Screen,
 ) -> Result<Resources, Failure> {
-    let expected = options.expect.iter().map(|pattern| unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat();
     // The program may have to wait for randomness. Ctrl-C still ends it here, and no file is left.
     let seed = TokenSeed::new(random::bytes().map_err(Failure::RandomNumbers)?);
+    let names = SlaveNames::new(all_names(&options.expect)?, all_names(&options.exclude)?);
     let destination = destination(options, screen)?;
     let (scope, port) = (options.common.scope(), options.common.port);
     warn_without_key(key.as_deref(), &scope);
     let listeners = Listeners::open(scope, port).map_err(|why| Failure::Listen { port, why })?;
-    let names = SlaveNames::new(expected.clone());
     let discovery = Discovery::new(options, key.clone(), listeners.port())?;
     let slaves = options.slaves().get();
     let display = DisplayOptions {
         slaves: usize::try_from(slaves).unwrap_or(usize::MAX),
-        expected,
+        expected: names.expected().map(str::to_owned).collect(),
         conf: ConfProgress { sent: conf.sent(), total: conf.length().saturating_mul(slaves.into()) },
         shows_progress: options.tells_progress(),
     };
     let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
+    // Nothing else can fail early. A session that cannot begin leaves the earlier outputs alone.
+    if let Destination::Files(store) = &destination
+        && options.force
+    {
+        store.remove_earlier()?;
+    }
     Ok(Resources { listeners, seed, key, discovery, names, display, destination, tail })
+}
+
+/// The names of all patterns.
+fn all_names(patterns: &[String]) -> Result<Vec<String>, PatternError> {
+    Ok(patterns.iter().map(|pattern| unfold(pattern)).collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// Facts for the report that are known before the session, taken before the dispatcher owns the conf.
@@ -119,7 +129,7 @@ fn destination(options: &Options, screen: &Screen) -> Result<Destination, Output
     let directory: Option<&Path> = options.output.as_deref();
     Ok(match directory {
         _ if options.live => Destination::Stdout(screen.clone()),
-        Some(directory) => Destination::Files(Store::open(directory, options.rounds())?),
+        Some(directory) => Destination::Files(Store::open(directory, options.rounds(), options.force)?),
         None if options.gathers() => Destination::Files(Store::temporary(options.rounds())?),
         None => Destination::Nowhere,
     })

@@ -13,12 +13,15 @@ complete -c synexec_master -l wait -d 'Give up if not all slaves have joined aft
 complete -c synexec_master -l quorum -d 'When --wait is over, start if at least this many slaves have joined' -r
 complete -c synexec_master -l env -d 'Set this variable in the environment of every task; repeatable' -r
 complete -c synexec_master -l timeout -d 'Stop tasks that have not ended after this many seconds; their rows say `timed out` [default: never]' -r
-complete -c synexec_master -l on-lost -d 'What to do with the other tasks when a slave is lost while they run' -r -f -a "abort\t'Stop them'
+complete -c synexec_master -l on-lost -d 'What to do with the other tasks when a slave is lost while they run' -r -f -a "stop\t'Stop them'
+continue\t'Let them run to their ends'"
+complete -c synexec_master -l on-failure -d 'What to do with the other tasks and with further rounds when a task fails' -r -f -a "stop\t'Stop them'
 continue\t'Let them run to their ends'"
 complete -c synexec_master -l lead -d 'Milliseconds from the order to the start, at most ten minutes [default: depends on the measured round trips]' -r
 complete -c synexec_master -l rounds -d 'Run the task this many times in one session, each time with a new start' -r
 complete -c synexec_master -l max-skew -d 'Exit with status 6 if the skew is larger than this many microseconds, or is not known for all slaves' -r
-complete -c synexec_master -l expect -d 'Names of expected slaves, as in `web[1-12,14],db1`, in the order of their ranks; the master shows which ones are missing; repeatable' -r
+complete -c synexec_master -l expect -d 'Names of slaves that must take part, as in `web[1-12,14],db1`, in the order of their ranks; if these are SLAVES names or more, no other slave takes part; repeatable' -r
+complete -c synexec_master -l exclude -d 'Names of slaves that must not take part, written as for --expect; repeatable' -r
 complete -c synexec_master -l progress -d 'Interval in seconds at which slaves report the progress of their tasks [default: only when probed]' -r
 complete -c synexec_master -s o -l output -d 'When all tasks have ended, store their outputs in this directory, each in a file RANK-NAME.out' -r -F
 complete -c synexec_master -l max-output -d 'Most bytes that are kept of each output; K, M and G mean KiB, MiB and GiB; a longer output is cut' -r
@@ -32,6 +35,7 @@ complete -c synexec_master -s d -l daemon -d 'Run in the background and print th
 complete -c synexec_master -s v -l verbose -d 'Print more messages; give it twice for even more'
 complete -c synexec_master -s q -l quiet -d 'Print only errors'
 complete -c synexec_master -s b -l broadcast -d 'Send probes only to 255.255.255.255, not to the broadcast addresses of the interfaces'
+complete -c synexec_master -l force -d 'With -o: remove the outputs of earlier runs from the directory; without it, a directory that has some is refused'
 complete -c synexec_master -l live -d 'Print the lines of all outputs as they arrive, each after the name of its slave'
 complete -c synexec_master -l gather -d 'When all tasks have ended, print their outputs; equal outputs only once, with the names of their slaves'
 complete -c synexec_master -l diff -d 'Like --gather, but print only the differences of outputs that differ from the most common one'

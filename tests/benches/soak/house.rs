@@ -76,7 +76,7 @@ impl House {
         let control = &self.fleet.control;
         let mut command = control.command(programs::master());
         command.env("TMPDIR", control.dir()).arg("--json").arg(report::file(control));
-        command.args(["--reconnect", reconnect, "--timeout", TIMEOUT_SECONDS, "--output", "out"]);
+        command.args(["--reconnect", reconnect, "--timeout", TIMEOUT_SECONDS, "--output", "out", "--force"]);
         Process::spawn(command.arg(SLAVES.to_string()).arg(&self.conf))
     }
 

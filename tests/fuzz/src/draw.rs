@@ -15,7 +15,7 @@ use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_proto::variables::Variables;
 use synexec_proto::wire::{Command, FieldWriter, Frame, WireInteger as _};
 use synexec_session::interrupt::Interrupt;
-use synexec_session::master::{OnLost, OutputsWanted, Settings};
+use synexec_session::master::{OtherTasks, OutputsWanted, Settings, SlaveNames};
 
 use crate::messages::canonical_frame;
 use synexec_sim::secs;
@@ -92,11 +92,22 @@ pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
         max_skew: if bool::arbitrary(input)? { Some(passing(input)?) } else { None },
         quorum: if input.ratio(1, 4)? { NonZeroU32::new(input.int_in_range(1..=slaves)?) } else { None },
         timeout: if input.ratio(1, 4)? { Some(passing(input)?) } else { None },
-        on_lost: *input.choose(&[OnLost::Continue, OnLost::Abort])?,
+        on_lost: *input.choose(&[OtherTasks::Continue, OtherTasks::Stop])?,
+        on_failure: *input.choose(&[OtherTasks::Continue, OtherTasks::Stop])?,
+        names: if input.ratio(1, 4)? { names(input)? } else { SlaveNames::default() },
         reconnect: *input.choose(&[Duration::ZERO, secs(10)])?,
         lead: if input.ratio(1, 4)? { Some(passing(input)?) } else { None },
         ..synexec_sim::settings(slaves)
     })
+}
+
+/// Few names that the user expects and excludes. Most drawn slaves have the name `vm`.
+fn names(input: &mut Input<'_>) -> Result<SlaveNames> {
+    let few = |input: &mut Input<'_>| -> Result<Vec<String>> {
+        let count = input.int_in_range(0..=3)?;
+        (0..count).map(|_| Ok((*input.choose(&["vm", "läuft", "", "none"])?).to_owned())).collect()
+    };
+    Ok(SlaveNames::new(few(input)?, few(input)?))
 }
 
 /// Features of an imagined later revision and of all revisions so far, newest first.

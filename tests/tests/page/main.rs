@@ -223,6 +223,7 @@ fn with_slaves(page: &str, count: usize) -> Result<String> {
         .map(|rank| {
             let mut slave = model.clone();
             (slave["rank"], slave["name"]) = (json!(rank), json!(format!("vm{rank}")));
+            slave["label"] = slave["name"].clone();
             slave
         })
         .collect();

@@ -1,4 +1,4 @@
-//! `--timeout`, `--quorum` and `--on-lost`: sessions that begin with fewer slaves or end earlier.
+//! `--timeout`, `--quorum`, `--on-lost` and `--on-failure`: sessions that begin with fewer slaves or end earlier.
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
@@ -18,7 +18,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("early_end::a_quorum_is_enough_when_the_wait_is_over", a_quorum_is_enough),
     ("early_end::less_than_a_quorum_is_not", less_than_a_quorum_is_not),
     ("early_end::a_quorum_that_cannot_be_is_told_at_once", a_quorum_that_cannot_be),
-    ("early_end::a_lost_slave_stops_the_others_with_on_lost_abort", a_lost_slave_stops_the_others),
+    ("early_end::a_lost_slave_stops_the_others_with_on_lost_stop", a_lost_slave_stops_the_others),
+    ("early_end::a_failed_task_stops_the_others_with_on_failure_stop", a_failed_task_stops_the_others),
 ];
 
 /// A task that runs for ever on `vm0` and for a short time on other guests.
@@ -120,7 +121,8 @@ fn a_quorum_that_cannot_be() -> Result<()> {
         (&["--quorum", "3", "--wait", "1"], "3"),
         (&["--quorum", "0", "--wait", "1"], "0"),
         (&["--timeout", "0"], "0"),
-        (&["--on-lost", "panic"], "abort, continue"),
+        (&["--on-lost", "panic"], "stop, continue"),
+        (&["--on-failure", "panic"], "stop, continue"),
     ] {
         let finished = master_with(&fleet, options)?;
         ensure!(finished.code() == Some(2) && finished.stderr.contains(why), "{options:?} {finished:?}");
@@ -144,13 +146,44 @@ fn one_lost_of_three(fleet: &Fleet, on_lost: &str) -> Result<Finished> {
 
 fn a_lost_slave_stops_the_others() -> Result<()> {
     let fleet = Fleet::new(3)?;
-    let finished = one_lost_of_three(&fleet, "abort")?;
+    let finished = one_lost_of_three(&fleet, "stop")?;
     ensure!(finished.code() == Some(5), "{finished:?}");
     ensure!(rows(&finished, "killed").len() == 2 && rows(&finished, "lost").len() == 1, "{finished:?}");
-    ensure!(finished.stderr.contains("stopping the task on 2 slaves"), "{finished:?}");
+    ensure!(finished.stderr.contains("stopping the task on 2 slaves after the loss of vm1"), "{finished:?}");
+    ensure!(row(&finished, "vm2")?.contains("its task was stopped after the loss of vm1"), "{finished:?}");
     checked(&fleet, &finished, "lost")?;
+    fleet.forget_outputs()?;
+    // The first name of this value still has its meaning.
+    let finished = one_lost_of_three(&fleet, "abort")?;
+    ensure!(finished.code() == Some(5) && rows(&finished, "killed").len() == 2, "{finished:?}");
     fleet.forget_outputs()?;
     let finished = one_lost_of_three(&fleet, "continue")?;
     ensure!(finished.code() == Some(5) && rows(&finished, "exited").len() == 2, "{finished:?}");
+    Ok(())
+}
+
+/// A task that fails on `vm1` when a file appears there, and runs for ever on other guests.
+const FAILS_ON_VM1: &str = "/bin/sh :CONF:\necho begun; while [ ! -e go ] && [ -d \"$PWD\" ]; do sleep 0.05; done\n\
+                            [ $SYNEXEC_NAME != vm1 ]\n";
+
+fn a_failed_task_stops_the_others() -> Result<()> {
+    let fleet = Fleet::new(3)?;
+    let _slaves = fleet.slaves(&[])?;
+    let options = ["--on-failure", "stop", "--rounds", "3", "-o", "out"];
+    let master = fleet.master(3, &fleet.conf(FAILS_ON_VM1)?, &options)?;
+    (0..3).try_for_each(|guest| fleet.wait_for_output(guest, "begun").map(drop))?;
+    std::fs::write(fleet.guests[1].dir().join("go"), "")?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(1) && rows(&finished, "killed").len() == 2, "{finished:?}");
+    for told in ["stopping the task on 2 slaves after the failure of vm1", "the remaining 2 rounds are not run"] {
+        ensure!(finished.stderr.contains(told), "{told}: {finished:?}");
+    }
+    ensure!(row(&finished, "vm0")?.contains("its task was stopped after the failure of vm1"), "{finished:?}");
+    let report = checked(&fleet, &finished, "task_failed")?;
+    ensure!(kind(&report, "vm1")? == "exited" && kind(&report, "vm2")? == "killed", "{report:#}");
+    // The outputs of the stopped tasks are fetched.
+    let fetched = std::fs::read_to_string(fleet.control.dir().join("out/round-1/2-vm2.out"))?;
+    ensure!(fetched == "begun\n", "{fetched:?}");
+    fleet.serves_a_session()?;
     Ok(())
 }

@@ -24,6 +24,7 @@ mod live;
 mod lost;
 mod nics;
 mod noise;
+mod names;
 mod once;
 mod outputs;
 mod overlong;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         plain::TESTS,
         joining::TESTS,
         ranks::TESTS,
+        names::TESTS,
         confs::TESTS,
         environment::TESTS,
         starting::TESTS,

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use synexec_proto::digest::Digest;
 use synexec_tests::fleet::{Fleet, left_in, row, rows, slave_on};
 use synexec_tests::lab::harness::Test;
-use synexec_tests::process::{Finished, eventually};
+use synexec_tests::process::{Finished, Process, eventually};
 use synexec_tests::report::{Round, only_round};
 
 pub const TESTS: &[(&str, Test)] = &[
@@ -17,6 +17,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("outputs::each_round_has_a_directory", each_round_has_a_directory),
     ("outputs::a_slave_killed_while_outputs_are_fetched", a_slave_killed_while_outputs_are_fetched),
     ("outputs::a_directory_that_cannot_be_made_is_told_first", a_directory_that_cannot_be_made_is_told_first),
+    ("outputs::a_directory_with_earlier_outputs_is_refused_without_force", a_directory_with_earlier_outputs_is_refused),
     ("outputs::outputs_of_interrupted_tasks_are_fetched", outputs_of_interrupted_tasks_are_fetched),
 ];
 
@@ -148,6 +149,38 @@ fn a_directory_that_cannot_be_made_is_told_first() -> Result<()> {
         ensure!(finished.stderr.contains(&format!("cannot write outputs into {directory}")), "{finished:?}");
     }
     ensure!(!fleet.has_run(0) && slave.output_so_far() == before, "{}", slave.output_so_far());
+    Ok(())
+}
+
+/// A refused run changes nothing and sends nothing; `--force` removes earlier outputs and leaves other files alone.
+fn a_directory_with_earlier_outputs_is_refused() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let slaves = fleet.slaves(&[])?;
+    let conf = fleet.conf("/bin/sh :CONF:\necho $SYNEXEC_NAME\n")?;
+    let run = |slaves, options: &[&str]| fleet.master(slaves, &conf, &[&["-o", "out"], options].concat())?.wait();
+    ensure!(run(2, &["--rounds", "2"])?.code() == Some(0));
+    fs::write(directory(&fleet).join("notes.txt"), "mine")?;
+    fleet.forget_outputs()?;
+    let before: Vec<_> = slaves.iter().map(Process::output_so_far).collect();
+    let refused = run(2, &[])?;
+    let why = "out has outputs of an earlier run, such as round-1/0-vm0.out; choose another directory, or remove these \
+               outputs with --force";
+    ensure!(refused.code() == Some(2) && refused.stderr.contains(why), "{refused:?}");
+    ensure!(slaves.iter().map(Process::output_so_far).collect::<Vec<_>>() == before && !fleet.has_run(0));
+    ensure!(left_in(&directory(&fleet))? == ["notes.txt", "round-1", "round-2"]);
+    // A session that cannot begin leaves the earlier outputs alone.
+    let listener = fleet.control.enter(|| std::net::TcpListener::bind("0.0.0.0:5165"))?;
+    ensure!(run(1, &["--force"])?.code() == Some(7));
+    drop(listener);
+    ensure!(left_in(&directory(&fleet))? == ["notes.txt", "round-1", "round-2"]);
+    let forced = run(1, &["--force", "--expect", "vm1"])?;
+    ensure!(forced.code() == Some(0), "{forced:?}");
+    ensure!(left_in(&directory(&fleet))? == ["0-vm1.out", "notes.txt"], "{:?}", left_in(&directory(&fleet))?);
+    let without_directory = fleet.master(1, &conf, &["--force"])?.wait()?;
+    ensure!(
+        without_directory.code() == Some(2) && without_directory.stderr.contains("--output"),
+        "{without_directory:?}"
+    );
     Ok(())
 }
 

@@ -124,7 +124,7 @@ fn one_session_after_another() -> Result<()> {
     for text in ["first", "second"] {
         let slave = fleet.slave(0, AS_NOBODY)?;
         let conf = fleet.conf(format!("/bin/echo {text}\n"))?;
-        let options = ["-o", &output.to_string_lossy()[..]];
+        let options = ["-o", &output.to_string_lossy()[..], "--force"];
         let finished = fleet.master(1, &conf, &options)?.wait()?;
         ensure!(finished.code() == Some(0), "{finished:?}");
         ensure!(fs::read_to_string(output.join("0-vm0.out"))? == format!("{text}\n"));

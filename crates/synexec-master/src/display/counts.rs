@@ -78,7 +78,7 @@ impl Counts {
         match notice {
             Notice::Joined { slave, joined, .. } => {
                 self.joined = *joined;
-                self.here.insert(slave.address, slave.name.clone());
+                self.here.insert(slave.address, slave.shown.clone());
             }
             Notice::Dropped { slave, joined, .. } => {
                 self.joined = *joined;
@@ -86,6 +86,9 @@ impl Counts {
             }
             Notice::NotNeeded { address } => {
                 self.here.remove(address);
+            }
+            Notice::EqualNames { slaves } => {
+                self.here.extend(slaves.iter().map(|slave| (slave.address, slave.shown.clone())));
             }
             Notice::Configuring { .. } => self.stage = Stage::Configuring,
             Notice::NextRound { round, rounds } => self.next_round(*round, *rounds),
@@ -103,11 +106,11 @@ impl Counts {
                 }
                 self.this_round.stopped.remove(&slave.address);
                 if *stopped {
-                    self.this_round.stopped.insert(slave.address, slave.name.clone());
+                    self.this_round.stopped.insert(slave.address, slave.shown.clone());
                 }
             }
             Notice::Late { slave, .. } | Notice::Away { slave, .. } => {
-                self.late.insert(slave.address, slave.name.clone());
+                self.late.insert(slave.address, slave.shown.clone());
             }
             Notice::Recovered { slave, .. } | Notice::Returned { slave, .. } => {
                 self.late.remove(&slave.address);
@@ -197,7 +200,7 @@ mod tests {
     use super::*;
 
     fn slave(number: u8) -> SlaveLabel {
-        SlaveLabel { name: format!("web{number}"), address: SocketAddr::from(([10, 0, 0, number], 999)) }
+        SlaveLabel::new(format!("web{number}"), SocketAddr::from(([10, 0, 0, number], 999)))
     }
 
     fn joined(number: u8) -> Notice {

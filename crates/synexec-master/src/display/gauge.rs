@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn joined() -> Notice {
-        let slave = SlaveLabel { name: "web2".into(), address: "10.0.0.2:9".parse().unwrap() };
+        let slave = SlaveLabel::new("web2".into(), "10.0.0.2:9".parse().unwrap());
         Notice::Joined { slave, original: false, joined: 1, slaves: 4 }
     }
 

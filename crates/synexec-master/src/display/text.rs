@@ -12,6 +12,9 @@ use crate::units::{bytes, count, part, time};
 /// The end of a task is logged with the lateness of its start only above this.
 const LATE: Duration = Duration::from_millis(1);
 
+/// Most slaves with equal names that a warning lists.
+const EQUAL_SHOWN: usize = 10;
+
 /// The level of a notice. If a progress line counts the slaves, good news of a single slave is only a detail.
 pub fn level(notice: &Notice, is_counted: bool) -> Level {
     match notice {
@@ -30,14 +33,15 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         | Notice::Late { .. }
         | Notice::Away { .. }
         | Notice::TimedOut { .. }
-        | Notice::Aborting { .. }
+        | Notice::StoppingOthers { .. }
         | Notice::QuorumReached { .. }
-        | Notice::NotAdmitted { .. }
+        | Notice::EqualNames { .. }
         | Notice::OtherRank { .. }
         | Notice::OutputLost { .. }
         | Notice::OutputCut { .. }
         | Notice::RoundsLeftOut { .. }
         | Notice::SkewExceeded { .. } => Level::Warn,
+        Notice::NotAdmitted { why, .. } if !why.is_wanted() => Level::Warn,
         Notice::Ended { outcome, .. } if is_counted && outcome.has_succeeded() => Level::Debug,
         Notice::Joined { .. }
         | Notice::Configuring { .. }
@@ -69,6 +73,7 @@ pub fn text(notice: &Notice) -> String {
         }
         Notice::NotNeeded { address } => format!("turned away {address}: no more slaves are needed"),
         Notice::NotAdmitted { slave, why } => format!("turned away {}: {why}", name(slave)),
+        Notice::EqualNames { slaves } => equal_names(slaves),
         Notice::OtherRank { slave, asked, given } => {
             format!("{} asks for rank {asked}, but too few slaves take part; its rank is {given}", name(slave))
         }
@@ -130,7 +135,9 @@ pub fn text(notice: &Notice) -> String {
         Notice::TimedOut { timeout, running } => {
             format!("the timeout of {} is over; stopping the task on {}", time(*timeout), count(*running, "slave"))
         }
-        Notice::Aborting { running } => format!("a slave is lost; stopping the task on {}", count(*running, "slave")),
+        Notice::StoppingOthers { cause, running } => {
+            format!("stopping the task on {} after {cause}", count(*running, "slave"))
+        }
         Notice::QuorumReached { joined, slaves } => {
             format!("the wait is over; continuing with {}", part(*joined, *slaves, "slave"))
         }
@@ -161,5 +168,17 @@ fn late(start: Option<&MeasuredStart>) -> String {
 }
 
 fn name(slave: &SlaveLabel) -> String {
-    format!("{} ({})", slave.name, slave.address.ip())
+    if slave.shown == slave.name { format!("{} ({})", slave.name, slave.address.ip()) } else { slave.shown.clone() }
+}
+
+fn equal_names(slaves: &[SlaveLabel]) -> String {
+    let shown: Vec<_> = slaves.iter().take(EQUAL_SHOWN).map(|slave| slave.shown.as_str()).collect();
+    let more = slaves.len().saturating_sub(EQUAL_SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let name = slaves.first().map_or("", |slave| &slave.name);
+    format!(
+        "{} slaves have the name {name}; this session calls them {}{more}; give each slave a name of its own (--name)",
+        slaves.len(),
+        shown.join(", ")
+    )
 }

@@ -1,6 +1,8 @@
 //! Stores outputs in files, prints them on stdout, or keeps only their ends in memory. One thread does this and checks
 //! the digests, so that neither a slow disk, nor a reader that pauses, nor the computation delays the session.
 
+mod earlier;
+mod file_names;
 mod live;
 mod store;
 mod tails;

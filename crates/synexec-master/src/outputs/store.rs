@@ -1,4 +1,5 @@
-//! Outputs as files: `RANK-NAME.out`, or `RANK-NAME.out.cut` if only the first bytes are kept. If there are several rounds, each has a directory `round-K`.
+//! Outputs as files: `RANK-NAME.out`, or `RANK-NAME.out.cut` if only the first bytes are kept. If there are several
+//! rounds, each has a directory `round-K`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -12,21 +13,32 @@ use synexec_session::master::{OutputId, OutputStep};
 use tempfile::TempDir;
 use thiserror::Error;
 
-/// Most bytes of a slave's name in the name of a file. Linux allows 255 bytes for the whole; the rank makes it unique.
-const NAME_MAX: usize = 180;
-
-/// Suffix of an unfinished file.
-const UNFINISHED: &str = ".part";
-
-/// Suffix of a file with the first bytes of an output that was cut.
-const CUT: &str = ".cut";
+use super::earlier;
+use super::file_names::{CUT, UNFINISHED, file_name};
 
 /// The directory for outputs cannot be used.
 #[derive(Debug, Error)]
-#[error("cannot write outputs into {path}: {why}", path = .path.display())]
-pub struct OutputDirError {
-    path: PathBuf,
-    why: io::Error,
+pub enum OutputDirError {
+    /// The directory cannot be created, read or written.
+    #[error("cannot write outputs into {path}: {why}", path = .path.display())]
+    Unusable {
+        /// The directory.
+        path: PathBuf,
+        /// Error of the system call.
+        why: io::Error,
+    },
+    /// The directory has outputs of an earlier run.
+    #[error(
+        "{path} has outputs of an earlier run, such as {example}; choose another directory, or remove these outputs with \
+         --force",
+        path = .path.display(), example = .example.display()
+    )]
+    Occupied {
+        /// The directory.
+        path: PathBuf,
+        /// One of the outputs, as a path below the directory.
+        example: PathBuf,
+    },
 }
 
 /// The directory that stores outputs.
@@ -47,16 +59,21 @@ struct Unfinished {
 }
 
 impl Store {
-    /// Opens a directory; creates it if it does not exist.
+    /// Opens a directory; creates it if it does not exist. A directory that has outputs of an earlier run is refused, unless
+    /// they may be removed.
     ///
     /// # Errors
-    /// The directory cannot be created, or no file can be created in it.
-    pub fn open(directory: &Path, rounds: u32) -> Result<Self, OutputDirError> {
-        let error = |why| OutputDirError { path: directory.to_owned(), why };
+    /// The directory cannot be created, no file can be created in it, or it has outputs.
+    pub fn open(directory: &Path, rounds: u32, may_remove: bool) -> Result<Self, OutputDirError> {
+        let path = directory.to_owned();
+        let error = |why| OutputDirError::Unusable { path: path.clone(), why };
         let absolute = std::path::absolute(directory).map_err(error)?;
         fs::create_dir_all(&absolute).map_err(error)?;
         // Only an attempt shows whether files can be created in the directory.
         tempfile::tempfile_in(&absolute).map_err(error)?;
+        if let Some(example) = earlier::find(&absolute).map_err(error)?.filter(|_| !may_remove) {
+            return Err(OutputDirError::Occupied { path, example });
+        }
         Ok(Self::new(absolute, rounds, None))
     }
 
@@ -66,13 +83,21 @@ impl Store {
     /// The directory cannot be created.
     pub fn temporary(rounds: u32) -> Result<Self, OutputDirError> {
         let created = tempfile::Builder::new().prefix("synexec-").tempdir();
-        let directory = created.map_err(|why| OutputDirError { path: std::env::temp_dir(), why })?;
+        let directory = created.map_err(|why| OutputDirError::Unusable { path: std::env::temp_dir(), why })?;
         Ok(Self::new(directory.path().to_owned(), rounds, Some(directory)))
     }
 
     fn new(directory: PathBuf, rounds: u32, temporary: Option<TempDir>) -> Self {
         let has_rounds = rounds > 1;
         Self { directory, has_rounds, open: BTreeMap::new(), finished: BTreeMap::new(), temporary }
+    }
+
+    /// Removes the outputs of earlier runs, and nothing else.
+    ///
+    /// # Errors
+    /// A file or directory cannot be removed.
+    pub fn remove_earlier(&self) -> Result<(), OutputDirError> {
+        earlier::remove(&self.directory).map_err(|why| OutputDirError::Unusable { path: self.directory.clone(), why })
     }
 
     /// Whether the directory is removed when this value is dropped.
@@ -184,13 +209,6 @@ fn named(path: &Path, why: &io::Error) -> io::Error {
     io::Error::new(why.kind(), format!("{}: {why}", path.display()))
 }
 
-/// A slave's name as part of a file's name. Characters that mean a directory, or something to a shell, become `_`.
-fn file_name(name: &str) -> String {
-    let safe = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | '@') { c } else { '_' };
-    let fitting = name.char_indices().take_while(|(at, c)| at + c.len_utf8() <= NAME_MAX);
-    fitting.map(|(_, c)| safe(c)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,7 +222,7 @@ mod tests {
     #[test]
     fn a_file_has_its_final_name_only_when_it_is_complete() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(&dir.path().join("new/outputs"), 1).unwrap();
+        let mut store = Store::open(&dir.path().join("new/outputs"), 1, false).unwrap();
         let path = dir.path().join("new/outputs/3-vm_x.out");
         store.take(id(1, 3), "vm/x", &OutputStep::Bytes(b"one".to_vec())).unwrap();
         assert!(!path.exists() && store.file(id(1, 3)).is_none());
@@ -217,7 +235,7 @@ mod tests {
     #[test]
     fn an_abandoned_or_unfinished_output_leaves_no_file() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path(), 2).unwrap();
+        let mut store = Store::open(dir.path(), 2, false).unwrap();
         store.take(id(2, 0), "vm", &OutputStep::Bytes(b"one".to_vec())).unwrap();
         store.take(id(2, 0), "vm", &OutputStep::Abandon).unwrap();
         store.take(id(2, 1), "vm", &OutputStep::Bytes(b"one".to_vec())).unwrap();
@@ -228,7 +246,7 @@ mod tests {
     #[test]
     fn a_cut_output_does_not_have_the_name_of_a_complete_one() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path(), 1).unwrap();
+        let mut store = Store::open(dir.path(), 1, false).unwrap();
         store.take(id(1, 0), "vm", &OutputStep::Bytes(b"first".to_vec())).unwrap();
         store.take(id(1, 0), "vm", &OutputStep::Cut).unwrap();
         let cut = dir.path().join("0-vm.out.cut");
@@ -239,7 +257,7 @@ mod tests {
     #[test]
     fn an_empty_output_is_an_empty_file() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path(), 1).unwrap();
+        let mut store = Store::open(dir.path(), 1, false).unwrap();
         store.take(id(1, 0), "..", &END).unwrap();
         assert_eq!(fs::read(dir.path().join("0-...out")).unwrap(), b"");
     }
@@ -247,7 +265,7 @@ mod tests {
     #[test]
     fn a_slave_name_of_any_length_fits_into_a_file_name() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path(), 1).unwrap();
+        let mut store = Store::open(dir.path(), 1, false).unwrap();
         store.take(id(1, 4_000_000_000), &"漢".repeat(500), &END).unwrap();
         assert!(store.file(id(1, 4_000_000_000)).unwrap().exists());
     }
@@ -261,7 +279,7 @@ mod tests {
         let status = std::process::Command::new("mkfifo").arg(dir.path().join("1-vm.out.part")).status().unwrap();
         assert!(status.success());
         fs::create_dir(dir.path().join("2-vm.out")).unwrap();
-        let mut store = Store::open(dir.path(), 1).unwrap();
+        let mut store = Store::open(dir.path(), 1, false).unwrap();
         for rank in [0, 1] {
             store.take(id(1, rank), "vm", &OutputStep::Bytes(b"new".to_vec())).unwrap();
             store.take(id(1, rank), "vm", &END).unwrap();
@@ -270,13 +288,13 @@ mod tests {
         let error = store.take(id(1, 2), "vm", &END).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::IsADirectory);
         std::os::unix::fs::symlink("/tmp", dir.path().join("round-1")).unwrap();
-        let error = Store::open(dir.path(), 2).unwrap().take(id(1, 0), "vm", &END).unwrap_err();
+        let error = Store::open(dir.path(), 2, true).unwrap().take(id(1, 0), "vm", &END).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotADirectory);
     }
 
     #[test]
     fn the_error_for_a_path_that_is_not_a_directory_names_the_path() {
-        let error = Store::open(Path::new("/dev/null/x"), 1).unwrap_err().to_string();
+        let error = Store::open(Path::new("/dev/null/x"), 1, false).unwrap_err().to_string();
         assert!(error.contains("/dev/null/x"), "{error}");
     }
 }

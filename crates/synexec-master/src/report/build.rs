@@ -136,6 +136,7 @@ impl Builder<'_> {
         SlaveReport {
             rank: row.rank,
             name: row.slave.name.clone(),
+            label: row.slave.shown.clone(),
             address: row.slave.address.to_string(),
             original: row.is_original,
             outcome: outcome(row),

@@ -116,6 +116,8 @@ pub struct SlaveReport {
     pub rank: u32,
     /// Name of the slave.
     pub name: String,
+    /// Name by which texts and outputs call the slave: its name, with its address if another slave has the same name.
+    pub label: String,
     /// Address and port from which the slave connected.
     pub address: String,
     /// Whether the slave speaks only version 1 of the protocol.

@@ -25,7 +25,9 @@ const USUAL_NAME: &str = "synexec.out";
 /// All remarks on a slave.
 pub fn remarks(row: &Row) -> Vec<String> {
     let elapsed = row.times.map_or(Duration::ZERO, |times| times.elapsed);
-    let mut remarks: Vec<String> = row.guest.iter().flat_map(|guest| of_guest(guest, elapsed)).collect();
+    let mut remarks: Vec<String> =
+        row.stopped_after.iter().map(|cause| format!("its task was stopped after {cause}")).collect();
+    remarks.extend(row.guest.iter().flat_map(|guest| of_guest(guest, elapsed)));
     remarks.extend(slip(row).map(slipped));
     remarks.extend(lateness(row).map(|late| format!("its task was released {} late", time(late))));
     remarks.extend(row.answered_late.map(|late| format!("it took {} to answer a probe", time(late))));
@@ -121,7 +123,7 @@ mod tests {
     use super::*;
 
     fn row(guest: Guest, elapsed: Duration) -> Row {
-        let slave = SlaveLabel { name: "vm".into(), address: "10.0.0.1:5".parse().unwrap() };
+        let slave = SlaveLabel::new("vm".into(), "10.0.0.1:5".parse().unwrap());
         let at = WallClockTime::from_nanos(0);
         let times = Some(RunTimes { started: at, finished: at, elapsed });
         Row { guest: Some(guest), times, ..Row::new(0, slave, Outcome::Ended(TaskEnd::Exited(0))) }

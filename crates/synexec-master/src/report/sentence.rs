@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     fn row(status: u8) -> Row {
-        let slave = SlaveLabel { name: "vm".into(), address: "10.0.0.1:5".parse().unwrap() };
+        let slave = SlaveLabel::new("vm".into(), "10.0.0.1:5".parse().unwrap());
         Row::new(0, slave, Outcome::Ended(TaskEnd::Exited(status)))
     }
 

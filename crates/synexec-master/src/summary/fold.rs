@@ -37,7 +37,7 @@ fn folded(group: &[&SlaveReport]) -> Row {
     let cells = [
         look.mark().to_owned(),
         format!("{}x", group.len()),
-        name_pattern::fold(group.iter().map(|slave| slave.name.as_str())),
+        name_pattern::fold(group.iter().map(|slave| slave.label.as_str())),
         String::new(),
         range(starts, units::time),
         range(group.iter().filter_map(|slave| elapsed(slave)), units::time),

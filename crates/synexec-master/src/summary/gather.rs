@@ -179,7 +179,7 @@ fn print_without_output(round: &RoundReport, to: &mut impl Write) -> io::Result<
             Some(_) => "an original slave does not send its output",
             None => &slave.outcome.text,
         };
-        writeln!(to, "--- {}: no output: {why}", slave.name)?;
+        writeln!(to, "--- {}: no output: {why}", slave.label)?;
     }
     Ok(())
 }
@@ -195,7 +195,7 @@ fn is_cut(output: &OutputReport) -> bool {
 }
 
 fn title(group: &Group<'_>) -> String {
-    let names = fold(group.slaves.iter().map(|slave| slave.name.as_str()));
+    let names = fold(group.slaves.iter().map(|slave| slave.label.as_str()));
     match group.slaves.len() {
         1 => names,
         slaves => format!("{names} ({})", units::count(slaves, "slave")),

@@ -64,7 +64,7 @@ impl Row {
         let cells = [
             look.mark().to_owned(),
             slave.rank.to_string(),
-            slave.name.clone(),
+            slave.label.clone(),
             address.to_owned(),
             or_dash(start),
             or_dash(elapsed(slave).map(units::time)),

@@ -1,14 +1,30 @@
-//! Who may join: a slave that asks for a rank that cannot be its own is turned away.
+//! Who may join: no slave that the user excludes, no other slaves than expected ones if the user expects enough of them,
+//! and no slave that asks for a rank which cannot be its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
-use super::SlaveLabel;
+use super::{SlaveLabel, SlaveNames};
 
 /// The reason for which a slave may not join. Its text is for the users of both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotAdmitted {
+    /// The user excludes slaves of this name.
+    Excluded {
+        /// The name.
+        name: String,
+    },
+    /// The user expects other slaves, as many as take part.
+    NotExpected,
+    /// The user expects other slaves. The places of all others are taken.
+    PlacesKept,
+    /// As many slaves of this name as the user expects have joined.
+    NameTaken {
+        /// The address of one of these slaves.
+        by: SocketAddr,
+    },
     /// Another slave that has joined asks for the same rank.
     RankTaken {
         /// The rank.
@@ -25,9 +41,28 @@ pub enum NotAdmitted {
     },
 }
 
+impl NotAdmitted {
+    /// Whether the user of the master has asked for it. Otherwise two slaves contradict each other, or a slave contradicts
+    /// the session.
+    pub fn is_wanted(&self) -> bool {
+        match self {
+            Self::Excluded { .. } | Self::NotExpected | Self::PlacesKept => true,
+            Self::NameTaken { .. } | Self::RankTaken { .. } | Self::NoSuchRank { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for NotAdmitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Excluded { name } => write!(f, "the user of the master excludes the name `{name}` (--exclude)"),
+            Self::NotExpected => f.write_str("the user of the master expects other slaves (--expect)"),
+            Self::PlacesKept => {
+                f.write_str("the master keeps its other places for slaves that its user expects (--expect)")
+            }
+            Self::NameTaken { by } => {
+                write!(f, "the user of the master expects one slave of this name, and it has joined from {}", by.ip())
+            }
             Self::RankTaken { rank, by } => {
                 write!(f, "the slave asks for rank {rank}, and {} ({}) has it already", by.name, by.address.ip())
             }
@@ -38,33 +73,83 @@ impl fmt::Display for NotAdmitted {
     }
 }
 
-/// What the slaves that have joined occupy.
+/// The places of a session, and which of them are taken by slaves that have joined.
 #[derive(Debug)]
 pub(super) struct Admission {
     slaves: NonZeroU32,
-    /// The slaves that have asked for a rank.
+    names: SlaveNames,
+    /// Slaves that have joined and are expected, by name.
+    expected: HashMap<String, Vec<SocketAddr>>,
+    /// The number of other slaves that have joined.
+    others: usize,
+    /// The slaves that have joined and asked for a rank.
     ranks: BTreeMap<u32, SlaveLabel>,
 }
 
+/// The place of a slave that has joined.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The rank that the slave asks for.
+    pub(super) rank: Option<u32>,
+    is_expected: bool,
+}
+
 impl Admission {
-    pub(super) fn new(slaves: NonZeroU32) -> Self {
-        Self { slaves, ranks: BTreeMap::new() }
+    pub(super) fn new(slaves: NonZeroU32, names: SlaveNames) -> Self {
+        Self { slaves, names, expected: HashMap::new(), others: 0, ranks: BTreeMap::new() }
     }
 
-    /// Admits a slave, and remembers what it occupies, or says why it may not join.
-    pub(super) fn admit(&mut self, slave: &SlaveLabel, rank: Option<u32>) -> Result<(), NotAdmitted> {
+    /// Gives a slave a place, or says why the slave may not join.
+    pub(super) fn admit(&mut self, slave: &SlaveLabel, rank: Option<u32>) -> Result<Place, NotAdmitted> {
+        if self.names.excludes(&slave.name) {
+            return Err(NotAdmitted::Excluded { name: slave.name.clone() });
+        }
+        let is_expected = self.has_place_for_name(&slave.name);
+        if !is_expected {
+            self.check_other(slave)?;
+        }
         if let Some(rank) = rank {
             self.check_rank(rank)?;
             self.ranks.insert(rank, slave.clone());
         }
-        Ok(())
+        if is_expected {
+            self.expected.entry(slave.name.clone()).or_default().push(slave.address);
+        } else {
+            self.others += 1;
+        }
+        Ok(Place { rank, is_expected })
     }
 
-    /// Forgets a slave that was admitted.
-    pub(super) fn release(&mut self, rank: Option<u32>) {
-        if let Some(rank) = rank {
+    /// Frees the place of a slave.
+    pub(super) fn release(&mut self, slave: &SlaveLabel, place: &Place) {
+        if let Some(rank) = place.rank {
             self.ranks.remove(&rank);
         }
+        if !place.is_expected {
+            self.others = self.others.saturating_sub(1);
+        } else if let Some(addresses) = self.expected.get_mut(&slave.name) {
+            addresses.retain(|address| *address != slave.address);
+        }
+    }
+
+    fn has_place_for_name(&self, name: &str) -> bool {
+        self.expected.get(name).map_or(0, Vec::len) < self.names.times(name)
+    }
+
+    /// Checks whether there is a place for a slave that is not expected. Where the user expects no slave in particular, any
+    /// number of slaves may join, and those that are not needed are spare ones.
+    fn check_other(&self, slave: &SlaveLabel) -> Result<(), NotAdmitted> {
+        let slaves = usize::try_from(self.slaves.get()).unwrap_or(usize::MAX);
+        let open = slaves.saturating_sub(self.names.count());
+        if self.names.count() == 0 || self.others < open {
+            return Ok(());
+        }
+        let same_name = self.expected.get(&slave.name).and_then(|addresses| addresses.first());
+        Err(match same_name {
+            Some(by) => NotAdmitted::NameTaken { by: *by },
+            None if open == 0 => NotAdmitted::NotExpected,
+            None => NotAdmitted::PlacesKept,
+        })
     }
 
     fn check_rank(&self, rank: u32) -> Result<(), NotAdmitted> {
@@ -75,5 +160,77 @@ impl Admission {
             Some(by) => Err(NotAdmitted::RankTaken { rank, by: by.clone() }),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admission(slaves: u32, expected: &[&str], excluded: &[&str]) -> Admission {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Admission::new(NonZeroU32::new(slaves).unwrap(), SlaveNames::new(owned(expected), owned(excluded)))
+    }
+
+    fn slave(name: &str, last: u8) -> SlaveLabel {
+        SlaveLabel::new(name.to_owned(), SocketAddr::from(([10, 0, 0, last], 40_000)))
+    }
+
+    #[test]
+    fn with_enough_names_these_slaves_join_and_no_other() {
+        for slaves in [1, 2] {
+            let mut admission = admission(slaves, &["web1", "web3"], &[]);
+            assert_eq!(admission.admit(&slave("web2", 2), None).unwrap_err(), NotAdmitted::NotExpected);
+            assert!(
+                admission.admit(&slave("web3", 3), None).is_ok() && admission.admit(&slave("web1", 1), None).is_ok()
+            );
+        }
+    }
+
+    #[test]
+    fn with_fewer_names_their_places_are_kept() {
+        let mut admission = admission(3, &["web1"], &[]);
+        let first = admission.admit(&slave("a", 2), None).unwrap();
+        admission.admit(&slave("b", 3), None).unwrap();
+        assert_eq!(admission.admit(&slave("c", 4), None).unwrap_err(), NotAdmitted::PlacesKept);
+        admission.admit(&slave("web1", 1), None).unwrap();
+        admission.release(&slave("a", 2), &first);
+        admission.admit(&slave("c", 4), None).unwrap();
+    }
+
+    #[test]
+    fn an_expected_name_is_one_place_unless_it_is_expected_twice() {
+        let mut once = admission(2, &["web1", "web2"], &[]);
+        let (first, second) = (slave("web1", 1), slave("web1", 2));
+        let place = once.admit(&first, None).unwrap();
+        assert_eq!(once.admit(&second, None).unwrap_err(), NotAdmitted::NameTaken { by: first.address });
+        once.release(&first, &place);
+        assert!(once.admit(&second, None).is_ok());
+        let mut twice = admission(2, &["web1", "web1"], &[]);
+        assert!(twice.admit(&first, None).is_ok() && twice.admit(&second, None).is_ok());
+        let mut open = admission(2, &["web1"], &[]);
+        assert!(open.admit(&first, None).is_ok() && open.admit(&second, None).is_ok(), "the other place is open");
+    }
+
+    #[test]
+    fn an_excluded_name_does_not_join_even_if_it_is_expected() {
+        let mut admission = admission(2, &["web1", "web2"], &["web2", "10.0.0.9"]);
+        for name in ["web2", "10.0.0.9"] {
+            let why = NotAdmitted::Excluded { name: name.to_owned() };
+            assert_eq!(admission.admit(&slave(name, 2), None).unwrap_err(), why);
+        }
+        assert!(admission.admit(&slave("db", 3), None).is_ok(), "one place is open, because one slave is expected");
+    }
+
+    #[test]
+    fn a_slave_that_is_not_admitted_takes_no_rank() {
+        let mut admission = admission(2, &["web1", "web2"], &[]);
+        assert!(admission.admit(&slave("db", 3), Some(0)).is_err());
+        assert!(admission.admit(&slave("web1", 1), Some(2)).is_err());
+        let place = admission.admit(&slave("web1", 1), Some(0)).unwrap();
+        let why = NotAdmitted::RankTaken { rank: 0, by: slave("web1", 1) };
+        assert_eq!(admission.admit(&slave("web2", 2), Some(0)).unwrap_err(), why);
+        admission.release(&slave("web1", 1), &place);
+        assert!(admission.admit(&slave("web2", 2), Some(0)).is_ok());
     }
 }

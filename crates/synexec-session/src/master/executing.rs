@@ -16,7 +16,7 @@ use super::limits::{PhaseStart, Unanswered};
 use super::member::Member;
 use super::roster::Roster;
 use super::stopping::{Stopping, Timeout};
-use super::{Loss, Notice, OnLost, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
+use super::{Loss, Notice, OtherTasks, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings, StopCause};
 use run::{RoundPart, Run};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Feature, Features, Message, ResumeToken};
@@ -26,13 +26,16 @@ use synexec_proto::time::MonotonicInstant;
 pub(super) struct Executing {
     lost_after: Duration,
     reconnect: Duration,
-    on_lost: OnLost,
+    on_lost: OtherTasks,
+    on_failure: OtherTasks,
     timeout: Option<Timeout>,
     start: PhaseStart,
     /// The instant of the start. Rows tell the estimates of the clocks for this instant.
     instant: MonotonicInstant,
     slaves: Roster<Run>,
     stopping: Option<Stopping>,
+    /// Why the tasks were told to stop, if the cause was a slave.
+    cause: Option<StopCause>,
 }
 
 impl Executing {
@@ -59,11 +62,13 @@ impl Executing {
             lost_after: settings.lost_after,
             reconnect: settings.reconnect,
             on_lost: settings.on_lost,
+            on_failure: settings.on_failure,
             timeout: settings.timeout.map(|time| Timeout::new(time, instant)),
             start: PhaseStart { phase: PhaseName::Executing, at: now.awake },
             instant,
             slaves: Roster::new(members, run),
             stopping: None,
+            cause: None,
         }
     }
 
@@ -91,23 +96,26 @@ impl Executing {
             }
             (Message::ExecNo(reason), _) => {
                 let row = slave.member.row(Outcome::Declined(reason.clone()), self.instant);
-                if let Some(slave) = slave.settle(row) {
-                    actions.tell(Notice::Declined { slave, reason });
+                let news = slave.settle(row);
+                drop(slave);
+                if let Some(slave) = news {
+                    actions.tell(Notice::Declined { slave: slave.clone(), reason });
+                    self.after_failure(now, slave, actions);
                 }
             }
             (Message::Finished(record), _) => {
                 let row = slave.member.row(Outcome::Finished, self.instant);
                 let row = Row { times: Some(record.into()), ..row };
                 drop(slave);
-                self.end(peer, row, actions);
+                self.end(now, peer, row, actions);
             }
             (Message::TaskEnded(ended), _) => {
-                let row = run::ended_row(&slave.member, ended, self.instant, self.timeout);
+                let row = run::ended_row(&slave.member, ended, self.instant, self.timeout, self.cause.as_ref());
                 if row.start.is_some() {
                     slave.member.clock.ask_afterwards(peer, now, actions);
                 }
                 drop(slave);
-                self.end(peer, row, actions);
+                self.end(now, peer, row, actions);
             }
             (Message::Running(progress), _) => {
                 actions.tell(Notice::Progress { slave: slave.member.label.clone(), progress, stopped: false });
@@ -210,6 +218,7 @@ impl Executing {
         let all_settled = self.slaves.all(|stage| stage.is_settled());
         let waits = are_needed
             && self.interrupted().is_none()
+            && !self.has_stopped_for_failure()
             && self.slaves.any(|stage| stage.is_away)
             && self.slaves.all(|stage| stage.part == RoundPart::Ended);
         all_settled && !waits
@@ -232,6 +241,11 @@ impl Executing {
             actions.send(slave.member.peer, Message::Exec(None));
             slave.state = Run::Ordered(ordered);
         }
+    }
+
+    /// Whether a task has failed, and the round is therefore the last one.
+    fn has_stopped_for_failure(&self) -> bool {
+        matches!(self.cause, Some(StopCause::Failure(_)))
     }
 
     /// Number of slaves whose outcome is not known.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::admission::Place;
 use super::liveness::Liveness;
 use super::member::{Member, ThisRound};
 use super::peer_clock::PeerClock;
 use super::ranking::{self, Claim};
-use super::{PeerId, Settings, SlaveLabel};
+use super::{PeerId, Settings, SlaveLabel, label};
 use synexec_proto::message::{Feature, Features};
 
 /// A slave that has joined.
@@ -19,8 +20,7 @@ pub(super) struct Joined {
     /// Time that the slave took to answer its first probe.
     pub(super) round_trip: Duration,
     pub(super) instance: Option<u64>,
-    /// The rank that the slave asks for.
-    pub(super) rank: Option<u32>,
+    pub(super) place: Place,
 }
 
 impl Joined {
@@ -54,11 +54,17 @@ impl Joined {
 /// The slaves in the order of their ranks. Slaves that nothing else distinguishes keep the order in which they joined.
 pub(super) fn ranked(mut slaves: Vec<(PeerId, Joined)>, settings: &Settings) -> Vec<(u32, PeerId, Joined)> {
     slaves.sort_by(|(_, one), (_, other)| ranking::compare(&one.claim(settings), &other.claim(settings)));
-    let asked: Vec<_> = slaves.iter().map(|(_, slave)| slave.rank).collect();
+    let asked: Vec<_> = slaves.iter().map(|(_, slave)| slave.place.rank).collect();
     let ranks = ranking::ranks(&asked).into_iter();
     let mut ranked: Vec<_> = ranks.zip(slaves).map(|(rank, (peer, slave))| (rank, peer, slave)).collect();
     ranked.sort_by_key(|(rank, ..)| *rank);
     ranked
+}
+
+/// Makes slaves with equal names differ in what the user sees, and returns them, for each of these names.
+pub(super) fn tell_apart(slaves: &mut [(u32, PeerId, Joined)]) -> Vec<Vec<SlaveLabel>> {
+    let mut labels: Vec<_> = slaves.iter_mut().map(|(_, _, slave)| &mut slave.label).collect();
+    label::tell_apart(&mut labels)
 }
 
 /// The members that slaves with these ranks become.

@@ -8,7 +8,7 @@ use super::actions::Actions;
 use super::admission::Admission;
 use super::awake::{AwakeInstant, Deadline, Now};
 use super::heard::Heard;
-use super::joined::{Joined, members, ranked};
+use super::joined::{Joined, members, ranked, tell_apart};
 use super::liveness::{Diagnosis, Liveness};
 use super::lobby::Newcomer;
 use super::member::Member;
@@ -43,7 +43,7 @@ impl Joining {
     pub(super) fn new(settings: Settings, now: AwakeInstant) -> Self {
         let give_up = settings.wait.map(|wait| now.plus(wait));
         Self {
-            admission: Admission::new(settings.slaves),
+            admission: Admission::new(settings.slaves, settings.names.clone()),
             settings,
             next_probe: now,
             give_up,
@@ -63,15 +63,16 @@ impl Joining {
 
     pub(super) fn join(&mut self, now: Now, peer: PeerId, newcomer: Newcomer, actions: &mut Actions) {
         self.forget_earlier(newcomer.instance, actions);
-        if let Err(why) = self.admission.admit(&newcomer.label, newcomer.rank) {
-            return turn_away(peer, newcomer, why, actions);
-        }
+        let place = match self.admission.admit(&newcomer.label, newcomer.rank) {
+            Ok(place) => place,
+            Err(why) => return turn_away(peer, newcomer, why, actions),
+        };
         let liveness = Liveness::new(self.settings.lost_after, now.awake);
-        let Newcomer { label, features, original: is_original, round_trip, instance, rank } = newcomer;
+        let Newcomer { label, features, original: is_original, round_trip, instance, .. } = newcomer;
         self.looks.set(peer, liveness.deadline());
         self.by_instance.extend(instance.map(|instance| (instance, peer)));
         let slave = label.clone();
-        self.joined.insert(peer, Joined { label, features, is_original, liveness, round_trip, instance, rank });
+        self.joined.insert(peer, Joined { label, features, is_original, liveness, round_trip, instance, place });
         actions.tell(Notice::Joined {
             slave,
             original: is_original,
@@ -139,9 +140,12 @@ impl Joining {
     /// Ends the phase with the slaves that take part, by rank; all other connections are closed.
     pub(super) fn into_members(self, actions: &mut Actions) -> Vec<Member> {
         let settings = self.settings.clone();
-        let ranked = ranked(self.into_chosen(actions), &settings);
+        let mut ranked = ranked(self.into_chosen(actions), &settings);
+        for slaves in tell_apart(&mut ranked) {
+            actions.tell(Notice::EqualNames { slaves });
+        }
         for (given, _, slave) in &ranked {
-            if let Some(asked) = slave.rank.filter(|asked| asked != given) {
+            if let Some(asked) = slave.place.rank.filter(|asked| asked != given) {
                 actions.tell(Notice::OtherRank { slave: slave.label.clone(), asked, given: *given });
             }
         }
@@ -170,7 +174,9 @@ impl Joining {
             actions.tell(Notice::GaveUp { joined: self.joined.len(), slaves: self.asked_for(), wait });
         }
         let settings = self.settings.clone();
-        let members = members(ranked(self.into_chosen(actions), &settings), &settings);
+        let mut ranked = ranked(self.into_chosen(actions), &settings);
+        tell_apart(&mut ranked);
+        let members = members(ranked, &settings);
         for member in &members {
             member.part(actions);
         }
@@ -225,7 +231,7 @@ impl Joining {
         if let Some(instance) = slave.instance {
             self.by_instance.remove(&instance);
         }
-        self.admission.release(slave.rank);
+        self.admission.release(&slave.label, &slave.place);
         actions.close(peer);
         actions.tell(Notice::Dropped { slave: slave.label, why, joined: self.joined.len(), slaves: self.asked_for() });
     }

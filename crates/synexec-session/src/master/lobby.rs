@@ -185,7 +185,7 @@ impl Greeting {
         let name = capabilities.map_or_else(|| address.ip().to_string(), |block| block.name.clone());
         let theirs = capabilities.map_or(Features::NONE, |block| block.features);
         Self {
-            label: SlaveLabel { name, address },
+            label: SlaveLabel::new(name, address),
             features: Features::ours().agreed_with(theirs),
             original: capabilities.is_none(),
             instance: capabilities.and_then(|block| block.instance),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Loss, MeasuredStart, NotAdmitted, Outcome, RunTimes, SlaveLabel};
+use super::{Loss, MeasuredStart, NotAdmitted, Outcome, RunTimes, SlaveLabel, StopCause};
 use crate::interrupt::Interrupt;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Reason, TaskProgress};
@@ -52,6 +52,11 @@ pub enum Notice {
         /// The reason.
         why: NotAdmitted,
     },
+    /// Slaves that take part have the same name.
+    EqualNames {
+        /// These slaves.
+        slaves: Vec<SlaveLabel>,
+    },
     /// A slave cannot have the rank that it asks for, because fewer slaves take part than the user wants.
     OtherRank {
         /// The slave.
@@ -99,7 +104,7 @@ pub enum Notice {
         /// Number of rounds.
         rounds: u32,
     },
-    /// A slave did not complete a round, so the remaining rounds are left out.
+    /// A slave did not complete a round, or a task failed and the user wants no further round then.
     RoundsLeftOut {
         /// Number of rounds left out.
         rounds: u32,
@@ -229,8 +234,10 @@ pub enum Notice {
         /// Number of tasks that are stopped.
         running: usize,
     },
-    /// A slave is lost, and therefore the other tasks are stopped.
-    Aborting {
+    /// A slave is lost or a task has failed, and therefore the other tasks are stopped.
+    StoppingOthers {
+        /// What happened.
+        cause: StopCause,
         /// Number of tasks that are stopped.
         running: usize,
     },

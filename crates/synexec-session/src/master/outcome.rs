@@ -104,6 +104,11 @@ impl Outcome {
         matches!(self, Self::Ended(_) | Self::Finished | Self::TimedOut(_))
     }
 
+    /// Whether its task failed, or could not be started.
+    pub fn has_failed(&self) -> bool {
+        self.has_ended() && !self.has_succeeded() || matches!(self, Self::Declined(_))
+    }
+
     /// Whether its task ended, and is not known to have failed.
     pub fn has_succeeded(&self) -> bool {
         matches!(self, Self::Ended(TaskEnd::Exited(0)) | Self::Finished)

@@ -97,7 +97,7 @@ impl OutputStream {
             unstored: 0,
             state: State::Ready,
         };
-        stream.step(OutputStep::Begin { name: stream.slave.name.clone() }, actions);
+        stream.step(OutputStep::Begin { name: stream.slave.shown.clone() }, actions);
         stream
     }
 
@@ -315,7 +315,7 @@ mod tests {
     const WINDOW: u32 = 4;
 
     fn label() -> SlaveLabel {
-        SlaveLabel { name: "vm".into(), address: "10.0.0.1:5".parse().unwrap() }
+        SlaveLabel::new("vm".into(), "10.0.0.1:5".parse().unwrap())
     }
 
     fn begin(request: Request) -> (OutputStream, Actions) {

@@ -44,6 +44,11 @@ impl Round {
         Self { skew: Skew::of(&starts, rows.len()), rows, ordered }
     }
 
+    /// Whether a task failed, or could not be started.
+    pub(super) fn has_failure(&self) -> bool {
+        self.rows.iter().any(|row| row.outcome.has_failed())
+    }
+
     /// Whether every slave can take part in another round.
     pub(super) fn is_whole(&self) -> bool {
         self.rows.iter().all(|row| row.outcome.has_ended() && !row.has_lost_output())

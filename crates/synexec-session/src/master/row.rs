@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Outcome, SlaveLabel};
+use super::{Outcome, SlaveLabel, StopCause};
 use crate::clock::{ClockEstimate, ClockSlip};
 use synexec_proto::digest::Digest;
 use synexec_proto::message::{FinishedRecord, Guest, Held, OutputPlace, TaskEnded, Usage};
@@ -114,6 +114,8 @@ pub struct Row {
     pub output: Option<Output>,
     /// How many times the slave's connection was resumed.
     pub reconnects: u32,
+    /// Why the task was told to stop before its end, if the cause was another slave.
+    pub stopped_after: Option<StopCause>,
     /// What became of the slave.
     pub outcome: Outcome,
 }
@@ -137,6 +139,7 @@ impl Row {
             output_place: None,
             output: None,
             reconnects: 0,
+            stopped_after: None,
             outcome,
         }
     }

@@ -14,7 +14,9 @@ use super::lobby::{Lobby, Newcomer, Visitor};
 use super::member::Member;
 use super::phase::Phase;
 use super::starting::Starting;
-use super::{Action, Event, Notice, OutputId, OutputsWanted, PeerId, Report, Round, Row, Settings, Verdict};
+use super::{
+    Action, Event, Notice, OtherTasks, OutputId, OutputsWanted, PeerId, Report, Round, Row, Settings, Verdict,
+};
 use crate::interrupt::Interrupt;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Features, Message, ResumeToken};
@@ -348,7 +350,8 @@ impl Session {
     fn after_round(&mut self, now: Now, mut members: Vec<Member>) -> Phase {
         let rows = members.iter_mut().filter_map(Member::take_row).collect();
         let this = Round::new(rows, self.ordered);
-        if self.ended_by.is_some() || self.rounds_left() == 0 || !this.is_whole() {
+        let is_last = !this.is_whole() || self.settings.on_failure == OtherTasks::Stop && this.has_failure();
+        if self.ended_by.is_some() || self.rounds_left() == 0 || is_last {
             for member in &members {
                 member.part(&mut self.actions);
             }

@@ -13,7 +13,7 @@ pub struct Settings {
     pub name: String,
     /// The number of slaves that take part.
     pub slaves: NonZeroU32,
-    /// The names of the slaves that the user expects.
+    /// The names of the slaves that the user expects or excludes.
     pub names: SlaveNames,
     /// Time that slaves have to join; without it, the master waits for ever.
     pub wait: Option<Duration>,
@@ -42,20 +42,22 @@ pub struct Settings {
     /// Time that tasks may run; without it, they run as long as they take.
     pub timeout: Option<Duration>,
     /// What happens to the other tasks when a slave is lost while they run.
-    pub on_lost: OnLost,
+    pub on_lost: OtherTasks,
+    /// What happens to the other tasks, and to further rounds, when a task fails.
+    pub on_failure: OtherTasks,
     /// Time in which a connection that breaks while tasks run can be resumed.
     pub reconnect: Duration,
     /// The secret from which the session makes its slaves' tokens.
     pub token_seed: TokenSeed,
 }
 
-/// What happens to the other tasks when a slave is lost while they run.
+/// What happens to the other tasks when one slave is lost, or one task fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnLost {
+pub enum OtherTasks {
     /// They run to their ends.
     Continue,
     /// They are stopped.
-    Abort,
+    Stop,
 }
 
 /// Which part of the tasks' outputs the session fetches.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use synexec_proto::defaults::DEFAULT_LOST_AFTER;
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::variables::Variables;
-use synexec_session::master::{OnLost, OutputsWanted, Settings, SlaveNames, TokenSeed};
+use synexec_session::master::{OtherTasks, OutputsWanted, Settings, SlaveNames, TokenSeed};
 use synexec_session::slave::SlaveSettings;
 
 use crate::client::Client;
@@ -79,7 +79,8 @@ pub fn settings(slaves: u32) -> Settings {
         outputs: OutputsWanted::Nothing,
         quorum: None,
         timeout: None,
-        on_lost: OnLost::Continue,
+        on_lost: OtherTasks::Continue,
+        on_failure: OtherTasks::Continue,
         reconnect: Duration::ZERO,
         token_seed: TokenSeed::new([7; 32]),
     }

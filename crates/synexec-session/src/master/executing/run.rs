@@ -6,7 +6,7 @@ use super::super::limits::Unanswered;
 use super::super::member::Member;
 use super::super::roster::{Awaited, Slave};
 use super::super::stopping::Timeout;
-use super::super::{MeasuredStart, Outcome, Row, RunTimes, SlaveLabel};
+use super::super::{MeasuredStart, Outcome, Row, RunTimes, SlaveLabel, StopCause};
 use crate::clock::ClockEstimate;
 use synexec_proto::message::TaskEnded;
 use synexec_proto::time::MonotonicInstant;
@@ -103,7 +103,13 @@ impl Slave<Run> {
 }
 
 /// The row of a slave whose task has ended, with the start on the master's clock.
-pub(super) fn ended_row(member: &Member, ended: TaskEnded, instant: MonotonicInstant, timeout: Option<Timeout>) -> Row {
+pub(super) fn ended_row(
+    member: &Member,
+    ended: TaskEnded,
+    instant: MonotonicInstant,
+    timeout: Option<Timeout>,
+    stopping_for: Option<&StopCause>,
+) -> Row {
     let row = member.row(Outcome::Ended(ended.end), instant);
     let start = row.clock.and_then(|clock| measured_start(member, &ended, clock));
     let ended_at = row.clock.map(|clock| clock.offset.to_ours(ended.finished_at));
@@ -111,8 +117,18 @@ pub(super) fn ended_row(member: &Member, ended: TaskEnded, instant: MonotonicIns
         Some(timeout) => Outcome::TimedOut(timeout.time),
         None => row.outcome,
     };
+    let stopped_after = stopping_for.filter(|_| ended.was_stopped).cloned();
     let times = Some(RunTimes::from(&ended));
-    Row { times, start, usage: ended.usage, guest: ended.guest, output_place: ended.output, outcome, ..row }
+    Row {
+        times,
+        start,
+        usage: ended.usage,
+        guest: ended.guest,
+        output_place: ended.output,
+        stopped_after,
+        outcome,
+        ..row
+    }
 }
 
 /// The start on the master's clock, if the task ran its first instruction. The estimate is that for the true start: a start

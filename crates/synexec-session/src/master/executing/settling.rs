@@ -2,15 +2,27 @@
 
 use super::super::actions::Actions;
 use super::super::awake::Now;
-use super::super::{Loss, Notice, OnLost, PeerId, Row};
+use super::super::{Loss, Notice, OtherTasks, PeerId, Row, SlaveLabel, StopCause};
 use super::Executing;
 
 impl Executing {
-    pub(super) fn end(&mut self, peer: PeerId, row: Row, actions: &mut Actions) {
+    pub(super) fn end(&mut self, now: Now, peer: PeerId, row: Row, actions: &mut Actions) {
         let (outcome, times, start) = (row.outcome.clone(), row.times, row.start);
-        let Some(slave) = self.slaves.get_mut(peer).and_then(|mut slave| slave.settle(row)) else { return };
+        let has_failed = outcome.has_failed();
+        let Some(label) = self.slaves.get_mut(peer).and_then(|mut slave| slave.settle(row)) else { return };
         let done = self.slaves.count(|stage| stage.is_settled());
+        let slave = label.clone();
         actions.tell(Notice::Ended { slave, outcome, times, start, done, slaves: self.slaves.len() });
+        if has_failed {
+            self.after_failure(now, label, actions);
+        }
+    }
+
+    /// A task has failed, or could not be started.
+    pub(super) fn after_failure(&mut self, now: Now, slave: SlaveLabel, actions: &mut Actions) {
+        if self.on_failure == OtherTasks::Stop {
+            self.stop_others(now, StopCause::Failure(slave), actions);
+        }
     }
 
     pub(super) fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {
@@ -21,9 +33,21 @@ impl Executing {
         slave.member.this_round.output.iter_mut().for_each(|output| output.lose(why.to_string(), actions));
         let Some(label) = slave.settle(row) else { return };
         drop(slave);
-        actions.tell(Notice::Lost { slave: label, why });
-        if self.on_lost == OnLost::Abort && self.stopping.is_none() {
-            actions.tell(Notice::Aborting { running: self.running() });
+        actions.tell(Notice::Lost { slave: label.clone(), why });
+        if self.on_lost == OtherTasks::Stop {
+            self.stop_others(now, StopCause::Loss(label), actions);
+        }
+    }
+
+    /// Stops the tasks of the other slaves, unless tasks are being stopped already.
+    fn stop_others(&mut self, now: Now, cause: StopCause, actions: &mut Actions) {
+        if self.stopping.is_some() {
+            return;
+        }
+        self.cause = Some(cause.clone());
+        let running = self.running();
+        if running > 0 {
+            actions.tell(Notice::StoppingOthers { cause, running });
             self.stop_all(now, None, actions);
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use synexec_session::interrupt::Interrupt;
-use synexec_session::master::{OnLost, Settings};
+use synexec_session::master::{OtherTasks, Settings};
 
 use super::draw;
 use synexec_sim::{Answer, ClientId, Manner, Order, Plan, Refusal, Script, SimClock, World, millis, secs, settings};
@@ -73,8 +73,8 @@ impl Plot {
 
     /// Whether nothing makes the master stop tasks. Originals cannot be told to stop.
     pub fn stops_nobody(&self) -> bool {
-        let Settings { on_lost, timeout, .. } = &self.settings;
-        self.interrupts.is_empty() && *on_lost == OnLost::Continue && timeout.is_none()
+        let Settings { on_lost, on_failure, timeout, .. } = &self.settings;
+        self.interrupts.is_empty() && [*on_lost, *on_failure] == [OtherTasks::Continue; 2] && timeout.is_none()
     }
 
     pub fn guests(&self) -> impl Iterator<Item = (ClientId, &Guest)> {
@@ -220,12 +220,14 @@ fn any_settings(slaves: u32) -> impl Strategy<Value = Settings> {
     let length = prop_oneof![9 => Just(40), 1 => Just(70_000)];
     let progress = rarely((1..5000_u64).prop_map(millis));
     let quorum = rarely((1..=slaves).prop_filter_map("the number is not zero", NonZeroU32::new));
-    let on_lost = prop_oneof![3 => Just(OnLost::Continue), 1 => Just(OnLost::Abort)];
+    let others = || prop_oneof![3 => Just(OtherTasks::Continue), 1 => Just(OtherTasks::Stop)];
     let rounds = prop_oneof![4 => Just(1), 1 => 2..4_u32].prop_filter_map("the number is not zero", NonZeroU32::new);
-    let ends = (rounds, quorum, rarely((1000..10_000_u64).prop_map(millis)), on_lost, reconnect());
+    let others = (others(), others());
+    let ends = (rounds, quorum, rarely((1000..10_000_u64).prop_map(millis)), others, reconnect());
     let conf = (length, draw::variables());
     (15..60_u64, conf, draw::outputs(), progress, ends).prop_map(
-        move |(wait, (conf_length, variables), outputs, progress, (rounds, quorum, timeout, on_lost, reconnect))| {
+        move |(wait, (conf_length, variables), outputs, progress, ends)| {
+            let (rounds, quorum, timeout, (on_lost, on_failure), reconnect) = ends;
             Settings {
                 wait: Some(secs(wait)),
                 rounds,
@@ -236,6 +238,7 @@ fn any_settings(slaves: u32) -> impl Strategy<Value = Settings> {
                 quorum,
                 timeout,
                 on_lost,
+                on_failure,
                 reconnect,
                 ..settings(slaves)
             }

@@ -11,6 +11,8 @@ mod interrupted;
 mod joining;
 mod master_away;
 mod master_gone;
+mod names;
+mod on_failure;
 mod on_lost;
 mod once;
 mod originals;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use synexec_proto::digest::Digest;
 use synexec_proto::task_end::TaskEnd;
-use synexec_session::master::{Loss, Notice, OnLost, Outcome, Output, OutputsWanted, Report, Settings, Verdict};
+use synexec_session::master::{
+    Loss, Notice, OtherTasks, Outcome, Output, OutputsWanted, Report, Settings, StopCause, Verdict,
+};
 
 use synexec_sim::{
     Answer, ClientId, Order, Plan, Refusal, Script, World, millis, outcome_of, row_of, runs, secs, settings,
@@ -14,11 +16,11 @@ const SUCCESS: Outcome = Outcome::Ended(TaskEnd::Exited(0));
 const STOPPED: Outcome = Outcome::Ended(TaskEnd::Killed(15));
 
 fn wanting(slaves: u32) -> World {
-    World::new(Settings { on_lost: OnLost::Abort, ..settings(slaves) })
+    World::new(Settings { on_lost: OtherTasks::Stop, ..settings(slaves) })
 }
 
-fn aborting(notice: &Notice) -> bool {
-    matches!(notice, Notice::Aborting { .. })
+fn stopping(notice: &Notice) -> bool {
+    matches!(notice, Notice::StoppingOthers { .. })
 }
 
 fn is_lost(report: &Report, id: ClientId) -> bool {
@@ -34,8 +36,16 @@ fn the_others_are_stopped_at_once_and_tell_their_ends() {
     world.at(secs(5), Order::Kill(gone));
     let report = world.run_session();
     assert_eq!((report.verdict, outcome_of(&report, done)), (Verdict::Lost, &SUCCESS));
+    let after: Vec<_> =
+        report.rows().iter().filter_map(|row| row.stopped_after.as_ref()).map(ToString::to_string).collect();
+    assert_eq!(after, ["the loss of vm0", "the loss of vm0"]);
     assert!(is_lost(&report, gone) && others.iter().all(|id| *outcome_of(&report, *id) == STOPPED), "{report:?}");
-    assert_eq!(world.all_told(|notice| *notice == Notice::Aborting { running: 2 }).len(), 1);
+    assert_eq!(
+        world
+            .all_told(|notice| matches!(notice, Notice::StoppingOthers { running: 2, cause: StopCause::Loss(_) }))
+            .len(),
+        1
+    );
     assert!(world.over_after() < millis(5100), "{:?}", world.over_after());
 }
 
@@ -60,13 +70,13 @@ fn several_that_are_lost_are_one_reason() {
     }
     let report = world.run_session();
     assert!(gone.iter().all(|id| is_lost(&report, *id)) && *outcome_of(&report, other) == STOPPED);
-    assert_eq!(world.all_told(aborting).len(), 1);
+    assert_eq!(world.all_told(stopping).len(), 1);
 }
 
 #[test]
 fn one_that_comes_back_in_time_stops_nobody() {
     for comes_back in [true, false] {
-        let mut world = World::new(Settings { on_lost: OnLost::Abort, reconnect: secs(10), ..settings(2) });
+        let mut world = World::new(Settings { on_lost: OtherTasks::Stop, reconnect: secs(10), ..settings(2) });
         let plan = Plan { reconnect: secs(10), ..runs(secs(30)) };
         let (broken, other) = (world.slave(plan), world.slave(plan));
         world.at(secs(5), Order::Break(broken));
@@ -75,7 +85,7 @@ fn one_that_comes_back_in_time_stops_nobody() {
         }
         let report = world.run_session();
         assert_eq!(*outcome_of(&report, other), if comes_back { SUCCESS } else { STOPPED });
-        assert_eq!(world.told(aborting), (!comes_back).then_some(secs(15)));
+        assert_eq!(world.told(stopping), (!comes_back).then_some(secs(15)));
     }
 }
 
@@ -85,7 +95,7 @@ fn a_slave_whose_task_has_ended_is_not_lost_and_stops_no_other() {
     let gone = world.slave(runs(secs(1)));
     world.slave(runs(secs(9)));
     world.at(secs(5), Order::Kill(gone));
-    assert_eq!((world.run_session().verdict, world.told(aborting)), (Verdict::Succeeded, None));
+    assert_eq!((world.run_session().verdict, world.told(stopping)), (Verdict::Succeeded, None));
 }
 
 #[test]
@@ -122,7 +132,7 @@ fn an_original_that_is_lost_stops_the_others() {
 
 #[test]
 fn one_that_is_lost_before_the_instant_keeps_all_others_from_running() {
-    let mut world = World::new(Settings { on_lost: OnLost::Abort, lead: Some(secs(1)), ..settings(3) });
+    let mut world = World::new(Settings { on_lost: OtherTasks::Stop, lead: Some(secs(1)), ..settings(3) });
     let gone = world.slave(runs(secs(100)));
     let original = world.original(Script::default());
     let ours = world.slave(runs(secs(100)));
@@ -134,7 +144,7 @@ fn one_that_is_lost_before_the_instant_keeps_all_others_from_running() {
 
 #[test]
 fn what_the_stopped_have_written_is_fetched() {
-    let mut world = World::new(Settings { on_lost: OnLost::Abort, outputs: OutputsWanted::Whole, ..settings(2) });
+    let mut world = World::new(Settings { on_lost: OtherTasks::Stop, outputs: OutputsWanted::Whole, ..settings(2) });
     let gone = world.slave(runs(secs(100)));
     let other = world.slave(Plan { writes: 100_000, ..runs(secs(100)) });
     world.at(secs(5), Order::Kill(gone));
@@ -148,7 +158,7 @@ fn what_the_stopped_have_written_is_fetched() {
 
 #[test]
 fn the_round_is_the_last_one() {
-    let settings = Settings { on_lost: OnLost::Abort, rounds: 3.try_into().unwrap(), ..settings(2) };
+    let settings = Settings { on_lost: OtherTasks::Stop, rounds: 3.try_into().unwrap(), ..settings(2) };
     let mut world = World::new(settings);
     let gone = world.slave(runs(secs(4)));
     let other = world.slave(runs(secs(4)));
@@ -160,13 +170,13 @@ fn the_round_is_the_last_one() {
 
 #[test]
 fn while_outputs_are_fetched_nobody_is_left_to_be_stopped() {
-    let mut world = World::new(Settings { on_lost: OnLost::Abort, outputs: OutputsWanted::Whole, ..settings(2) });
+    let mut world = World::new(Settings { on_lost: OtherTasks::Stop, outputs: OutputsWanted::Whole, ..settings(2) });
     let slaves = [1, 2].map(|_| world.slave(Plan { writes: 1_000_000, ..Plan::default() }));
     for id in slaves {
         world.set_delay(id, millis(50));
     }
     world.when(|notice| matches!(notice, Notice::Fetching { .. }), millis(100), Order::Kill(slaves[0]));
     let report = world.run_session();
-    assert_eq!((report.verdict, world.told(aborting)), (Verdict::Lost, None));
+    assert_eq!((report.verdict, world.told(stopping)), (Verdict::Lost, None));
     assert!(matches!(row_of(&report, slaves[1]).unwrap().output, Some(Output::Whole { .. })));
 }

@@ -1,41 +1,19 @@
 //! Ranks: by the user's list, by name and by address, and as slaves ask for them.
 
-use std::time::Duration;
-
-use synexec_proto::disconnect::Disconnect;
-use synexec_session::master::{NotAdmitted, Notice, Report, Settings, SlaveNames, Verdict};
+use synexec_session::master::{NotAdmitted, Notice, Report, Settings, Verdict};
 use synexec_session::slave;
 
-use synexec_sim::{ClientId, Order, Plan, Script, World, assert_rows_complete, millis, row_of, secs, settings};
+use synexec_sim::{ClientId, Order, Plan, Script, World, millis, row_of, secs, settings};
 
-use super::shared::session_within;
+use super::shared::{expecting, names, session_within, turned_away};
 
 /// A plan of a slave that asks for this rank.
 fn asks(rank: u32) -> Plan {
     Plan { rank: Some(rank), ..Plan::default() }
 }
 
-/// Settings of a session of this many slaves whose user expects these.
-fn expecting(slaves: u32, names: &[&str]) -> Settings {
-    Settings { names: SlaveNames::new(names.iter().map(|name| (*name).to_owned()).collect()), ..settings(slaves) }
-}
-
-/// The names of a report's slaves in the order of their ranks.
-fn names(report: &Report) -> Vec<&str> {
-    assert_rows_complete(report, report.rows().len());
-    report.rows().iter().map(|row| row.slave.name.as_str()).collect()
-}
-
 fn rank_of(report: &Report, id: ClientId) -> u32 {
     row_of(report, id).expect("the slave took part").rank
-}
-
-/// When a slave was told that it may not join.
-fn turned_away(world: &World, id: ClientId) -> Vec<Duration> {
-    let is_told = |notice: &slave::Notice| {
-        matches!(notice, slave::Notice::Disconnected { why: Disconnect::TurnedAway(_), configured: false })
-    };
-    world.slave_told(id, is_told)
 }
 
 #[test]
@@ -51,7 +29,7 @@ fn they_follow_the_names_in_natural_order_whoever_joins_first() {
 
 #[test]
 fn they_follow_the_users_list_of_expected_slaves() {
-    let mut world = World::new(expecting(4, &["web2", "vm9", "web10", "web1"]));
+    let mut world = World::new(expecting(4, "web2 web10 web1", ""));
     for name in ["web1", "a", "web10", "web2"] {
         world.named_slave(name, Plan::default());
     }
