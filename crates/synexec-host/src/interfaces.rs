@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
-use nix::net::if_::InterfaceFlags;
+use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use nix::sys::socket::SockaddrStorage;
 use thiserror::Error;
 
@@ -56,6 +56,11 @@ pub fn find(name: &str) -> Result<Interface, InterfaceError> {
     found.ok_or_else(|| InterfaceError::Unknown { name: name.to_owned(), known: known() })
 }
 
+/// The number of the interface with this name. An interface that is removed and made again has another number.
+pub fn index(name: &str) -> Option<u32> {
+    if_nametoindex(name).ok()
+}
+
 fn from_entry(entry: &InterfaceAddress) -> Option<Interface> {
     if !entry.flags.contains(InterfaceFlags::IFF_UP) {
         return None;
@@ -86,6 +91,7 @@ mod tests {
         assert_eq!(loopback.address, Ipv4Addr::LOCALHOST);
         assert_eq!(loopback.broadcast, Ipv4Addr::new(127, 255, 255, 255));
         assert!(!loopback.can_broadcast);
+        assert!(index("lo").is_some() && index("nowhere0").is_none());
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl Discovery {
         Ok(invitation.encode(self.session, key))
     }
 
-    fn routes(&self) -> Vec<ProbeRoute> {
+    /// Where probes go now.
+    pub fn routes(&self) -> Vec<ProbeRoute> {
         let interfaces = match &self.interface {
             Some(interface) => vec![interfaces::find(&interface.name).unwrap_or_else(|_| interface.clone())],
             None => broadcasting_interfaces(),

@@ -12,6 +12,7 @@ pub mod options;
 mod outputs;
 mod plain_text;
 mod report;
+mod rivals;
 mod session_run;
 mod summary;
 mod units;

@@ -30,6 +30,7 @@ mod reconnect;
 mod report_files;
 mod report_table;
 mod reports;
+mod rivals;
 mod rounds;
 mod service;
 mod shortages;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     let modules: &[&[(&'static str, Test)]] = &[
         plain::TESTS,
         joining::TESTS,
+        rivals::TESTS,
         confs::TESTS,
         starting::TESTS,
         instant::TESTS,

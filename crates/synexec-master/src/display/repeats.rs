@@ -2,7 +2,7 @@
 
 use synexec_host::log_limit::Kind;
 use synexec_proto::disconnect::Disconnect;
-use synexec_session::master::{Notice, SlaveLabel};
+use synexec_session::master::{Notice, Rivalry, SlaveLabel};
 
 /// Lines about peers that are told at once in a session of few slaves. In a larger session there are as many as slaves.
 const LINES: usize = 64;
@@ -18,6 +18,13 @@ pub fn kind(notice: &Notice, slaves: usize) -> Option<(Kind, String)> {
             None => (Kind::of_strangers("connections turned away after too long a silence"), address.ip().to_string()),
         },
         Notice::NotNeeded { address } => (peers("connections that are not needed"), address.ip().to_string()),
+        Notice::Rivalry(Rivalry::TurnedAway { address }) => {
+            (peers("connections left to another master"), address.ip().to_string())
+        }
+        Notice::Rivalry(Rivalry::Met { theirs, .. }) => {
+            (Kind::of_strangers("other masters of this session"), theirs.to_string())
+        }
+        Notice::Rivalry(Rivalry::Yields { to, .. }) => (peers("times that this master has yielded"), to.to_string()),
         Notice::Joined { slave, .. } => (peers("slaves that joined"), name(slave)),
         Notice::Dropped { slave, .. } => (peers("slaves that joined and are gone"), name(slave)),
         Notice::Progress { slave, .. } => (peers("reports of progress"), name(slave)),

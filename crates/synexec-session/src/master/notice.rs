@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Loss, MeasuredStart, Outcome, RunTimes, SlaveLabel};
+use super::{Loss, MeasuredStart, Outcome, Rivalry, RunTimes, SlaveLabel};
 use crate::interrupt::Interrupt;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Reason, TaskProgress};
@@ -45,6 +45,8 @@ pub enum Notice {
         /// The address from which it came.
         address: SocketAddr,
     },
+    /// Something happened between this master and another master of the same session.
+    Rivalry(Rivalry),
     /// Not enough slaves joined in time.
     GaveUp {
         /// Number of slaves that joined.

@@ -20,6 +20,7 @@ mod progress;
 mod quorum;
 mod reconnecting;
 mod returning;
+mod rivals;
 mod rounds;
 mod shared;
 mod starting;
