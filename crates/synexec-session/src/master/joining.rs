@@ -20,8 +20,6 @@ use synexec_proto::defaults::DISCOVERY_INTERVAL;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Feature, Features, Message};
 
-use rivalry::leave_to_rival;
-
 /// A slave that was silent for this long is probed once more before the set counts as complete, and must answer within
 /// the same time.
 const ROLL_CALL: Duration = Duration::from_secs(1);
@@ -76,8 +74,8 @@ impl Joining {
     }
 
     pub(super) fn join(&mut self, now: Now, peer: PeerId, newcomer: Newcomer, actions: &mut Actions) {
-        if self.rivals.is_yielding() {
-            return leave_to_rival(peer, &newcomer, actions);
+        if self.leaves_to_rival(peer, &newcomer, actions) {
+            return;
         }
         self.rivals.joined(now.awake);
         let liveness = Liveness::new(self.settings.lost_after, now.awake);

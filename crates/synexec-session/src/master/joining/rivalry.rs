@@ -59,12 +59,16 @@ impl Joining {
         self.called.clear();
         (self.looks, self.roll_call) = (Timetable::default(), None);
     }
-}
 
-/// Releases a slave that comes while this master yields.
-pub(super) fn leave_to_rival(peer: PeerId, newcomer: &Newcomer, actions: &mut Actions) {
-    release(peer, newcomer.features, actions);
-    actions.tell(Notice::Rivalry(Rivalry::TurnedAway { address: newcomer.label.address }));
+    /// Releases a slave at once if this master yields. Returns whether it does.
+    pub(super) fn leaves_to_rival(&self, peer: PeerId, newcomer: &Newcomer, actions: &mut Actions) -> bool {
+        let is_yielding = self.rivals.is_yielding();
+        if is_yielding {
+            release(peer, newcomer.features, actions);
+            actions.tell(Notice::Rivalry(Rivalry::TurnedAway { address: newcomer.label.address }));
+        }
+        is_yielding
+    }
 }
 
 fn release(peer: PeerId, features: Features, actions: &mut Actions) {
