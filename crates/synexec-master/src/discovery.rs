@@ -75,6 +75,11 @@ impl Discovery {
         Ok(invitation.encode(self.session, key))
     }
 
+    /// Where probes go now.
+    pub fn present_routes(&self) -> Vec<ProbeRoute> {
+        self.scope.look().map(|interfaces| self.routes(&interfaces)).unwrap_or_default()
+    }
+
     fn routes(&self, interfaces: &[Interface]) -> Vec<ProbeRoute> {
         let is_named = self.scope != Scope::All;
         let broadcasting = interfaces.iter().filter(|interface| interface.can_broadcast || is_named);

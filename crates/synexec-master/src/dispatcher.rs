@@ -23,6 +23,7 @@ use crate::display::{Display, DisplayOptions, Screen};
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::outputs::{Destination, Kept, OutputEvent, Outputs};
+use crate::rivals::{Rival, Rivals};
 use crate::units::count;
 
 /// Most events that wait. A thread that has another event waits until the dispatcher has taken one.
@@ -45,6 +46,7 @@ pub struct Dispatcher {
     id: SessionId,
     conf: ConfFile,
     discovery: Discovery,
+    rivals: Rivals,
     display: Display,
     outputs: Outputs,
     outboxes: Outboxes,
@@ -89,6 +91,7 @@ impl Dispatcher {
         let display = Display::new(screen, display);
         let (sender, events) = events::queue(EVENTS_MAX);
         let (id, has_key) = (options.common.session(), key.is_some());
+        let rivals = Rivals::new(id, key.clone(), options.common.allowed());
         forward_signals(signals, sender.clone())?;
         let deliver = deliver_to(sender.clone());
         let acceptor = Acceptor {
@@ -106,7 +109,7 @@ impl Dispatcher {
             if has_key { "; only slaves with the same key answer, and the logs of other slaves say so" } else { "" };
         log::info!("waiting for {}{hint}", count(options.slaves().get(), "slave"));
         let outboxes = Outboxes::new(id, has_key, deliver);
-        Ok(Self { session, id, conf, discovery, display, outputs, outboxes, events })
+        Ok(Self { session, id, conf, discovery, rivals, display, outputs, outboxes, events })
     }
 
     /// Runs the session to its end; returns the report, and the outputs.
@@ -167,7 +170,11 @@ impl Dispatcher {
     fn carry_out_actions(&mut self) {
         while let Some(action) = self.session.next_action() {
             match action {
-                Action::Probe => self.discovery.probe(),
+                Action::Probe => {
+                    self.discovery.probe();
+                    self.rivals.listen(&self.discovery.present_routes());
+                }
+                Action::HearRivals => self.hear_rivals(),
                 Action::Send { peer, message } => {
                     if matches!(message, Message::Fetch(_)) {
                         self.outboxes.allow_output(peer);
@@ -188,6 +195,12 @@ impl Dispatcher {
                 Action::Close { peer } => self.outboxes.close(peer),
                 Action::Tell(notice) => self.display.show(&notice),
             }
+        }
+    }
+
+    fn hear_rivals(&mut self) {
+        for Rival { theirs, ours } in self.rivals.hear() {
+            self.session.handle(monotonic_now(), master::Event::RivalHeard { theirs, ours });
         }
     }
 

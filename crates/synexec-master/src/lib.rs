@@ -13,6 +13,7 @@ mod output_lines;
 mod outputs;
 mod plain_text;
 mod report;
+mod rivals;
 mod session_run;
 mod summary;
 mod units;

@@ -38,6 +38,8 @@ pub struct Master {
 pub enum MasterAction {
     /// Send a probe to all hosts.
     Probe,
+    /// Report which other masters have sent probes.
+    HearRivals,
     /// Send these bytes to a slave.
     Send(PeerId, Vec<u8>),
     /// Send the conf to a slave, as these bytes.
@@ -153,6 +155,7 @@ impl Master {
     fn carry_out_action(&mut self, action: &Action) -> Option<MasterAction> {
         match action {
             Action::Probe => Some(MasterAction::Probe),
+            Action::HearRivals => Some(MasterAction::HearRivals),
             Action::Send { peer, message } => Some(MasterAction::Send(*peer, encode(message))),
             Action::SendConf { peer, begin } => Some(MasterAction::SendConf(*peer, self.conf_bytes(begin.clone()))),
             Action::Output { id, step, .. } => self.output(*id, step),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use synexec_proto::message::{Feature, Features, Message, TOKEN_LEN};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
-use synexec_session::master::{Action, Event, Notice, PeerId};
+use synexec_session::master::{Action, Event, Notice, PeerId, Rivalry};
 
 /// A resume token as a key of a map.
 type TokenBytes = [u8; TOKEN_LEN];
@@ -35,6 +35,8 @@ pub struct MasterRules {
     tokens: BTreeMap<TokenBytes, PeerId>,
     /// How many actions have followed the last event.
     actions: usize,
+    /// Whether the master leaves all slaves to another master.
+    yields: bool,
 }
 
 impl MasterRules {
@@ -81,7 +83,11 @@ impl MasterRules {
                 let accepted = std::mem::take(&mut self.accepted);
                 self.accepted = accepted.into_iter().filter(|peer| !self.has(*peer, Feature::Start)).collect();
             }
-            Action::Probe | Action::Tell(_) | Action::Output { .. } => {}
+            Action::Probe => assert!(!self.yields, "a master that yields sends a probe"),
+            Action::Tell(Notice::Rivalry(Rivalry::Yields { .. })) => self.yields = true,
+            Action::Tell(Notice::Rivalry(Rivalry::GoesOn { .. } | Rivalry::Tries { .. })) => self.yields = false,
+            Action::Tell(Notice::Joined { .. }) => assert!(!self.yields, "a slave joins a master that yields"),
+            Action::HearRivals | Action::Tell(_) | Action::Output { .. } => {}
         }
     }
 

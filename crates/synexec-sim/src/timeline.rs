@@ -1,5 +1,6 @@
 //! Everything that is going to happen in the world, and the present instant.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use synexec_proto::disconnect::Disconnect;
@@ -53,6 +54,13 @@ pub enum WorldEvent {
     OutputDiffers(OutputId),
     /// To the master: it cannot store outputs any more.
     OutputsFailed,
+    /// To the master: another master sends probes from the address `theirs`.
+    RivalHeard {
+        /// The address of the other master.
+        theirs: Ipv4Addr,
+        /// The address of the master on the same network.
+        ours: Ipv4Addr,
+    },
     /// To the master: a user sends it a signal.
     Interrupted(Interrupt),
 }

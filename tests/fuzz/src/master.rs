@@ -113,7 +113,13 @@ impl Trial {
                 self.handle(Event::Disconnected { peer, why });
             }
             26 => self.handle(Event::Interrupted(draw::interrupt(input)?)),
-            27 | 28 => {
+            27 => {
+                // A few addresses, of which some are lower than the master's own.
+                let [theirs, ours] = [0..=9, 3..=4].map(|range| input.int_in_range(range));
+                let [theirs, ours] = [theirs?, ours?].map(|last| Ipv4Addr::new(10, 0, 0, last));
+                self.handle(Event::RivalHeard { theirs, ours });
+            }
+            28 => {
                 self.now = self.now.plus(draw::passing(input)?);
                 self.advance();
             }
@@ -258,7 +264,7 @@ impl Trial {
                 self.stores.push_back(if is_right { right } else { wrong });
             }
             Action::Tell(notice) => self.phase.tell(&notice),
-            Action::Close { .. } | Action::Probe | Action::Output { .. } => {}
+            Action::Close { .. } | Action::Probe | Action::HearRivals | Action::Output { .. } => {}
         }
     }
 

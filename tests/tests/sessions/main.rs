@@ -36,6 +36,7 @@ mod reconnect;
 mod report_files;
 mod report_table;
 mod reports;
+mod rivals;
 mod rounds;
 mod service;
 mod shared_dirs;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         joining::TESTS,
         ranks::TESTS,
         names::TESTS,
+        rivals::TESTS,
         confs::TESTS,
         environment::TESTS,
         starting::TESTS,

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 
 use ipnet::Ipv4Net;
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
-use nix::net::if_::InterfaceFlags;
+use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use nix::sys::socket::SockaddrStorage;
 
 pub use presence::Presence;
@@ -111,6 +111,11 @@ pub fn list() -> nix::Result<Vec<Interface>> {
 }
 
 /// The kernel lists each address of an interface by itself.
+/// The number of the interface with this name. An interface that is removed and made again has another number.
+pub fn index(name: &str) -> Option<u32> {
+    if_nametoindex(name).ok()
+}
+
 fn grouped(entries: impl Iterator<Item = InterfaceAddress>) -> Vec<Interface> {
     let mut interfaces: Vec<Interface> = Vec::new();
     for entry in entries {

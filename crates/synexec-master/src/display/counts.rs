@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use synexec_proto::message::TaskProgress;
-use synexec_session::master::{Notice, SlaveLabel};
+use synexec_session::master::{Notice, Rivalry, SlaveLabel};
 
 use crate::name_pattern::fold;
 
@@ -89,6 +89,10 @@ impl Counts {
             }
             Notice::EqualNames { slaves } => {
                 self.here.extend(slaves.iter().map(|slave| (slave.address, slave.shown.clone())));
+            }
+            Notice::Rivalry(Rivalry::Yields { .. }) => {
+                self.joined = 0;
+                self.here.clear();
             }
             Notice::Configuring { .. } => self.stage = Stage::Configuring,
             Notice::NextRound { round, rounds } => self.next_round(*round, *rounds),

@@ -2,7 +2,7 @@
 
 use synexec_host::log_limit::Kind;
 use synexec_proto::disconnect::Disconnect;
-use synexec_session::master::{Notice, SlaveLabel};
+use synexec_session::master::{Notice, Rivalry, SlaveLabel};
 
 /// Lines about peers that are told at once in a session of few slaves. In a larger session there are as many as slaves.
 const LINES: usize = 64;
@@ -21,6 +21,13 @@ pub fn kind(notice: &Notice, slaves: usize) -> Option<(Kind, String)> {
             (Kind::of_strangers("slaves turned away"), format!("{}: {why}", name(slave)))
         }
         Notice::NotNeeded { address } => (peers("connections that are not needed"), address.ip().to_string()),
+        Notice::Rivalry(Rivalry::TurnedAway { address }) => {
+            (peers("connections left to another master"), address.ip().to_string())
+        }
+        Notice::Rivalry(Rivalry::Met { theirs, .. }) => {
+            (Kind::of_strangers("other masters of this session"), theirs.to_string())
+        }
+        Notice::Rivalry(Rivalry::Yields { to, .. }) => (peers("times that this master has yielded"), to.to_string()),
         Notice::Joined { slave, .. } => (peers("slaves that joined"), name(slave)),
         Notice::Dropped { slave, .. } => (peers("slaves that joined and are gone"), name(slave)),
         Notice::Progress { slave, .. } => (peers("reports of progress"), name(slave)),
@@ -42,4 +49,72 @@ fn of_key(why: &Disconnect) -> Kind {
 
 fn name(slave: &SlaveLabel) -> String {
     format!("{} ({})", slave.name, slave.address.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use log::Level;
+    use synexec_host::log_limit::LogLimit;
+    use synexec_proto::message::TaskProgress;
+    use synexec_proto::time::MonotonicInstant;
+    use synexec_session::master::Loss;
+
+    use super::*;
+
+    /// Notices about the peer with this port, each of which a peer causes as often as it likes.
+    fn notices(port: u16) -> Vec<Notice> {
+        let address = SocketAddr::from(([10, 0, 0, 7], port));
+        let slave = SlaveLabel::new(format!("web{port}"), address);
+        let (silence, progress) = (Duration::from_secs(7), TaskProgress::default());
+        let turned_away = |why| Notice::TurnedAway { address, why };
+        let ours = [10, 0, 0, 1].into();
+        vec![
+            turned_away(None),
+            turned_away(Some(Disconnect::Closed)),
+            turned_away(Some(Disconnect::NoKey)),
+            turned_away(Some(Disconnect::OtherKey)),
+            turned_away(Some(Disconnect::KeyWanted)),
+            Notice::NotNeeded { address },
+            Notice::Rivalry(Rivalry::TurnedAway { address }),
+            Notice::Rivalry(Rivalry::Met { theirs: u32::from(port).into(), ours, goes_first: true }),
+            Notice::Rivalry(Rivalry::Yields { to: ours, out_of_turn: false, released: 1 }),
+            Notice::Joined { slave: slave.clone(), original: false, joined: 1, slaves: 3 },
+            Notice::Dropped { slave: slave.clone(), why: Loss::NoClock, joined: 0, slaves: 3 },
+            Notice::Progress { slave: slave.clone(), progress, stopped: true },
+            Notice::Late { slave: slave.clone(), silence },
+            Notice::Recovered { slave: slave.clone(), after: silence },
+            Notice::Away { slave: slave.clone(), why: Disconnect::Closed, wait: silence },
+            Notice::Returned { slave, after: silence },
+        ]
+    }
+
+    #[test]
+    fn no_peer_fills_the_log_whatever_it_does() {
+        let (mut limit, now) = (LogLimit::new(), MonotonicInstant::from_nanos(0));
+        let kinds = notices(0).len();
+        let mut told = vec![0; kinds];
+        for port in 0..1000 {
+            for (number, notice) in notices(port).iter().enumerate() {
+                let (kind, source) = kind(notice, 3).unwrap();
+                told[number] += usize::from(limit.take(now, kind, Level::Info, &source));
+            }
+        }
+        assert!(told.iter().all(|told| (1..=LINES).contains(told)), "{told:?}");
+        assert_eq!(limit.rest(now).len(), kinds);
+    }
+
+    #[test]
+    fn a_large_session_tells_of_each_of_its_slaves() {
+        let (mut limit, now) = (LogLimit::new(), MonotonicInstant::from_nanos(0));
+        let joined = (0..1000)
+            .filter_map(|port| notices(port).into_iter().find(|notice| matches!(notice, Notice::Joined { .. })));
+        let told = joined.filter(|notice| {
+            let (kind, source) = kind(notice, 1000).unwrap();
+            limit.take(now, kind, Level::Info, &source)
+        });
+        assert_eq!(told.count(), 1000);
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use log::Level;
 use synexec_proto::message::TaskProgress;
-use synexec_session::master::{MeasuredStart, Notice, Outcome, RunTimes, SlaveLabel};
+use synexec_session::master::{MeasuredStart, Notice, Outcome, Rivalry, RunTimes, SlaveLabel};
 
 use crate::report::kept_at as kept_at_words;
 use crate::units::{bytes, count, part, time};
@@ -21,6 +21,7 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         Notice::Progress { .. }
         | Notice::TurnedAway { .. }
         | Notice::NotNeeded { .. }
+        | Notice::Rivalry(Rivalry::TurnedAway { .. })
         | Notice::Accepted { .. }
         | Notice::Ready { .. }
         | Notice::Fetched { .. }
@@ -28,6 +29,7 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         Notice::ConfFailed { .. } | Notice::OutputsFailed { .. } => Level::Error,
         Notice::Dropped { .. }
         | Notice::GaveUp { .. }
+        | Notice::Rivalry(Rivalry::Met { .. } | Rivalry::Yields { .. } | Rivalry::Tries { .. })
         | Notice::Declined { .. }
         | Notice::Lost { .. }
         | Notice::Late { .. }
@@ -77,6 +79,7 @@ pub fn text(notice: &Notice) -> String {
         Notice::OtherRank { slave, asked, given } => {
             format!("{} asks for rank {asked}, but too few slaves take part; its rank is {given}", name(slave))
         }
+        Notice::Rivalry(rivalry) => rivalry_text(rivalry),
         Notice::GaveUp { joined, slaves, wait } => {
             format!("only {} joined within {} s", part(*joined, *slaves, "slave"), wait.as_secs())
         }
@@ -146,6 +149,37 @@ pub fn text(notice: &Notice) -> String {
         Notice::Stopping { running, .. } => {
             format!("interrupted: stopping the task on {} (interrupt again to exit at once)", count(*running, "slave"))
         }
+    }
+}
+
+fn rivalry_text(rivalry: &Rivalry) -> String {
+    match rivalry {
+        Rivalry::Met { theirs, ours, goes_first } => {
+            let first = if *goes_first { "the other master" } else { "this master" };
+            format!(
+                "another master, {theirs}, looks for slaves of the same session as this master, {ours}; {first} has the \
+                 lower address and goes first; to use both at once, give each a session of its own with --session"
+            )
+        }
+        Rivalry::Yields { to, out_of_turn, released } => {
+            let why = if *out_of_turn { " does not yield, as original masters do, and therefore" } else { "" };
+            format!(
+                "the other master, {to},{why} gets the slaves first; this master has released {}, and goes on when it \
+                 hears no more probes",
+                count(*released, "slave")
+            )
+        }
+        Rivalry::Tries { to, waited, attempt } => {
+            let (waited, attempt) = (time(*waited), time(*attempt));
+            format!(
+                "the other master, {to}, still looks for slaves after {waited}; this master tries for {attempt} to get its \
+                 slaves"
+            )
+        }
+        Rivalry::GoesOn { after } => {
+            format!("no other master looks for slaves any more; this master goes on after {}", time(*after))
+        }
+        Rivalry::TurnedAway { address } => format!("turned away {address}: another master of this session goes first"),
     }
 }
 

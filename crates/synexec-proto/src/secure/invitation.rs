@@ -35,6 +35,11 @@ impl Invitation {
         datagram
     }
 
+    /// Whether a datagram has the form of a signed probe. The signature may be wrong.
+    pub fn is_signed(datagram: &[u8]) -> bool {
+        split(datagram).is_some()
+    }
+
     /// Reads a datagram whose header is that of a PROBE.
     ///
     /// # Errors
@@ -74,6 +79,7 @@ mod tests {
         assert_eq!(datagram[35..39], [181, 243, 171, 112]);
         assert_eq!(Invitation::decode(&datagram, &key), Ok(invitation));
         assert!(Header::invites_to(&datagram, SessionId(0x1234)), "a slave without a key reads it as a probe");
+        assert!(Invitation::is_signed(&datagram) && !Invitation::is_signed(&datagram[..HEADER_LEN]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Longest received datagram, in bytes: longer than any probe. The rest of a longer datagram is dropped.
-const DATAGRAM_MAX: usize = 256;
+pub(super) const DATAGRAM_MAX: usize = 256;
 
 /// Most datagrams that are dropped one after another before the caller can look at anything else.
 const DATAGRAMS_AT_ONCE: usize = 256;
@@ -44,6 +44,18 @@ impl ProbeRoute {
     }
 }
 
+/// A socket that shares its address with other sockets of this host, and does not block.
+pub(super) fn listening_socket(address: SocketAddrV4, device: Option<&str>) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    if let Some(device) = device {
+        socket.bind_device(Some(device.as_bytes()))?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
 /// A socket that receives probes. Other slaves on this host can share its port.
 #[derive(Debug)]
 pub struct ProbeListener {
@@ -56,14 +68,7 @@ impl ProbeListener {
     /// # Errors
     /// Errors of the socket; `AddrInUse` when another program uses the port and does not share it.
     pub fn bind(port: u16, device: Option<&str>) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        if let Some(device) = device {
-            socket.bind_device(Some(device.as_bytes()))?;
-        }
-        socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
-        Ok(Self { socket: socket.into() })
+        Ok(Self { socket: listening_socket(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port), device)? })
     }
 
     /// The sender of the next datagram that waits and that `accepts` accepts; none if no such datagram waits. Other

@@ -3,6 +3,7 @@
 mod allowance;
 mod arrival;
 mod backlog;
+mod broadcasts;
 mod discovery;
 mod layer;
 mod outbox;
@@ -13,6 +14,7 @@ mod tcp;
 
 pub use allowance::Allowance;
 pub use backlog::{OutboxEvent, Source};
+pub use broadcasts::BroadcastListener;
 pub use discovery::{ProbeListener, ProbeRoute};
 pub use outbox::Outbox;
 pub use reader::{Arrived, Clock, LinkReader};

@@ -1,6 +1,6 @@
 //! What happens to the master's session, and what the session wants done.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::notice::Notice;
 use super::{OutputId, PeerId};
@@ -97,6 +97,14 @@ pub enum Event {
         /// The reason.
         why: Disconnect,
     },
+    /// The answer to [`Action::HearRivals`]: another master has sent probes of this session, which count by `--allow`
+    /// and by the key.
+    RivalHeard {
+        /// The address from which the other master sends probes.
+        theirs: Ipv4Addr,
+        /// The lowest address from which this master sends probes on that network.
+        ours: Ipv4Addr,
+    },
     /// The user asks for an end. A second request means: at once.
     Interrupted(Interrupt),
 }
@@ -106,6 +114,8 @@ pub enum Event {
 pub enum Action {
     /// Invite slaves by UDP.
     Probe,
+    /// Take the probes of other masters that have arrived, and answer with [`Event::RivalHeard`] for each master.
+    HearRivals,
     /// Send a message.
     Send {
         /// The receiver.

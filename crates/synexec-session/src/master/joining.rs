@@ -1,5 +1,7 @@
 //! Joining: the master invites and counts slaves until the slaveset is complete.
 
+mod rivalry;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use super::joined::{Joined, members, ranked, tell_apart};
 use super::liveness::{Diagnosis, Liveness};
 use super::lobby::Newcomer;
 use super::member::Member;
+use super::rivals::Rivals;
 use super::timetable::Timetable;
 use super::{Action, Loss, NotAdmitted, Notice, Outcome, PeerId, Row, Settings};
 use synexec_proto::defaults::DISCOVERY_INTERVAL;
@@ -37,6 +40,7 @@ pub(super) struct Joining {
     called: BTreeSet<PeerId>,
     /// When each slave has to be looked at.
     looks: Timetable<PeerId, AwakeInstant>,
+    rivals: Rivals,
 }
 
 impl Joining {
@@ -44,6 +48,7 @@ impl Joining {
         let give_up = settings.wait.map(|wait| now.plus(wait));
         Self {
             admission: Admission::new(settings.slaves, settings.names.clone()),
+            rivals: Rivals::new(settings.token_seed.clone(), now),
             settings,
             next_probe: now,
             give_up,
@@ -62,11 +67,15 @@ impl Joining {
     }
 
     pub(super) fn join(&mut self, now: Now, peer: PeerId, newcomer: Newcomer, actions: &mut Actions) {
+        if self.leaves_to_rival(peer, &newcomer, actions) {
+            return;
+        }
         self.forget_earlier(newcomer.instance, actions);
         let place = match self.admission.admit(&newcomer.label, newcomer.rank) {
             Ok(place) => place,
             Err(why) => return turn_away(peer, newcomer, why, actions),
         };
+        self.rivals.joined(now.awake);
         let liveness = Liveness::new(self.settings.lost_after, now.awake);
         let Newcomer { label, features, original: is_original, round_trip, instance, .. } = newcomer;
         self.looks.set(peer, liveness.deadline());
@@ -99,16 +108,18 @@ impl Joining {
         self.check_joined(now, actions);
         self.end_roll_call(now, actions);
         self.accept_quorum(now, actions);
-        if now >= self.next_probe && self.awaits_more() {
+        self.look_for_rivals(now, actions);
+        if now >= self.next_probe && self.invites() {
             actions.push(Action::Probe);
             self.next_probe = now.plus(DISCOVERY_INTERVAL);
         }
     }
 
     pub(super) fn deadline(&self) -> Deadline {
-        let probe = self.awaits_more().then_some(self.next_probe);
+        let probe = self.invites().then_some(self.next_probe);
         let give_up = self.give_up.filter(|_| !self.accepts_quorum);
-        let awake = self.looks.earliest().into_iter().chain(probe).chain(give_up).chain(self.roll_call).min();
+        let others = probe.into_iter().chain(give_up).chain(self.roll_call).chain([self.rivals.deadline()]);
+        let awake = self.looks.earliest().into_iter().chain(others).min();
         Deadline { awake, monotonic: None }
     }
 

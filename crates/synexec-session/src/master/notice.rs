@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Loss, MeasuredStart, NotAdmitted, Outcome, RunTimes, SlaveLabel, StopCause};
+use super::{Loss, MeasuredStart, NotAdmitted, Outcome, Rivalry, RunTimes, SlaveLabel, StopCause};
 use crate::interrupt::Interrupt;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Reason, TaskProgress};
@@ -66,6 +66,8 @@ pub enum Notice {
         /// The rank that the slave has.
         given: u32,
     },
+    /// Something happened between this master and another master of the same session.
+    Rivalry(Rivalry),
     /// Not enough slaves joined in time.
     GaveUp {
         /// Number of slaves that joined.

@@ -122,6 +122,11 @@ impl Session {
             }
             Event::OutputFailed { id, why } => self.output_failed(now, id, &why),
             Event::OutputsFailed { why } => self.outputs_failed(why),
+            Event::RivalHeard { theirs, ours } => {
+                if let Some(Phase::Joining(phase)) = &mut self.phase {
+                    phase.rival_heard(now, theirs, ours, &mut self.actions);
+                }
+            }
             Event::Interrupted(interrupt) => self.interrupt(now, interrupt),
         }
     }

@@ -14,6 +14,12 @@ impl TokenSeed {
         Self(random)
     }
 
+    /// A random number, which differs between masters and tells nothing about the tokens.
+    pub(super) fn chance(&self, number: u32) -> u8 {
+        let hash = blake3::keyed_hash(&self.0, &[&b"chance"[..], &number.to_be_bytes()].concat());
+        hash.as_bytes().first().copied().unwrap_or_default()
+    }
+
     /// The token of the slave with this rank. No token tells anything about another.
     pub(super) fn token(&self, rank: u32) -> ResumeToken {
         let hash = blake3::keyed_hash(&self.0, &rank.to_be_bytes());

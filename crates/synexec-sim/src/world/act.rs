@@ -45,6 +45,7 @@ impl World {
         for action in actions {
             match action {
                 MasterAction::Probe => self.network.invite_all(&mut self.timeline),
+                MasterAction::HearRivals => self.hear_rivals(),
                 MasterAction::Send(peer, bytes) => {
                     self.network.transmit(&mut self.timeline, link_of(peer), Side::Master, bytes);
                 }

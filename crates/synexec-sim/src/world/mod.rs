@@ -9,7 +9,9 @@ mod master_log;
 mod run;
 mod scenario;
 
+use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::time::Duration;
 
 use synexec_proto::defaults::DEFAULT_LOST_AFTER;
@@ -46,7 +48,19 @@ pub struct World {
     cues: Vec<Cue>,
     /// How many entries of the master's log were compared with the cues.
     cued: usize,
+    rivals: Vec<Rival>,
 }
+
+/// Another master of the same session, of which the master of this world hears the probes. It takes no slaves.
+#[derive(Debug)]
+struct Rival {
+    address: Ipv4Addr,
+    /// When it sends probes.
+    probes: Range<MonotonicInstant>,
+}
+
+/// The address from which the master sends probes.
+const MASTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
 
 /// A client, and whether its process runs.
 #[derive(Debug)]
@@ -99,6 +113,7 @@ impl World {
             over_at: None,
             cues: Vec::new(),
             cued: 0,
+            rivals: Vec::new(),
         }
     }
 
@@ -160,6 +175,21 @@ impl World {
     /// Adds a slave that breaks one rule of our protocol.
     pub fn liar(&mut self, lie: Lie) -> ClientId {
         self.add(Duration::ZERO, Client::Liar(Liar::new(lie)))
+    }
+
+    /// Adds another master of the same session, with the address `10.0.0.LAST`. It sends probes in this time after the
+    /// world begins, and takes no slaves. The address of the world's master is `10.0.0.100`.
+    pub fn rival(&mut self, last: u8, probes: Range<Duration>) {
+        let address = Ipv4Addr::new(10, 0, 0, last);
+        self.rivals.push(Rival { address, probes: START.plus(probes.start)..START.plus(probes.end) });
+    }
+
+    /// Tells the master which other masters send probes now.
+    fn hear_rivals(&mut self) {
+        let now = self.timeline.now;
+        for Rival { address, .. } in self.rivals.iter().filter(|rival| rival.probes.contains(&now)) {
+            self.timeline.soon(Node::Master, WorldEvent::RivalHeard { theirs: *address, ours: MASTER });
+        }
     }
 
     /// Sets the delay between a client and the master, in both directions. The default is a millisecond.

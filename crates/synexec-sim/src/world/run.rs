@@ -166,6 +166,7 @@ impl World {
             WorldEvent::OutputStored(id) => self.tell_master(Event::OutputStored { id }),
             WorldEvent::OutputsFailed => self.tell_master(Event::OutputsFailed { why: "disk full".into() }),
             WorldEvent::ConfFailed => self.tell_master(Event::ConfFailed { why: "gone".into() }),
+            WorldEvent::RivalHeard { theirs, ours } => self.tell_master(Event::RivalHeard { theirs, ours }),
             WorldEvent::Interrupted(interrupt) => self.tell_master(Event::Interrupted(interrupt)),
             event => panic!("{event:?} does not happen to a master"),
         }

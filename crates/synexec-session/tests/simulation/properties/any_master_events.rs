@@ -32,6 +32,8 @@ enum Step {
     Disconnects(u64, Disconnect),
     /// A peer claims to be the member that received this token.
     Returns(u64, usize),
+    /// Another master is heard.
+    Rival(u8),
     Interrupt,
     Passes(u64),
     /// Time passes until the next deadline.
@@ -64,6 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::OutputsFailed),
         4 => (peer(), 0..4_usize).prop_map(|(peer, which)| Step::Returns(peer, which)),
         4 => (peer(), draw::disconnect()).prop_map(|(peer, why)| Step::Disconnects(peer, why)),
+        4 => (0..8_u8).prop_map(Step::Rival),
         2 => Just(Step::Interrupt),
         10 => draw::millis().prop_map(Step::Passes),
         15 => Just(Step::Waits),
@@ -110,6 +113,10 @@ impl Trial {
             }
             Step::OutputsFailed => self.handle(Event::OutputsFailed { why: "disk full".into() }),
             Step::Disconnects(peer, why) => self.handle(Event::Disconnected { peer: PeerId(peer), why }),
+            Step::Rival(last) => {
+                let [theirs, ours] = [last, 4].map(|last| Ipv4Addr::new(10, 0, 0, last));
+                self.handle(Event::RivalHeard { theirs, ours });
+            }
             Step::Interrupt => self.handle(Event::Interrupted(Interrupt::Interrupt)),
             Step::Passes(time) => {
                 self.now = self.now.plus(millis(time));

@@ -11,6 +11,6 @@ mod draw_world;
 use proptest::test_runner::Config;
 
 /// A configuration with this many cases that stores no failing cases in a file.
-fn cases(cases: u32) -> Config {
+pub fn cases(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
 }

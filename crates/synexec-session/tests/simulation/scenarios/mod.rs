@@ -24,6 +24,7 @@ mod quorum;
 mod ranks;
 mod reconnecting;
 mod returning;
+mod rivals;
 mod rounds;
 mod second_connection;
 mod shared;

@@ -1,0 +1,81 @@
+//! What joining does about other masters of the same session.
+
+use std::net::Ipv4Addr;
+
+use super::{Joining, Newcomer};
+use crate::master::actions::Actions;
+use crate::master::admission::Admission;
+use crate::master::awake::{AwakeInstant, Now};
+use crate::master::rivals::Turn;
+use crate::master::timetable::Timetable;
+use crate::master::{Action, Notice, PeerId, Rivalry};
+use synexec_proto::message::{Feature, Features, Message};
+
+impl Joining {
+    /// A probe of another master was heard.
+    pub(in crate::master) fn rival_heard(&mut self, now: Now, theirs: Ipv4Addr, ours: Ipv4Addr, actions: &mut Actions) {
+        if let Some(met) = self.rivals.heard(now.awake, theirs, ours) {
+            actions.tell(Notice::Rivalry(met));
+        }
+        self.take_turn(now.awake, actions);
+    }
+
+    /// Whether the master sends probes.
+    pub(super) fn invites(&self) -> bool {
+        self.awaits_more() && !self.rivals.is_yielding()
+    }
+
+    /// Takes the probes of other masters once in a while.
+    pub(super) fn look_for_rivals(&mut self, now: AwakeInstant, actions: &mut Actions) {
+        if self.rivals.take_look(now) {
+            self.take_turn(now, actions);
+            actions.push(Action::HearRivals);
+        }
+    }
+
+    fn take_turn(&mut self, now: AwakeInstant, actions: &mut Actions) {
+        match self.rivals.take_turn(now, self.awaits_more()) {
+            Some(Turn::Yield { to, out_of_turn }) => {
+                actions.tell(Notice::Rivalry(Rivalry::Yields { to, out_of_turn, released: self.joined.len() }));
+                self.release_all(actions);
+            }
+            Some(Turn::Try { to, waited, attempt }) => {
+                self.next_probe = now;
+                actions.tell(Notice::Rivalry(Rivalry::Tries { to, waited, attempt }));
+            }
+            Some(Turn::GoOn { after }) => {
+                self.next_probe = now;
+                actions.tell(Notice::Rivalry(Rivalry::GoesOn { after }));
+            }
+            None => {}
+        }
+    }
+
+    /// Releases the slaves that have joined, so that they hear the other master.
+    fn release_all(&mut self, actions: &mut Actions) {
+        for (peer, slave) in std::mem::take(&mut self.joined) {
+            release(peer, slave.features, actions);
+        }
+        self.admission = Admission::new(self.settings.slaves, self.settings.names.clone());
+        self.by_instance.clear();
+        self.called.clear();
+        (self.looks, self.roll_call) = (Timetable::default(), None);
+    }
+
+    /// Releases a slave at once if this master yields. Returns whether it does.
+    pub(super) fn leaves_to_rival(&self, peer: PeerId, newcomer: &Newcomer, actions: &mut Actions) -> bool {
+        let is_yielding = self.rivals.is_yielding();
+        if is_yielding {
+            release(peer, newcomer.features, actions);
+            actions.tell(Notice::Rivalry(Rivalry::TurnedAway { address: newcomer.label.address }));
+        }
+        is_yielding
+    }
+}
+
+fn release(peer: PeerId, features: Features, actions: &mut Actions) {
+    if features.has(Feature::Resume) {
+        actions.send(peer, Message::Bye(None));
+    }
+    actions.close(peer);
+}
