@@ -3,6 +3,7 @@
 mod allow;
 mod check;
 mod confs;
+mod core_dumps;
 mod daemons;
 mod early_end;
 mod ends;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         service::TESTS,
         fio::TESTS,
         keys::TESTS,
+        core_dumps::TESTS,
         strangers::TESTS,
         allow::TESTS,
     ];
