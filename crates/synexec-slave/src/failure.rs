@@ -84,7 +84,11 @@ impl Failure {
             Self::Interface(InterfaceError::List(_))
             | Self::Identity(IdentityError::Lookup { .. })
             | Self::Daemon(
-                DaemonError::Log { .. } | DaemonError::Fork(_) | DaemonError::Pipe(_) | DaemonError::EndedEarly,
+                DaemonError::Log { .. }
+                | DaemonError::Fork(_)
+                | DaemonError::Pipe(_)
+                | DaemonError::Block(_)
+                | DaemonError::EndedEarly,
             )
             | Self::ThreadsGone(ThreadsGone)
             | Self::Listen { .. }
@@ -138,11 +142,12 @@ mod tests {
 
     #[test]
     fn a_failure_of_this_host_has_its_own_status() {
-        let failures: [Failure; 14] = [
+        let failures: [Failure; 15] = [
             InterfaceError::List(Errno::EACCES).into(),
             IdentityError::Lookup { user: "nobody".into(), why: Errno::EACCES }.into(),
             DaemonError::Log { path: path(), why: io_error() }.into(),
             DaemonError::Pipe(io_error()).into(),
+            DaemonError::Block(Errno::EINVAL).into(),
             DaemonError::EndedEarly.into(),
             ThreadsGone.into(),
             Failure::Listen { port: 5165, why: io_error() },
