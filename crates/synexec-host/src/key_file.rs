@@ -12,7 +12,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::files::open_to_read;
-use crate::random;
+use crate::{core_dump, random};
 
 /// Most bytes of a key file.
 const FILE_MAX: usize = 4096;
@@ -58,11 +58,12 @@ enum Flaw {
     Exists,
 }
 
-/// Reads a key from a file.
+/// Reads a key from a file. Core dumps of this process contain no memory from then on.
 ///
 /// # Errors
 /// [`KeyFileError`] when the file cannot be read, is accessible to other users, or holds no key.
 pub fn read(path: &Path) -> Result<Key, KeyFileError> {
+    core_dump::exclude_memory();
     try_read(path).map_err(|why| KeyFileError { path: path.to_owned(), why })
 }
 
@@ -112,6 +113,7 @@ fn read_all(mut file: &File, into: &mut [u8]) -> io::Result<usize> {
 /// [`KeyFileError`] when the path exists already, or the file cannot be written. A file that cannot be written is
 /// removed.
 pub fn create(path: &Path) -> Result<(), KeyFileError> {
+    core_dump::exclude_memory();
     try_create(path).map_err(|why| KeyFileError { path: path.to_owned(), why })
 }
 

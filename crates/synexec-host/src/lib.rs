@@ -2,6 +2,7 @@
 
 pub mod allow;
 pub mod clock;
+pub mod core_dump;
 pub mod daemon;
 pub mod descriptors;
 pub mod environment;

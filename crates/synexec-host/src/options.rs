@@ -12,6 +12,7 @@ use synexec_proto::secure::Key;
 use synexec_proto::wire::SessionId;
 
 use crate::allow::{self, AllowedNetworks};
+use crate::daemon::default_log_file;
 use crate::interfaces::Scope;
 use crate::key_file::{self, KeyFileError};
 
@@ -55,9 +56,10 @@ pub struct Common {
     #[arg(short, long)]
     pub daemon: bool,
 
-    /// Log file of a daemon [default: PROGRAM.log in /var/log for root, otherwise in ~/.local/state]
-    #[arg(long, value_name = "FILE")]
-    pub log_file: Option<PathBuf>,
+    /// Log file of a daemon, which SIGHUP opens anew [default: PROGRAM.log in /var/log for root, otherwise in
+    /// ~/.local/state]
+    #[arg(long, value_name = "FILE", value_parser = absolute)]
+    log_file: Option<PathBuf>,
 
     /// Print more messages; give it twice for even more
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -95,6 +97,11 @@ impl Common {
     /// [`KeyFileError`] if the file cannot be read, is readable by others, or has too short a secret.
     pub fn key(&self) -> Result<Option<Key>, KeyFileError> {
         self.key_file.as_deref().map(key_file::read).transpose()
+    }
+
+    /// The log file of `--log-file`, or the default one of this program.
+    pub fn log_file(&self, program: &str) -> PathBuf {
+        self.log_file.clone().unwrap_or_else(|| default_log_file(program))
     }
 
     /// The addresses that the program may talk to.

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP, delivered as events.
+//! SIGINT, SIGTERM and SIGHUP, delivered as events. SIGHUP makes a daemon open its log file anew.
 
 use std::io;
 use std::sync::Arc;
@@ -6,14 +6,19 @@ use std::sync::Arc;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use synexec_session::interrupt::Interrupt;
 
+use crate::daemon::LogFile;
 use crate::exit::ExitStatus;
 
 /// The signal that ends the program even if it is stuck: the third one.
 const LAST_SIGNAL: usize = 3;
 
 /// Signals that are blocked and waited for. They are blocked in this thread and in the threads that it starts.
-#[derive(Debug, Clone, Copy)]
-pub struct BlockedSignals(SigSet);
+#[derive(Debug)]
+pub struct BlockedSignals {
+    signals: SigSet,
+    /// The log file of a daemon.
+    log: Option<LogFile>,
+}
 
 /// Restores the default action of SIGCHLD, in case the parent process ignored it: without it, children cannot be waited
 /// for. Call this before anything else.
@@ -26,28 +31,28 @@ pub fn reset() -> io::Result<()> {
     Ok(())
 }
 
-/// Blocks SIGINT, SIGTERM and, unless SIGHUP is ignored as under nohup, SIGHUP. Call this before the first thread is
-/// started.
+/// Blocks SIGINT, SIGTERM and SIGHUP. A program without a log file, which is no daemon, leaves SIGHUP alone if SIGHUP is
+/// ignored as under nohup. Call this before the first thread is started.
 ///
 /// # Errors
 /// The kernel refuses to set the action of SIGHUP or to block the signals.
-pub fn block() -> io::Result<BlockedSignals> {
+pub fn block(log: Option<LogFile>) -> io::Result<BlockedSignals> {
     let mut signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
     // SAFETY: the default action runs no code of this program.
     let inherited = unsafe { signal(Signal::SIGHUP, SigHandler::SigDfl) }?;
-    if matches!(inherited, SigHandler::SigIgn) {
+    if matches!(inherited, SigHandler::SigIgn) && log.is_none() {
         // SAFETY: ignoring a signal runs no code of this program.
         unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }?;
     } else {
         signals.add(Signal::SIGHUP);
     }
     signals.thread_block()?;
-    Ok(BlockedSignals(signals))
+    Ok(BlockedSignals { signals, log })
 }
 
 impl BlockedSignals {
-    /// Starts a thread that calls `deliver` for every signal. `deliver` may block until the program takes the signal.
-    /// The third signal ends the program at once, even if the program is stuck, for instance in writing to a stopped
+    /// Starts a thread that calls `deliver` for every signal except the SIGHUP of a daemon, which opens the log file anew.
+    /// `deliver` may block until the program takes the signal. The third signal ends the program at once, even if the program is stuck, for instance in writing to a stopped
     /// terminal.
     ///
     /// # Errors
@@ -55,11 +60,17 @@ impl BlockedSignals {
     pub fn forward(self, deliver: impl Fn(Interrupt) + Send + Sync + 'static) -> io::Result<()> {
         let deliver = Arc::new(deliver);
         let wait = move || {
-            for count in 1.. {
-                let interrupt = match self.0.wait() {
-                    Ok(Signal::SIGINT) => Interrupt::Interrupt,
+            let mut count = 0;
+            loop {
+                let interrupt = match (self.signals.wait(), &self.log) {
+                    (Ok(Signal::SIGHUP), Some(log)) => {
+                        reopen(log);
+                        continue;
+                    }
+                    (Ok(Signal::SIGINT), _) => Interrupt::Interrupt,
                     _ => Interrupt::Terminate,
                 };
+                count += 1;
                 if count >= LAST_SIGNAL {
                     std::process::exit(ExitStatus::Interrupted(interrupt).code().into());
                 }
@@ -67,6 +78,13 @@ impl BlockedSignals {
             }
         };
         spawn(wait)
+    }
+}
+
+fn reopen(log: &LogFile) {
+    match log.reopen() {
+        Ok(()) => log::info!("SIGHUP: the log file is open anew"),
+        Err(error) => log::error!("SIGHUP: the log stays in the old file: {error}"),
     }
 }
 

@@ -55,6 +55,9 @@ pub enum Failure {
     /// Signals cannot be blocked.
     #[error("cannot block signals: {0}")]
     BlockSignals(#[source] io::Error),
+    /// The open descriptors cannot be listed.
+    #[error("cannot list the open descriptors: {0}; /proc may not be mounted")]
+    Descriptors(#[source] io::Error),
     /// The TCP port is not free, or not allowed.
     #[error("cannot listen on TCP port {port}: {why}; another master may use this port; choose another with --port")]
     Listen {
@@ -97,11 +100,16 @@ impl Failure {
             | Self::Report(ReportFileError::Open { .. } | ReportFileError::Twice(_)) => ExitStatus::Usage,
             Self::Report(ReportFileError::Write { .. })
             | Self::Daemon(
-                DaemonError::Log { .. } | DaemonError::Fork(_) | DaemonError::Pipe(_) | DaemonError::EndedEarly,
+                DaemonError::Log { .. }
+                | DaemonError::Fork(_)
+                | DaemonError::Pipe(_)
+                | DaemonError::Block(_)
+                | DaemonError::EndedEarly,
             )
             | Self::ThreadsGone(ThreadsGone)
             | Self::SetUpSignals(_)
             | Self::BlockSignals(_)
+            | Self::Descriptors(_)
             | Self::Listen { .. }
             | Self::StartThread(_)
             | Self::RandomNumbers(_)
@@ -183,6 +191,8 @@ mod tests {
             ThreadsGone.into(),
             Failure::SetUpSignals(io_error()),
             Failure::BlockSignals(io_error()),
+            Failure::Descriptors(io_error()),
+            DaemonError::Block(nix::Error::EINVAL).into(),
             Failure::Listen { port: 5165, why: io_error() },
             Failure::StartThread(io_error()),
             Failure::RandomNumbers(io_error()),

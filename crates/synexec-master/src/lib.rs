@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use synexec_host::descriptors::Inherited;
 use synexec_host::exit::ExitStatus;
 use synexec_host::{key_file, logging, signals};
 
@@ -49,6 +50,8 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options, screen: &Screen) -> Result<ExitStatus, Failure> {
     signals::reset().map_err(Failure::SetUpSignals)?;
+    let inherited = if options.common.daemon { Inherited::find() } else { Ok(Inherited::default()) };
+    let inherited = inherited.map_err(Failure::Descriptors)?;
     if let Some(path) = &options.new_key {
         return make_key(path);
     }
@@ -62,7 +65,7 @@ fn run(options: &Options, screen: &Screen) -> Result<ExitStatus, Failure> {
     if options.check.is_some() {
         return print(&check::show(options.conf(), &conf, &variables));
     }
-    run_session(options, conf, variables, key, screen)
+    run_session(options, conf, variables, key, screen, inherited)
 }
 
 fn make_key(path: &Path) -> Result<ExitStatus, Failure> {

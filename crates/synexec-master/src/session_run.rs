@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use synexec_host::clock::wall_clock_now;
+use synexec_host::descriptors::Inherited;
 use synexec_host::exit::ExitStatus;
 use synexec_host::host_name::host_name;
 use synexec_host::interfaces::Scope;
@@ -36,6 +37,7 @@ pub fn run_session(
     variables: Variables,
     key: Option<Arc<Key>>,
     screen: &Screen,
+    inherited: Inherited,
 ) -> Result<ExitStatus, Failure> {
     // Everything that can fail early is tried before the program moves into the background.
     let files = ReportFiles::open(options.json.as_deref(), options.csv.as_deref(), options.html.as_deref())?;
@@ -43,10 +45,10 @@ pub fn run_session(
     if options.common.daemon {
         // The daemon waits for the interface. Its user may have misspelt the name, and does not read the log yet.
         options.common.scope().tell_missing();
-        let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_master"));
-        daemon::into_background(&daemon::open_log(&path)?)?;
     }
-    let signals = signals::block().map_err(Failure::BlockSignals)?;
+    let into_background = || daemon::into_background(options.common.log_file("synexec_master"), inherited);
+    let log_file = options.common.daemon.then(into_background).transpose()?;
+    let signals = signals::block(log_file).map_err(Failure::BlockSignals)?;
     limits::raise_open_files();
     let about = SessionFacts::new(options, &conf, &variables);
     let (report, kept) = Dispatcher::new(options, conf, variables, resources, screen, signals)?.run()?;

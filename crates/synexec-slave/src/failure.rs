@@ -75,7 +75,11 @@ impl Failure {
             ) => ExitStatus::Usage,
             Self::Identity(IdentityError::Lookup { .. })
             | Self::Daemon(
-                DaemonError::Log { .. } | DaemonError::Fork(_) | DaemonError::Pipe(_) | DaemonError::EndedEarly,
+                DaemonError::Log { .. }
+                | DaemonError::Fork(_)
+                | DaemonError::Pipe(_)
+                | DaemonError::Block(_)
+                | DaemonError::EndedEarly,
             )
             | Self::ThreadsGone(ThreadsGone)
             | Self::Listen { .. }
@@ -127,10 +131,11 @@ mod tests {
 
     #[test]
     fn a_failure_of_this_host_has_its_own_status() {
-        let failures: [Failure; 12] = [
+        let failures: [Failure; 13] = [
             IdentityError::Lookup { user: "nobody".into(), why: Errno::EACCES }.into(),
             DaemonError::Log { path: path(), why: io_error() }.into(),
             DaemonError::Pipe(io_error()).into(),
+            DaemonError::Block(Errno::EINVAL).into(),
             DaemonError::EndedEarly.into(),
             ThreadsGone.into(),
             Failure::Listen { port: 5165, why: io_error() },

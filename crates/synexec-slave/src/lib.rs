@@ -22,10 +22,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use synexec_host::descriptors::Inherited;
 use synexec_host::exit::ExitStatus;
 use synexec_host::identity::{Identity, user_name};
 use synexec_host::process::{adopt_orphans, keeper};
-use synexec_host::{daemon, descriptors, logging, signals};
+use synexec_host::{daemon, logging, signals};
 
 use dispatcher::Dispatcher;
 use failure::Failure;
@@ -47,7 +48,7 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<ExitStatus, Failure> {
     signals::reset().map_err(Failure::SetUpSignals)?;
-    descriptors::keep_from_tasks().map_err(Failure::Descriptors)?;
+    let inherited = Inherited::find().map_err(Failure::Descriptors)?;
     let has_key = options.common.key()?.is_some();
     if options.common.port == 0 {
         return Err(Failure::PortZero);
@@ -61,15 +62,15 @@ fn run(options: &Options) -> Result<ExitStatus, Failure> {
     if options.common.daemon {
         // The daemon waits for the interface. Its user may have misspelt the name, and does not read the log yet.
         options.common.scope().tell_missing();
-        let path = options.common.log_file.clone().unwrap_or_else(|| daemon::default_log_file("synexec_slave"));
-        daemon::into_background(&daemon::open_log(&path)?)?;
     }
+    let into_background = || daemon::into_background(options.common.log_file("synexec_slave"), inherited);
+    let log_file = options.common.daemon.then(into_background).transpose()?;
     if !options.keeps_orphans() {
         keeper::start(&work_dir.payload_remover()).map_err(Failure::StartKeeper)?;
     }
     // The keeper has a copy of this process's memory, so the key is read after its start.
     let key = options.common.key()?.map(Arc::new);
-    let signals = signals::block().map_err(Failure::BlockSignals)?;
+    let signals = signals::block(log_file).map_err(Failure::BlockSignals)?;
     adopt_orphans().map_err(Failure::AdoptOrphans)?;
     let network = Network::new(options, key, listener);
     Dispatcher::new(options, network, work_dir, signals)?.run()

@@ -7,7 +7,7 @@ complete -c synexec_master -s k -l key-file -d 'Require the shared key in this f
 complete -c synexec_master -l allow -d 'Talk only to this address or network; repeatable [default: any]' -r
 complete -c synexec_master -l lost-after -d 'Silence in seconds after which the other side counts as lost' -r
 complete -c synexec_master -l reconnect -d 'Time in seconds to resume a connection that breaks while tasks run; 0 to give up at once' -r
-complete -c synexec_master -l log-file -d 'Log file of a daemon [default: PROGRAM.log in /var/log for root, otherwise in ~/.local/state]' -r -F
+complete -c synexec_master -l log-file -d 'Log file of a daemon, which SIGHUP opens anew [default: PROGRAM.log in /var/log for root, otherwise in ~/.local/state]' -r -F
 complete -c synexec_master -s t -l target -d 'Send probes to this host too, by unicast; repeatable; for networks without broadcast' -r
 complete -c synexec_master -l wait -d 'Give up if not all slaves have joined after this many seconds [default: wait for ever]' -r
 complete -c synexec_master -l quorum -d 'When --wait is over, start if at least this many slaves have joined' -r

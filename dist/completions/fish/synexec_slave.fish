@@ -5,7 +5,7 @@ complete -c synexec_slave -s k -l key-file -d 'Require the shared key in this fi
 complete -c synexec_slave -l allow -d 'Talk only to this address or network; repeatable [default: any]' -r
 complete -c synexec_slave -l lost-after -d 'Silence in seconds after which the other side counts as lost' -r
 complete -c synexec_slave -l reconnect -d 'Time in seconds to resume a connection that breaks while tasks run; 0 to give up at once' -r
-complete -c synexec_slave -l log-file -d 'Log file of a daemon [default: PROGRAM.log in /var/log for root, otherwise in ~/.local/state]' -r -F
+complete -c synexec_slave -l log-file -d 'Log file of a daemon, which SIGHUP opens anew [default: PROGRAM.log in /var/log for root, otherwise in ~/.local/state]' -r -F
 complete -c synexec_slave -s m -l master -d 'Connect to this master instead of waiting for probes; try again until it answers' -r
 complete -c synexec_slave -l name -d 'Name of this slave in reports [default: name of the host]' -r
 complete -c synexec_slave -l rank -d 'Rank that this slave asks for, from 0; a master turns away a second slave that asks for the same rank' -r

@@ -4,6 +4,7 @@ mod addresses;
 mod allow;
 mod check;
 mod confs;
+mod core_dumps;
 mod daemons;
 mod early_boot;
 mod early_end;
@@ -105,6 +106,7 @@ fn main() -> ExitCode {
         service::TESTS,
         fio::TESTS,
         keys::TESTS,
+        core_dumps::TESTS,
         strangers::TESTS,
         noise::TESTS,
         allow::TESTS,

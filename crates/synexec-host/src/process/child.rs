@@ -14,6 +14,7 @@ use nix::unistd::{
 };
 
 use super::child_failure::{ChildFailure, READY, Step};
+use crate::core_dump::OwnFilter;
 use crate::exec_image::ExecImage;
 use crate::identity::Identity;
 
@@ -54,10 +55,11 @@ impl Child<'_> {
 
     fn prepare_and_execute(&mut self) -> Result<Infallible, ChildFailure> {
         self.settle().map_err(ChildFailure::own)?;
+        let filter = OwnFilter::open();
         if let Some(user) = self.user {
             user.switch_to(self.image)?;
         }
-        self.wait_and_execute().map_err(ChildFailure::own)
+        self.wait_and_execute(filter.as_ref()).map_err(ChildFailure::own)
     }
 
     fn settle(&self) -> io::Result<()> {
@@ -69,13 +71,16 @@ impl Child<'_> {
         Ok(SigSet::empty().thread_set_mask()?)
     }
 
-    fn wait_and_execute(&mut self) -> io::Result<Infallible> {
+    fn wait_and_execute(&mut self, filter: Option<&OwnFilter>) -> io::Result<Infallible> {
         if self.dies_with_thread {
             // This comes after the change of user, which would undo the setting.
             set_pdeathsig(Signal::SIGKILL)?;
         }
         self.send(READY)?;
         self.wait_at_the_gate()?;
+        // Until now, the child has a copy of a memory that may contain a key. If this fails, only the core dumps of the
+        // task miss their memory.
+        let _ = filter.map(OwnFilter::restore);
         Err(self.image.execute())
     }
 

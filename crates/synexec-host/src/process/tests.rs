@@ -149,7 +149,7 @@ fn a_held_task_that_is_killed_ends_with_that_signal() {
 
 #[test]
 fn a_task_has_a_session_of_its_own_no_blocked_or_ignored_signal_and_no_input() {
-    crate::signals::block().unwrap();
+    crate::signals::block(None).unwrap();
     let (task, output) =
         shell("read x; echo $? $0 $SYNEXEC_RANK $$; cut -d' ' -f5,6 /proc/$$/stat; cat /proc/self/status");
     task.wait().unwrap();
@@ -209,6 +209,30 @@ fn a_program_that_cannot_be_executed_cannot_be_held() {
     }
     assert_eq!(errno_of(Path::new("/no/such/program")), Some(Errno::ENOENT as i32));
     assert_eq!(errno_of(Path::new("/etc/passwd")), Some(Errno::EACCES as i32));
+}
+
+#[test]
+fn a_task_has_the_core_dump_filter_with_which_this_process_was_started() {
+    let own = || fs::read_to_string("/proc/self/coredump_filter").unwrap();
+    let told_by = |held: HeldTask, output: File| {
+        held.release().unwrap().0.reap().unwrap();
+        text(output)
+    };
+    // Another test of this process may have excluded the memory already.
+    let before = own();
+    crate::core_dump::exclude_memory();
+    assert_eq!(own(), "00000000\n");
+    let script = "cat /proc/self/coredump_filter";
+    let (loaded, output) = hold_shell(script);
+    let loaded = told_by(loaded, output);
+    let output = tempfile::tempfile().unwrap();
+    let at_gate = command(Path::new("/bin/sh"), &["sh", "-c", script], &output).fork().unwrap();
+    let filter = fs::read_to_string(format!("/proc/{}/coredump_filter", at_gate.group().0)).unwrap();
+    assert_eq!(filter, "00000000\n");
+    let at_gate = told_by(at_gate, output);
+    assert_eq!(loaded, at_gate);
+    assert!(loaded == before || before == "00000000\n", "{loaded} instead of {before}");
+    assert_ne!(loaded, "00000000\n");
 }
 
 /// A command that runs as the user `nobody`; none if this process is not root.
