@@ -198,6 +198,8 @@ mod tests {
             (b"\n", "empty"),
             (b"sh\n", "without a path"),
             (b"sh\npayload", "without a path"),
+            (b"\xef\xbb\xbf/bin/true\n", "byte order mark"),
+            (b":CONF:\n#!/bin/sh\r\necho\r\n", "carriage return"),
         ] {
             let Err(reason) = store(conf, 3).0 else { panic!("{expected}") };
             assert!(reason.to_string().contains(expected), "{reason}");
