@@ -89,14 +89,14 @@ impl fmt::Display for Notice {
             Self::StoppingStragglers => f.write_str("stopping the processes that the task has left running"),
             Self::Killing => f.write_str("the task did not stop in time; killing it"),
             Self::LinkBroke { why, wait } => {
-                let (how, seconds) = (why.how(), wait.as_secs());
+                let (how, seconds) = (why.how("the master"), wait.as_secs());
                 write!(f, "the connection to the master broke ({how}); trying to resume it for {seconds} s")
             }
             Self::Resumed => f.write_str("the connection to the master is resumed; the session goes on"),
             Self::NotReported(end) => {
                 write!(f, "the task has ended ({end}), but no master is connected to receive the report")
             }
-            Self::Disconnected { why, .. } => write!(f, "session over: {why}"),
+            Self::Disconnected { why, .. } => write!(f, "session over: {}", why.of("the master")),
         }
     }
 }
