@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use synexec_proto::conf::{CommandLine, ShellSign};
 use synexec_proto::text::plain_line;
 use synexec_proto::variables::Variables;
 
@@ -31,16 +32,11 @@ pub fn show(path: &Path, conf: &ConfFile, variables: &Variables) -> String {
     text
 }
 
-/// The likely mistakes.
-pub fn warnings(conf: &ConfFile) -> Vec<&'static str> {
+/// The likely mistakes, each in one line.
+pub fn warnings(conf: &ConfFile) -> Vec<String> {
     let command_line = conf.command_line();
     let (has_payload, names_payload) = (conf.payload_length() > 0, command_line.names_payload());
     let findings = [
-        (
-            command_line.has_quotes(),
-            "the command line has quotes, but no shell reads them: the program gets them as they are; to group words, \
-             write the command into the payload and make `/bin/sh :CONF:` the first line",
-        ),
         (
             command_line.is_relative(),
             "the path of the program is relative: it starts at the directory in which each slave was started (`/` for \
@@ -55,8 +51,34 @@ pub fn warnings(conf: &ConfFile) -> Vec<&'static str> {
             "the conf has a payload, but the first line has no word `:CONF:`; the program finds the payload only \
              through the environment variable SYNEXEC_CONF",
         ),
+        (
+            has_payload && conf.has_carriage_returns(),
+            "lines end with a carriage return (`\\r`, a Windows line end), which a shell takes for a part of the last \
+             word of each line of the payload; remove the carriage returns, as with `sed -i 's/\\r$//'`",
+        ),
+        (
+            conf.payload_has_mark(),
+            "the payload begins with a byte order mark (BOM), which a shell takes for a part of the first word; save \
+             the file as UTF-8 without a byte order mark",
+        ),
     ];
-    findings.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning)).collect()
+    let findings = findings.into_iter().filter(|(is_so, _)| *is_so).map(|(_, warning)| warning.to_owned());
+    shell_signs(command_line).into_iter().chain(findings).collect()
+}
+
+/// A warning of characters that the user probably meant for a shell.
+fn shell_signs(command_line: &CommandLine) -> Option<String> {
+    let shown = |sign| match sign {
+        ShellSign::Quote => "quotes".to_owned(),
+        ShellSign::Character(sign) => format!("`{sign}`"),
+    };
+    let mut signs: Vec<_> = command_line.shell_signs().into_iter().map(shown).collect();
+    let last = signs.pop()?;
+    let signs = if signs.is_empty() { last } else { format!("{} and {last}", signs.join(", ")) };
+    Some(format!(
+        "the command line has {signs}, but no shell reads it: the program gets these characters as they are; write the \
+         command into the payload, and make `/bin/sh :CONF:` the first line"
+    ))
 }
 
 /// A word as plain text, since a conf must not control the terminal.
@@ -113,6 +135,11 @@ mod tests {
             (b"bin/sh \"x\n", &["quotes", "relative"]),
             (b"/bin/sh :CONF:\necho\n", &[]),
             (b":CONF:\n#!/bin/sh\n", &[]),
+            (b"/bin/echo $HOME \"a b\" *\n", &["has quotes, `$` and `*`, but no shell"]),
+            (b"/bin/ls ~ | /bin/wc\n", &["has `|` and `~`, but"]),
+            (b"/bin/sh :CONF:\r\necho\r\n", &["carriage return (`\\r`"]),
+            (b"/bin/echo a\r\n", &[]),
+            (b"/bin/sh :CONF:\n\xef\xbb\xbfecho\n", &["byte order mark"]),
             (b"/bin/true", &[]),
         ] {
             let warnings = warnings(&open(conf));

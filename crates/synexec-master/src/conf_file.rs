@@ -54,6 +54,9 @@ pub struct ConfFile {
     content: Content,
     command_line: CommandLine,
     payload_length: u64,
+    /// Whether lines end with CR LF, as far as the first two lines tell.
+    has_carriage_returns: bool,
+    payload_has_mark: bool,
     /// Bytes that the network took, for all slaves together.
     sent: Arc<AtomicU64>,
 }
@@ -98,6 +101,16 @@ impl ConfFile {
     /// Size of the payload in bytes: all that follows the first line.
     pub fn payload_length(&self) -> u64 {
         self.payload_length
+    }
+
+    /// Whether lines end with a carriage return: the command line, or the first line of the payload.
+    pub fn has_carriage_returns(&self) -> bool {
+        self.has_carriage_returns
+    }
+
+    /// Whether the payload begins with a byte order mark.
+    pub fn payload_has_mark(&self) -> bool {
+        self.payload_has_mark
     }
 
     /// The counter of bytes that the network took, for all slaves together.
@@ -166,9 +179,15 @@ impl ConfFile {
         if length > CONF_MAX {
             return Err(ConfProblem::TooLong);
         }
-        let (command_line, line_length) = read_command_line(&file)?;
-        let payload_length = length.saturating_sub(line_length);
-        Ok(Self { content: Content::of(file, length)?, command_line, payload_length, sent: Arc::default() })
+        let splitter = read_beginning(&file)?;
+        Ok(Self {
+            content: Content::of(file, length)?,
+            command_line: splitter.finish()?,
+            payload_length: length.saturating_sub(splitter.line_length()),
+            has_carriage_returns: splitter.has_carriage_returns(),
+            payload_has_mark: splitter.payload_has_mark(),
+            sent: Arc::default(),
+        })
     }
 }
 
@@ -189,12 +208,12 @@ fn copy_of(file: &File) -> io::Result<File> {
     Ok(copy)
 }
 
-/// Reads the command line and its length; stops reading at the first byte of the payload.
-fn read_command_line(file: &File) -> Result<(CommandLine, u64), ConfProblem> {
+/// Reads the command line and the beginning of the payload.
+fn read_beginning(file: &File) -> Result<ConfSplitter, ConfProblem> {
     let mut splitter = ConfSplitter::default();
     let mut chunk = vec![0; 64 * 1024];
     let mut offset = 0;
-    while splitter.payload_length() == 0 {
+    while !splitter.knows_head() {
         let length = file.read_at(&mut chunk, offset)?;
         if length == 0 {
             break;
@@ -202,7 +221,7 @@ fn read_command_line(file: &File) -> Result<(CommandLine, u64), ConfProblem> {
         splitter.feed(chunk.get(..length).unwrap_or_default())?;
         offset += u64::try_from(length).unwrap_or(0);
     }
-    Ok((splitter.finish()?, splitter.line_length()))
+    Ok(splitter)
 }
 
 /// Appends the part that begins at `from` and returns where the next part begins. Appends nothing at the end.
@@ -257,6 +276,8 @@ mod tests {
         assert!(problem(b"").contains("empty"));
         assert!(problem(b"\npayload").contains("first line is empty"));
         assert!(problem(b"echo x").contains("without a path"));
+        assert!(problem(b"\xef\xbb\xbf/bin/true\n").contains("byte order mark"));
+        assert!(problem(b":CONF:\n#!/bin/sh\r\n").contains("carriage return (`\\r`"));
         assert!(ConfFile::open(Path::new("/usr")).unwrap_err().to_string().contains("/usr: it is a directory"));
         assert!(ConfFile::open(Path::new("/no/such")).unwrap_err().to_string().contains("/no/such"));
     }

@@ -4,6 +4,7 @@
 //! first line break are the payload. A word `:CONF:` stands for the payload's path. The extension: if the first word is
 //! `:CONF:`, the payload itself is the program. The original declines such a conf.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,12 @@ const PAYLOAD_WORD: &[u8] = b":CONF:";
 
 /// Longest command line, in bytes. Linux accepts far more for all arguments together.
 pub const COMMAND_LINE_MAX: usize = 128 * 1024;
+
+/// Bytes at the beginning of a payload in which mistakes are looked for. Linux reads as many of a script's first line.
+const HEAD_MAX: usize = 256;
+
+/// The byte order marks of UTF-8 and UTF-16.
+const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
 
 /// Why no slave can run a conf.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -31,12 +38,43 @@ pub enum ConfError {
     /// The first line is too long.
     #[error("the first line is longer than {COMMAND_LINE_MAX} bytes; move the data behind the first line break")]
     LongLine,
+    /// The conf begins with a byte order mark.
+    #[error(
+        "the conf begins with a byte order mark (BOM), which would be a part of the program's path; save the file as \
+         UTF-8 without a byte order mark"
+    )]
+    ByteOrderMark,
+    /// The conf is a script, and not a command line with a payload.
+    #[error("the conf is a script; write a line `:CONF:` before it, so that the script is the payload and the program")]
+    Script,
     /// The first line holds a NUL byte, which no argument can hold.
     #[error("the first line holds a NUL byte, which no argument can hold; is this file a program and not a conf?")]
     Nul,
     /// The program is the payload, and the conf has no payload.
     #[error("the program is the payload (`:CONF:`), but nothing follows the first line")]
     NoPayload,
+    /// The program is the payload, and the payload begins with a byte order mark.
+    #[error(
+        "the payload is the program (`:CONF:`), but it cannot be executed, since it begins with a byte order mark \
+         (BOM); save the file as UTF-8 without a byte order mark"
+    )]
+    PayloadByteOrderMark,
+    /// The program is the payload, and its interpreter line has a Windows line end.
+    #[error(
+        "the payload is the program (`:CONF:`), but its interpreter line (`#!`) ends with a carriage return (`\\r`, a \
+         Windows line end), which would be a part of the interpreter's name; remove the carriage returns, as with \
+         `sed -i 's/\\r$//'`"
+    )]
+    InterpreterLineEnd,
+}
+
+/// Characters that a shell would interpret, but that the command line gives to the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ShellSign {
+    /// `'` or `"`, which would group words.
+    Quote,
+    /// This character.
+    Character(char),
 }
 
 /// The command line of a conf. `:CONF:` is not replaced yet, because the payload has no path.
@@ -51,6 +89,9 @@ impl CommandLine {
     /// # Errors
     /// [`ConfError`] when no slave could run the command.
     pub fn parse(line: &[u8]) -> Result<Self, ConfError> {
+        if begins_with_mark(line) {
+            return Err(ConfError::ByteOrderMark);
+        }
         if line.contains(&0) {
             return Err(ConfError::Nul);
         }
@@ -79,9 +120,9 @@ impl CommandLine {
         self.words.first().is_some_and(|word| is_payload(word))
     }
 
-    /// Whether a word holds a quote. A quote is an ordinary character and does not group words.
-    pub fn has_quotes(&self) -> bool {
-        self.words.iter().any(|word| word.as_bytes().iter().any(|byte| matches!(byte, b'\'' | b'"')))
+    /// The characters of the words that a shell would probably interpret, each once. They are ordinary characters here.
+    pub fn shell_signs(&self) -> BTreeSet<ShellSign> {
+        self.words.iter().flat_map(|word| shell_signs(word.as_bytes())).collect()
     }
 
     /// The file to execute.
@@ -104,6 +145,7 @@ fn check_program(word: &[u8]) -> Result<(), ConfError> {
     match word {
         PAYLOAD_WORD => Ok(()),
         [.., b'/'] => Err(ConfError::NoName(shown())),
+        [b'#', b'!', ..] => Err(ConfError::Script),
         _ if word.contains(&b'/') => Ok(()),
         _ => Err(ConfError::NoPath(shown())),
     }
@@ -122,6 +164,35 @@ fn substitute(word: &OsStr, payload: &Path) -> OsString {
     if is_payload(word) { payload.as_os_str().to_owned() } else { word.to_owned() }
 }
 
+/// Signs inside a word, such as those of an address `http://host/?a=1&b=2`, are most often meant for the program.
+fn shell_signs(word: &[u8]) -> impl Iterator<Item = ShellSign> {
+    let has = |sign: u8| word.contains(&sign);
+    let expands = word
+        .windows(2)
+        .any(|pair| matches!(pair, [b'$', next] if next.is_ascii_alphanumeric() || matches!(next, b'_' | b'{' | b'(')));
+    // A number before `>` would be that of a descriptor.
+    let first = word.iter().copied().find(|byte| !byte.is_ascii_digit());
+    let ends = [first, word.last().copied()];
+    let found = [
+        (has(b'\'') || has(b'"'), ShellSign::Quote),
+        (expands, ShellSign::Character('$')),
+        (has(b'`'), ShellSign::Character('`')),
+        (has(b'*'), ShellSign::Character('*')),
+        (word.first() == Some(&b'~'), ShellSign::Character('~')),
+    ];
+    let operators =
+        b"|<>;&()".iter().map(move |sign| (ends.contains(&Some(*sign)), ShellSign::Character(char::from(*sign))));
+    found.into_iter().chain(operators).filter_map(|(is_there, sign)| is_there.then_some(sign))
+}
+
+fn begins_with_mark(bytes: &[u8]) -> bool {
+    BYTE_ORDER_MARKS.iter().any(|mark| bytes.starts_with(mark))
+}
+
+fn ends_with_carriage_return(line: &[u8]) -> bool {
+    line.last() == Some(&b'\r')
+}
+
 /// Splits a conf at the first line break. The conf comes in parts of any size. The splitter keeps the command line, and
 /// not the payload.
 #[derive(Debug, Default)]
@@ -129,6 +200,8 @@ pub struct ConfSplitter {
     line: Vec<u8>,
     /// Whether the first line break has come.
     line_ended: bool,
+    /// The beginning of the payload.
+    head: Vec<u8>,
     payload_length: u64,
 }
 
@@ -139,6 +212,7 @@ impl ConfSplitter {
     /// [`ConfError::LongLine`] when the first line is longer than [`COMMAND_LINE_MAX`].
     pub fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], ConfError> {
         let payload = if self.line_ended { bytes } else { self.feed_line(bytes)? };
+        self.head.extend(payload.iter().take(HEAD_MAX.saturating_sub(self.head.len())));
         self.payload_length = self.payload_length.saturating_add(u64::try_from(payload.len()).unwrap_or(u64::MAX));
         Ok(payload)
     }
@@ -149,10 +223,26 @@ impl ConfSplitter {
     /// [`ConfError`] when no slave could run the conf.
     pub fn finish(&self) -> Result<CommandLine, ConfError> {
         let command_line = CommandLine::parse(&self.line)?;
-        if command_line.runs_payload() && self.payload_length == 0 {
-            return Err(ConfError::NoPayload);
+        if command_line.runs_payload() {
+            self.check_program_of_payload()?;
         }
         Ok(command_line)
+    }
+
+    /// Whether the first line of the payload is known, so that [`Self::finish`] and the methods below know all that they
+    /// ever will.
+    pub fn knows_head(&self) -> bool {
+        self.head.len() == HEAD_MAX
+    }
+
+    /// Whether the payload begins with a byte order mark.
+    pub fn payload_has_mark(&self) -> bool {
+        begins_with_mark(&self.head)
+    }
+
+    /// Whether the command line or the first line of the payload ends with a carriage return.
+    pub fn has_carriage_returns(&self) -> bool {
+        ends_with_carriage_return(&self.line) || self.head_line().is_some_and(ends_with_carriage_return)
     }
 
     /// Length of the first line with its line break, in bytes. The payload begins there.
@@ -163,6 +253,23 @@ impl ConfSplitter {
     /// Length of the payload so far, in bytes.
     pub fn payload_length(&self) -> u64 {
         self.payload_length
+    }
+
+    /// The first line of the payload, if it is not too long.
+    fn head_line(&self) -> Option<&[u8]> {
+        let end = self.head.iter().position(|byte| *byte == b'\n')?;
+        self.head.get(..end)
+    }
+
+    fn check_program_of_payload(&self) -> Result<(), ConfError> {
+        if self.payload_length == 0 {
+            return Err(ConfError::NoPayload);
+        }
+        if self.payload_has_mark() {
+            return Err(ConfError::PayloadByteOrderMark);
+        }
+        let is_wrong = |line: &[u8]| line.starts_with(b"#!") && ends_with_carriage_return(line);
+        if self.head_line().is_some_and(is_wrong) { Err(ConfError::InterpreterLineEnd) } else { Ok(()) }
     }
 
     fn feed_line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], ConfError> {
@@ -199,8 +306,59 @@ mod tests {
     #[test]
     fn words_are_split_at_white_space_and_nothing_is_quoted() {
         assert_eq!(arguments("/bin/echo \ta\r b\x0b\x0c'c d'  "), ["echo", "a", "b", "'c", "d'"]);
-        assert!(CommandLine::parse(b"/bin/sh -c 'x y'").unwrap().has_quotes());
-        assert!(!CommandLine::parse(b"/bin/sh -c x").unwrap().has_quotes());
+        assert_eq!(arguments("/bin/echo a\r"), ["echo", "a"]);
+    }
+
+    #[test]
+    fn signs_of_a_shell_are_found_where_a_shell_would_interpret_them() {
+        for (words, signs) in [
+            ("'x y'", "'"),
+            ("\"x\" ~/x $HOME ${x} $(x) *.log", "'$)*~"),
+            ("a | b || c; d & e && f", "&;|"),
+            (">out 2>err 2>&1 <in >> x", "<>"),
+            ("`date` (cd /x)", "()`"),
+            ("http://host/?a=1&b=2;c a|b x~ a>b s/x$// 100% #x", ""),
+        ] {
+            let line = CommandLine::parse(format!("/bin/x {words}").as_bytes()).unwrap();
+            let sign = |sign| if let ShellSign::Character(sign) = sign { sign } else { '\'' };
+            let mut found: Vec<_> = line.shell_signs().into_iter().map(sign).collect();
+            found.sort_unstable();
+            let mut expected: Vec<_> = signs.chars().collect();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "{words}");
+        }
+    }
+
+    #[test]
+    fn windows_line_ends_and_byte_order_marks_are_found() {
+        for (conf, expected) in [
+            ("\u{feff}/bin/sh :CONF:\necho\n", ConfError::ByteOrderMark),
+            ("#!/bin/sh\necho\n", ConfError::Script),
+            (":CONF:\r\n#!/bin/sh\r\necho\r\n", ConfError::InterpreterLineEnd),
+            (":CONF:\n#!/usr/bin/env python3\r\n", ConfError::InterpreterLineEnd),
+            (":CONF:\n\u{feff}#!/bin/sh\n", ConfError::PayloadByteOrderMark),
+        ] {
+            for chunk in [1, 4, 1000] {
+                assert_eq!(split(conf.as_bytes(), chunk).0, Err(expected.clone()), "{conf:?}");
+            }
+        }
+        assert_eq!(CommandLine::parse(b"\xff\xfe/\0b\0"), Err(ConfError::ByteOrderMark));
+        for (conf, has_returns, has_mark) in [
+            ("/bin/sh :CONF:\r\necho\r\n", true, false),
+            ("/bin/sh :CONF:\necho\r\n", true, false),
+            ("/bin/sh :CONF:\n\u{feff}echo\n", false, true),
+            ("/bin/sh :CONF:\necho\rx\n#!x\r\n", false, false),
+            (":CONF:\n#!/bin/sh\n\r\n", false, false),
+        ] {
+            let mut splitter = ConfSplitter::default();
+            splitter.feed(conf.as_bytes()).unwrap();
+            splitter.finish().unwrap();
+            assert_eq!(
+                (splitter.has_carriage_returns(), splitter.payload_has_mark()),
+                (has_returns, has_mark),
+                "{conf:?}"
+            );
+        }
     }
 
     #[test]

@@ -60,9 +60,14 @@ impl Disconnect {
         matches!(self, Self::TurnedAway(_))
     }
 
-    /// The text without the words "the connection broke", for a sentence that has said so.
-    pub fn how(&self) -> String {
-        if let Self::Broken(how) = self { how.clone() } else { self.to_string() }
+    /// The text of [`Self::of`] without the words "the connection broke", for a sentence that has said so.
+    pub fn how(&self, peer: &str) -> String {
+        if let Self::Broken(how) = self { how.clone() } else { self.of(peer) }
+    }
+
+    /// The text with the words "the slave" or "the master" for the peer, since users know no peers.
+    pub fn of(&self, peer: &str) -> String {
+        self.to_string().replacen("the peer", peer, 1)
     }
 
     /// Whether the peer may resume the connection: the connection has broken, and the peer did not end the session.

@@ -241,6 +241,8 @@ mod tests {
             (b"sh\npayload", "without a path"),
             (b"/bin/sh :CONF:\n", "nothing follows"),
             (b":CONF:", "nothing follows"),
+            (b"\xef\xbb\xbf/bin/true\n", "byte order mark"),
+            (b":CONF:\n#!/bin/sh\r\necho\r\n", "carriage return"),
         ] {
             let Err(reason) = store(conf, 3).0 else { panic!("{expected}") };
             assert!(reason.to_string().contains(expected), "{reason}");

@@ -35,6 +35,9 @@ pub fn conf(data: &[u8]) {
     assert!(line.len() <= COMMAND_LINE_MAX);
     match splitter.finish() {
         Err(ConfError::NoPayload) => assert!(payload.is_empty()),
+        Err(ConfError::PayloadByteOrderMark | ConfError::InterpreterLineEnd) => {
+            assert!(CommandLine::parse(line).is_ok_and(|line| line.runs_payload()) && payload.len() >= 2);
+        }
         whole => assert_eq!(whole, CommandLine::parse(line)),
     }
     if let Ok(line) = CommandLine::parse(line) {
@@ -55,7 +58,7 @@ fn assert_can_be_run(line: &CommandLine) {
         assert_eq!(argument, if word == ":CONF:" { OsStr::new("/work/payload") } else { word });
     }
     assert_eq!(line.runs_payload(), program == payload && line.words()[0] == ":CONF:");
-    let _ = (line.has_quotes(), line.is_relative(), line.names_payload());
+    let _ = (line.shell_signs(), line.is_relative(), line.names_payload());
 }
 
 /// Checks that a slave stores exactly the announced bytes of each conf and answers each conf once. The confs come

@@ -58,6 +58,8 @@ fn likely_mistakes_are_told() -> Result<()> {
         ("./job\n", &["relative"]),
         ("/bin/sh :CONF:\n", &["nothing follows"]),
         ("/bin/cat\npayload\n", &["no word `:CONF:`"]),
+        ("/bin/echo $HOME >out; /bin/ls *\n", &["has `$`, `*`, `;` and `>`, but no shell"]),
+        ("/bin/sh :CONF:\r\necho hi\r\n", &["carriage return"]),
         ("bin/sh -c \"echo\"\npayload\n", &["quotes", "relative", "no word `:CONF:`"]),
         ("/bin/sh :CONF:\necho 'hi'\n", &[]),
     ] {
@@ -75,6 +77,14 @@ fn a_bad_conf_has_the_status_of_one() -> Result<()> {
         let finished = check(&fleet, &[], conf)?;
         ensure!(finished.code() == Some(2) && finished.stdout.is_empty(), "{conf:?}: {finished:?}");
         ensure!(finished.stderr.contains("job.conf"), "{conf:?}: {finished:?}");
+    }
+    for (conf, mistake) in [
+        ("\u{feff}/bin/sh :CONF:\necho\n", "byte order mark"),
+        (":CONF:\r\n#!/bin/sh\r\necho\r\n", "carriage return"),
+        ("#!/bin/sh\necho\n", "the conf is a script"),
+    ] {
+        let finished = check(&fleet, &[], conf)?;
+        ensure!(finished.code() == Some(2) && finished.stderr.contains(mistake), "{conf:?}: {finished:?}");
     }
     let missing = fleet.control.dir().join("missing");
     let finished = Process::spawn(fleet.control.command(programs::master()).arg("--check").arg(missing))?.wait()?;

@@ -14,6 +14,10 @@ pub const TESTS: &[(&str, Test)] = &[
     ("confs::an_output_does_not_follow_a_link", an_output_does_not_follow_a_link),
     ("confs::an_unknown_executable_format_is_not_run_by_a_shell", an_unknown_executable_format_is_not_run_by_a_shell),
     ("confs::a_payload_can_be_the_program", a_payload_can_be_the_program),
+    (
+        "confs::a_script_with_windows_line_ends_is_declined_for_them",
+        a_script_with_windows_line_ends_is_declined_for_them,
+    ),
     ("confs::a_conf_can_come_from_a_pipe", a_conf_can_come_from_a_pipe),
     ("confs::a_conf_that_shrinks_ends_the_session_with_its_rows", a_conf_that_shrinks_ends_the_session_with_its_rows),
 ];
@@ -76,6 +80,17 @@ fn a_payload_can_be_the_program() -> Result<()> {
     let finished = fleet.master(2, &fleet.conf(":CONF:\n#!/bin/sh\necho it is me\nexit 5\n")?, &[])?.wait()?;
     ensure!(finished.code() == Some(1) && row(&finished, "vm1")?.contains("exited 5"), "{finished:?}");
     ensure!(fleet.output(0)? == "it is me\n");
+    Ok(())
+}
+
+/// A script on the guest, which the master does not know.
+fn a_script_with_windows_line_ends_is_declined_for_them() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    write_program(&fleet.guests[0].dir().join("job"), "#!/bin/sh\r\necho\r\n", 0o755)?;
+    let finished = fleet.master(1, &fleet.conf("./job\n")?, &[])?.wait()?;
+    ensure!(finished.code() == Some(4) && row(&finished, "vm0")?.contains("carriage return"), "{finished:?}");
+    slave.wait_for("ends with a carriage return")?;
     Ok(())
 }
 

@@ -55,7 +55,7 @@ fn a_task_has_its_time_and_no_more() -> Result<()> {
     let report = checked(&fleet, &finished, "task_failed")?;
     ensure!((kind(&report, "vm0")?, kind(&report, "vm1")?) == ("timed_out", "exited"));
     ensure!(report["asked"]["timeout_ns"] == 3_000_000_000_u64 && report["asked"]["quorum"].is_null(), "{report:#}");
-    slaves[0].wait_for("task ended: killed by signal 15")?;
+    slaves[0].wait_for("task ended: killed by SIGTERM")?;
     fleet.serves_a_session()?;
     Ok(())
 }
@@ -75,7 +75,7 @@ fn a_stubborn_task_has_timed_out_too() -> Result<()> {
     let conf = "/bin/sh :CONF:\ntrap '' TERM; while [ -d \"$PWD\" ]; do sleep 0.05; done\n";
     let finished = fleet.master(1, &fleet.conf(conf)?, &["--timeout", "3", "--rounds", "2"])?.wait()?;
     ensure!(finished.code() == Some(1), "{finished:?}");
-    slave.wait_for_count("task ended: killed by signal 9", 2)?;
+    slave.wait_for_count("task ended: killed by SIGKILL", 2)?;
     let report = checked(&fleet, &finished, "task_failed")?;
     ensure!(report["rounds"].as_array().is_some_and(|rounds| rounds.len() == 2), "each round has its time: {report:#}");
     Ok(())

@@ -34,7 +34,7 @@ fn a_failed_task_is_told_with_its_status_or_signal() -> Result<()> {
     ensure!(finished.code() == Some(1), "{finished:?}");
     ensure!(row(&finished, "vm0")?.contains("exited 0"));
     ensure!(row(&finished, "vm1")?.contains("exited 3"));
-    ensure!(row(&finished, "vm2")?.contains("killed by signal 9"));
+    ensure!(row(&finished, "vm2")?.contains("killed by SIGKILL"));
     Ok(())
 }
 
@@ -59,8 +59,9 @@ fn an_interrupt_while_executing_stops_the_tasks() -> Result<()> {
     master.signal(Signal::SIGTERM)?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(143), "{finished:?}");
+    ensure!(finished.stdout.starts_with("Interrupted by SIGTERM. 0 of 2 slaves succeeded"), "{finished:?}");
     for name in ["vm0", "vm1"] {
-        ensure!(row(&finished, name)?.contains("killed by signal 15"), "{finished:?}");
+        ensure!(row(&finished, name)?.contains("killed by SIGTERM"), "{finished:?}");
     }
     for child in children {
         eventually("the end of the task's child", || (!is_alive(child.trim())).then_some(()))?;
@@ -76,7 +77,8 @@ fn a_task_that_ignores_sigterm_is_killed() -> Result<()> {
     fleet.wait_for_output(0, "ready")?;
     master.signal(Signal::SIGINT)?;
     let finished = master.wait()?;
-    ensure!(finished.code() == Some(130) && row(&finished, "vm0")?.contains("killed by signal 9"), "{finished:?}");
+    ensure!(finished.code() == Some(130) && row(&finished, "vm0")?.contains("killed by SIGKILL"), "{finished:?}");
+    ensure!(finished.stdout.starts_with("Interrupted. 0 of 1 slave succeeded"), "{finished:?}");
     Ok(())
 }
 
@@ -103,7 +105,7 @@ fn a_second_interrupt_leaves_at_once() -> Result<()> {
     let finished = master.wait()?;
     ensure!(finished.code() == Some(130), "{finished:?}");
     ensure!(row(&finished, "vm0")?.contains("did not report the end in time"), "{finished:?}");
-    slave.wait_for("task ended: killed by signal 9")?;
+    slave.wait_for("task ended: killed by SIGKILL")?;
     Ok(())
 }
 
@@ -115,7 +117,7 @@ fn a_slave_that_is_told_to_end_reports_first() -> Result<()> {
     slave.signal(Signal::SIGTERM)?;
     ensure!(slave.wait()?.code() == Some(143));
     let finished = master.wait()?;
-    ensure!(finished.code() == Some(1) && row(&finished, "vm0")?.contains("killed by signal 15"), "{finished:?}");
+    ensure!(finished.code() == Some(1) && row(&finished, "vm0")?.contains("killed by SIGTERM"), "{finished:?}");
     let left: Vec<_> = std::fs::read_dir(fleet.guests[0].dir())?.filter_map(Result::ok).collect();
     ensure!(left.len() == 1, "more than the output remains: {left:?}");
     Ok(())
@@ -182,7 +184,7 @@ fn the_master_waits_for_the_whole_process_group() -> Result<()> {
     let stubborn = output.split_whitespace().find(|word| word.parse::<u32>().is_ok()).unwrap_or_default();
     master.signal(Signal::SIGINT)?;
     let finished = master.wait()?;
-    ensure!(finished.code() == Some(130) && row(&finished, "vm0")?.contains("killed by signal 15"), "{finished:?}");
+    ensure!(finished.code() == Some(130) && row(&finished, "vm0")?.contains("killed by SIGTERM"), "{finished:?}");
     slave.wait_for("session over")?;
     let said = slave.output_so_far();
     ensure!(said.find("killing it").is_some_and(|killing| said[killing..].contains("session over")), "{said}");

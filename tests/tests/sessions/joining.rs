@@ -51,7 +51,7 @@ fn a_slave_that_vanishes_is_awaited_again() -> Result<()> {
     let master = fleet.master(2, &fleet.conf("/bin/true\n")?, &[])?;
     master.wait_for("vm0 (10.77.0.2) joined: 1 of 2")?;
     slave.signal(Signal::SIGKILL)?;
-    master.wait_for("is gone: the peer closed the connection; slaves now: 0 of 2")?;
+    master.wait_for("is gone: the slave closed the connection; slaves now: 0 of 2")?;
     let _slaves = fleet.slaves(&[])?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(0) && rows(&finished, "exited").len() == 2, "{finished:?}");

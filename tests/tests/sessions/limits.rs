@@ -315,7 +315,7 @@ fn a_master_that_floods() -> Result<()> {
 }
 
 fn a_master_that_floods_with_what_is_not_answered() -> Result<()> {
-    is_left_for(Command::Running, "the peer sends more than it was asked for")
+    is_left_for(Command::Running, "the master sends more than it was asked for")
 }
 
 fn is_left_for(command: Command, why: &str) -> Result<()> {
@@ -333,7 +333,7 @@ fn a_master_that_sends_a_byte_a_second() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let slave = fleet.slave(0, &IMPATIENT)?;
     RawPeer::invite(&fleet, CONF_PARTS)?.trickle()?;
-    slave.wait_for("session over: the peer began a message and did not finish it in time")?;
+    slave.wait_for("session over: the master began a message and did not finish it in time")?;
     fleet.serves_a_session()?;
     Ok(())
 }

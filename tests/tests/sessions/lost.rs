@@ -131,7 +131,7 @@ fn a_master_killed_while_executing() -> Result<()> {
     master.signal(Signal::SIGKILL)?;
     wait_for_end_of(&pids)?;
     for slave in &slaves {
-        slave.wait_for("task ended: killed by signal 15")?;
+        slave.wait_for("task ended: killed by SIGTERM")?;
     }
     fleet.serves_a_session()?;
     Ok(())

@@ -225,12 +225,12 @@ fn a_slave_that_reconnects_is_told_to_stop() -> Result<()> {
     reset(&fleet, 0)?;
     slaves[0].wait_for("the connection to the master broke")?;
     master.signal(Signal::SIGINT)?;
-    slaves[1].wait_for("task ended: killed by signal 15")?;
+    slaves[1].wait_for("task ended: killed by SIGTERM")?;
     fleet.guests[0].restore()?;
     let since = Instant::now();
     let finished = master.wait()?;
     ensure!(finished.code() == Some(130), "{finished:?}");
-    ensure!(row(&finished, "vm0")?.contains("killed by signal 15"), "{finished:?} after {:?}", since.elapsed());
+    ensure!(row(&finished, "vm0")?.contains("killed by SIGTERM"), "{finished:?} after {:?}", since.elapsed());
     ensure!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
     Ok(())
 }

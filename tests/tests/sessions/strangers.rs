@@ -65,7 +65,7 @@ fn is_told_once(log: &str, text: &str) -> bool {
 fn a_slave_that_hears_has_the_same_key_or_none() -> Result<()> {
     let fleet = Fleet::new(1)?;
     for case in [
-        ("none", "a", "the peer requires a key", "the peer has shown no key"),
+        ("none", "a", "the master requires a key", "the peer has shown no key"),
         (
             "a",
             "none",
@@ -88,7 +88,7 @@ fn a_slave_that_dials_has_the_same_key_or_none() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let master = fleet.control.address().to_string();
     for case in [
-        ("none", "a", "the peer requires a key", "the peer has shown no key"),
+        ("none", "a", "the master requires a key", "the peer has shown no key"),
         ("a", "none", "the peer has shown no key", "the peer requires a key"),
         ("a", "b", "the peer has another key", "the peer has another key"),
     ] {

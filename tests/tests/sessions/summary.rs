@@ -13,6 +13,7 @@ use crate::steal::slave_with_stat;
 
 pub const TESTS: &[(&str, Test)] = &[
     ("summary::a_sentence_then_a_row_for_each", a_sentence_then_a_row_for_each),
+    ("summary::a_guest_that_ran_much_longer_stands_out", a_guest_that_ran_much_longer_stands_out),
     ("summary::of_many_only_those_that_stand_out_have_a_row", of_many_only_those_that_stand_out_have_a_row),
     ("summary::colours_are_used_where_they_are_wanted", colours_are_used_where_they_are_wanted),
     ("summary::a_quiet_master_says_nothing_but_its_results", a_quiet_master_says_nothing_but_its_results),
@@ -46,6 +47,18 @@ fn a_sentence_then_a_row_for_each() -> Result<()> {
         ensure!(rows(&finished, name).len() == 1, "{finished:?}");
     }
     ensure!(finished.stderr.contains("joined: 3 of 3") && !finished.stderr.contains("skew"), "{finished:?}");
+    Ok(())
+}
+
+fn a_guest_that_ran_much_longer_stands_out() -> Result<()> {
+    let fleet = Fleet::new(3)?;
+    let _slaves = fleet.slaves(&[])?;
+    let finished = run(&fleet, "/bin/sh :CONF:\n[ $SYNEXEC_NAME != vm1 ] || sleep 5\n", &[], None)?;
+    for name in ["vm0", "vm1", "vm2"] {
+        let row = rows(&finished, name).concat();
+        ensure!(row.contains(" times as long as the median (") == (name == "vm1"), "{name}: {finished:?}");
+        ensure!(name != "vm1" || row.starts_with(" *"), "{finished:?}");
+    }
     Ok(())
 }
 

@@ -15,6 +15,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("terminal::lines_of_outputs_stay_to_be_read", lines_of_outputs_stay_to_be_read),
     ("terminal::a_narrow_one_is_not_garbled", a_narrow_one_is_not_garbled),
     ("terminal::colours_are_used_unless_they_are_unwanted", colours_are_used_unless_they_are_unwanted),
+    ("terminal::a_dumb_one_gets_neither_colours_nor_movements", a_dumb_one_gets_neither_colours_nor_movements),
+    ("terminal::a_row_is_one_line", a_row_is_one_line),
     ("terminal::missing_slaves_are_named_at_the_end", missing_slaves_are_named_at_the_end),
 ];
 
@@ -48,7 +50,7 @@ impl Terminal {
         let log = fleet.control.dir().join("typescript");
         let mut command = fleet.control.command("unshare");
         command.args(["--pid", "--fork", "--kill-child", "--", "script", "-q", "-f", "-e", "-c", &run]).arg(&log);
-        Ok(Self { script: Process::spawn(command.env("SHELL", "/bin/sh"))?, log, columns })
+        Ok(Self { script: Process::spawn(command.env("SHELL", "/bin/sh").env("TERM", "xterm"))?, log, columns })
     }
 
     /// Waits until the screen shows all of these words at once, and returns the screen.
@@ -176,6 +178,9 @@ fn colours_are_used_unless_they_are_unwanted() -> Result<()> {
         (&[][..], "", true),
         (&[], "NO_COLOR=1", false),
         (&[], "NO_COLOR=", true),
+        (&[], "TERM=dumb", false),
+        (&[], "unset TERM;", false),
+        (&["--color", "always"], "TERM=dumb", true),
         (&["--color", "never"], "", false),
         (&["--color", "always"], "NO_COLOR=1", true),
     ] {
@@ -183,6 +188,37 @@ fn colours_are_used_unless_they_are_unwanted() -> Result<()> {
         let (finished, lines) = Terminal::new(&fleet, &[options, &["-q"]].concat(), before)?.wait()?;
         ensure!(finished.stdout.contains("\x1b[") == is_colored, "{options:?} {before}: {finished:?}");
         ensure!(lines.iter().any(|line| line.contains("exited 1")), "{lines:#?}");
+    }
+    Ok(())
+}
+
+fn a_dumb_one_gets_neither_colours_nor_movements() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let _slaves = fleet.slaves(&[])?;
+    fleet.conf("/bin/true\n")?;
+    let (finished, lines) = Terminal::new(&fleet, &[], "TERM=dumb")?.wait()?;
+    ensure!(finished.code() == Some(0) && !finished.stdout.contains('\x1b'), "{finished:?}");
+    // Without a progress line, each event has a line.
+    ensure!(lines.iter().filter(|line| line.contains(" joined: ")).count() == 2, "{lines:#?}");
+    ends_with_table(&lines, 2).map(drop)
+}
+
+/// Twelve slaves have one line each, at any width. Remarks that do not fit follow below the table.
+fn a_row_is_one_line() -> Result<()> {
+    let fleet = Fleet::new(12)?;
+    let _slaves = fleet.slaves(&[])?;
+    fleet.conf("/bin/true\n")?;
+    for columns in [80, 50, 30] {
+        let (finished, lines) = Terminal::of_width(columns, &fleet, &[], "")?.wait()?;
+        let head = lines.iter().position(|line| line.contains("Name ")).with_context(|| format!("{lines:#?}"))?;
+        let rows: Vec<_> = lines[head + 1..].iter().take_while(|line| !line.is_empty()).collect();
+        ensure!(finished.code() == Some(0) && rows.len() == 12, "{columns}: {lines:#?}");
+        for (guest, row) in rows.iter().enumerate() {
+            let fits = row.chars().count() <= usize::from(columns);
+            ensure!(fits && row.contains("vm") && row.contains("exited 0"), "{columns}: vm{guest}: {lines:#?}");
+            ensure!(columns < 80 || row.contains(" ± "), "{columns}: {lines:#?}");
+        }
+        ensure!(lines[head].contains("Rank") == (columns == 80), "{columns}: {lines:#?}");
     }
     Ok(())
 }

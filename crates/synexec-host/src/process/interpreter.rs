@@ -28,20 +28,39 @@ pub(super) fn check(program: &Path) -> io::Result<()> {
     }
 }
 
+/// What is wrong with the first line of a script that cannot be executed: a Windows line end, which the kernel takes for
+/// a part of the interpreter's name, or a byte order mark, with which the file is no script.
+pub fn fault_of_script(program: &Path) -> Option<&'static str> {
+    let line = first_line(program)?;
+    if line.starts_with(b"\xef\xbb\xbf") {
+        Some("the file begins with a byte order mark (BOM); save it as UTF-8 without one")
+    } else if line.starts_with(b"#!") && line.ends_with(b"\r") {
+        Some("its interpreter line (`#!`) ends with a carriage return (`\\r`, a Windows line end); remove it")
+    } else {
+        None
+    }
+}
+
 /// The program; its interpreter if the program is a script; and so on along the chain of interpreters.
 pub(super) fn executed_files(program: &Path) -> impl Iterator<Item = PathBuf> {
     std::iter::successors(Some(program.to_owned()), |file| named_by(file)).take(1 + DEPTH)
 }
 
 fn named_by(program: &Path) -> Option<PathBuf> {
+    interpreter(&first_line(program)?).map(Path::to_owned)
+}
+
+/// The first line without its line break, as far as the kernel reads it.
+fn first_line(program: &Path) -> Option<Vec<u8>> {
     let mut line = Vec::new();
     open_to_read(program).and_then(|file| file.take(LINE_MAX).read_to_end(&mut line)).ok()?;
-    interpreter(&line).map(Path::to_owned)
+    let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(line.len());
+    line.truncate(end);
+    Some(line)
 }
 
 fn interpreter(line: &[u8]) -> Option<&Path> {
     let line = line.strip_prefix(b"#!")?;
-    let line = line.split(|byte| *byte == b'\n').next()?;
     let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
     words.next().map(|word| Path::new(OsStr::from_bytes(word)))
 }
@@ -52,9 +71,9 @@ mod tests {
 
     #[test]
     fn the_first_word_after_the_mark_is_the_interpreter() {
-        assert_eq!(interpreter(b"#! /bin/sh -e\necho"), Some(Path::new("/bin/sh")));
+        assert_eq!(interpreter(b"#! /bin/sh -e"), Some(Path::new("/bin/sh")));
         assert_eq!(interpreter(b"#!/no/such"), Some(Path::new("/no/such")));
-        assert_eq!(interpreter(b"#!\n/bin/sh"), None);
+        assert_eq!(interpreter(b"#!"), None);
         assert_eq!(interpreter(b"\x7fELF"), None);
     }
 
@@ -65,6 +84,24 @@ mod tests {
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(executed_files(&fifo).count(), 1);
         check(&fifo).unwrap();
+    }
+
+    #[test]
+    fn the_fault_of_a_first_line_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("program");
+        for (content, fault) in [
+            ("#!/bin/sh\r\necho\r\n", Some("carriage return")),
+            ("\u{feff}#!/bin/sh\n", Some("byte order mark")),
+            ("#!/bin/sh\n\r\n", None),
+            ("\r\n", None),
+        ] {
+            std::fs::write(&program, content).unwrap();
+            let found = fault_of_script(&program);
+            assert_eq!(found.is_some(), fault.is_some(), "{content:?}");
+            assert!(found.unwrap_or_default().contains(fault.unwrap_or_default()), "{found:?}");
+        }
+        assert_eq!(fault_of_script(&dir.path().join("nothing")), None);
     }
 
     #[test]

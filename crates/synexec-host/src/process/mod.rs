@@ -26,6 +26,7 @@ pub use command::TaskCommand;
 pub use descendants::signal_descendants;
 pub use group::ProcessGroup;
 pub use hold::HeldTask;
+pub use interpreter::fault_of_script;
 pub use sample::Sample;
 pub use start::{Release, Start};
 pub use task::Task;

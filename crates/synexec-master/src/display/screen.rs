@@ -7,14 +7,15 @@ use indicatif::MultiProgress;
 /// The terminal, if there is one.
 #[derive(Debug, Clone)]
 pub struct Screen {
-    /// The progress line at the bottom; none without a terminal, or if the user does not want one.
+    /// The progress line at the bottom; none if the user does not want one, or without a terminal that can move its
+    /// cursor.
     bars: Option<MultiProgress>,
 }
 
 impl Screen {
-    /// Takes the terminal on stderr, if stderr is a terminal and a progress line is wanted.
+    /// Takes the terminal on stderr, if a progress line is wanted and stderr is a terminal that can show one (`TERM`).
     pub fn new(is_wanted: bool) -> Self {
-        let is_there = is_wanted && io::stderr().is_terminal();
+        let is_there = is_wanted && io::stderr().is_terminal() && !console::is_dumb();
         Self { bars: is_there.then(MultiProgress::new) }
     }
 

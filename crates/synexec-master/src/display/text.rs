@@ -131,7 +131,7 @@ pub fn text(notice: &Notice) -> String {
         }
         Notice::OutputsFailed { why } => format!("outputs cannot be stored any more: {why}"),
         Notice::Away { slave, why, wait } => {
-            let (how, wait) = (why.how(), time(*wait));
+            let (how, wait) = (why.how("the slave"), time(*wait));
             format!("the connection of {} broke ({how}); the slave has {wait} to reconnect", name(slave))
         }
         Notice::Returned { slave, after } => format!("{} has reconnected after {}", name(slave), time(*after)),

@@ -15,7 +15,7 @@ use super::document::{
     Asked, ClockReport, ConfReport, Document, GuestReport, OutcomeReport, OutputReport, OutputState, RoundReport,
     SCHEMA, SkewReport, SlaveReport, StartReport, UsageReport, VERSION,
 };
-use super::remarks::{remarks, why_cut};
+use super::remarks::{remarks, usual_time, why_cut};
 use super::sentence;
 use crate::outputs::Kept;
 use crate::verdict;
@@ -119,6 +119,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn round(self, round: &Round) -> RoundReport {
         let zero = round.skew.map(|skew| skew.first).or(round.ordered);
+        let usual = usual_time(&round.rows);
         RoundReport {
             round: self.number,
             sentence: sentence::of_round(round),
@@ -126,12 +127,11 @@ impl Builder<'_> {
             zero: zero.map(|zero| self.clock.date(zero)),
             ordered_ns: zero.zip(round.ordered).map(|(zero, ordered)| ordered.nanos_after(zero)),
             skew: round.skew.as_ref().map(skew),
-            slaves: round.rows.iter().map(|row| self.slave(row, zero)).collect(),
+            slaves: round.rows.iter().map(|row| self.slave(row, zero, remarks(row, usual))).collect(),
         }
     }
 
-    fn slave(self, row: &Row, zero: Option<MonotonicInstant>) -> SlaveReport {
-        let remarks = remarks(row);
+    fn slave(self, row: &Row, zero: Option<MonotonicInstant>, remarks: Vec<String>) -> SlaveReport {
         let after_zero = |instant: MonotonicInstant| zero.map(|zero| instant.nanos_after(zero));
         SlaveReport {
             rank: row.rank,

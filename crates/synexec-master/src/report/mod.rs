@@ -6,6 +6,7 @@ mod document;
 mod files;
 mod html;
 mod json;
+mod median;
 mod remarks;
 mod sentence;
 

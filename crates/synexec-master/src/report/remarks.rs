@@ -8,6 +8,7 @@ use synexec_proto::message::Guest;
 use synexec_session::clock::ClockSlip;
 use synexec_session::master::{Output, Row};
 
+use super::median::median;
 use crate::units::{bytes, time};
 
 /// Less CPU steal than this, or than a hundredth of the run, gets no remark. The kernel counts steal in ticks of 10 ms.
@@ -22,14 +23,31 @@ const LATE_MIN: Duration = Duration::from_millis(1);
 /// Name of the file to which a slave writes the output of its task, unless another user's file has this name.
 const USUAL_NAME: &str = "synexec.out";
 
-/// All remarks on a slave.
-pub fn remarks(row: &Row) -> Vec<String> {
+/// A task that took less than this factor of the median of its round gets no remark.
+const SLOW_FACTOR: u32 = 2;
+
+/// Nor does a task that took less than this longer than the median: short times differ by chance.
+const SLOW_MIN: Duration = Duration::from_millis(100);
+
+/// Fewest tasks that have a median to compare with.
+const MEDIAN_OF: usize = 3;
+
+/// The median of the times that the tasks of a round took; none if too few tasks have ended.
+pub fn usual_time(round: &[Row]) -> Option<Duration> {
+    let mut times: Vec<_> = round.iter().filter_map(|row| row.times).map(|times| times.elapsed).collect();
+    times.sort_unstable();
+    median(&times).filter(|_| times.len() >= MEDIAN_OF)
+}
+
+/// All remarks on a slave whose round has this usual time.
+pub fn remarks(row: &Row, usual: Option<Duration>) -> Vec<String> {
     let elapsed = row.times.map_or(Duration::ZERO, |times| times.elapsed);
     let mut remarks: Vec<String> =
         row.stopped_after.iter().map(|cause| format!("its task was stopped after {cause}")).collect();
     remarks.extend(row.guest.iter().flat_map(|guest| of_guest(guest, elapsed)));
     remarks.extend(slip(row).map(slipped));
     remarks.extend(lateness(row).map(|late| format!("its task was released {} late", time(late))));
+    remarks.extend(usual.and_then(|usual| slowness(elapsed, usual)));
     remarks.extend(row.answered_late.map(|late| format!("it took {} to answer a probe", time(late))));
     remarks.extend(reconnects(row.reconnects));
     match &row.output {
@@ -109,6 +127,12 @@ fn reconnects(times: u32) -> Option<String> {
     }
 }
 
+fn slowness(elapsed: Duration, usual: Duration) -> Option<String> {
+    let is_slow = elapsed >= usual.saturating_mul(SLOW_FACTOR) && elapsed.saturating_sub(usual) >= SLOW_MIN;
+    let factor = elapsed.as_secs_f64() / usual.max(Duration::from_nanos(1)).as_secs_f64();
+    is_slow.then(|| format!("its task ran {factor:.1} times as long as the median ({})", time(usual)))
+}
+
 fn lateness(row: &Row) -> Option<Duration> {
     row.start.map(|start| start.lateness).filter(|late| *late >= LATE_MIN)
 }
@@ -133,13 +157,13 @@ mod tests {
     fn a_disturbed_guest_has_remarks() {
         let secs = Duration::from_secs;
         let calm = Guest { steal: Duration::from_millis(90), clock_step: 900_000, ..Guest::default() };
-        assert_eq!(remarks(&row(calm, secs(10))), Vec::<String>::new());
+        assert_eq!(remarks(&row(calm, secs(10)), None), Vec::<String>::new());
         let disturbed =
             Guest { steal: secs(2), clock_step: -3_600_000_000_000, suspended: secs(5), clock_source: None };
         let row = row(disturbed, secs(10));
         assert!(is_disturbed(&row));
         assert_eq!(
-            remarks(&row),
+            remarks(&row, None),
             [
                 "this guest was descheduled: 2.000 s of CPU steal in 10.000 s",
                 "this guest was suspended for 5.000 s",
@@ -149,12 +173,27 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_runs_twice_as_long_as_the_median_has_a_remark() {
+        let ran = |millis: u64| row(Guest::default(), Duration::from_millis(millis));
+        let said = |millis: &[u64]| {
+            let round: Vec<_> = millis.iter().map(|millis| ran(*millis)).collect();
+            round.iter().flat_map(|row| remarks(row, usual_time(&round))).collect::<Vec<_>>()
+        };
+        let expected = "its task ran 2.4 times as long as the median (10.000 s)";
+        assert_eq!(said(&[10_000, 9_000, 24_000, 10_000, 11_000]), [expected]);
+        assert_eq!(said(&[100, 100, 200]), ["its task ran 2.0 times as long as the median (100.00 ms)"]);
+        for unremarkable in [&[10_000, 10_000, 19_000][..], &[1, 1, 90], &[1_000, 9_000], &[0, 0, 0]] {
+            assert_eq!(said(unremarkable), Vec::<String>::new(), "{unremarkable:?}");
+        }
+    }
+
+    #[test]
     fn a_clock_slip_has_a_remark() {
         let slip = ClockSlip { by: -300_000_000, uncertainty: Duration::from_micros(50) };
         let row = Row { clock_slip: Some(slip), ..row(Guest::default(), Duration::ZERO) };
         assert!(is_disturbed(&row));
         assert_eq!(
-            remarks(&row),
+            remarks(&row, None),
             ["this guest's clock ran 300.00 ms slower than the master's: one of the clocks stood still or was \
                  slewed, so the start is uncertain by the same amount"]
         );
@@ -169,7 +208,7 @@ mod tests {
             ..row(Guest::default(), Duration::ZERO)
         };
         assert_eq!(
-            remarks(&row),
+            remarks(&row, None),
             [
                 "it took 7.000 s to answer a probe",
                 "its output could not be fetched: it closed the connection; the slave keeps it in /w/synexec.out",
@@ -178,13 +217,13 @@ mod tests {
         assert!(!is_disturbed(&row));
         let cut = Row { output: Some(Output::Cut { most: 1 << 30 }), answered_late: None, ..row };
         let told = "its output was cut: it is longer than 1.0 GiB (--max-output); the slave keeps it in /w/synexec.out";
-        assert_eq!(remarks(&cut), [told]);
+        assert_eq!(remarks(&cut, None), [told]);
     }
     #[test]
     fn the_place_of_an_output_that_was_not_wanted_is_named_if_it_is_unusual() {
         let remarks_with = |path: &str| {
             let place = Some(OutputPlace { length: 5, path: path.into() });
-            remarks(&Row { output_place: place, ..row(Guest::default(), Duration::ZERO) })
+            remarks(&Row { output_place: place, ..row(Guest::default(), Duration::ZERO) }, None)
         };
         assert!(remarks_with("/w/synexec.out").is_empty() && remarks_with("").is_empty());
         let told = ["another file has the name synexec.out, and its output is in /w/synexec.out.1"];

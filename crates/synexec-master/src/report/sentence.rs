@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{Outcome, Round, Skew, Verdict};
 
 use super::document::Asked;
+use super::median::median;
 use super::remarks::is_disturbed;
 use crate::units::{count, part, time, time_within};
 
@@ -60,17 +62,34 @@ pub fn of_session(rounds: &[Round], verdict: Verdict, asked: &Asked) -> String {
     let (here, slaves) =
         (rounds.first().map_or(0, |round| round.rows.len()), usize::try_from(asked.slaves).unwrap_or(usize::MAX));
     let joined = part(here, slaves, "slave");
+    let interrupted = of_interrupt(verdict);
     match (&rounds[..], verdict) {
         ([] | [_], Verdict::NotEnoughSlaves) => {
             format!("Only {joined} joined in time; no task was started.")
         }
-        ([], _) => format!("No task was started: {joined} had joined."),
-        ([round], Verdict::Interrupted(_)) if !has_started(round) => {
-            format!("Interrupted when {joined} had joined; no task was started.")
+        (rounds, Verdict::Interrupted(_)) if !rounds.iter().any(|round| has_started(round)) => {
+            format!("{interrupted} when {joined} had joined; no task was started.")
         }
-        ([round], _) if asked.rounds == 1 => format!("{}{}", of_quorum(here, slaves), of_round(round)),
-        (rounds, _) => format!("{}{}", of_quorum(here, slaves), of_rounds(rounds, asked.rounds)),
+        ([], _) => format!("No task was started: {joined} had joined."),
+        (rounds, _) => {
+            let interrupted = if interrupted.is_empty() { interrupted } else { interrupted + ". " };
+            let of_rounds = match rounds {
+                [round] if asked.rounds == 1 => of_round(round),
+                rounds => of_rounds(rounds, asked.rounds),
+            };
+            format!("{interrupted}{}{of_rounds}", of_quorum(here, slaves))
+        }
     }
+}
+
+/// How the user has ended the session early; empty if the user has not.
+fn of_interrupt(verdict: Verdict) -> String {
+    let words = match verdict {
+        Verdict::Interrupted(Interrupt::Interrupt) => "Interrupted",
+        Verdict::Interrupted(Interrupt::Terminate) => "Interrupted by SIGTERM",
+        _ => "",
+    };
+    words.to_owned()
 }
 
 /// Names the slaves that are missing, if the session began with fewer than the user asked for.
@@ -115,9 +134,7 @@ fn spread(rounds: &[&Round]) -> Option<String> {
     let whole = known.iter().filter(|skew| skew.known == skew.slaves);
     let mut skews: Vec<_> = whole.map(|skew| skew.skew).collect();
     skews.sort();
-    let (least, most) = (skews.first()?, skews.last()?);
-    let middle = (*skews.get((skews.len() - 1) / 2)? + *skews.get(skews.len() / 2)?) / 2;
-    let [least, middle, most] = [*least, middle, *most].map(time);
+    let [least, middle, most] = [*skews.first()?, median(&skews)?, *skews.last()?].map(time);
     let partly = match rounds.len() - skews.len() {
         0 => String::new(),
         partly => format!(" (without {} with unknown starts)", count(partly, "round")),
@@ -130,7 +147,6 @@ mod tests {
     use synexec_proto::message::Guest;
     use synexec_proto::task_end::TaskEnd;
     use synexec_proto::time::MonotonicInstant;
-    use synexec_session::interrupt::Interrupt;
     use synexec_session::master::{Row, SlaveLabel};
 
     use super::*;
@@ -204,5 +220,20 @@ mod tests {
         let expected = "Interrupted when 3 of 4 slaves had joined; no task was started.";
         let interrupted = Verdict::Interrupted(Interrupt::Interrupt);
         assert_eq!(of_session(&some(), interrupted, &asked(4, 1)), expected);
+        let expected = "Interrupted by SIGTERM when 0 of 4 slaves had joined; no task was started.";
+        assert_eq!(of_session(&[], Verdict::Interrupted(Interrupt::Terminate), &asked(4, 1)), expected);
+    }
+
+    #[test]
+    fn the_sentence_says_that_the_user_has_interrupted_the_session() {
+        let killed = || Row { outcome: Outcome::Ended(TaskEnd::Killed(15)), ..row(0) };
+        let round = || Round { rows: vec![row(0), killed()], skew: None, ordered: None };
+        let interrupted =
+            |rounds: &[Round], asked| of_session(rounds, Verdict::Interrupted(Interrupt::Interrupt), &asked);
+        assert_eq!(interrupted(&[round()], asked(2, 1)), "Interrupted. 1 of 2 slaves succeeded.");
+        let expected = "Interrupted. Only 2 of 3 slaves took part. 1 of 2 slaves succeeded.";
+        assert_eq!(interrupted(&[round()], asked(3, 1)), expected);
+        let expected = "Interrupted. All slaves succeeded in 0 of 4 rounds; 2 rounds were not run.";
+        assert_eq!(interrupted(&[round(), round()], asked(2, 4)), expected);
     }
 }

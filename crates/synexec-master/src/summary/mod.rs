@@ -3,6 +3,7 @@
 
 mod fold;
 mod gather;
+mod layout;
 mod row;
 mod table;
 
@@ -13,8 +14,8 @@ use crate::outputs::Kept;
 use crate::report::Document;
 use table::Style;
 
-/// A terminal with fewer columns is too narrow for a table that fits it: words would be cut.
-const WIDTH_MIN: u16 = 80;
+/// A terminal with fewer columns is too narrow for any table. Its lines wrap.
+const WIDTH_MIN: usize = 20;
 
 /// Prints the results. It is no error if the reader of stdout has gone away.
 ///
@@ -36,7 +37,7 @@ fn try_print(document: &Document, kept: &Kept, options: &Options, to: &mut impl 
     if options.gathers() || options.live {
         writeln!(to)?;
     }
-    let style = Style { colored: is_colored(options.color), fitted: has_room(), all: options.all };
+    let style = Style { colored: is_colored(options.color), width: width(), all: options.all };
     // The table is printed even if an output could not be.
     to.write_all(text(document, style).as_bytes())?;
     to.flush()?;
@@ -59,20 +60,20 @@ fn text(document: &Document, style: Style) -> String {
     text
 }
 
-/// Whether stdout is a terminal that is wide enough to fit the table into. On a narrow terminal, lines wrap.
-fn has_room() -> bool {
-    let columns = console::Term::stdout().size_checked().map_or(0, |(_, columns)| columns);
-    io::stdout().is_terminal() && columns >= WIDTH_MIN
+/// Number of columns of the terminal, if stdout is one that is wide enough for a table.
+fn width() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked().filter(|_| io::stdout().is_terminal())?;
+    Some(usize::from(columns)).filter(|columns| *columns >= WIDTH_MIN)
 }
 
-/// By default, a terminal gets colours unless `NO_COLOR` is set: <https://no-color.org>.
+/// By default, a terminal gets colours unless it has none (`TERM`) or `NO_COLOR` is set: <https://no-color.org>.
 fn is_colored(when: ColorWhen) -> bool {
     match when {
         ColorWhen::Always => true,
         ColorWhen::Never => false,
         ColorWhen::Auto => {
             let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            io::stdout().is_terminal() && !unwanted
+            io::stdout().is_terminal() && !console::is_dumb() && !unwanted
         }
     }
 }

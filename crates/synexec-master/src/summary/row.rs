@@ -20,11 +20,15 @@ pub enum Look {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     pub look: Look,
-    pub cells: [String; 9],
+    pub cells: [String; COLUMNS],
 }
 
+/// Number of columns.
+pub const COLUMNS: usize = 9;
+
 /// Titles of the columns. The first column has the mark of [`Look::mark`].
-pub const HEAD: [&str; 9] = ["", "Rank", "Name", "Address", "Start", "Elapsed", "CPU", "Peak memory", "How it ended"];
+pub const HEAD: [&str; COLUMNS] =
+    ["", "Rank", "Name", "Address", "Start", "Elapsed", "CPU", "Peak memory", "How it ended"];
 
 /// Columns of numbers.
 pub const NUMBERS: [usize; 5] = [1, 4, 5, 6, 7];

@@ -3,7 +3,8 @@
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
 use super::fold;
-use super::row::{HEAD, Look, NUMBERS, Row};
+use super::layout::Layout;
+use super::row::{Look, NUMBERS, Row};
 use crate::report::RoundReport;
 
 /// How the table is written.
@@ -11,8 +12,8 @@ use crate::report::RoundReport;
 pub struct Style {
     /// Whether slaves that stand out are coloured.
     pub colored: bool,
-    /// Whether the table is made to fit the terminal.
-    pub fitted: bool,
+    /// Number of characters in a line of the terminal, if the table is made to fit.
+    pub width: Option<usize>,
     /// Whether every slave has a line of its own, however many slaves there are.
     pub all: bool,
 }
@@ -24,31 +25,32 @@ impl Style {
     }
 }
 
-/// The table without the last line break.
+/// The table without the last line break. Texts that do not fit the terminal follow in full.
 pub fn show(round: &RoundReport, style: Style) -> String {
     let rows = if style.all || round.slaves.len() <= fold::ROWS_MAX {
         round.slaves.iter().map(Row::of).collect()
     } else {
         fold::rows(&round.slaves)
     };
+    let layout = style.width.map_or_else(|| Layout::whole(&rows), |width| Layout::fitting(&rows, width));
     let mut table = Table::new();
-    table.load_style(presets::NOTHING);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     if style.colored {
         table.enforce_styling();
-    } else if !style.fitted {
+    } else {
         table.force_no_tty();
     }
-    if style.fitted {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
-    table.set_header(HEAD);
+    table.set_header(layout.head());
     for row in &rows {
-        table.add_row(row.cells.iter().map(|text| cell(text, row.look, style)));
+        table.add_row(layout.cells(row).iter().map(|text| cell(text, row.look, style)));
     }
-    for column in table.column_iter_mut().filter(|column| NUMBERS.contains(&column.index)) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for (shown, column) in layout.columns().enumerate() {
+        if let Some(numbers) = table.column_mut(shown).filter(|_| NUMBERS.contains(&column)) {
+            numbers.set_cell_alignment(CellAlignment::Right);
+        }
     }
-    table.trim_fmt()
+    let cut: Vec<_> = rows.iter().filter_map(|row| layout.text_of_cut(row)).collect();
+    if cut.is_empty() { table.trim_fmt() } else { format!("{}\n\n{}", table.trim_fmt(), cut.join("\n")) }
 }
 
 fn cell(text: &str, look: Look, style: Style) -> Cell {

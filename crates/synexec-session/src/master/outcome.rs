@@ -58,7 +58,8 @@ pub enum Loss {
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Disconnected(why) => why.fmt(f),
+            Self::Disconnected(Disconnect::Left) => f.write_str("the slave has left the session"),
+            Self::Disconnected(why) => f.write_str(&why.of("the slave")),
             Self::Silent(time) => write!(f, "silent for {} s", time.as_secs()),
             Self::AlwaysLate(times) => write!(f, "the slave confirmed the start too late, {times} times"),
             Self::NoClock => {

@@ -117,14 +117,14 @@ impl fmt::Display for Notice {
             }
             Self::Trusted => f.write_str("the master has answered on the first connection"),
             Self::LinkBroke { why, wait } => {
-                let (how, seconds) = (why.how(), wait.as_secs());
+                let (how, seconds) = (why.how("the master"), wait.as_secs());
                 write!(f, "the connection to the master broke ({how}); trying to resume it for {seconds} s")
             }
             Self::Resumed => f.write_str("the connection to the master is resumed; the session goes on"),
             Self::NotReported(end) => {
                 write!(f, "the task has ended ({end}), but no master is connected to receive the report")
             }
-            Self::Disconnected { why, .. } => write!(f, "session over: {why}"),
+            Self::Disconnected { why, .. } => write!(f, "session over: {}", why.of("the master")),
         }
     }
 }

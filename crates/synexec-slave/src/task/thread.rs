@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use synexec_host::clock::{monotonic_now, wall_clock_now};
 use synexec_host::guest::GuestState;
 use synexec_host::precedence::Precedence;
-use synexec_host::process::{HeldTask, Start, Task, TaskCommand};
+use synexec_host::process::{HeldTask, Start, Task, TaskCommand, fault_of_script};
 use synexec_host::timer::{is_core_free, make_precise, sleep_until, stay_awake_until};
 use synexec_proto::message::Reason;
 use synexec_proto::time::MonotonicInstant;
@@ -68,11 +68,13 @@ pub(super) fn run(command: TaskCommand, inbox: &Receiver<ThreadCommand>, deliver
 
 /// Why exec failed, in words.
 fn why(error: &io::Error, program: &Path) -> String {
-    match error.raw_os_error().map(Errno::from_raw) {
-        Some(errno @ Errno::ENOENT) if program.exists() => format!("{}: the interpreter that it names", errno.desc()),
-        Some(errno) => errno.desc().to_owned(),
-        None => error.to_string(),
-    }
+    let Some(errno) = error.raw_os_error().map(Errno::from_raw) else { return error.to_string() };
+    let detail = match errno {
+        Errno::ENOENT if program.exists() => Some(fault_of_script(program).unwrap_or("the interpreter that it names")),
+        Errno::ENOEXEC => fault_of_script(program),
+        _ => None,
+    };
+    detail.map_or_else(|| errno.desc().to_owned(), |detail| format!("{}: {detail}", errno.desc()))
 }
 
 /// Waits for the command to start; gives its instant and the state of the host shortly before, or none if the task is

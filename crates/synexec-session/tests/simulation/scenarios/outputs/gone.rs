@@ -41,7 +41,7 @@ fn lose_output_of_one(order: fn(ClientId) -> Order, takes: Duration, why: &str) 
 
 #[test]
 fn one_that_dies_keeps_its_row_and_loses_its_output() {
-    lose_output_of_one(Order::Kill, millis(200), "the peer closed the connection");
+    lose_output_of_one(Order::Kill, millis(200), "the slave closed the connection");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn one_that_is_gone_before_it_was_asked_loses_its_output_at_once() {
     world.at(secs(3), Order::Kill(gone));
     let report = session(&mut world);
     assert_eq!(report.verdict, Verdict::Lost);
-    assert_eq!(why_missing(&world, &report, gone, KEPT_AT), "the peer closed the connection");
+    assert_eq!(why_missing(&world, &report, gone, KEPT_AT), "the slave closed the connection");
     assert_whole(&world, &report, other);
     assert!(world.over_after() < last_end(&world) + millis(100), "{:?}", world.over_after());
 }
