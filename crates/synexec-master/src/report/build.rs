@@ -140,6 +140,7 @@ impl Builder<'_> {
             reconnects: row.reconnects,
             stands_out: !row.outcome.has_succeeded() || !remarks.is_empty(),
             remarks,
+            output_lost: row.output_lost.clone(),
             output: self.output(row),
         }
     }

@@ -150,6 +150,8 @@ pub struct SlaveReport {
     pub remarks: Vec<String>,
     /// Whether the task did not succeed or the slave has remarks.
     pub stands_out: bool,
+    /// Why the end of the task's output may be missing on the slave.
+    pub output_lost: Option<String>,
     /// The fetched output; null if the user did not want it.
     pub output: Option<OutputReport>,
 }

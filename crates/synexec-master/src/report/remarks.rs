@@ -25,6 +25,7 @@ pub fn remarks(row: &Row) -> Vec<String> {
     remarks.extend(lateness(row).map(|late| format!("its task was released {} late", time(late))));
     remarks.extend(row.answered_late.map(|late| format!("it took {} to answer a probe", time(late))));
     remarks.extend(reconnects(row.reconnects));
+    remarks.extend(row.output_lost.as_deref().map(incomplete));
     match &row.output {
         Some(Output::Failed { why }) => {
             let place = kept_at(row.output_place.as_ref().map(|place| place.path.as_str()));
@@ -38,6 +39,11 @@ pub fn remarks(row: &Row) -> Vec<String> {
         _ => {}
     }
     remarks
+}
+
+/// That the slave could not store all of an output, and why.
+pub fn incomplete(why: &str) -> String {
+    format!("{why}: the end of the output may be missing")
 }
 
 /// Why an output was cut after this number of bytes.

@@ -21,6 +21,7 @@ const CLOCK_SOURCE: u16 = 10;
 const OUTPUT_LENGTH: u16 = 11;
 const OUTPUT_PATH: u16 = 12;
 const STOPPED: u16 = 13;
+const OUTPUT_LOST: u16 = 17;
 
 const EXITED: u8 = 0;
 const KILLED: u8 = 1;
@@ -51,6 +52,8 @@ pub struct TaskEnded {
     pub output: Option<OutputPlace>,
     /// Whether the slave told the task to stop before the task ended.
     pub was_stopped: bool,
+    /// Why the end of the output may be missing, where the slave could not store it; safe to show on a terminal.
+    pub output_lost: Option<String>,
 }
 
 /// Where a slave stores the output of its task.
@@ -81,6 +84,7 @@ impl Fields for TaskEnded {
                 fields.put_integer(OUTPUT_LENGTH, *length).put(OUTPUT_PATH, path.as_bytes())
             })
             .put_if(self.was_stopped, STOPPED, &[])
+            .put_some(self.output_lost.as_ref(), |fields, why| fields.put(OUTPUT_LOST, why.as_bytes()))
     }
 
     fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
@@ -101,6 +105,7 @@ impl Fields for TaskEnded {
             guest: fields.optional_array(GUEST)?.map(|bytes| Guest::decode(&bytes, clock_source)),
             output: fields.optional_integer(OUTPUT_LENGTH)?.map(|length| OutputPlace { length, path }),
             was_stopped: fields.find(STOPPED)?.is_some(),
+            output_lost: text(OUTPUT_LOST)?,
         })
     }
 }
@@ -137,6 +142,7 @@ mod tests {
             guest: None,
             output: None,
             was_stopped: false,
+            output_lost: None,
         }
     }
 
@@ -164,6 +170,7 @@ mod tests {
             guest: Some(Guest { clock_step: -1, clock_source: Some("tsc".into()), ..Guest::default() }),
             output: Some(OutputPlace { length: 8, path: "/o".into() }),
             was_stopped: true,
+            output_lost: Some("no".into()),
             ..start
         };
         let bytes = [
@@ -179,6 +186,7 @@ mod tests {
             &[0, 11, 0, 8, 0, 0, 0, 0, 0, 0, 0, 8],
             &[0, 12, 0, 2, b'/', b'o'],
             &[0, 13, 0, 0],
+            &[0, 17, 0, 2, b'n', b'o'],
         ]
         .concat();
         assert_eq!(all.encode(), bytes);

@@ -100,7 +100,7 @@ impl Executing {
                 self.end(peer, row, actions);
             }
             (Message::TaskEnded(ended), _) => {
-                let row = run::ended_row(&slave.member, ended, self.instant, self.timeout);
+                let row = run::ended_row(&slave.member, *ended, self.instant, self.timeout);
                 if row.start.is_some() {
                     slave.member.clock.ask_afterwards(peer, now, actions);
                 }

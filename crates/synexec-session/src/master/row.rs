@@ -110,6 +110,8 @@ pub struct Row {
     pub answered_late: Option<Duration>,
     /// Where the output is on the slave's host, where the slave tells.
     pub output_place: Option<OutputPlace>,
+    /// Why the end of the output may be missing, where the slave could not store it.
+    pub output_lost: Option<String>,
     /// What the master has of the output, where the user wants outputs.
     pub output: Option<Output>,
     /// How many times the slave's connection was resumed.
@@ -135,6 +137,7 @@ impl Row {
             guest: None,
             answered_late: None,
             output_place: None,
+            output_lost: None,
             output: None,
             reconnects: 0,
             outcome,
@@ -146,8 +149,12 @@ impl Row {
         matches!(self.output, Some(Output::Failed { .. }))
     }
 
-    /// Whether the output was wanted and is not complete.
+    /// Whether the whole output was wanted and may not be complete.
     pub fn lacks_output(&self) -> bool {
-        self.has_lost_output() || matches!(self.output, Some(Output::Cut { .. }))
+        match self.output {
+            Some(Output::Failed { .. } | Output::Cut { .. }) => true,
+            Some(Output::Whole { .. }) => self.output_lost.is_some(),
+            _ => false,
+        }
     }
 }

@@ -29,9 +29,18 @@ pub struct ObservedRun {
     pub guest: Option<Guest>,
 }
 
+/// All that the host knows of a task's output after the end of the task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObservedOutput {
+    /// Where the output is, if it is stored.
+    pub place: Option<OutputPlace>,
+    /// Why the end of the output may be missing, if the host could not store it; in words for the user.
+    pub lost: Option<String>,
+}
+
 impl ObservedRun {
-    /// The message to the master, which also tells where the task's output is and whether the task was told to stop.
-    pub(super) fn into_message(self, output: Option<OutputPlace>, was_stopped: bool) -> TaskEnded {
+    /// The message to the master, which also tells of the task's output and whether the task was told to stop.
+    pub(super) fn into_message(self, output: ObservedOutput, was_stopped: bool) -> TaskEnded {
         TaskEnded {
             started: self.started,
             finished: self.finished,
@@ -42,8 +51,9 @@ impl ObservedRun {
             lateness: self.lateness,
             usage: self.usage,
             guest: self.guest,
-            output,
+            output: output.place,
             was_stopped,
+            output_lost: output.lost,
         }
     }
 }

@@ -111,8 +111,17 @@ pub(super) fn ended_row(member: &Member, ended: TaskEnded, instant: MonotonicIns
         Some(timeout) => Outcome::TimedOut(timeout.time),
         None => row.outcome,
     };
-    let times = Some(RunTimes::from(&ended));
-    Row { times, start, usage: ended.usage, guest: ended.guest, output_place: ended.output, outcome, ..row }
+    let (times, output_lost) = (Some(RunTimes::from(&ended)), ended.output_lost);
+    Row {
+        times,
+        start,
+        usage: ended.usage,
+        guest: ended.guest,
+        output_place: ended.output,
+        output_lost,
+        outcome,
+        ..row
+    }
 }
 
 /// The start on the master's clock, if the task ran its first instruction. The estimate is that for the true start: a start

@@ -8,9 +8,13 @@ use super::Executing;
 impl Executing {
     pub(super) fn end(&mut self, peer: PeerId, row: Row, actions: &mut Actions) {
         let (outcome, times, start) = (row.outcome.clone(), row.times, row.start);
+        let lost = row.output_lost.clone();
         let Some(slave) = self.slaves.get_mut(peer).and_then(|mut slave| slave.settle(row)) else { return };
         let done = self.slaves.count(|stage| stage.is_settled());
-        actions.tell(Notice::Ended { slave, outcome, times, start, done, slaves: self.slaves.len() });
+        actions.tell(Notice::Ended { slave: slave.clone(), outcome, times, start, done, slaves: self.slaves.len() });
+        if let Some(why) = lost {
+            actions.tell(Notice::OutputIncomplete { slave, why });
+        }
     }
 
     pub(super) fn lose(&mut self, now: Now, peer: PeerId, why: Loss, actions: &mut Actions) {

@@ -8,7 +8,7 @@ use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{CONF_MAX, Fetch, Held, Message, Reason, TaskEnded, TaskProgress};
 use synexec_proto::wire::Frame;
 use synexec_session::interrupt::Interrupt;
-use synexec_session::slave::{Action, Event, ObservedRun, Slave, SlaveSettings};
+use synexec_session::slave::{Action, Event, ObservedOutput, ObservedRun, Slave, SlaveSettings};
 
 use super::draw_world::plan;
 use super::{cases, draw};
@@ -96,7 +96,8 @@ fn task_ended(ended: TaskEnded, stragglers: bool) -> Event {
         usage: ended.usage,
         guest: ended.guest,
     };
-    Event::TaskEnded { run, output: ended.output, stragglers }
+    let output = ObservedOutput { place: ended.output, lost: ended.output_lost };
+    Event::TaskEnded { run, output, stragglers }
 }
 
 /// Takes the actions that follow one event.
