@@ -243,6 +243,7 @@ fn ended() -> TaskEnded {
         guest: None,
         output: None,
         was_stopped: false,
+        last_lines: None,
         output_lost: None,
     }
 }

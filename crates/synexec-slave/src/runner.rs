@@ -80,7 +80,8 @@ impl Runner {
                 let lost = unreaped.shortage.map(|shortage| shortage.to_string());
                 let (run, stragglers) = unreaped.reap();
                 task.forget_group();
-                let output = ObservedOutput { place: self.files.end(), lost };
+                let (place, end) = self.files.end();
+                let output = Box::new(ObservedOutput { place, lost, end });
                 slave::Event::TaskEnded { run, output, stragglers }
             }
         })

@@ -131,6 +131,7 @@ pub fn task_ended(input: &mut Input<'_>, now: MonotonicInstant) -> Result<TaskEn
         guest: if bool::arbitrary(input)? { Some(guest(input)?) } else { None },
         output: if bool::arbitrary(input)? { Some(output_place(input)?) } else { None },
         was_stopped: bool::arbitrary(input)?,
+        last_lines: if input.ratio(1, 4)? { Some("no\nsuch file\n".into()) } else { None },
         output_lost: if input.ratio(1, 8)? { Some("the disk was full".into()) } else { None },
     })
 }

@@ -116,6 +116,7 @@ impl Guest {
             guest: None,
             output: Some(OutputPlace { length: length(OUTPUT), path: "/tmp/synexec.out".into() }),
             was_stopped: false,
+            last_lines: None,
             output_lost: None,
         }))))
     }

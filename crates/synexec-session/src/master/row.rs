@@ -110,6 +110,8 @@ pub struct Row {
     pub answered_late: Option<Duration>,
     /// Where the output is on the slave's host, where the slave tells.
     pub output_place: Option<OutputPlace>,
+    /// The last lines of the output of a task that failed, where the slave tells.
+    pub last_lines: Option<String>,
     /// Why the end of the output may be missing, where the slave could not store it.
     pub output_lost: Option<String>,
     /// What the master has of the output, where the user wants outputs.
@@ -137,6 +139,7 @@ impl Row {
             guest: None,
             answered_late: None,
             output_place: None,
+            last_lines: None,
             output_lost: None,
             output: None,
             reconnects: 0,

@@ -74,7 +74,7 @@ pub enum Event {
         /// How and when it ran.
         run: ObservedRun,
         /// Its output.
-        output: ObservedOutput,
+        output: Box<ObservedOutput>,
         /// Whether stragglers are left: other processes that the task has started.
         stragglers: bool,
     },

@@ -36,12 +36,16 @@ pub struct ObservedOutput {
     pub place: Option<OutputPlace>,
     /// Why the end of the output may be missing, if the host could not store it; in words for the user.
     pub lost: Option<String>,
+    /// The last bytes of the output, at most [`synexec_proto::message::LAST_LINES_MAX`], where they can be read.
+    pub end: Vec<u8>,
 }
 
 impl ObservedRun {
-    /// The message to the master, which also tells of the task's output and whether the task was told to stop.
+    /// The message to the master, which also tells of the task's output and whether the task was told to stop. Only for a
+    /// task that has failed, it has the last lines of the output.
     pub(super) fn into_message(self, output: ObservedOutput, was_stopped: bool) -> TaskEnded {
-        TaskEnded {
+        let has_failed = was_stopped || self.end != TaskEnd::Exited(0);
+        let ended = TaskEnded {
             started: self.started,
             finished: self.finished,
             started_at: self.started_at,
@@ -53,7 +57,9 @@ impl ObservedRun {
             guest: self.guest,
             output: output.place,
             was_stopped,
+            last_lines: None,
             output_lost: output.lost,
-        }
+        };
+        if has_failed { ended.with_last_lines(&output.end) } else { ended }
     }
 }

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::{LinkReader, SHORT_MAX, broken};
+use super::{LinkReader, broken};
 use crate::disconnect::Disconnect;
 use crate::secure::handshake::{self, Refusal};
 use crate::secure::{Key, Opener, Sealer};
 use crate::transport::layer::Unsealing;
-use crate::wire::{DATA_MAX, Frame};
+use crate::wire::{DATA_MAX, Frame, SHORT_DATA_MAX};
 
 /// Time in which a master has to answer the hello of a slave with a key.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
@@ -52,7 +52,7 @@ impl LinkReader {
 
     /// The first message of the handshake. It has to be short, since the peer has not shown the key yet.
     fn first_frame(&mut self) -> Result<Frame, Disconnect> {
-        self.outer.set_longest_data(SHORT_MAX);
+        self.outer.set_longest_data(SHORT_DATA_MAX);
         self.has_first = true;
         self.receive()
     }

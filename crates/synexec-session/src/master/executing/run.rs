@@ -111,14 +111,15 @@ pub(super) fn ended_row(member: &Member, ended: TaskEnded, instant: MonotonicIns
         Some(timeout) => Outcome::TimedOut(timeout.time),
         None => row.outcome,
     };
-    let (times, output_lost) = (Some(RunTimes::from(&ended)), ended.output_lost);
+    let times = Some(RunTimes::from(&ended));
     Row {
         times,
         start,
         usage: ended.usage,
         guest: ended.guest,
         output_place: ended.output,
-        output_lost,
+        last_lines: ended.last_lines,
+        output_lost: ended.output_lost,
         outcome,
         ..row
     }

@@ -96,8 +96,8 @@ fn task_ended(ended: TaskEnded, stragglers: bool) -> Event {
         usage: ended.usage,
         guest: ended.guest,
     };
-    let output = ObservedOutput { place: ended.output, lost: ended.output_lost };
-    Event::TaskEnded { run, output, stragglers }
+    let output = ObservedOutput { place: ended.output, lost: ended.output_lost, end: b"last".to_vec() };
+    Event::TaskEnded { run, output: Box::new(output), stragglers }
 }
 
 /// Takes the actions that follow one event.

@@ -96,6 +96,7 @@ pub fn task_ended(end: TaskEnd) -> TaskEnded {
         guest: Some(Guest { clock_step: i64::MIN, ..Guest::default() }),
         output: Some(OutputPlace { length: u64::MAX, path: "/tmp/synexec.out".into() }),
         was_stopped: false,
+        last_lines: None,
         output_lost: None,
     }
 }
