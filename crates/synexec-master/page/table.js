@@ -30,7 +30,7 @@ const sortedEntries = (entries, column, direction) => entries
   })
   .map(({ entry }) => entry);
 
-const searchText = (slave) => [slave.name, slave.address, slave.outcome.text, lookOf(slave), ...slave.remarks, slave.output?.tail ?? '']
+const searchText = (slave) => [slave.name, slave.address, slave.outcome.text, lookOf(slave), ...slave.remarks, slave.output?.tail ?? slave.last_lines ?? '']
   .join('\n').toLowerCase();
 
 class SlaveTable {
@@ -224,9 +224,10 @@ const outputFacts = (output) => [
 
 const buildOutput = (slave) => {
   const box = el('section', { class: 'detail-output' }, el('h3', {}, 'Output'));
-  if (!slave.output) return addChildren(box, [el('p', { class: 'empty' }, 'The output of this slave was not fetched.')]);
-  box.append(factList(outputFacts(slave.output), 'detail-facts'));
-  const { tail } = slave.output;
+  if (slave.output) box.append(factList(outputFacts(slave.output), 'detail-facts'));
+  else box.append(el('p', { class: 'empty' }, 'The output of this slave was not fetched.'));
+  // Of a failed task the slave sends the last lines, even if its output is not fetched.
+  const tail = slave.output?.tail ?? slave.last_lines;
   if (!isKnown(tail)) return box;
   if (tail === '') return addChildren(box, [el('p', { class: 'empty' }, 'The task printed nothing.')]);
   box.append(el('pre', { tabindex: '0', 'aria-label': `end of the output of ${slave.name}` }, tail));

@@ -5,9 +5,9 @@ use std::sync::mpsc::SyncSender;
 
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::{self, Events, ThreadsGone};
+use synexec_host::log_limit;
 use synexec_host::signals::BlockedSignals;
 use synexec_host::timer::make_precise;
-use synexec_host::log_limit;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{ConfBegin, Message};
 use synexec_proto::secure::Key;

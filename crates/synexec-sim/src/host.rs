@@ -5,7 +5,7 @@ use std::time::Duration;
 use synexec_proto::message::{Fetch, Held, Message, OutputPlace, Reason, TaskProgress};
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
-use synexec_session::slave::{ObservedRun, StopSignal};
+use synexec_session::slave::{ObservedOutput, ObservedRun, StopSignal};
 
 use crate::client_event::HostEvent;
 use crate::plan::{Plan, Refusal};
@@ -170,7 +170,7 @@ impl Host {
     }
 
     /// Ends this task, unless it has already ended.
-    pub(crate) fn end(&mut self, now: MonotonicInstant, number: u32) -> Option<(ObservedRun, OutputPlace)> {
+    pub(crate) fn end(&mut self, now: MonotonicInstant, number: u32) -> Option<(ObservedRun, ObservedOutput)> {
         let task = self.task.take_if(|task| task.number == number)?;
         self.group_gone.get_or_insert(if task.ran { now.plus(self.plan.straggles) } else { now });
         if task.ran {
@@ -188,7 +188,10 @@ impl Host {
             usage: None,
             guest: None,
         };
-        Some((run, OutputPlace { length: self.written(now), path: "/tmp/synexec.out".into() }))
+        let place = OutputPlace { length: self.written(now), path: "/tmp/synexec.out".into() };
+        let lost = self.plan.loses_output.then(|| "the disk was full".to_owned());
+        let end = output_between(place.length.saturating_sub(9), place.length);
+        Some((run, ObservedOutput { place: Some(place), lost, end }))
     }
 
     /// The progress of the task, if it runs.

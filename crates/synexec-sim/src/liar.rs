@@ -148,7 +148,7 @@ impl Liar {
                 Some(Message::ExecOk(Some(at.plus(Duration::from_nanos(1)))))
             }
             Message::Exec(Some(at)) => Some(Message::ExecOk(Some(at))),
-            Message::Go => Some(Message::TaskEnded(self.ended())),
+            Message::Go => Some(Message::TaskEnded(Box::new(self.ended()))),
             _ => None,
         }
     }
@@ -243,5 +243,7 @@ fn ended() -> TaskEnded {
         guest: None,
         output: None,
         was_stopped: false,
+        last_lines: None,
+        output_lost: None,
     }
 }

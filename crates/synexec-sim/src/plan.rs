@@ -33,6 +33,8 @@ pub struct Plan {
     pub straggles: Duration,
     /// Bytes that the task writes, at a constant rate while it runs.
     pub writes: u32,
+    /// Whether the disk is full while the task writes.
+    pub loses_output: bool,
     /// Whether the task is stopped, as by SIGSTOP, whenever the slave looks.
     pub is_stopped: bool,
     /// Whether the slave connects without a probe.
@@ -131,6 +133,7 @@ impl Default for Plan {
             end_by_sigterm: None,
             straggles: Duration::ZERO,
             writes: 0,
+            loses_output: false,
             is_stopped: false,
             dials: false,
             once: false,

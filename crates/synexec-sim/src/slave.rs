@@ -144,7 +144,7 @@ impl SimSlave {
             HostEvent::Ended(number) => {
                 if let Some((run, output)) = self.host.end(now, number) {
                     let stragglers = self.host.is_busy(now);
-                    self.tell(now, Event::TaskEnded { run, output: Some(output), stragglers });
+                    self.tell(now, Event::TaskEnded { run, output: Box::new(output), stragglers });
                 }
             }
         }

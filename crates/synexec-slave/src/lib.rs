@@ -11,6 +11,7 @@ mod network;
 pub mod options;
 mod output;
 mod output_file;
+mod reserve;
 mod runner;
 mod slave_log;
 mod task;

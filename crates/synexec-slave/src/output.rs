@@ -63,6 +63,17 @@ impl WrittenOutput {
         OutputPlace { length, path: if path.chars().count() > TEXT_MAX { String::new() } else { path } }
     }
 
+    /// The last bytes of the output, at most this many; fewer or none if they cannot be read.
+    pub fn last_bytes(&self, most: usize) -> Vec<u8> {
+        let end = self.end.get().copied().or_else(|| self.length().ok()).unwrap_or(0);
+        let length = most.min(usize::try_from(end).unwrap_or(usize::MAX));
+        let mut bytes = vec![0; length];
+        let from = end.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX));
+        let read = self.file.read_at(&mut bytes, from).unwrap_or(0);
+        bytes.truncate(read);
+        bytes
+    }
+
     /// The present length of the output in bytes.
     ///
     /// # Errors
@@ -235,6 +246,14 @@ mod tests {
         file.write_all(b"another's\n").unwrap();
         let (rest, mark) = answer(&output, 3, 100, true);
         assert_eq!((&rest[..], mark.is_end), (&b" own\n"[..], true));
+    }
+
+    #[test]
+    fn the_last_bytes_are_those_before_the_end_of_the_task() {
+        let (output, mut file) = written(b"first\nlast\n");
+        assert_eq!(output.end().length, 11);
+        file.write_all(b"another's\n").unwrap();
+        assert_eq!((output.last_bytes(5), output.last_bytes(100)), (b"last\n".to_vec(), b"first\nlast\n".to_vec()));
     }
 
     #[test]

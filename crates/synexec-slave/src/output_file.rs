@@ -15,8 +15,10 @@ use std::thread;
 use nix::libc::{O_NOFOLLOW, O_PATH};
 use synexec_host::files::{self, FileError, Obstacle};
 use synexec_host::identity::Identity;
+use thiserror::Error;
 
 use crate::output::WrittenOutput;
+use crate::reserve::{ROOM, Reserve};
 
 /// Beginning of the file's name before the start of the task. The pid of the slave and a number follow.
 pub const HELD_PREFIX: &str = "synexec_slave_out.";
@@ -26,6 +28,19 @@ const NAMES_MAX: u32 = 100;
 
 /// Number in the next name.
 static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// There is no room for the output of a task.
+#[derive(Debug, Error)]
+#[error("cannot reserve {} MiB for the output of the task: {why}{}", ROOM >> 20, advice(.last.as_deref()))]
+pub struct NoRoom {
+    why: io::Error,
+    /// The output of the last task, if its removal would make room.
+    last: Option<PathBuf>,
+}
+
+fn advice(last: Option<&Path>) -> String {
+    last.map_or_else(String::new, |last| format!("; remove the output of the last task, {}", last.display()))
+}
 
 /// The output file of a task that has not started. Dropping this removes the file.
 #[derive(Debug)]
@@ -80,6 +95,20 @@ impl OutputFile {
     /// The system gives no other descriptor.
     pub fn file(&self) -> io::Result<File> {
         self.file.try_clone()
+    }
+
+    /// Reserves room for what the task writes.
+    ///
+    /// # Errors
+    /// The disk has no room, or the system gives no other descriptor.
+    pub fn reserve(&self) -> Result<Reserve, NoRoom> {
+        self.file().and_then(Reserve::take).map_err(|why| NoRoom { why, last: self.last_output() })
+    }
+
+    /// The output of the last task, if its removal would make room.
+    fn last_output(&self) -> Option<PathBuf> {
+        let length = self.named.as_ref()?.metadata().ok()?.len();
+        (length >= ROOM).then(|| self.path.clone())
     }
 
     /// The task starts: renames the file to its path, where it replaces the output of the last task. If something has
@@ -149,7 +178,6 @@ impl Drop for HeldName {
 mod tests {
     use std::io::Write;
     use std::os::unix::fs::MetadataExt;
-    use std::path::Path;
 
     use super::*;
 

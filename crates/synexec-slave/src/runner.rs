@@ -11,7 +11,7 @@ use synexec_proto::message::{ConfBegin, Fetch, Reason, TaskProgress};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::transport::Source;
 use synexec_proto::wire::SessionId;
-use synexec_session::slave::{self, StopSignal};
+use synexec_session::slave::{self, ObservedOutput, StopSignal};
 
 use crate::conf_store::{ConfStore, RunnableConf, SessionInfo};
 use crate::task::{TaskEvent, TaskThread};
@@ -82,9 +82,12 @@ impl Runner {
                 slave::Event::Started(result)
             }
             TaskEvent::Ended(unreaped) => {
+                let lost = unreaped.shortage.map(|shortage| shortage.to_string());
                 let (run, stragglers) = unreaped.reap();
                 task.forget_group();
-                slave::Event::TaskEnded { run, output: self.files.end(), stragglers }
+                let (place, end) = self.files.end();
+                let output = Box::new(ObservedOutput { place, lost, end });
+                slave::Event::TaskEnded { run, output, stragglers }
             }
         })
     }
@@ -126,7 +129,8 @@ impl Runner {
         let (command, output) = conf.command(info)?;
         self.id = TaskId(self.id.0 + 1);
         let (id, deliver) = (self.id, Arc::clone(&self.deliver));
-        self.task = Some(TaskThread::start(command, move |event| deliver(id, event))?);
+        let reserves = vec![output.reserve().map_err(|error| Reason::new(&error.to_string()))?];
+        self.task = Some(TaskThread::start(command, reserves, move |event| deliver(id, event))?);
         self.files.hold(output);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synexec_host::clock::monotonic_now;
-use synexec_proto::message::{Fetch, OutputPlace, Reason};
+use synexec_proto::message::{Fetch, LAST_LINES_MAX, OutputPlace, Reason};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::transport::Source;
 use synexec_proto::wire::SessionId;
@@ -51,11 +51,13 @@ impl TaskFiles {
         }
     }
 
-    /// The task is over; gives the place of its output.
-    pub fn end(&mut self) -> Option<OutputPlace> {
-        let place = self.written.as_ref().map(|written| written.output.end());
+    /// The task is over; gives the place of its output, and the last bytes of the output.
+    pub fn end(&mut self) -> (Option<OutputPlace>, Vec<u8>) {
+        let output = self.written.as_ref().map(|written| &written.output);
+        let place = output.map(WrittenOutput::end);
+        let last = output.map(|output| output.last_bytes(LAST_LINES_MAX)).unwrap_or_default();
         self.free_replaced();
-        place
+        (place, last)
     }
 
     /// Gives the room of the replaced files back.

@@ -47,7 +47,7 @@ pub fn message(input: &mut Input<'_>, now: MonotonicInstant) -> Result<Message> 
         8 => Message::Finished(FinishedRecord { started: wall_clock(input)?, finished: wall_clock(input)? }),
         9 => Message::ConfBegin(conf_begin(input)?),
         10 => Message::ConfPart(bytes(input)?),
-        11 => Message::TaskEnded(task_ended(input, now)?),
+        11 => Message::TaskEnded(Box::new(task_ended(input, now)?)),
         12 => Message::Stop,
         13 => Message::ClockProbe(ClockProbe { sent: instant(input, now)? }),
         14 => Message::ClockReply(ClockReply {
@@ -145,6 +145,8 @@ pub fn task_ended(input: &mut Input<'_>, now: MonotonicInstant) -> Result<TaskEn
         guest: if bool::arbitrary(input)? { Some(guest(input)?) } else { None },
         output: if bool::arbitrary(input)? { Some(output_place(input)?) } else { None },
         was_stopped: bool::arbitrary(input)?,
+        last_lines: if input.ratio(1, 4)? { Some("no\nsuch file\n".into()) } else { None },
+        output_lost: if input.ratio(1, 8)? { Some("the disk was full".into()) } else { None },
     })
 }
 

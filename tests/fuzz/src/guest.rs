@@ -104,7 +104,7 @@ impl Guest {
             return Ok(Some(Message::Finished(FinishedRecord { started, finished })));
         }
         let here = self.clock.to_theirs(now);
-        Ok(Some(Message::TaskEnded(TaskEnded {
+        Ok(Some(Message::TaskEnded(Box::new(TaskEnded {
             started,
             finished,
             started_at: here.minus(Duration::from_millis(1)),
@@ -116,7 +116,9 @@ impl Guest {
             guest: None,
             output: Some(OutputPlace { length: length(OUTPUT), path: "/tmp/synexec.out".into() }),
             was_stopped: false,
-        })))
+            last_lines: None,
+            output_lost: None,
+        }))))
     }
 
     fn accepts(&self) -> Message {

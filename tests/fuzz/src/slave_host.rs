@@ -6,7 +6,7 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Result};
 use synexec_proto::message::{Held, Message, Reason, TaskEnded};
 use synexec_proto::time::MonotonicInstant;
-use synexec_session::slave::{Action, Event, ObservedRun, Slave};
+use synexec_session::slave::{Action, Event, ObservedOutput, ObservedRun, Slave};
 
 use crate::draw::{self, Input};
 use crate::memory;
@@ -128,7 +128,8 @@ fn task_ended(ended: TaskEnded, stragglers: bool) -> Event {
         usage: ended.usage,
         guest: ended.guest,
     };
-    Event::TaskEnded { run, output: ended.output, stragglers }
+    let output = ObservedOutput { place: ended.output, lost: ended.output_lost, end: b"last".to_vec() };
+    Event::TaskEnded { run, output: Box::new(output), stragglers }
 }
 
 fn result<T>(input: &mut Input<'_>, good: T) -> Result<std::result::Result<T, Reason>> {

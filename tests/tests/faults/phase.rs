@@ -144,6 +144,8 @@ pub fn written(cell: Cell, guest: usize) -> usize {
         Phase::Fetching if guest == 0 => bulk(cell),
         // The outputs of the other guests must get through at the same time.
         Phase::Fetching => 0,
+        // More than the room that the slave has reserved before the start.
+        _ if cell.fault == Fault::DiskFull && guest == 0 => MUCH,
         _ => LITTLE,
     }
 }

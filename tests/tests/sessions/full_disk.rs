@@ -3,7 +3,8 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use synexec_tests::fleet::{Fleet, left_in, row};
+use synexec_tests::fleet::{Fleet, left_in, row, wait_until_listening};
+use synexec_tests::lab::SmallDisk;
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::{Finished, Process};
 use synexec_tests::programs;
@@ -13,6 +14,9 @@ pub const TESTS: &[(&str, Test)] = &[
     ("full_disk::outputs_that_fit_are_whole_and_the_rest_is_told", outputs_that_fit_are_whole_and_the_rest_is_told),
     ("full_disk::a_report_that_does_not_fit_leaves_the_old_one", a_report_that_does_not_fit_leaves_the_old_one),
     ("full_disk::outputs_that_cannot_be_gathered_are_told", outputs_that_cannot_be_gathered_are_told),
+    ("full_disk::a_task_that_does_not_notice_has_a_remark", a_task_that_does_not_notice_has_a_remark),
+    ("full_disk::a_limit_of_file_sizes_has_a_remark_too", a_limit_of_file_sizes_has_a_remark_too),
+    ("full_disk::a_slave_without_room_for_the_output_declines", a_slave_without_room_for_the_output_declines),
 ];
 
 /// A task with two outputs that fit, and one that does not.
@@ -72,6 +76,62 @@ fn outputs_that_fit_are_whole_and_the_rest_is_told() -> Result<()> {
     ensure!(left_in(&kept)?.len() == 2, "{:?}", left_in(&kept)?);
     let failed = &round.slave("vm2")?.all["output"];
     ensure!(failed["state"] == "failed" && failed["why"].to_string().contains("No space left"), "{failed}");
+    Ok(())
+}
+
+/// The task of a slave with a disk of 8 MiB writes more than that, and exits with 0 all the same.
+fn a_task_that_does_not_notice_has_a_remark() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let disk = SmallDisk::wrapper(fleet.guests[0].dir());
+    let words: Vec<_> = disk.iter().map(String::as_str).collect();
+    let slaves = [fleet.slave_through(0, &words, &[])?, fleet.slave(1, &[])?];
+    slaves.iter().try_for_each(wait_until_listening)?;
+    let output = SmallDisk::of(&slaves[0], fleet.guests[0].dir()).dir().join("synexec.out");
+    let conf = "/bin/sh :CONF:\n[ $SYNEXEC_NAME = vm1 ] || head -c 12000000 /dev/zero\nexit 0\n";
+    for (options, status) in [(&[][..], 0), (&["-o", "out"], 5)] {
+        let finished = fleet.master(2, &fleet.conf(conf)?, options)?.wait()?;
+        let remark = "the disk was full: the end of the output may be missing";
+        ensure!(finished.code() == Some(status) && row(&finished, "vm0")?.contains("exited 0"), "{finished:?}");
+        ensure!(row(&finished, "vm0")?.contains(remark) && !row(&finished, "vm1")?.contains(remark), "{finished:?}");
+        ensure!(finished.stderr.contains(&format!("vm0 (10.77.0.2): {remark}")), "{finished:?}");
+        let round = only_round(&fleet.control)?;
+        ensure!(round.slave("vm0")?.all["output_lost"] == "the disk was full", "{round:?}");
+        ensure!(round.slave("vm1")?.all["output_lost"].is_null(), "{round:?}");
+        // The output fills the disk until the user removes it.
+        let finished = fleet.master(2, &fleet.conf(conf)?, options)?.wait()?;
+        let advice = "remove the output of the last task, ";
+        ensure!(finished.code() == Some(4) && row(&finished, "vm0")?.contains(advice), "{finished:?}");
+        fs::remove_file(&output)?;
+    }
+    Ok(())
+}
+
+/// The slave and its tasks may write files of 512 KiB, which is less than the room for an output.
+fn a_limit_of_file_sizes_has_a_remark_too() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let limited = ["sh", "-c", "ulimit -f 1024 && exec \"$@\"", "sh"];
+    let _slave = fleet.slave_through(0, &limited, &[])?;
+    let conf = "/bin/sh :CONF:\nhead -c 600000 /dev/zero\nexit 0\n";
+    let finished = fleet.master(1, &fleet.conf(conf)?, &["--gather"])?.wait()?;
+    let remark = "(RLIMIT_FSIZE): the end of the output may be missing";
+    ensure!(finished.code() == Some(5) && row(&finished, "vm0")?.contains(remark), "{:?}", finished.stderr);
+    fleet.serves_a_session()?;
+    Ok(())
+}
+
+fn a_slave_without_room_for_the_output_declines() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let wrapper = SmallDisk::wrapper(fleet.guests[0].dir());
+    let words: Vec<_> = wrapper.iter().map(String::as_str).collect();
+    let slave = fleet.slave_through(0, &words, &[])?;
+    wait_until_listening(&slave)?;
+    let disk = SmallDisk::of(&slave, fleet.guests[0].dir());
+    disk.fill()?;
+    let finished = fleet.master(1, &fleet.conf("/bin/true\n")?, &[])?.wait()?;
+    let told = row(&finished, "vm0")?;
+    ensure!(finished.code() == Some(4) && told.contains("cannot reserve 1 MiB for the output"), "{finished:?}");
+    disk.clear()?;
+    fleet.serves_a_session()?;
     Ok(())
 }
 

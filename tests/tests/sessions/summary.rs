@@ -15,6 +15,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("summary::a_sentence_then_a_row_for_each", a_sentence_then_a_row_for_each),
     ("summary::a_guest_that_ran_much_longer_stands_out", a_guest_that_ran_much_longer_stands_out),
     ("summary::of_many_only_those_that_stand_out_have_a_row", of_many_only_those_that_stand_out_have_a_row),
+    ("summary::a_failed_task_has_its_last_lines", a_failed_task_has_its_last_lines),
     ("summary::colours_are_used_where_they_are_wanted", colours_are_used_where_they_are_wanted),
     ("summary::a_quiet_master_says_nothing_but_its_results", a_quiet_master_says_nothing_but_its_results),
     ("summary::those_that_were_expected_are_named", those_that_were_expected_are_named),
@@ -58,6 +59,29 @@ fn a_guest_that_ran_much_longer_stands_out() -> Result<()> {
         let row = rows(&finished, name).concat();
         ensure!(row.contains(" times as long as the median (") == (name == "vm1"), "{name}: {finished:?}");
         ensure!(name != "vm1" || row.starts_with(" *"), "{finished:?}");
+    }
+    Ok(())
+}
+
+fn a_failed_task_has_its_last_lines() -> Result<()> {
+    let fleet = Fleet::new(4)?;
+    let _slaves = fleet.slaves(&[])?;
+    let script = "/bin/sh :CONF:\necho begin\ncase $SYNEXEC_NAME in vm0) echo fine;; vm3) printf 'a\\033[2Jb\\n'; kill -9 $$;; \
+                  *) echo 'no such disk'; echo; exit 3;; esac\n";
+    for (options, place) in [(&[][..], "/synexec.out"), (&["-o", "out"], "out/")] {
+        let finished = fleet.master(4, &fleet.conf(script)?, options)?.wait()?;
+        ensure!(finished.code() == Some(1), "{finished:?}");
+        let (_, ends) =
+            finished.stdout.split_once("Last lines of the tasks that did not succeed:\n").context("no ends")?;
+        let lines: Vec<_> = ends.lines().collect();
+        let [both, "    | begin", "    | no such disk", one, "    | begin", "    | a\u{fffd}[2Jb"] = lines[..] else {
+            anyhow::bail!("{finished:?}");
+        };
+        ensure!(both.starts_with("  vm[1-2] (2 slaves): all of the output of vm"), "{both}");
+        ensure!(both.contains(place) && one.starts_with("  vm3: all of its output is in "), "{both} {one}");
+        let round = only_round(&fleet.control)?;
+        ensure!(round.slave("vm1")?.all["last_lines"] == "begin\nno such disk\n\n", "{round:?}");
+        ensure!(round.slave("vm0")?.all["last_lines"].is_null(), "{round:?}");
     }
     Ok(())
 }

@@ -51,6 +51,18 @@ impl Task {
         }
     }
 
+    /// Waits as [`Task::wait`] does, and calls `look` again and again at this interval. Without a pidfd, it does not call
+    /// `look`.
+    ///
+    /// # Errors
+    /// Those of [`Task::wait`].
+    pub fn wait_with_looks(&self, interval: Duration, mut look: impl FnMut()) -> io::Result<()> {
+        while self.pidfd.is_some() && !self.wait_for(interval) {
+            look();
+        }
+        self.wait()
+    }
+
     /// Waits until the first process has ended, at most for `time`. Returns whether the process has ended; without a
     /// pidfd, waits for the whole `time` and returns false.
     pub fn wait_for(&self, time: Duration) -> bool {

@@ -6,7 +6,7 @@ use log::Level;
 use synexec_proto::message::TaskProgress;
 use synexec_session::master::{MeasuredStart, Notice, Outcome, Rivalry, RunTimes, SlaveLabel};
 
-use crate::report::kept_at as kept_at_words;
+use crate::report::{incomplete, kept_at as kept_at_words};
 use crate::units::{bytes, count, part, time};
 
 /// The end of a task is logged with the lateness of its start only above this.
@@ -41,6 +41,7 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
         | Notice::OtherRank { .. }
         | Notice::OutputLost { .. }
         | Notice::OutputCut { .. }
+        | Notice::OutputIncomplete { .. }
         | Notice::RoundsLeftOut { .. }
         | Notice::SkewExceeded { .. } => Level::Warn,
         Notice::NotAdmitted { why, .. } if !why.is_wanted() => Level::Warn,
@@ -125,6 +126,9 @@ pub fn text(notice: &Notice) -> String {
         Notice::OutputLost { slave, why, kept_at } => {
             let place = kept_at_words(kept_at.as_deref());
             format!("the output of {} cannot be fetched: {why}{place}", name(slave))
+        }
+        Notice::OutputIncomplete { slave, why } => {
+            format!("{}: {}", name(slave), incomplete(why))
         }
         Notice::OutputCut { slave, most } => {
             format!("{}: the output is longer than {} (--max-output); the rest is left out", name(slave), bytes(*most))

@@ -155,6 +155,9 @@ impl Builder<'_> {
             reconnects: row.reconnects,
             stands_out: !row.outcome.has_succeeded() || !remarks.is_empty(),
             remarks,
+            output_path: output_path(row),
+            last_lines: row.last_lines.clone(),
+            output_lost: row.output_lost.clone(),
             output: self.output(row),
         }
     }
@@ -167,7 +170,7 @@ impl Builder<'_> {
             blake3: None,
             file: None,
             why: None,
-            kept_at: row.output_place.as_ref().map(|place| place.path.clone()).filter(|path| !path.is_empty()),
+            kept_at: output_path(row),
             tail: self.context.kept.tail(id),
         };
         Some(match row.output.as_ref()? {
@@ -193,6 +196,10 @@ impl Builder<'_> {
             Output::Unavailable => nothing,
         })
     }
+}
+
+fn output_path(row: &Row) -> Option<String> {
+    row.output_place.as_ref().map(|place| place.path.clone()).filter(|path| !path.is_empty())
 }
 
 fn outcome(row: &Row) -> OutcomeReport {

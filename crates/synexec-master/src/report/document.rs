@@ -154,6 +154,12 @@ pub struct SlaveReport {
     pub remarks: Vec<String>,
     /// Whether the task did not succeed or the slave has remarks.
     pub stands_out: bool,
+    /// Path of the task's output on the slave's host, unless the path is too long for a message.
+    pub output_path: Option<String>,
+    /// Last lines of the output of a task that failed.
+    pub last_lines: Option<String>,
+    /// Why the end of the task's output may be missing on the slave.
+    pub output_lost: Option<String>,
     /// The fetched output; null if the user did not want it.
     pub output: Option<OutputReport>,
 }

@@ -13,4 +13,4 @@ mod sentence;
 pub use build::{Context, build};
 pub use document::{Asked, ConfReport, Document, OutputReport, OutputState, RoundReport, SlaveReport};
 pub use files::{ReportFileError, ReportFiles};
-pub use remarks::kept_at;
+pub use remarks::{incomplete, kept_at};

@@ -50,6 +50,7 @@ pub fn remarks(row: &Row, usual: Option<Duration>) -> Vec<String> {
     remarks.extend(usual.and_then(|usual| slowness(elapsed, usual)));
     remarks.extend(row.answered_late.map(|late| format!("it took {} to answer a probe", time(late))));
     remarks.extend(reconnects(row.reconnects));
+    remarks.extend(row.output_lost.as_deref().map(incomplete));
     match &row.output {
         Some(Output::Failed { why }) => {
             let place = kept_at(row.output_place.as_ref().map(|place| place.path.as_str()));
@@ -64,6 +65,11 @@ pub fn remarks(row: &Row, usual: Option<Duration>) -> Vec<String> {
         _ => {}
     }
     remarks
+}
+
+/// That the slave could not store all of an output, and why.
+pub fn incomplete(why: &str) -> String {
+    format!("{why}: the end of the output may be missing")
 }
 
 /// Why an output was cut after this number of bytes.

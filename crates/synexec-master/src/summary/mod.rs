@@ -1,6 +1,7 @@
 //! The results that are printed on stdout when the session is over: the outputs, if the user wants them, and the table
 //! of slaves.
 
+mod endings;
 mod fold;
 mod gather;
 mod layout;
@@ -56,6 +57,7 @@ fn text(document: &Document, style: Style) -> String {
         }
         text += &table::show(round, style);
         text.push('\n');
+        text += &endings::show(round, style.all);
     }
     text
 }

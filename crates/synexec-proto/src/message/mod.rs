@@ -33,7 +33,7 @@ pub use hold::Hold;
 pub use output_mark::OutputMark;
 pub use reason::Reason;
 pub use resume_token::{ResumeToken, TOKEN_LEN};
-pub use task_ended::{OutputPlace, TaskEnded};
+pub use task_ended::{LAST_LINES_MAX, OutputPlace, TaskEnded};
 pub use task_progress::TaskProgress;
 pub use usage::Usage;
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{Guest, Usage};
 use crate::task_end::TaskEnd;
+use crate::text::printable_end;
 use crate::time::{MonotonicInstant, WallClockTime};
-use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError};
+use crate::wire::{FieldReader, FieldWriter, Fields, LayoutError, SHORT_DATA_MAX};
 
 const STARTED: u16 = 1;
 const FINISHED: u16 = 2;
@@ -20,6 +21,14 @@ const CLOCK_SOURCE: u16 = 10;
 const OUTPUT_LENGTH: u16 = 11;
 const OUTPUT_PATH: u16 = 12;
 const STOPPED: u16 = 13;
+const LAST_LINES: u16 = 16;
+const OUTPUT_LOST: u16 = 17;
+
+/// Most bytes of the last lines of an output.
+pub const LAST_LINES_MAX: usize = 1024;
+
+/// Bytes of a field's tag and length.
+const FIELD_HEAD: usize = 4;
 
 const EXITED: u8 = 0;
 const KILLED: u8 = 1;
@@ -50,6 +59,11 @@ pub struct TaskEnded {
     pub output: Option<OutputPlace>,
     /// Whether the slave told the task to stop before the task ended.
     pub was_stopped: bool,
+    /// The last lines of the output of a task that failed; safe to show on a terminal. Lines end with LF. The first line
+    /// may be cut at its beginning.
+    pub last_lines: Option<String>,
+    /// Why the end of the output may be missing, where the slave could not store it; safe to show on a terminal.
+    pub output_lost: Option<String>,
 }
 
 /// Where a slave stores the output of its task.
@@ -59,6 +73,18 @@ pub struct OutputPlace {
     pub length: u64,
     /// The path of the file on the slave's host; safe to show on a terminal.
     pub path: String,
+}
+
+impl TaskEnded {
+    /// The same end with the last lines of an output that ends with these bytes. The lines are as many bytes as fit into
+    /// the message, at most [`LAST_LINES_MAX`].
+    #[must_use]
+    pub fn with_last_lines(self, end_of_output: &[u8]) -> Self {
+        let other_fields = Self { last_lines: None, ..self };
+        let room = SHORT_DATA_MAX.saturating_sub(other_fields.encode().len() + FIELD_HEAD);
+        let last_lines = Some(printable_end(end_of_output, room.min(LAST_LINES_MAX)));
+        Self { last_lines, ..other_fields }
+    }
 }
 
 impl Fields for TaskEnded {
@@ -80,6 +106,8 @@ impl Fields for TaskEnded {
                 fields.put_integer(OUTPUT_LENGTH, *length).put_text(OUTPUT_PATH, path)
             })
             .put_if(self.was_stopped, STOPPED, &[])
+            .put_some(self.last_lines.as_ref(), |fields, text| fields.put(LAST_LINES, text.as_bytes()))
+            .put_some(self.output_lost.as_ref(), |fields, why| fields.put_text(OUTPUT_LOST, why))
     }
 
     fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
@@ -99,6 +127,8 @@ impl Fields for TaskEnded {
             guest: fields.optional_array(GUEST)?.map(|bytes| Guest::decode(&bytes, clock_source)),
             output: fields.optional_integer(OUTPUT_LENGTH)?.map(|length| OutputPlace { length, path }),
             was_stopped: fields.find(STOPPED)?.is_some(),
+            last_lines: fields.find(LAST_LINES)?.map(|text| printable_end(text, LAST_LINES_MAX)),
+            output_lost: fields.text(OUTPUT_LOST)?,
         })
     }
 }
@@ -121,6 +151,7 @@ fn decode_end(bytes: [u8; 2]) -> Result<TaskEnd, LayoutError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::TEXT_MAX;
     use crate::wire::{Command, Frame};
 
     fn ended(end: TaskEnd) -> TaskEnded {
@@ -136,6 +167,8 @@ mod tests {
             guest: None,
             output: None,
             was_stopped: false,
+            last_lines: None,
+            output_lost: None,
         }
     }
 
@@ -163,6 +196,8 @@ mod tests {
             guest: Some(Guest { clock_step: -1, clock_source: Some("tsc".into()), ..Guest::default() }),
             output: Some(OutputPlace { length: 8, path: "/o".into() }),
             was_stopped: true,
+            last_lines: Some("a\nb".into()),
+            output_lost: Some("no".into()),
             ..start
         };
         let bytes = [
@@ -178,6 +213,8 @@ mod tests {
             &[0, 11, 0, 8, 0, 0, 0, 0, 0, 0, 0, 8],
             &[0, 12, 0, 2, b'/', b'o'],
             &[0, 13, 0, 0],
+            &[0, 16, 0, 3, b'a', b'\n', b'b'],
+            &[0, 17, 0, 2, b'n', b'o'],
         ]
         .concat();
         assert_eq!(all.encode(), bytes);
@@ -199,6 +236,17 @@ mod tests {
         assert_eq!(read(&bytes, 4096), Ok(TaskEnded { was_stopped: false, ..long }));
         assert_eq!(read(&bytes, required().len() + 18), Ok(TaskEnded { output: place("oo"), ..ended }));
         assert_eq!(read(&bytes, required().len() - 1), Err(LayoutError::CutOff(END)));
+    }
+
+    #[test]
+    fn the_last_lines_are_as_long_as_the_message_allows() {
+        let end = || ended(TaskEnd::Exited(1)).with_last_lines(&[b'x'; 9000]);
+        assert_eq!(end().last_lines.map(|lines| lines.len()), Some(LAST_LINES_MAX));
+        let path = "\u{1d400}".repeat(TEXT_MAX);
+        let output = Some(OutputPlace { length: 8, path: path.clone() });
+        let long = TaskEnded { output, output_lost: Some(path), ..end() }.with_last_lines("äöü".repeat(900).as_bytes());
+        assert!((SHORT_DATA_MAX - 1..=SHORT_DATA_MAX).contains(&long.encode().len()), "{}", long.encode().len());
+        assert_eq!(TaskEnded::decode(&long.encode()), Ok(long));
     }
 
     #[test]

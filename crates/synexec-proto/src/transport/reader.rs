@@ -14,7 +14,7 @@ use super::quota::Quota;
 use crate::disconnect::Disconnect;
 use crate::secure::handshake;
 use crate::time::MonotonicInstant;
-use crate::wire::{Command, DATA_MAX, Frame, Role, SessionId};
+use crate::wire::{Command, DATA_MAX, Frame, Role, SHORT_DATA_MAX, SessionId};
 
 /// Size of the first read, enough for any message but a conf.
 const FIRST_READ: usize = 1024;
@@ -31,11 +31,6 @@ const LARGEST_READ: usize = 256 * 1024;
 
 /// The quota does not count parts of a conf of at least this length.
 const CONF_PART_LONG: usize = 1024;
-
-/// Most bytes of data that a master keeps of a slave's message, unless the master allows long messages. The number
-/// allows for the longest text, with four bytes for each character, and for the other fields. A longer message is cut.
-/// The limit bounds the memory that a thousand strangers can take.
-const SHORT_MAX: usize = 4096;
 
 /// A message, with the instant of its arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +78,7 @@ impl LinkReader {
         let now = Instant::now();
         let (longest_data, largest_read, quota) = match peer {
             Role::Master => (DATA_MAX, LARGEST_READ, Quota::of_master(now)),
-            Role::Slave => (SHORT_MAX, FIRST_READ, Quota::of_slave(now)),
+            Role::Slave => (SHORT_DATA_MAX, FIRST_READ, Quota::of_slave(now)),
         };
         arrival::stamp(&stream);
         Self {
@@ -276,7 +271,7 @@ mod tests {
         let bytes = part.encode(SESSION);
         let allowance = reader.allowance();
         let sender = std::thread::spawn(move || [0; 2].iter().try_for_each(|_| client.write_all(&bytes)));
-        let cut = Frame::cut(Command::OutputPart, vec![b'x'; SHORT_MAX]).unwrap();
+        let cut = Frame::cut(Command::OutputPart, vec![b'x'; SHORT_DATA_MAX]).unwrap();
         assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(cut));
         allowance.allow_long_messages();
         assert_eq!(reader.next_frame().map(|arrived| arrived.frame), Ok(part));

@@ -48,7 +48,7 @@ macro_rules! with_command_table {
                 /// The next bytes of the conf.
                 ConfPart = 17 { sender: Master, feature: ConfParts, data: Vec<u8> }
                 /// The task has ended, and how.
-                TaskEnded = 18 { sender: Slave, feature: TaskEnded, data: TaskEnded }
+                TaskEnded = 18 { sender: Slave, feature: TaskEnded, data: Box<TaskEnded> }
                 /// Stop the task.
                 Stop = 19 { sender: Master, feature: Stop }
                 /// The master asks for the slave's time.

@@ -30,6 +30,16 @@ pub(crate) trait Fields: Sized {
     }
 }
 
+impl<T: Fields> Fields for Box<T> {
+    fn write(&self, fields: FieldWriter) -> FieldWriter {
+        T::write(self, fields)
+    }
+
+    fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
+        T::read(fields).map(Self::new)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -7,6 +7,10 @@ use super::{Command, HEADER_LEN, Header, SessionId};
 /// Most bytes of data in one frame: the length field of the header has 16 bits.
 pub const DATA_MAX: usize = 65_535;
 
+/// Most bytes of data that a master keeps of a slave's message, unless the master allows long messages. The limit bounds
+/// the memory that a thousand strangers can take.
+pub const SHORT_DATA_MAX: usize = 4096;
+
 /// The data are longer than [`DATA_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the data are too long for one message (length: {0}); at most {DATA_MAX} bytes fit")]

@@ -19,7 +19,7 @@ pub use feature::{Feature, Features};
 pub use field_reader::FieldReader;
 pub use field_writer::FieldWriter;
 pub(crate) use fields::Fields;
-pub use frame::{DATA_MAX, Frame, FrameTooLong};
+pub use frame::{DATA_MAX, Frame, FrameTooLong, SHORT_DATA_MAX};
 pub use header::{HEADER_LEN, Header, PROTOCOL_VERSION, SessionId};
 pub use integers::WireInteger;
 pub(crate) use integers::{i64s_from_little_endian, i64s_to_little_endian, u64s_from_wire, u64s_to_wire};

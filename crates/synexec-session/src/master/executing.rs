@@ -110,7 +110,7 @@ impl Executing {
                 self.end(now, peer, row, actions);
             }
             (Message::TaskEnded(ended), _) => {
-                let row = run::ended_row(&slave.member, ended, self.instant, self.timeout, self.cause.as_ref());
+                let row = run::ended_row(&slave.member, *ended, self.instant, self.timeout, self.cause.as_ref());
                 if row.start.is_some() {
                     slave.member.clock.ask_afterwards(peer, now, actions);
                 }

@@ -309,7 +309,7 @@ impl Fetching {
     }
 
     fn fail(&mut self, peer: PeerId, why: String, actions: &mut Actions) {
-        let Some(mut slave) = self.slaves.get_mut(peer) else { return };
+        let Some(mut slave) = self.slaves.get_mut(peer).filter(|slave| !slave.state.step.is_over()) else { return };
         if let Some(output) = &mut slave.member.this_round.output {
             output.fail(why.clone(), actions);
         }

@@ -208,6 +208,13 @@ pub enum Notice {
         /// The most bytes that are kept of an output.
         most: u64,
     },
+    /// The end of a task's output may be missing, because its slave could not store it.
+    OutputIncomplete {
+        /// The output's slave.
+        slave: SlaveLabel,
+        /// The reason.
+        why: String,
+    },
     /// No output can be stored any more.
     OutputsFailed {
         /// The reason.

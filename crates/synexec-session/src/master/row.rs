@@ -110,6 +110,10 @@ pub struct Row {
     pub answered_late: Option<Duration>,
     /// Where the output is on the slave's host, where the slave tells.
     pub output_place: Option<OutputPlace>,
+    /// The last lines of the output of a task that failed, where the slave tells.
+    pub last_lines: Option<String>,
+    /// Why the end of the output may be missing, where the slave could not store it.
+    pub output_lost: Option<String>,
     /// What the master has of the output, where the user wants outputs.
     pub output: Option<Output>,
     /// How many times the slave's connection was resumed.
@@ -137,6 +141,8 @@ impl Row {
             guest: None,
             answered_late: None,
             output_place: None,
+            last_lines: None,
+            output_lost: None,
             output: None,
             reconnects: 0,
             stopped_after: None,
@@ -149,8 +155,12 @@ impl Row {
         matches!(self.output, Some(Output::Failed { .. }))
     }
 
-    /// Whether the output was wanted and is not complete.
+    /// Whether the whole output was wanted and may not be complete.
     pub fn lacks_output(&self) -> bool {
-        self.has_lost_output() || matches!(self.output, Some(Output::Cut { .. }))
+        match self.output {
+            Some(Output::Failed { .. } | Output::Cut { .. }) => true,
+            Some(Output::Whole { .. }) => self.output_lost.is_some(),
+            _ => false,
+        }
     }
 }

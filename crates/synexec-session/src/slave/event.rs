@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Notice, ObservedRun};
+use super::{Notice, ObservedOutput, ObservedRun};
 use crate::interrupt::Interrupt;
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{ConfBegin, Fetch, Held, Message, OutputPlace, Reason, TaskProgress};
+use synexec_proto::message::{ConfBegin, Fetch, Held, Message, Reason, TaskProgress};
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::Frame;
@@ -82,8 +82,8 @@ pub enum Event {
     TaskEnded {
         /// How and when it ran.
         run: ObservedRun,
-        /// Where its output is.
-        output: Option<OutputPlace>,
+        /// Its output.
+        output: Box<ObservedOutput>,
         /// Whether stragglers are left: other processes that the task has started.
         stragglers: bool,
     },

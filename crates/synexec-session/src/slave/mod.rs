@@ -15,5 +15,5 @@ mod shunned;
 pub use event::{Action, Event, ExitCause, SlaveSettings, StopSignal};
 pub use machine::Slave;
 pub use notice::Notice;
-pub use observed_run::ObservedRun;
+pub use observed_run::{ObservedOutput, ObservedRun};
 pub use run::LEAD_MAX;

@@ -29,10 +29,23 @@ pub struct ObservedRun {
     pub guest: Option<Guest>,
 }
 
+/// All that the host knows of a task's output after the end of the task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObservedOutput {
+    /// Where the output is, if it is stored.
+    pub place: Option<OutputPlace>,
+    /// Why the end of the output may be missing, if the host could not store it; in words for the user.
+    pub lost: Option<String>,
+    /// The last bytes of the output, at most [`synexec_proto::message::LAST_LINES_MAX`], where they can be read.
+    pub end: Vec<u8>,
+}
+
 impl ObservedRun {
-    /// The message to the master, which also tells where the task's output is and whether the task was told to stop.
-    pub(super) fn into_message(self, output: Option<OutputPlace>, was_stopped: bool) -> TaskEnded {
-        TaskEnded {
+    /// The message to the master, which also tells of the task's output and whether the task was told to stop. Only for a
+    /// task that has failed, it has the last lines of the output.
+    pub(super) fn into_message(self, output: ObservedOutput, was_stopped: bool) -> TaskEnded {
+        let has_failed = was_stopped || self.end != TaskEnd::Exited(0);
+        let ended = TaskEnded {
             started: self.started,
             finished: self.finished,
             started_at: self.started_at,
@@ -42,8 +55,11 @@ impl ObservedRun {
             lateness: self.lateness,
             usage: self.usage,
             guest: self.guest,
-            output,
+            output: output.place,
             was_stopped,
-        }
+            last_lines: None,
+            output_lost: output.lost,
+        };
+        if has_failed { ended.with_last_lines(&output.end) } else { ended }
     }
 }

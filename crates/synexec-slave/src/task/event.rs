@@ -8,6 +8,8 @@ use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_session::slave::ObservedRun;
 
+use crate::reserve::Shortage;
+
 /// When a task is to start.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum When {
@@ -50,6 +52,8 @@ pub struct UnreapedTask {
     pub(super) finished: WallClockTime,
     pub(super) finished_at: MonotonicInstant,
     pub(super) guest: Guest,
+    /// Why the end of its output may be missing.
+    pub shortage: Option<Shortage>,
 }
 
 impl UnreapedTask {

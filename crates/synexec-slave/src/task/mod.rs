@@ -11,6 +11,7 @@ use synexec_proto::message::Reason;
 use synexec_proto::time::MonotonicInstant;
 
 use self::event::{ThreadCommand, When};
+use crate::reserve::Reserve;
 
 pub use self::event::TaskEvent;
 
@@ -24,13 +25,18 @@ pub struct TaskThread {
 }
 
 impl TaskThread {
-    /// Starts a thread that holds the task; [`TaskEvent::Held`] follows.
+    /// Starts a thread that holds the task; [`TaskEvent::Held`] follows. While the task runs, the thread keeps room for
+    /// its output.
     ///
     /// # Errors
     /// The system starts no thread.
-    pub fn start(command: TaskCommand, deliver: impl Fn(TaskEvent) + Send + 'static) -> Result<Self, Reason> {
+    pub fn start(
+        command: TaskCommand,
+        reserves: Vec<Reserve>,
+        deliver: impl Fn(TaskEvent) + Send + 'static,
+    ) -> Result<Self, Reason> {
         let (commands, inbox) = channel();
-        let run = move || thread::run(command, &inbox, deliver);
+        let run = move || thread::run(command, reserves, &inbox, deliver);
         let thread = std::thread::Builder::new().name("task".into()).spawn(run);
         thread.map_err(|error| Reason::new(&format!("cannot start a thread for the task: {error}")))?;
         Ok(Self { commands, group: None, released: false })

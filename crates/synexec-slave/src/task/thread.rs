@@ -15,6 +15,7 @@ use synexec_proto::message::Reason;
 use synexec_proto::time::MonotonicInstant;
 
 use super::event::{TaskEvent, ThreadCommand, UnreapedTask, When};
+use crate::reserve::Reserve;
 
 /// Time before the instant in which the thread waits for nothing but the clock. Before that it still takes commands.
 const LAST_SLEEP: Duration = Duration::from_millis(2);
@@ -22,6 +23,9 @@ const LAST_SLEEP: Duration = Duration::from_millis(2);
 /// Time between two looks at the host while the task is held. Events on the host before the release are not counted as
 /// the task's.
 const HOST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time between two looks at the room for the output while the task runs.
+const RESERVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time between two checks whether a held task was killed.
 const LIVENESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -47,7 +51,12 @@ enum Wait {
 }
 
 /// The whole life of a task.
-pub(super) fn run(command: TaskCommand, inbox: &Receiver<ThreadCommand>, deliver: impl Fn(TaskEvent)) {
+pub(super) fn run(
+    command: TaskCommand,
+    reserves: Vec<Reserve>,
+    inbox: &Receiver<ThreadCommand>,
+    deliver: impl Fn(TaskEvent),
+) {
     let program = command.program.clone();
     let cannot_run =
         |error: io::Error| Reason::new(&format!("cannot run {}: {}", program.display(), why(&error, &program)));
@@ -61,7 +70,7 @@ pub(super) fn run(command: TaskCommand, inbox: &Receiver<ThreadCommand>, deliver
     let Some((when, guest)) = await_release(&held, inbox, &deliver) else { return };
     let Some(started) = start(held, when, inbox, &deliver) else { return };
     match started {
-        Ok(started) => await_end(started, when, guest, deliver),
+        Ok(started) => await_end(started, when, guest, reserves, deliver),
         Err(error) => deliver(TaskEvent::Started(Err(cannot_run(error)))),
     }
 }
@@ -161,11 +170,17 @@ fn await_instant(instant: MonotonicInstant, inbox: &Receiver<ThreadCommand>) -> 
     Some(Wait::OnBusyCore { lateness: monotonic_now().since(instant) })
 }
 
-fn await_end(started: Started, when: When, before: GuestState, deliver: impl Fn(TaskEvent)) {
+fn await_end(
+    started: Started,
+    when: When,
+    before: GuestState,
+    mut reserves: Vec<Reserve>,
+    deliver: impl Fn(TaskEvent),
+) {
     let Started { task, released, start } = started;
     let (now, now_at) = (wall_clock_now(), monotonic_now());
     let started = now.minus(now_at.since(start.map_or(released, |start| start.at)));
-    if let Err(error) = task.wait() {
+    if let Err(error) = task.wait_with_looks(RESERVE_INTERVAL, || reserves.iter_mut().for_each(Reserve::look)) {
         log::error!("cannot wait for the task: {error}");
     }
     let (finished, finished_at) = (wall_clock_now(), monotonic_now());
@@ -174,5 +189,16 @@ fn await_end(started: Started, when: When, before: GuestState, deliver: impl Fn(
         When::AtOnce => None,
         When::At(instant) => Some(released.since(instant)),
     };
-    deliver(TaskEvent::Ended(UnreapedTask { task, start, released, lateness, started, finished, finished_at, guest }));
+    let shortage = reserves.into_iter().filter_map(Reserve::finish).reduce(|first, _| first);
+    deliver(TaskEvent::Ended(UnreapedTask {
+        task,
+        start,
+        released,
+        lateness,
+        started,
+        finished,
+        finished_at,
+        guest,
+        shortage,
+    }));
 }

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::{LinkReader, SHORT_MAX, broken};
+use super::{LinkReader, broken};
 use crate::disconnect::Disconnect;
 use crate::secure::handshake::{self, Refusal};
 use crate::secure::{Key, Opener, Sealer};
 use crate::transport::layer::Unsealing;
-use crate::wire::{DATA_MAX, Frame};
+use crate::wire::{DATA_MAX, Frame, SHORT_DATA_MAX};
 
 /// Time in which a master has to answer the hello of a slave with a key.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
@@ -52,7 +52,7 @@ impl LinkReader {
 
     /// The first message of the handshake. It has to be short, since the peer has not shown the key yet.
     fn first_frame(&mut self) -> Result<Frame, Disconnect> {
-        self.outer.set_longest_data(SHORT_MAX);
+        self.outer.set_longest_data(SHORT_DATA_MAX);
         self.has_first = true;
         self.receive()
     }
@@ -218,7 +218,7 @@ pub(in crate::transport) mod tests {
         slave.sealer.seal(&Frame::bare(Command::Reply).encode(SESSION), &mut wire).unwrap();
         [0; 2].iter().try_for_each(|_| slave.sealer.seal(&bytes, &mut wire)).unwrap();
         let sending = std::thread::spawn(move || (&*slave.stream).write_all(&wire));
-        let cut = Frame::cut(Command::OutputPart, vec![b'x'; SHORT_MAX]).unwrap();
+        let cut = Frame::cut(Command::OutputPart, vec![b'x'; SHORT_DATA_MAX]).unwrap();
         for frame in [Frame::bare(Command::Reply), cut] {
             assert_eq!(master.reader.next_frame().unwrap().frame, frame);
         }

@@ -126,6 +126,8 @@ pub(super) fn ended_row(
         guest: ended.guest,
         output_place: ended.output,
         stopped_after,
+        last_lines: ended.last_lines,
+        output_lost: ended.output_lost,
         outcome,
         ..row
     }

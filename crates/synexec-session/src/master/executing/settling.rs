@@ -8,13 +8,15 @@ use super::Executing;
 impl Executing {
     pub(super) fn end(&mut self, now: Now, peer: PeerId, row: Row, actions: &mut Actions) {
         let (outcome, times, start) = (row.outcome.clone(), row.times, row.start);
-        let has_failed = outcome.has_failed();
-        let Some(label) = self.slaves.get_mut(peer).and_then(|mut slave| slave.settle(row)) else { return };
+        let (has_failed, lost) = (outcome.has_failed(), row.output_lost.clone());
+        let Some(slave) = self.slaves.get_mut(peer).and_then(|mut slave| slave.settle(row)) else { return };
         let done = self.slaves.count(|stage| stage.is_settled());
-        let slave = label.clone();
-        actions.tell(Notice::Ended { slave, outcome, times, start, done, slaves: self.slaves.len() });
+        actions.tell(Notice::Ended { slave: slave.clone(), outcome, times, start, done, slaves: self.slaves.len() });
+        if let Some(why) = lost {
+            actions.tell(Notice::OutputIncomplete { slave: slave.clone(), why });
+        }
         if has_failed {
-            self.after_failure(now, label, actions);
+            self.after_failure(now, slave, actions);
         }
     }
 

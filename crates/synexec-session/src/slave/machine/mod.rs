@@ -56,7 +56,7 @@ impl Slave {
             Event::Prepared(result) => self.prepared(now, result),
             Event::HeldTaskDied(reason) => self.held_task_died(reason),
             Event::Started(result) => self.started(now, result),
-            Event::TaskEnded { run, output, stragglers } => self.ended(now, run, output, stragglers),
+            Event::TaskEnded { run, output, stragglers } => self.ended(now, run, *output, stragglers),
             Event::Sampled { progress, stopped } => self.sampled(progress, stopped),
             Event::NoOutputYet(fetch) => self.run.await_output(now, fetch),
             Event::OutputFailed(reason) => self.refuse_output(reason),

@@ -2,18 +2,12 @@
 
 use super::Slave;
 use crate::slave::run::Due;
-use crate::slave::{Action, Notice, ObservedRun, StopSignal};
-use synexec_proto::message::{Feature, FinishedRecord, Message, OutputPlace};
+use crate::slave::{Action, Notice, ObservedOutput, ObservedRun, StopSignal};
+use synexec_proto::message::{Feature, FinishedRecord, Message};
 use synexec_proto::time::MonotonicInstant;
 
 impl Slave {
-    pub(super) fn ended(
-        &mut self,
-        now: MonotonicInstant,
-        run: ObservedRun,
-        output: Option<OutputPlace>,
-        stragglers: bool,
-    ) {
+    pub(super) fn ended(&mut self, now: MonotonicInstant, run: ObservedRun, output: ObservedOutput, stragglers: bool) {
         self.tell(Notice::Ended { end: run.end, lateness: run.lateness });
         self.run.ended(now, run, output, stragglers);
         self.finish_if_idle(now, now);
@@ -29,7 +23,7 @@ impl Slave {
             self.tell(Notice::NotReported(ended.end));
         }
         self.send(if self.link.has_agreed(Feature::TaskEnded) {
-            Message::TaskEnded(ended)
+            Message::TaskEnded(Box::new(ended))
         } else {
             Message::Finished(FinishedRecord { started: ended.started, finished: ended.finished })
         });

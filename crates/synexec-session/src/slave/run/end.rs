@@ -3,8 +3,8 @@
 use super::conf::ConfState;
 use super::task::{Due, Task};
 use super::{Run, UnacknowledgedEnd};
-use crate::slave::{ExitCause, ObservedRun};
-use synexec_proto::message::{OutputPlace, TaskEnded};
+use crate::slave::{ExitCause, ObservedOutput, ObservedRun};
+use synexec_proto::message::TaskEnded;
 use synexec_proto::time::MonotonicInstant;
 
 impl Run {
@@ -35,7 +35,7 @@ impl Run {
         &mut self,
         now: MonotonicInstant,
         run: ObservedRun,
-        output: Option<OutputPlace>,
+        output: ObservedOutput,
         stragglers: bool,
     ) {
         let was_stopped = std::mem::take(&mut self.current.was_told_to_stop);

@@ -8,7 +8,7 @@ use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{CONF_MAX, ConfBegin, Fetch, Held, Message, Reason, ResumeToken, TaskEnded, TaskProgress};
 use synexec_proto::wire::Frame;
 use synexec_session::interrupt::Interrupt;
-use synexec_session::slave::{Action, Event, ObservedRun, Slave, SlaveSettings};
+use synexec_session::slave::{Action, Event, ObservedOutput, ObservedRun, Slave, SlaveSettings};
 
 use super::draw_world::plan;
 use super::{cases, draw};
@@ -119,7 +119,8 @@ fn task_ended(ended: TaskEnded, stragglers: bool) -> Event {
         usage: ended.usage,
         guest: ended.guest,
     };
-    Event::TaskEnded { run, output: ended.output, stragglers }
+    let output = ObservedOutput { place: ended.output, lost: ended.output_lost, end: b"last".to_vec() };
+    Event::TaskEnded { run, output: Box::new(output), stragglers }
 }
 
 /// Takes the actions that follow one event.

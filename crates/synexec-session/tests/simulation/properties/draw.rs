@@ -46,7 +46,7 @@ fn message() -> impl Strategy<Value = Message> {
         1 => Just(Message::Finished(FinishedRecord { started: wall_clock(-5), finished: wall_clock(5) })),
         2 => conf_begin().prop_map(Message::ConfBegin),
         2 => bytes().prop_map(Message::ConfPart),
-        2 => task_end().prop_map(|end| Message::TaskEnded(task_ended(end))),
+        2 => task_end().prop_map(|end| Message::TaskEnded(Box::new(task_ended(end)))),
         1 => Just(Message::Stop),
         1 => any::<u64>().prop_map(|output| Message::Running(TaskProgress { output, ..TaskProgress::default() })),
         1 => Just(Message::Stopped(TaskProgress::default())),
@@ -99,6 +99,8 @@ pub fn task_ended(end: TaskEnd) -> TaskEnded {
         guest: Some(Guest { clock_step: i64::MIN, ..Guest::default() }),
         output: Some(OutputPlace { length: u64::MAX, path: "/tmp/synexec.out".into() }),
         was_stopped: false,
+        last_lines: None,
+        output_lost: None,
     }
 }
 

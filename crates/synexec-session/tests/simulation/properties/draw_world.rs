@@ -148,9 +148,16 @@ pub fn plan() -> impl Strategy<Value = Plan> {
     let time = || prop_oneof![2 => Just(0), 1 => 0..3000_u64].prop_map(millis);
     let times = (time(), time(), prop_oneof![0..10_u64, 0..20_000_u64].prop_map(millis), time());
     let settings = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2), reconnect());
-    let output = (prop_oneof![1 => Just(0), 3 => 0..60_000_u32], prop::bool::weighted(0.2));
+    let bytes = prop_oneof![1 => Just(0), 3 => 0..60_000_u32];
+    let output = (bytes, prop::bool::weighted(0.1), prop::bool::weighted(0.2));
     (refusal, times, draw::task_end(), settings, (output, clock())).prop_map(
-        |(refusal, times, end, (ignores_sigterm, dials, once, reconnect), ((writes, is_stopped), clock))| Plan {
+        |(
+            refusal,
+            times,
+            end,
+            (ignores_sigterm, dials, once, reconnect),
+            ((writes, loses_output, is_stopped), clock),
+        )| Plan {
             refusal,
             prepares: times.0,
             spawns: times.1,
@@ -159,6 +166,7 @@ pub fn plan() -> impl Strategy<Value = Plan> {
             end,
             ignores_sigterm,
             writes,
+            loses_output,
             is_stopped,
             dials,
             once,

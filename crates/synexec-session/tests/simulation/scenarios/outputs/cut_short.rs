@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use synexec_proto::task_end::TaskEnd;
 use synexec_session::interrupt::Interrupt::Terminate;
-use synexec_session::master::OutputsWanted::{Live, Tails, Whole};
+use synexec_session::master::OutputsWanted::{Live, Nothing, Tails, Whole};
 use synexec_session::master::{Loss, Notice, Outcome, Output, OutputsWanted, Verdict};
 
-use synexec_sim::{ClientId, Order, Plan, World, millis, outcome_of, secs};
+use synexec_sim::{ClientId, Order, Plan, World, millis, outcome_of, row_of, secs};
 
 use super::{
     KEPT_AT, SUCCESS, assert_all_whole, assert_here, assert_whole, fetching, last_end, output_lost, output_of,
@@ -29,6 +29,22 @@ fn what_was_complete_when_the_disk_was_full_stays() {
     }
     assert!(world.told(|notice| matches!(notice, Notice::OutputsFailed { .. })).is_some());
     assert!(world.over_after() < last_end(&world) + millis(100));
+}
+
+#[test]
+fn an_output_that_the_slave_could_not_store_is_told_and_fails_a_session_that_wants_it() {
+    for (outputs, verdict) in
+        [(Nothing, Verdict::Succeeded), (Tails(100), Verdict::Succeeded), (Whole, Verdict::Lost), (Live, Verdict::Lost)]
+    {
+        let mut world = rounds_wanting(outputs, 1, 2);
+        let id = world.slave(Plan { loses_output: true, ..writes(1000) });
+        let report = session(&mut world);
+        assert_eq!((report.verdict, report.rounds.len(), outcome_of(&report, id)), (verdict, 2, &SUCCESS));
+        assert_eq!(row_of(&report, id).unwrap().output_lost.as_deref(), Some("the disk was full"));
+        let told =
+            |notice: &Notice| matches!(notice, Notice::OutputIncomplete { why, .. } if why == "the disk was full");
+        assert_eq!(world.all_told(told).len(), 2);
+    }
 }
 
 #[test]

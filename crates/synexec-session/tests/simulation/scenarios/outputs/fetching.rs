@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use synexec_proto::digest::Digest;
 use synexec_proto::message::{Fetch, Message};
+use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::OutputsWanted::{Live, Nothing, Tails, Whole};
 use synexec_session::master::{Notice, Outcome, Output, OutputStep, Settings, Verdict};
 
@@ -102,6 +103,23 @@ fn a_round_is_fetched_before_the_next_one_is_held() {
         let held = world.sent_to(slaves[0], |message| matches!(message, Message::Hold(_)));
         assert_eq!(held.len(), 2);
         assert!(held.iter().enumerate().all(|(round, at)| ends.iter().all(|ends| ends[round] <= *at)), "{held:?}");
+    }
+}
+
+#[test]
+fn a_task_that_failed_or_was_stopped_has_its_last_lines() {
+    for (plan, is_told) in [
+        (Plan { end: TaskEnd::Exited(3), ..writes(100) }, true),
+        (Plan { end: TaskEnd::Killed(9), ..writes(100) }, true),
+        (Plan { runs: secs(9), end_by_sigterm: Some(TaskEnd::Exited(0)), ..writes(100) }, true),
+        (writes(100), false),
+    ] {
+        let mut world = World::new(Settings { timeout: Some(secs(5)), ..settings(1) });
+        let id = world.slave(plan);
+        let report = session(&mut world);
+        let lines = &row_of(&report, id).unwrap().last_lines;
+        assert_eq!(lines.is_some(), is_told, "{report:?}");
+        assert!(lines.as_ref().is_none_or(|lines| !lines.is_empty()));
     }
 }
 
