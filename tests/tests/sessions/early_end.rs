@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use synexec_tests::fleet::{Fleet, row, rows};
+use synexec_tests::fleet::{Fleet, left_in, row, rows};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::{Finished, Process};
 use synexec_tests::programs;
@@ -20,6 +20,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("early_end::a_quorum_that_cannot_be_is_told_at_once", a_quorum_that_cannot_be),
     ("early_end::a_lost_slave_stops_the_others_with_on_lost_stop", a_lost_slave_stops_the_others),
     ("early_end::a_failed_task_stops_the_others_with_on_failure_stop", a_failed_task_stops_the_others),
+    ("early_end::an_interrupt_does_not_wait_for_one_that_has_reported_and_left", one_that_has_reported_and_left),
 ];
 
 /// A task that runs for ever on `vm0` and for a short time on other guests.
@@ -185,5 +186,23 @@ fn a_failed_task_stops_the_others() -> Result<()> {
     let fetched = std::fs::read_to_string(fleet.control.dir().join("out/round-1/2-vm2.out"))?;
     ensure!(fetched == "begun\n", "{fetched:?}");
     fleet.serves_a_session()?;
+    Ok(())
+}
+
+/// The task on `vm1` takes five seconds to stop. The slave on `vm0` is killed meanwhile.
+fn one_that_has_reported_and_left() -> Result<()> {
+    let fleet = Fleet::new(2)?;
+    let slaves = fleet.slaves(&[])?;
+    let stubborn = "/bin/sh :CONF:\n[ $SYNEXEC_NAME = vm0 ] || trap '' TERM\n\
+        echo begun; while [ -d \"$PWD\" ]; do sleep 0.05; done\n";
+    let master = fleet.master(2, &fleet.conf(stubborn)?, &["-o", "out", "--reconnect", "3600"])?;
+    (0..2).try_for_each(|guest| fleet.wait_for_output(guest, "begun").map(drop))?;
+    master.signal(Signal::SIGINT)?;
+    master.wait_for("vm0 (10.77.0.2) killed")?;
+    slaves[0].signal(Signal::SIGKILL)?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(130) && row(&finished, "vm0")?.contains("killed"), "{finished:?}");
+    let files = left_in(&fleet.control.dir().join("out"))?;
+    ensure!(matches!(&files[..], [file] if file.to_string_lossy().ends_with("vm1.out")), "{files:?} {finished:?}");
     Ok(())
 }

@@ -160,7 +160,10 @@ impl Executing {
     }
 
     pub(super) fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect, actions: &mut Actions) {
-        if !self.slaves.cut(now, peer, &why, self.reconnect, actions) {
+        let has_reported = self.slaves.get(peer).is_some_and(|slave| matches!(slave.state, Run::Done));
+        let is_awaited = !has_reported || self.interrupted().is_none();
+        let reconnect = if is_awaited { self.reconnect } else { Duration::ZERO };
+        if !self.slaves.cut(now, peer, &why, reconnect, actions) {
             self.lose(now, peer, Loss::Disconnected(why), actions);
         }
     }

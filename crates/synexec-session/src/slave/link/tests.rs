@@ -1,6 +1,7 @@
 //! The connection by itself.
 
 use super::*;
+use crate::slave::Action;
 
 const START: MonotonicInstant = MonotonicInstant::from_nanos(1_000_000_000);
 const MASTER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5165);
