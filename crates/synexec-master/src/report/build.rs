@@ -228,6 +228,7 @@ fn guest(guest: &Guest) -> GuestReport {
         clock_step_ns: guest.clock_step,
         suspended_ns: nanos(guest.suspended),
         clock_source: guest.clock_source.clone(),
+        cores: guest.cores,
     }
 }
 

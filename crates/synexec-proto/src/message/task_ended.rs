@@ -21,6 +21,7 @@ const CLOCK_SOURCE: u16 = 10;
 const OUTPUT_LENGTH: u16 = 11;
 const OUTPUT_PATH: u16 = 12;
 const STOPPED: u16 = 13;
+const CORES: u16 = 18;
 
 const EXITED: u8 = 0;
 const KILLED: u8 = 1;
@@ -81,13 +82,16 @@ impl Fields for TaskEnded {
                 fields.put_integer(OUTPUT_LENGTH, *length).put(OUTPUT_PATH, path.as_bytes())
             })
             .put_if(self.was_stopped, STOPPED, &[])
+            .put_some(self.guest.as_ref().and_then(|guest| guest.cores), |fields, cores| {
+                fields.put_integer(CORES, cores)
+            })
     }
 
     fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
         let wall_clock = |tag| fields.integer(tag).map(WallClockTime::from_nanos);
         let monotonic = |tag| fields.integer(tag).map(MonotonicInstant::from_nanos);
         let text = |tag| -> Result<Option<String>, LayoutError> { Ok(fields.find(tag)?.map(printable)) };
-        let clock_source = text(CLOCK_SOURCE)?;
+        let (clock_source, cores) = (text(CLOCK_SOURCE)?, fields.optional_integer(CORES)?.filter(|cores| *cores > 0));
         let path = text(OUTPUT_PATH)?.unwrap_or_default();
         Ok(Self {
             started: wall_clock(STARTED)?,
@@ -98,7 +102,7 @@ impl Fields for TaskEnded {
             start_uncertainty: fields.optional_duration(START_UNCERTAINTY)?,
             lateness: fields.optional_duration(LATENESS)?,
             usage: fields.optional_array(USAGE)?.map(|bytes| Usage::decode(&bytes)),
-            guest: fields.optional_array(GUEST)?.map(|bytes| Guest::decode(&bytes, clock_source)),
+            guest: fields.optional_array(GUEST)?.map(|bytes| Guest::decode(&bytes, clock_source, cores)),
             output: fields.optional_integer(OUTPUT_LENGTH)?.map(|length| OutputPlace { length, path }),
             was_stopped: fields.find(STOPPED)?.is_some(),
         })
@@ -161,7 +165,7 @@ mod tests {
             start_uncertainty: Some(Duration::from_nanos(5)),
             lateness: Some(Duration::from_nanos(6)),
             usage: Some(Usage { peak_memory: 7, ..Usage::default() }),
-            guest: Some(Guest { clock_step: -1, clock_source: Some("tsc".into()), ..Guest::default() }),
+            guest: Some(Guest { clock_step: -1, clock_source: Some("tsc".into()), cores: Some(2), ..Guest::default() }),
             output: Some(OutputPlace { length: 8, path: "/o".into() }),
             was_stopped: true,
             ..start
@@ -179,6 +183,7 @@ mod tests {
             &[0, 11, 0, 8, 0, 0, 0, 0, 0, 0, 0, 8],
             &[0, 12, 0, 2, b'/', b'o'],
             &[0, 13, 0, 0],
+            &[0, 18, 0, 4, 0, 0, 0, 2],
         ]
         .concat();
         assert_eq!(all.encode(), bytes);
