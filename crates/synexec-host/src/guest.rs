@@ -9,7 +9,7 @@ use synexec_proto::message::Guest;
 use synexec_proto::text::printable;
 
 use crate::clock::nanos;
-use crate::sysconf::clock_ticks;
+use crate::sysconf::{clock_ticks, cores};
 
 /// The file in which the kernel names its clock source.
 const CLOCK_SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
@@ -48,6 +48,7 @@ impl GuestState {
             clock_step: self.clocks.step_since(&before.clocks),
             suspended,
             clock_source,
+            cores: cores(),
         }
     }
 }
@@ -115,5 +116,6 @@ mod tests {
         let before = GuestState::now();
         let guest = GuestState::now().since(&before);
         assert!(guest.clock_step.abs() < 1_000_000 && guest.suspended < Duration::from_millis(1), "{guest:?}");
+        assert!(guest.cores.is_some_and(|cores| cores > 0), "{guest:?}");
     }
 }

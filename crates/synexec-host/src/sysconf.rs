@@ -15,6 +15,11 @@ pub(crate) fn page_size() -> u64 {
     sysconf_or(SysconfVar::PAGE_SIZE, 4096)
 }
 
+/// Number of cores that this host has now; none if the system does not know.
+pub(crate) fn cores() -> Option<u32> {
+    sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten().and_then(|cores| u32::try_from(cores).ok())
+}
+
 fn sysconf_or(variable: SysconfVar, default: u64) -> u64 {
     sysconf(variable).ok().flatten().and_then(|value| u64::try_from(value).ok()).unwrap_or(default)
 }

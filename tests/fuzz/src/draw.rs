@@ -275,7 +275,9 @@ fn usage(input: &mut Input<'_>) -> Result<Usage> {
 fn guest(input: &mut Input<'_>) -> Result<Guest> {
     let clock_source =
         if bool::arbitrary(input)? { Some(input.choose(&["tsc", "kvm-clock"])?.to_string()) } else { None };
-    Ok(Guest { steal: duration(input)?, clock_step: i64::arbitrary(input)?, suspended: duration(input)?, clock_source })
+    let cores = if bool::arbitrary(input)? { Some(input.int_in_range(1..=u32::MAX)?) } else { None };
+    let (steal, suspended) = (duration(input)?, duration(input)?);
+    Ok(Guest { steal, clock_step: i64::arbitrary(input)?, suspended, clock_source, cores })
 }
 
 fn output_place(input: &mut Input<'_>) -> Result<OutputPlace> {

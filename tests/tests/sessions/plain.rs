@@ -83,6 +83,8 @@ fn several_slaves_on_one_host() -> Result<()> {
     let slaves: Result<Vec<_>> = names.iter().map(|name| loopback_slave(&fleet, name)).collect();
     let slaves = slaves?;
     let conf = fleet.conf("/bin/true\n")?;
+    let cores = Process::spawn(fleet.control.command("getconf").arg("_NPROCESSORS_ONLN"))?.wait()?.stdout;
+    let cores: usize = cores.trim().parse()?;
     // A broadcast probe reaches all slaves. A unicast probe reaches one slave at a time, and a connected slave leaves
     // it to the others.
     for options in [&["-i", "lo"][..], &["-t", "127.0.0.1"]] {
@@ -91,6 +93,8 @@ fn several_slaves_on_one_host() -> Result<()> {
         for name in names {
             row(&finished, name)?;
         }
+        let crowd = format!("3 tasks on {cores} core");
+        ensure!(finished.stdout.contains(&crowd) == (cores < names.len()), "{cores} cores: {finished:?}");
     }
     drop(slaves);
     Ok(())

@@ -45,6 +45,7 @@ fn text(value: Option<&Value>) -> String {
 fn a_row_has_the_figures_of_the_report() -> Result<()> {
     let fleet = Fleet::new(3)?;
     let names = ["plain", "a \"quoted\", name", "semicolon; and ü"];
+    let shown = ["plain", "a_\"quoted\"__name", "semicolon;_and_ü"];
     let slave = |(guest, name): (_, &&str)| slave_on(guest, name, &[]);
     let _slaves: Vec<_> = fleet.guests.iter().zip(&names).map(slave).collect::<Result<_>>()?;
     let conf = fleet.conf("/bin/sh :CONF:\necho $SYNEXEC_ROUND; [ \"$SYNEXEC_NAME\" != plain ] || kill -9 $$\n")?;
@@ -63,7 +64,7 @@ fn a_row_has_the_figures_of_the_report() -> Result<()> {
         for (column, place) in COLUMNS {
             ensure!(cell(column) == Some(&text(slave.pointer(place))), "{column} in {row:?} of {slave:#}");
         }
-        ensure!(names.contains(&cell("name").unwrap_or_default()), "{row:?}");
+        ensure!(shown.contains(&cell("name").unwrap_or_default()), "{row:?}");
     }
     Ok(())
 }

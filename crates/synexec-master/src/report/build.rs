@@ -257,6 +257,7 @@ fn guest(guest: &Guest) -> GuestReport {
         clock_step_ns: guest.clock_step,
         suspended_ns: nanos(guest.suspended),
         clock_source: guest.clock_source.clone(),
+        cores: guest.cores,
     }
 }
 

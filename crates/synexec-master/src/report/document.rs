@@ -219,7 +219,7 @@ pub struct UsageReport {
     pub involuntary_switches: u64,
 }
 
-/// Disturbances of a host.
+/// Disturbances of a host, and facts about it.
 #[derive(Debug, Clone, Serialize)]
 pub struct GuestReport {
     /// CPU steal, summed over all cores.
@@ -230,6 +230,8 @@ pub struct GuestReport {
     pub suspended_ns: u64,
     /// Clock source of the kernel.
     pub clock_source: Option<String>,
+    /// Number of cores.
+    pub cores: Option<u32>,
 }
 
 /// A fetched output.

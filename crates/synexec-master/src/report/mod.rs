@@ -1,6 +1,7 @@
 //! The report of a session: one document, which is printed as a table and written as JSON, CSV and HTML.
 
 mod build;
+mod crowd;
 mod csv;
 mod document;
 mod files;

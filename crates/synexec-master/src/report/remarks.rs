@@ -165,7 +165,7 @@ mod tests {
         let calm = Guest { steal: Duration::from_millis(90), clock_step: 900_000, ..Guest::default() };
         assert_eq!(remarks(&row(calm, secs(10)), None), Vec::<String>::new());
         let disturbed =
-            Guest { steal: secs(2), clock_step: -3_600_000_000_000, suspended: secs(5), clock_source: None };
+            Guest { steal: secs(2), clock_step: -3_600_000_000_000, suspended: secs(5), ..Guest::default() };
         let row = row(disturbed, secs(10));
         assert!(is_disturbed(&row));
         assert_eq!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use synexec_session::interrupt::Interrupt;
 use synexec_session::master::{Outcome, Round, Skew, Verdict};
 
+use super::crowd::{Crowd, crowds};
 use super::document::Asked;
 use super::median::median;
 use super::remarks::is_disturbed;
@@ -19,7 +20,22 @@ pub fn of_round(round: &Round) -> String {
     let succeeded = round.rows.iter().filter(|row| row.outcome.has_succeeded()).count();
     let disturbed = round.rows.iter().filter(|row| is_disturbed(row)).count();
     let start = round.skew.as_ref().map_or_else(String::new, |skew| format!("; {}", of_skew(skew)));
-    format!("{} succeeded{start}.{}", part(succeeded, slaves, "slave"), of_disturbed(disturbed))
+    let succeeded = part(succeeded, slaves, "slave");
+    format!("{succeeded} succeeded{start}.{}{}", of_crowds(&crowds(&round.rows)), of_disturbed(disturbed))
+}
+
+/// Says that starts had to wait for a core.
+fn of_crowds(crowds: &[Crowd]) -> String {
+    let [Crowd { tasks, cores, address, lateness }, others @ ..] = crowds else { return String::new() };
+    let others = match others.len() {
+        0 => String::new(),
+        others => format!(" {} had more tasks than cores too.", count(others, "other host")),
+    };
+    format!(
+        " {tasks} tasks on {} of {address} could not all start at once: the last one was released {} late.{others}",
+        count(*cores, "core"),
+        time(*lateness)
+    )
 }
 
 fn has_started(round: &Round) -> bool {
@@ -184,6 +200,22 @@ mod tests {
         let expected = "1 of 1 slave succeeded. 1 guest was disturbed (descheduled or suspended, or a clock was set or \
                         stopped): the figures are not reliable.";
         assert_eq!(of_round(&disturbed), expected);
+    }
+
+    #[test]
+    fn the_sentence_says_that_starts_had_to_wait_for_a_core() {
+        let crowd = |last: u8| Crowd {
+            tasks: 4,
+            cores: 2,
+            address: std::net::IpAddr::from([10, 0, 0, last]),
+            lateness: Duration::from_millis(3),
+        };
+        let expected =
+            " 4 tasks on 2 cores of 10.0.0.1 could not all start at once: the last one was released 3.00 ms late.";
+        assert_eq!(of_crowds(&[crowd(1)]), expected);
+        let expected = format!("{expected} 2 other hosts had more tasks than cores too.");
+        assert_eq!(of_crowds(&[crowd(1), crowd(2), crowd(3)]), expected);
+        assert_eq!(of_crowds(&[]), "");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Events on the host of a slave while its task ran: two fields of `TASK_ENDED`.
+//! Events on the host of a slave while its task ran, and facts about this host: three fields of `TASK_ENDED`.
 
 use std::time::Duration;
 
 use crate::time::nanos;
 use crate::wire::{u64s_from_wire, u64s_to_wire};
 
-/// Bytes of the field of numbers. The clock source is a field of its own.
+/// Bytes of the field of events. The clock source and the number of cores are fields of their own.
 pub(super) const GUEST_LEN: usize = 3 * 8;
 
 /// Events on the host of a slave, usually a virtual machine, while its task ran.
@@ -19,6 +19,8 @@ pub struct Guest {
     pub suspended: Duration,
     /// The clock source of the host's kernel, such as `tsc`.
     pub clock_source: Option<String>,
+    /// Number of cores of the host.
+    pub cores: Option<u32>,
 }
 
 impl Guest {
@@ -26,10 +28,10 @@ impl Guest {
         u64s_to_wire(&[nanos(self.steal), self.clock_step.cast_unsigned(), nanos(self.suspended)])
     }
 
-    pub(super) fn decode(bytes: &[u8; GUEST_LEN], clock_source: Option<String>) -> Self {
+    pub(super) fn decode(bytes: &[u8; GUEST_LEN], clock_source: Option<String>, cores: Option<u32>) -> Self {
         let [steal, clock_step, suspended] = u64s_from_wire(bytes);
         let [steal, suspended] = [steal, suspended].map(Duration::from_nanos);
-        Self { steal, clock_step: clock_step.cast_signed(), suspended, clock_source }
+        Self { steal, clock_step: clock_step.cast_signed(), suspended, clock_source, cores }
     }
 }
 
@@ -40,11 +42,11 @@ mod tests {
     #[test]
     fn numbers_are_in_their_places() {
         let time = Duration::from_nanos;
-        let guest = Guest { steal: time(1), clock_step: -2, suspended: time(3), clock_source: None };
+        let guest = Guest { steal: time(1), clock_step: -2, suspended: time(3), clock_source: None, cores: None };
         let bytes: [u8; GUEST_LEN] = guest.encode().try_into().unwrap();
         assert_eq!(bytes[..8], [0, 0, 0, 0, 0, 0, 0, 1]);
         assert_eq!(bytes[8..16], [255, 255, 255, 255, 255, 255, 255, 254]);
         assert_eq!(bytes[16..], [0, 0, 0, 0, 0, 0, 0, 3]);
-        assert_eq!(Guest::decode(&bytes, None), guest);
+        assert_eq!(Guest::decode(&bytes, None, None), guest);
     }
 }

@@ -23,6 +23,7 @@ const OUTPUT_PATH: u16 = 12;
 const STOPPED: u16 = 13;
 const LAST_LINES: u16 = 16;
 const OUTPUT_LOST: u16 = 17;
+const CORES: u16 = 18;
 
 /// Most bytes of the last lines of an output.
 pub const LAST_LINES_MAX: usize = 1024;
@@ -108,11 +109,15 @@ impl Fields for TaskEnded {
             .put_if(self.was_stopped, STOPPED, &[])
             .put_some(self.last_lines.as_ref(), |fields, text| fields.put(LAST_LINES, text.as_bytes()))
             .put_some(self.output_lost.as_ref(), |fields, why| fields.put_text(OUTPUT_LOST, why))
+            .put_some(self.guest.as_ref().and_then(|guest| guest.cores), |fields, cores| {
+                fields.put_integer(CORES, cores)
+            })
     }
 
     fn read(fields: &FieldReader<'_>) -> Result<Self, LayoutError> {
         let wall_clock = |tag| fields.integer(tag).map(WallClockTime::from_nanos);
         let monotonic = |tag| fields.integer(tag).map(MonotonicInstant::from_nanos);
+        let cores = fields.optional_integer(CORES)?.filter(|cores| *cores > 0);
         let clock_source = fields.text(CLOCK_SOURCE)?;
         let path = fields.text(OUTPUT_PATH)?.unwrap_or_default();
         Ok(Self {
@@ -124,7 +129,7 @@ impl Fields for TaskEnded {
             start_uncertainty: fields.optional_duration(START_UNCERTAINTY)?,
             lateness: fields.optional_duration(LATENESS)?,
             usage: fields.optional_array(USAGE)?.map(|bytes| Usage::decode(&bytes)),
-            guest: fields.optional_array(GUEST)?.map(|bytes| Guest::decode(&bytes, clock_source)),
+            guest: fields.optional_array(GUEST)?.map(|bytes| Guest::decode(&bytes, clock_source, cores)),
             output: fields.optional_integer(OUTPUT_LENGTH)?.map(|length| OutputPlace { length, path }),
             was_stopped: fields.find(STOPPED)?.is_some(),
             last_lines: fields.find(LAST_LINES)?.map(|text| printable_end(text, LAST_LINES_MAX)),
@@ -193,7 +198,7 @@ mod tests {
             start_uncertainty: Some(Duration::from_nanos(5)),
             lateness: Some(Duration::from_nanos(6)),
             usage: Some(Usage { peak_memory: 7, ..Usage::default() }),
-            guest: Some(Guest { clock_step: -1, clock_source: Some("tsc".into()), ..Guest::default() }),
+            guest: Some(Guest { clock_step: -1, clock_source: Some("tsc".into()), cores: Some(2), ..Guest::default() }),
             output: Some(OutputPlace { length: 8, path: "/o".into() }),
             was_stopped: true,
             last_lines: Some("a\nb".into()),
@@ -215,6 +220,7 @@ mod tests {
             &[0, 13, 0, 0],
             &[0, 16, 0, 3, b'a', b'\n', b'b'],
             &[0, 17, 0, 2, b'n', b'o'],
+            &[0, 18, 0, 4, 0, 0, 0, 2],
         ]
         .concat();
         assert_eq!(all.encode(), bytes);
