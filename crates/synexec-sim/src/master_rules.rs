@@ -23,6 +23,8 @@ pub struct MasterRules {
     agreed: BTreeMap<PeerId, Features>,
     /// Members: the peers that were sent the conf.
     configured: BTreeSet<PeerId>,
+    /// The ranks of the members that were told theirs.
+    ranks: BTreeSet<u32>,
     /// Members that have accepted the conf, or hold the task of the present round.
     accepted: BTreeSet<PeerId>,
     /// The instant that each member was ordered to start at, and whether the member has confirmed it.
@@ -72,6 +74,10 @@ impl MasterRules {
                     "variables to a slave that ignores them"
                 );
                 assert!(self.configured.insert(*peer), "the conf is sent twice");
+                if let Some(begin) = begin {
+                    assert!(begin.rank < begin.slaves, "there are fewer slaves than ranks");
+                    assert!(self.ranks.insert(begin.rank), "two slaves have the same rank");
+                }
                 let token = begin.as_ref().and_then(|begin| begin.token);
                 self.tokens.extend(token.map(|token| (*token.as_bytes(), *peer)));
             }
