@@ -47,6 +47,8 @@ pub enum Notice {
     StoppingStragglers,
     /// The task has not stopped in time and is killed.
     Killing,
+    /// The program is to end, and waits for so long for its master to fetch the output of the task.
+    AwaitsFetch(Duration),
     /// The connection broke, and the slave tries to resume it.
     LinkBroke {
         /// How the connection broke.
@@ -88,6 +90,10 @@ impl fmt::Display for Notice {
             Self::Orphaned => f.write_str("the processes of the task are left to run"),
             Self::StoppingStragglers => f.write_str("stopping the processes that the task has left running"),
             Self::Killing => f.write_str("the task did not stop in time; killing it"),
+            Self::AwaitsFetch(time) => {
+                let seconds = time.as_secs();
+                write!(f, "the master may still fetch the output; waiting for at most {seconds} s before the end")
+            }
             Self::LinkBroke { why, wait } => {
                 let (how, seconds) = (why.how(), wait.as_secs());
                 write!(f, "the connection to the master broke ({how}); trying to resume it for {seconds} s")
