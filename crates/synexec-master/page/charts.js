@@ -1,16 +1,31 @@
 // Two charts in SVG: the starts with their uncertainty, and the elapsed times of the tasks.
 
 const CHART_HEIGHT = 270;
-const MARGIN = { top: 16, right: 24, bottom: 40, left: 66 };
+const MARGIN = { top: 20, right: 28, bottom: 40, left: 66 };
 
-const chartFrame = (host, label) => {
+// Height of a line of text, and space between two texts.
+const LINE = 13;
+const GAP = 8;
+
+// `more` widens the margins for names and labels. Names at the bottom make the chart higher, and not its plot smaller.
+const chartFrame = (host, label, more = {}) => {
   const width = Math.max(300, Math.round(host.clientWidth || 600));
-  const svg = svgEl('svg', { viewBox: `0 0 ${width} ${CHART_HEIGHT}`, role: 'img', 'aria-label': label });
+  const height = CHART_HEIGHT + (more.bottom ?? 0);
+  const svg = svgEl('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': label });
   const frame = {
-    svg, width, left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: CHART_HEIGHT - MARGIN.bottom,
+    svg, width, height,
+    left: more.left ?? MARGIN.left, right: width - (more.right ?? MARGIN.right),
+    top: MARGIN.top, bottom: CHART_HEIGHT - MARGIN.bottom,
   };
   host.replaceChildren(svg);
   return frame;
+};
+
+const measuring = document.createElement('canvas').getContext('2d');
+
+const textWidth = (text) => {
+  measuring.font = `11px ${getComputedStyle(document.body).fontFamily}`;
+  return measuring.measureText(text).width;
 };
 
 const linear = (fromValue, toValue, fromPixel, toPixel) => (value) =>
@@ -35,11 +50,15 @@ const durationAxisBottom = (frame, from, to, x) => {
   const axis = axisTicks(from, to, (frame.right - frame.left) / 85);
   for (const tick of axis.ticks) {
     frame.svg.append(chartLine(x(tick.at), frame.bottom, x(tick.at), frame.bottom + 4, 'axis'));
-    frame.svg.append(chartText(tick.label, x(tick.at), frame.bottom + 17));
+    const half = textWidth(tick.label) / 2;
+    frame.svg.append(chartText(tick.label, Math.min(x(tick.at), frame.width - half - 1), frame.bottom + 17));
   }
   const since = axis.base === 0 ? '' : ` (beyond ${baseLabel(axis.base)})`;
-  frame.svg.append(chartText(`elapsed${since}`, (frame.left + frame.right) / 2, CHART_HEIGHT - 5, 'middle', 'title'));
+  bottomTitle(frame, `elapsed${since}`);
 };
+
+const bottomTitle = (frame, title) =>
+  frame.svg.append(chartText(title, (frame.left + frame.right) / 2, frame.height - 5, 'middle', 'title'));
 
 const sayInstead = (host, words) => host.replaceChildren(el('p', { class: 'empty' }, words));
 
@@ -77,47 +96,87 @@ const skewDomain = (slaves, round, asked) => {
   return padded([low, high], 0.05);
 };
 
-const slaveAxis = (frame, slaves, x, order) => {
-  const room = (frame.right - frame.left) / slaves.length;
-  const longest = most(slaves.map((slave) => slave.name.length), 0);
-  const named = room > Math.min(longest, 16) * 7 + 8;
-  const step = Math.max(1, decadeStep(Math.max(1, (slaves.length * 45) / (frame.right - frame.left))));
-  const isTick = (place) => place % step === 0 || (place === 1 && step > 2);
-  slaves.forEach((slave, index) => {
-    if (named) frame.svg.append(chartText(shortName(slave.name), x(index), frame.bottom + 17));
-    else if (isTick(order === 'rank' ? index : index + 1)) frame.svg.append(chartText(order === 'rank' ? slave.rank : index + 1, x(index), frame.bottom + 17));
-  });
-  const title = order === 'rank' ? 'slaves by rank' : 'slaves in the order of their starts';
-  frame.svg.append(chartText(title, (frame.left + frame.right) / 2, CHART_HEIGHT - 5, 'middle', 'title'));
+// How the names of the slaves fit below the axis: side by side, upright, or not at all.
+const nameLayout = (slaves, room) => {
+  const names = labelsOf(slaves).map((name) => cutFront(name, LABEL_MAX));
+  const widest = most(names.map(textWidth), 0);
+  if (widest + GAP <= room) return { names, upright: false, more: 0 };
+  if (room >= LINE) return { names, upright: true, more: Math.ceil(widest) - LINE + 4 };
+  return { names: null, upright: false, more: 0 };
 };
 
-const shortName = (name) => (name.length > 16 ? `${name.slice(0, 15)}\u2026` : name);
+const slaveAxis = (frame, slaves, x, order, { names, upright }) => {
+  const step = Math.max(1, decadeStep(Math.max(1, (slaves.length * 45) / (frame.right - frame.left))));
+  // Ranks begin at 0, and places at 1.
+  const isTick = (place) => place % step === 0 || (place === 1 && step > 2 && order !== 'rank');
+  slaves.forEach((slave, index) => {
+    const place = order === 'rank' ? slave.rank : index + 1;
+    if (names) frame.svg.append(nameText(names[index], x(index), frame.bottom, upright));
+    else if (isTick(place)) frame.svg.append(chartText(place, x(index), frame.bottom + 17));
+  });
+  bottomTitle(frame, SLAVE_ORDERS[order]);
+};
 
-const instantLine = (frame, y, text, kind) => {
-  frame.svg.append(chartLine(frame.left, y, frame.right, y, kind));
-  frame.svg.append(chartText(text, frame.right, y - 4, 'end', 'label'));
+const SLAVE_ORDERS = {
+  rank: 'slaves by rank',
+  name: 'slaves by name',
+  start: 'slaves in the order of their starts',
+};
+
+const nameText = (name, x, bottom, upright) => {
+  if (!upright) return chartText(name, x, bottom + 17);
+  const text = chartText(name, 0, 0, 'end');
+  text.setAttribute('transform', `translate(${fixed(x + 4)} ${bottom + 6}) rotate(-90)`);
+  return text;
+};
+
+// The instants that get a line of their own in the skew chart.
+const skewInstants = (round, asked, [low, high]) => [
+  { at: 0, text: 'first start', kind: 'zero' },
+  { at: round.ordered_ns, text: 'ordered start', kind: 'limit' },
+  { at: asked.max_skew_ns, text: 'allowed skew', kind: 'limit' },
+].filter(({ at }) => isKnown(at) && at >= low && at <= high);
+
+// The labels are beside the plot, where nothing else is drawn, in the order of their lines and one below the other.
+const drawInstants = (frame, instants, y) => {
+  let free = frame.top - 6;
+  const labels = [...instants].sort((a, b) => b.at - a.at)
+    .map((instant) => ({ ...instant, place: free = Math.max(y(instant.at) + 4, free + LINE) }));
+  // Labels that were moved down below the plot move up again.
+  let end = frame.bottom + LINE;
+  for (const label of labels.reverse()) {
+    label.place = Math.min(label.place, end - LINE);
+    end = label.place;
+  }
+  for (const { at, text, kind, place } of labels) {
+    frame.svg.append(chartLine(frame.left, y(at), frame.right, y(at), kind));
+    frame.svg.append(chartText(text, frame.right + GAP, place, 'start', 'label'));
+  }
 };
 
 const drawSkewChart = (host, round, asked, order, tooltip) => {
   const known = orderSlaves(round.slaves.filter((slave) => slave.start), order);
-  if (known.length === 0) {
-    sayInstead(host, 'No start was measured in this round, so the skew is unknown.');
+  if (known.length < 2) {
+    sayInstead(host, known.length === 0 ? 'No start was measured in this round, so the skew is unknown.'
+      : 'Only one start was measured in this round, and one start alone has no skew.');
     return;
   }
-  const frame = chartFrame(host, skewWords(round));
-  const [low, high] = skewDomain(known, round, asked);
-  const y = linear(low, high, frame.bottom, frame.top);
+  const domain = skewDomain(known, round, asked);
+  const instants = skewInstants(round, asked, domain);
+  const right = Math.ceil(most(instants.map(({ text }) => textWidth(text)), 0)) + 2 * GAP;
+  const room = (Math.max(300, host.clientWidth || 600) - MARGIN.left - right) / known.length;
+  const layout = nameLayout(known, room);
+  const frame = chartFrame(host, skewWords(round), { right, bottom: layout.more });
+  const y = linear(...domain, frame.bottom, frame.top);
   const x = linear(-0.5, known.length - 0.5, frame.left, frame.right);
-  durationAxisLeft(frame, low, high, y);
-  instantLine(frame, y(0), 'first start', 'zero');
-  if (isKnown(round.ordered_ns) && round.ordered_ns >= low && Math.abs(y(round.ordered_ns) - y(0)) > 12) instantLine(frame, y(round.ordered_ns), 'ordered start', 'limit');
-  if (isKnown(asked.max_skew_ns) && asked.max_skew_ns <= high) instantLine(frame, y(asked.max_skew_ns), 'largest skew allowed', 'limit');
+  durationAxisLeft(frame, ...domain, y);
+  drawInstants(frame, instants, y);
   const { whiskers, paths } = startPaths(known, x, y, known.length > 80);
   frame.svg.append(svgEl('path', { d: whiskers, class: `chart-whisker${known.length > 300 ? ' faint' : ''}` }));
   for (const [look, d] of Object.entries(paths)) {
     frame.svg.append(svgEl('path', { d, class: `dot dot-${look}${known.length > 300 && look === 'ok' ? ' small' : ''}` }));
   }
-  slaveAxis(frame, known, x, order);
+  slaveAxis(frame, known, x, order, layout);
   hoverSlaves(frame, known, tooltip);
 };
 
@@ -144,12 +203,12 @@ const hoverSlaves = (frame, slaves, tooltip) => {
 
 const skewWords = (round) => {
   const known = round.slaves.filter((slave) => slave.start);
-  if (known.length === 0) return '';
+  if (known.length < 2) return '';
   const last = known.reduce((a, b) => (b.start.at_ns > a.start.at_ns ? b : a));
   const vague = known.reduce((a, b) => (b.start.uncertainty_ns > a.start.uncertainty_ns ? b : a));
   const missing = round.slaves.length - known.length;
   const parts = [`Last start: ${last.name}, ${startText(last)} after the first start.`,
-    `Largest uncertainty: ${vague.name}, ± ${formatDuration(vague.start.uncertainty_ns)}.`];
+    `Largest uncertainty: ${vague.name}, ±${NBSP}${formatDuration(vague.start.uncertainty_ns)}.`];
   if (missing > 0) parts.push(`No start was measured for ${plural(missing, 'slave')}.`);
   return parts.join(' ');
 };
@@ -197,6 +256,9 @@ const elapsedWords = (round) => {
   return missing > 0 ? `${words} The elapsed time of ${plural(missing, 'slave')} is not known.` : words;
 };
 
+// So few slaves have a row each, with their names. More of them are counted in bins.
+const ROWS_MAX = 14;
+
 const drawElapsedChart = (host, round, tooltip) => {
   const known = elapsedKnown(round);
   if (known.length === 0) {
@@ -204,6 +266,47 @@ const drawElapsedChart = (host, round, tooltip) => {
     return;
   }
   const values = known.map((slave) => slave.elapsed_ns);
+  if (known.length <= ROWS_MAX) drawElapsedRows(host, round, known, values, tooltip);
+  else drawElapsedBins(host, round, known, values, tooltip);
+};
+
+const drawElapsedRows = (host, round, known, values, tooltip) => {
+  const names = labelsOf(known).map((name) => cutFront(name, LABEL_MAX));
+  const widest = most(names.map(textWidth), 0);
+  const frame = chartFrame(host, elapsedWords(round), { left: Math.ceil(widest) + 2 * GAP });
+  const [low, high] = elapsedDomain(values);
+  const x = linear(low, high, frame.left, frame.right);
+  const y = linear(-0.5, known.length - 0.5, frame.top, frame.bottom);
+  if (known.length > 2) drawMedian(frame, x(quantile(values, 0.5)));
+  known.forEach((slave, index) => drawElapsedRow(frame, slave, names[index], x(slave.elapsed_ns), y(index), tooltip));
+  frame.svg.append(chartLine(frame.left, frame.bottom, frame.right, frame.bottom, 'axis'));
+  durationAxisBottom(frame, low, high, x);
+};
+
+// The axis begins at 0 if this does not press the times together.
+const elapsedDomain = (values) => {
+  const [low, high] = [values[0], values[values.length - 1]];
+  if (high - low > high / 4) return [0, high * 1.05];
+  const pad = Math.max((high - low) * 0.2, high * 0.01, 10);
+  return [Math.max(0, low - pad), high + pad];
+};
+
+const drawElapsedRow = (frame, slave, name, x, y, tooltip) => {
+  const look = lookOf(slave);
+  const group = svgEl('g', { class: 'elapsed-row' });
+  const half = (frame.bottom - frame.top) / 2;
+  group.append(
+    svgEl('rect', { x: 0, y: fixed(y - Math.min(LINE / 2, half)), width: frame.width, height: LINE, class: 'hover-area' }),
+    chartLine(frame.left, y, frame.right, y, 'grid'),
+    chartText(name, frame.left - GAP, y + 4, 'end'),
+    svgEl('path', { d: dotPath(look, x, y), class: `dot dot-${look}` }),
+  );
+  group.addEventListener('pointermove', (event) => tooltip.show(event.clientX, event.clientY, tooltipFor(slave)));
+  group.addEventListener('pointerleave', () => tooltip.hide());
+  frame.svg.append(group);
+};
+
+const drawElapsedBins = (host, round, known, values, tooltip) => {
   const bins = fillBins(binsFor(values), known);
   const frame = chartFrame(host, elapsedWords(round));
   const [low, high] = [bins[0].from, bins[bins.length - 1].to];
@@ -248,8 +351,9 @@ const binTooltip = (bin) => [
   el('p', {}, `${plural(bin.ok, 'slave')} succeeded${bin.failed ? `, ${bin.failed} did not` : ''}`),
 ];
 
+// The label is above the plot, where nothing else is drawn.
 const drawMedian = (frame, x) => {
   frame.svg.append(chartLine(x, frame.top - 4, x, frame.bottom, 'median'));
-  const anchor = x > frame.right - 60 ? 'end' : 'start';
-  frame.svg.append(chartText('median', x + (anchor === 'end' ? -5 : 5), frame.top + 4, anchor, 'label'));
+  const half = textWidth('median') / 2;
+  frame.svg.append(chartText('median', Math.min(Math.max(x, frame.left + half), frame.width - half), frame.top - 8, 'middle', 'label'));
 };

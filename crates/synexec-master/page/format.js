@@ -54,7 +54,7 @@ const formatDuration = (ns) => {
 // A value and its uncertainty have the same unit, so that a reader can compare them.
 const formatWithUncertainty = (ns, uncertainty) => {
   const largest = Math.max(Math.abs(ns), uncertainty);
-  if (largest >= LONG) return `${formatDuration(ns)} ± ${formatDuration(uncertainty)}`;
+  if (largest >= LONG) return `${formatDuration(ns)}${NBSP}±${NBSP}${formatDuration(uncertainty)}`;
   const unit = unitFor(largest);
   const write = (value) => decimalText(value / unit.size, unit.decimals);
   return `${write(ns)}${NBSP}±${NBSP}${write(uncertainty)}${NBSP}${unit.name}`;
@@ -153,6 +153,27 @@ const visibleText = (text) => String(text)
     return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
   });
 
+// The master's sentences have plain spaces. A line break must part neither a number from its unit, nor a value from its
+// uncertainty.
+const keepUnits = (text) => visibleText(text)
+  .replace(/(\d) (?=(?:ns|µs|ms|s|min|h|B|KiB|MiB|GiB|TiB)\b)/g, `$1${NBSP}`)
+  .replace(/ ± /g, `${NBSP}±${NBSP}`);
+
+const LABEL_MAX = 18;
+
+// Cuts a name at its front, because the names of guests mostly differ at their ends.
+const cutFront = (name, length) => (name.length > length ? `\u2026${name.slice(1 - length)}` : name);
+
+// Names for labels. The domain that all names share is left out.
+const labelsOf = (slaves) => {
+  const domains = new Set(slaves.map(({ name }) => (name.includes('.') ? name.slice(name.indexOf('.')) : '')));
+  const [domain] = domains;
+  const shared = domains.size === 1 && slaves.length > 1 && slaves.every(({ name }) => name.length > domain.length) ? domain.length : 0;
+  return slaves.map(({ name }) => visibleText(name.slice(0, name.length - shared)));
+};
+
+const COLLATOR = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+
 const setAttributes = (node, attributes) => {
   for (const [key, value] of Object.entries(attributes)) {
     if (!isKnown(value) || value === false) continue;
@@ -241,6 +262,6 @@ const tooltipFor = (slave) => {
     ['elapsed', isKnown(slave.elapsed_ns) ? formatDuration(slave.elapsed_ns) : null],
   ].filter(([, value]) => value !== null);
   const list = el('dl', {}, ...rows.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]));
-  const head = el('p', { class: 'tooltip-head' }, markIcon(lookOf(slave)), el('b', {}, slave.name), ` ${slave.outcome.text}`);
-  return [head, list, ...slave.remarks.slice(0, 3).map((remark) => el('p', { class: 'tooltip-remark' }, remark))];
+  const head = el('p', { class: 'tooltip-head' }, markIcon(lookOf(slave)), el('b', {}, slave.name), ` ${keepUnits(slave.outcome.text)}`);
+  return [head, list, ...slave.remarks.slice(0, 3).map((remark) => el('p', { class: 'tooltip-remark' }, keepUnits(remark)))];
 };

@@ -31,6 +31,8 @@ const askedText = (asked) => {
 };
 
 const showVerdict = (report) => {
+  const sentence = byId('sentence');
+  sentence.textContent = keepUnits(sentence.textContent);
   const [look, words] = VERDICTS[report.verdict] ?? ['failed', report.verdict];
   document.documentElement.dataset.verdict = report.verdict;
   byId('verdict').classList.add(`verdict-${look}`);
@@ -58,9 +60,12 @@ const showFacts = (report) => {
 
 const figure = (name, value, note) => el('div', {}, el('dt', {}, name), el('dd', {}, el('span', { class: 'figure' }, value), el('span', { class: 'figure-note' }, note)));
 
+const hasSkew = (round) => isKnown(round.skew) && round.skew.known > 1;
+
 const skewFigure = (round, asked) => {
   if (!round.skew) return figure('skew', UNKNOWN, 'no start was measured');
   const { skew_ns: skew, uncertainty_ns: uncertainty, known, slaves } = round.skew;
+  if (!hasSkew(round)) return figure('skew', UNKNOWN, 'one start alone has no skew');
   const limit = isKnown(asked.max_skew_ns) ? `, allowed ${formatDuration(asked.max_skew_ns)}` : '';
   return figure('skew', formatWithUncertainty(skew, uncertainty), `${known} of ${plural(slaves, 'start')} known${limit}`);
 };
@@ -105,8 +110,8 @@ const showLegend = (round) => {
 };
 
 const notableButton = (slave, table) => el('li', {}, el('button', { type: 'button', onclick: () => table.reveal(slave.rank) },
-  markIcon(lookOf(slave)), el('b', {}, slave.name), ` ${slave.outcome.text}`,
-  slave.remarks.length ? el('span', { class: 'notable-remark' }, slave.remarks[0]) : null));
+  markIcon(lookOf(slave)), el('b', {}, slave.name), ` ${keepUnits(slave.outcome.text)}`,
+  slave.remarks.length ? el('span', { class: 'notable-remark' }, keepUnits(slave.remarks[0])) : null));
 
 // Slaves that did not succeed come first, since a reader looks for them first.
 const showNotable = (round, table) => {
@@ -170,7 +175,7 @@ class Page {
     for (const button of document.querySelectorAll('#rounds button[data-round]')) {
       button.setAttribute('aria-pressed', String(Number(button.dataset.round) === round.round));
     }
-    byId('round-sentence').textContent = visibleText(round.sentence ?? '');
+    byId('round-sentence').textContent = keepUnits(round.sentence ?? '');
     showFigures(round, this.report.asked);
     showNotable(round, this.table);
     showLegend(round);
@@ -207,8 +212,8 @@ class Page {
     const { skew } = round;
     return el('tr', {}, el('th', { scope: 'row' }, button),
       el('td', {}, `${round.succeeded} of ${round.slaves.length}`),
-      el('td', {}, skew ? formatWithUncertainty(skew.skew_ns, skew.uncertainty_ns) : UNKNOWN),
-      el('td', {}, formatDuration(skew?.together_ns)), el('td', { class: 'round-skew' }, skew ? skewStrip(skew, widest) : null));
+      el('td', {}, hasSkew(round) ? formatWithUncertainty(skew.skew_ns, skew.uncertainty_ns) : UNKNOWN),
+      el('td', {}, formatDuration(skew?.together_ns)), el('td', { class: 'round-skew' }, hasSkew(round) ? skewStrip(skew, widest) : null));
   }
 }
 

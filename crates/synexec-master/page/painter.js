@@ -133,15 +133,15 @@ class TimelinePainter {
   }
 
   names(slaves, top, rowHeight) {
+    // The first name is as far from the upper edge as from the next name.
     const every = Math.max(1, Math.ceil(13 / rowHeight));
     const width = this.scale.left - 24;
     slaves.forEach((slave, index) => {
       const y = top + (index + 0.5) * rowHeight;
       if (slave.stands_out) this.gutterMark(slave, y, rowHeight);
-      if (slave.row % every !== 0) return;
+      if (slave.row % every !== Math.floor(every / 2)) return;
       const colour = slave.stands_out && every === 1 ? this.palette.ink : this.palette['ink-soft'];
-      const clear = slave.row === 0 ? Math.max(y, top + 7) : y;
-      this.text(this.fitted(slave.name, width), this.scale.left - 18, clear, colour, 'right');
+      this.text(this.fitted(slave.label, width), this.scale.left - 18, y, colour, 'right');
     });
   }
 
@@ -151,10 +151,9 @@ class TimelinePainter {
 
   fitted(name, width) {
     this.c.font = '11px system-ui, sans-serif';
-    let text = visibleText(name).slice(0, 60);
-    if (this.c.measureText(text).width <= width) return text;
-    while (text.length > 1 && this.c.measureText(`${text}\u2026`).width > width) text = text.slice(0, -1);
-    return `${text}\u2026`;
+    let length = 60;
+    while (length > 1 && this.c.measureText(cutFront(name, length)).width > width) length -= 1;
+    return cutFront(name, length);
   }
 
   bars(slave, y, height) {

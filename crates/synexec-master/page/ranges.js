@@ -58,6 +58,7 @@ const togetherRange = (round) => {
 
 const orderings = {
   rank: (a, b) => a.rank - b.rank,
+  name: (a, b) => COLLATOR.compare(a.name, b.name),
   start: (a, b) => (a.start?.at_ns ?? Infinity) - (b.start?.at_ns ?? Infinity) || a.rank - b.rank,
   elapsed: (a, b) => (b.elapsed_ns ?? -1) - (a.elapsed_ns ?? -1) || a.rank - b.rank,
   notable: (a, b) => Number(b.stands_out) - Number(a.stands_out) || a.rank - b.rank,

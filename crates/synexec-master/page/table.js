@@ -11,13 +11,11 @@ const COLUMNS = [
   { key: 'cpu', title: 'CPU', hint: 'CPU time, user and system', number: true, value: (s) => cpuOf(s), text: (s) => formatDuration(cpuOf(s)) },
   { key: 'memory', title: 'peak memory', number: true, value: (s) => s.usage?.peak_memory_bytes, text: (s) => formatBytes(s.usage?.peak_memory_bytes) },
   { key: 'steal', title: 'steal', hint: 'time in which the guest was ready to run but the hypervisor did not run it', number: true, value: (s) => s.guest?.steal_ns, text: (s) => formatDuration(s.guest?.steal_ns) },
-  { key: 'outcome', title: 'how it ended', value: (s) => s.outcome.text, text: (s) => s.outcome.text },
+  { key: 'outcome', title: 'how it ended', value: (s) => s.outcome.text, text: (s) => keepUnits(s.outcome.text) },
   { key: 'remarks', title: 'remarks', value: (s) => (s.remarks.length ? s.remarks.join('\n') : null), text: (s) => s.remarks.join('\n') },
 ];
 
 const cpuOf = (slave) => sumKnown(slave.usage?.cpu_user_ns, slave.usage?.cpu_system_ns);
-
-const COLLATOR = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
 
 const compareValues = (a, b) => (typeof a === 'number' ? a - b : COLLATOR.compare(a, b));
 
@@ -85,7 +83,7 @@ class SlaveTable {
     if (column.clip) attributes.title = slave[column.key].length > 24 ? visibleText(slave[column.key]) : null;
     if (column.key === 'outcome') return el('td', { class: `${attributes.class} look-${look}` }, markIcon(look), column.text(slave));
     if (column.key === 'name') return el('th', { ...attributes, scope: 'row' }, el('bdi', {}, slave.name), slave.original ? el('span', { class: 'tag', title: 'this slave speaks only version 1 of the protocol' }, 'original') : null);
-    if (column.key === 'remarks') return el('td', attributes, ...slave.remarks.map((remark) => el('div', {}, remark)));
+    if (column.key === 'remarks') return el('td', attributes, ...slave.remarks.map((remark) => el('div', {}, keepUnits(remark))));
     if (column.key === 'address') return el('td', attributes, el('bdi', {}, slave.address));
     return el('td', attributes, column.text(slave));
   }
@@ -162,7 +160,7 @@ const factList = (facts, kind) => el('dl', { class: kind }, ...facts
   .flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]));
 
 const clockFacts = (clock) => (clock ? [
-  ['clock offset', `${decimalText(clock.offset_ns / SECOND, 6)}${NBSP}s ± ${formatDuration(clock.uncertainty_ns)}`],
+  ['clock offset', `${decimalText(clock.offset_ns / SECOND, 6)}${NBSP}s${NBSP}±${NBSP}${formatDuration(clock.uncertainty_ns)}`],
   ['round trip', formatDuration(clock.round_trip_ns)],
 ] : [['clock offset', 'not measured']]);
 

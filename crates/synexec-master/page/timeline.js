@@ -12,6 +12,12 @@ const sizeCanvas = (canvas, width, height, density) => {
 
 const gutterFor = (width) => Math.round(Math.min(150, Math.max(112, width * 0.12)));
 
+const timelineRows = (round, order) => {
+  const slaves = orderSlaves(round.slaves, order);
+  const labels = labelsOf(slaves);
+  return slaves.map((slave, row) => ({ ...slave, row, label: labels[row] }));
+};
+
 class Timeline {
   constructor(host, tooltip, onPick) {
     this.host = host;
@@ -50,7 +56,7 @@ class Timeline {
   sort(order) {
     this.order = order;
     if (!this.active) return;
-    this.rows = orderSlaves(this.round.slaves, order).map((slave, row) => ({ ...slave, row }));
+    this.rows = timelineRows(this.round, order);
     this.rowsBox.style.height = `${this.rows.length * this.rowHeight}px`;
     this.draw();
   }
@@ -147,7 +153,7 @@ class Timeline {
     target.replaceChildren();
     if (!this.active) return;
     const palette = paletteOf(target);
-    const rows = orderSlaves(this.round.slaves, this.order).map((slave, row) => ({ ...slave, row }));
+    const rows = timelineRows(this.round, this.order);
     const perPage = Math.floor(840 / this.rowHeight);
     // The first part is on the same sheet as the summary.
     let size = rows.length > perPage ? Math.floor(perPage * 0.35) : perPage;

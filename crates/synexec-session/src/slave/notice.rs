@@ -61,6 +61,8 @@ pub enum Notice {
     },
     /// The master was heard again on the first connection.
     Trusted,
+    /// The program is to end, and waits for so long for its master to fetch the output of the task.
+    AwaitsFetch(Duration),
     /// The connection broke, and the slave tries to resume it.
     LinkBroke {
         /// How the connection broke.
@@ -116,6 +118,10 @@ impl fmt::Display for Notice {
                 write!(f, "the master has sent nothing for {seconds:.1} s; trying a second connection to the master")
             }
             Self::Trusted => f.write_str("the master has answered on the first connection"),
+            Self::AwaitsFetch(time) => {
+                let seconds = time.as_secs();
+                write!(f, "the master may still fetch the output; waiting for at most {seconds} s before the end")
+            }
             Self::LinkBroke { why, wait } => {
                 let (how, seconds) = (why.how("the master"), wait.as_secs());
                 write!(f, "the connection to the master broke ({how}); trying to resume it for {seconds} s")

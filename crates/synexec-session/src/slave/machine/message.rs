@@ -16,6 +16,7 @@ impl Slave {
             Ok(Message::ClockProbe(ClockProbe { sent })) => {
                 self.send(Message::ClockReply(ClockReply { sent, received: at, replied: now }));
             }
+            Ok(message) if self.ends_before(now, &message) => {}
             Ok(message) => self.obey(now, message),
             Err(malformed) => self.disconnected(now, malformed.into()),
         }

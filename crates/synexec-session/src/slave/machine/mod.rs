@@ -27,9 +27,18 @@ pub struct Slave {
     run: Run,
     /// Masters that have turned this slave away.
     shunned: Shunned,
-    /// The signal by which the user has told the program to end.
-    shutdown: Option<Interrupt>,
+    /// The end of the program, once the user wants it.
+    shutdown: Option<Shutdown>,
     actions: VecDeque<Action>,
+}
+
+/// The end of the program, as the user wants it.
+#[derive(Debug)]
+struct Shutdown {
+    /// The last signal by which the user has told the program to end.
+    interrupt: Interrupt,
+    /// Until when the master may fetch the output of the last task; none while the task has not ended.
+    fetch_until: Option<MonotonicInstant>,
 }
 
 impl Slave {
@@ -86,7 +95,9 @@ impl Slave {
 
     /// When to call [`Self::advance`] next.
     pub fn deadline(&self) -> Option<MonotonicInstant> {
-        self.link.deadline().into_iter().chain(self.suspicious_at()).chain(self.run.deadline()).min()
+        let last_fetch = self.shutdown.as_ref().and_then(|shutdown| shutdown.fetch_until);
+        let last_fetch = last_fetch.filter(|_| self.run.is_idle() && !self.link.has_exited());
+        [self.link.deadline(), self.suspicious_at(), self.run.deadline(), last_fetch].into_iter().flatten().min()
     }
 
     /// The next thing to do.

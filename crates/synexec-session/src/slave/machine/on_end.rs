@@ -62,13 +62,18 @@ impl Slave {
         if self.link.give_up().is_some() {
             self.push(Action::Disconnect);
         }
-        // The task that is held for another round goes first: it would never end by itself.
+        // The task that is held for another round goes first: it would never end by itself. The output stays for a master
+        // that may still fetch it.
         if self.settings.keeps_orphans {
             self.tell(Notice::Orphaned);
             self.drop_held_task();
             self.run.await_stragglers(now);
         } else {
-            self.discard_conf();
+            if self.link.is_closed() {
+                self.discard_conf();
+            } else {
+                self.drop_held_task();
+            }
             self.run.stop_stragglers(now);
         }
     }

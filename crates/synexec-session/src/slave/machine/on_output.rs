@@ -48,6 +48,6 @@ impl Slave {
     /// Sends a piece of output. A piece that was awaited before is not awaited any more.
     pub(super) fn give(&mut self, fetch: Fetch) {
         self.run.take_awaited_output();
-        self.push(Action::SendOutput { fetch, is_over: self.run.is_idle() });
+        self.push(Action::SendOutput { fetch, is_over: self.run.is_output_over() });
     }
 }

@@ -1,8 +1,9 @@
 //! A session as a whole: discovery before it, its end, and the end of the program.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use super::Slave;
+use super::{Shutdown, Slave};
 use crate::interrupt::Interrupt;
 use crate::slave::link::{AfterFailure, RETRY_INTERVAL};
 use crate::slave::shunned::SHUN_TIME;
@@ -10,6 +11,9 @@ use crate::slave::{Action, ExitCause, Notice, SlaveSettings};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Capabilities, Feature, Message};
 use synexec_proto::time::MonotonicInstant;
+
+/// How long a program that is to end waits for its master to fetch the output of the task that has ended.
+const LAST_FETCH_TIME: Duration = Duration::from_secs(10);
 
 impl Slave {
     /// Goes back to discovery: listens at once, or dials at this instant.
@@ -95,8 +99,10 @@ impl Slave {
         self.report_end(now);
         if self.run.may_have_stragglers() && (self.shutdown.is_some() || self.link.is_closed()) {
             self.see_to_stragglers(now);
-        } else if let Some(interrupt) = self.shutdown {
-            self.exit(ExitCause::Interrupted(interrupt));
+        } else if let Some(&Shutdown { interrupt, .. }) = self.shutdown.as_ref() {
+            if !self.awaits_last_fetch(now) {
+                self.exit(ExitCause::Interrupted(interrupt));
+            }
         } else if self.link.is_closed() {
             self.discard_conf();
             match self.run.take_outcome() {
@@ -107,7 +113,9 @@ impl Slave {
     }
 
     pub(super) fn shut_down(&mut self, now: MonotonicInstant, interrupt: Interrupt) {
-        if self.shutdown.replace(interrupt).is_some() {
+        let is_repeated = self.shutdown.is_some();
+        self.shutdown = Some(Shutdown { interrupt, fetch_until: is_repeated.then_some(now) });
+        if is_repeated {
             let due = self.run.kill();
             self.carry_out(due);
         } else {
@@ -120,6 +128,36 @@ impl Slave {
             self.give_up(now);
         }
         self.finish_if_idle(now, now);
+    }
+
+    /// Whether a program that is to end waits for its master to fetch the output of the task. The master says BYE when it
+    /// needs nothing any more, but may wait longer than the user does: until the last task of all slaves has ended.
+    fn awaits_last_fetch(&mut self, now: MonotonicInstant) -> bool {
+        let can_come = self.link.has_agreed(Feature::Outputs) && self.link.has_agreed(Feature::Resume);
+        let Some(shutdown) = self.shutdown.as_mut().filter(|_| can_come && self.run.may_be_fetched()) else {
+            return false;
+        };
+        let is_new = shutdown.fetch_until.is_none();
+        let until = *shutdown.fetch_until.get_or_insert(now.plus(LAST_FETCH_TIME));
+        if is_new {
+            self.tell(Notice::AwaitsFetch(LAST_FETCH_TIME));
+        }
+        now < until
+    }
+
+    /// The master has what it needs of the last run, and orders another one. A program that is to end takes part in no
+    /// other run; returns whether it ends.
+    pub(super) fn ends_before(&mut self, now: MonotonicInstant, message: &Message) -> bool {
+        let orders_a_run = matches!(
+            message,
+            Message::Conf(_) | Message::ConfBegin(_) | Message::Hold(_) | Message::Exec(_) | Message::Go
+        );
+        let is_due = orders_a_run && self.run.is_idle();
+        if let Some(shutdown) = self.shutdown.as_mut().filter(|_| is_due) {
+            shutdown.fetch_until = Some(now);
+            self.finish_if_idle(now, now);
+        }
+        self.link.has_exited()
     }
 
     fn exit(&mut self, cause: ExitCause) {

@@ -72,6 +72,18 @@ impl Run {
         self.conf == ConfState::Spent
     }
 
+    /// Whether the output is complete: the first process of its task has ended, and the master was told. Stragglers of
+    /// this task may still be about to end.
+    pub(super) fn is_output_over(&self) -> bool {
+        let is_told = self.current.report.as_ref().is_none_or(|report| report.is_sent);
+        self.is_idle() || (is_told && !self.task.has_first_process())
+    }
+
+    /// Whether the last task has ended, and its master may still fetch the output.
+    pub(super) fn may_be_fetched(&self) -> bool {
+        self.conf == ConfState::Spent && matches!(self.outcome, Some(ExitCause::TaskEnded(_)))
+    }
+
     /// Whether the last task left stragglers that may still be there.
     pub(super) fn may_have_stragglers(&self) -> bool {
         self.may_have_stragglers

@@ -3,6 +3,7 @@
 mod cut_short;
 mod fetching;
 mod gone;
+mod last_fetch;
 mod liars;
 mod slave_side;
 
