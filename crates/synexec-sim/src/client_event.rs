@@ -48,7 +48,6 @@ pub enum HostEvent {
 }
 
 /// Something that a client does.
-#[expect(clippy::large_enum_variant, reason = "an action is short-lived, and most actions are messages")]
 #[derive(Debug)]
 pub enum ClientAction {
     /// Connect to the master.

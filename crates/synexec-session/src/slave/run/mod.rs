@@ -75,7 +75,7 @@ impl Run {
     /// Whether the output is complete: the first process of its task has ended, and the master was told. Stragglers of
     /// this task may still be about to end.
     pub(super) fn is_output_over(&self) -> bool {
-        let is_told = self.current.report.as_ref().is_none_or(|report| report.is_sent);
+        let is_told = self.current.report.as_ref().is_none_or(|report| report.sent_at.is_some());
         self.is_idle() || (is_told && !self.task.has_first_process())
     }
 

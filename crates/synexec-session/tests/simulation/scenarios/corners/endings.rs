@@ -118,7 +118,7 @@ fn a_user_who_says_it_once_waits_for_the_task_at_most_the_grace() {
     assert_eq!(ends(&bench), [TaskEnd::Killed(9)]);
     // The master may fetch the output until it says that it needs nothing any more.
     assert_eq!(bench.slave.exit(), None);
-    bench.tell([Message::Bye]);
+    bench.tell([Message::Bye(None)]);
     assert!(bench.slave.exit().is_some());
 }
 
