@@ -46,6 +46,7 @@ fn kind(notice: &Notice) -> Kind {
         Notice::Stopping | Notice::Killing => "tasks told to stop",
         Notice::Orphaned | Notice::StoppingStragglers => "tasks with processes left",
         Notice::LinkBroke { .. } => "broken connections",
+        Notice::AwaitsFetch(_) => "ends that wait for a master",
         Notice::Suspicious { .. } => "silences of masters",
         Notice::Trusted => "masters heard again",
         Notice::Resumed => "resumed connections",
