@@ -79,7 +79,7 @@ mod tests {
     const MICRO: Duration = Duration::from_micros(1);
 
     fn row(address: &str, offset: i64, cores: Option<u32>, lateness: u32) -> Row {
-        let slave = SlaveLabel { name: "vm".into(), address: address.parse().unwrap() };
+        let slave = SlaveLabel::new("vm".into(), address.parse().unwrap());
         let at = MonotonicInstant::from_nanos(5);
         let start = MeasuredStart { at, ended_at: at, uncertainty: MICRO, lateness: MICRO * lateness };
         let clock =
