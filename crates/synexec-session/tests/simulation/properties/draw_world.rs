@@ -147,7 +147,8 @@ pub fn plan() -> impl Strategy<Value = Plan> {
     let refusal = prop_oneof![20 => Just(None), 1 => Just(Some(Refusal::Conf)), 1 => Just(Some(Refusal::Start))];
     let time = || prop_oneof![2 => Just(0), 1 => 0..3000_u64].prop_map(millis);
     let times = (time(), time(), prop_oneof![0..10_u64, 0..20_000_u64].prop_map(millis), time());
-    let settings = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2), reconnect());
+    let rank = prop::option::weighted(0.2, 0..13_u32);
+    let settings = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2), reconnect(), rank);
     let bytes = prop_oneof![1 => Just(0), 3 => 0..60_000_u32];
     let output = (bytes, prop::bool::weighted(0.1), prop::bool::weighted(0.2));
     (refusal, times, draw::task_end(), settings, (output, clock())).prop_map(
@@ -155,7 +156,7 @@ pub fn plan() -> impl Strategy<Value = Plan> {
             refusal,
             times,
             end,
-            (ignores_sigterm, dials, once, reconnect),
+            (ignores_sigterm, dials, once, reconnect, rank),
             ((writes, loses_output, is_stopped), clock),
         )| Plan {
             refusal,
@@ -172,6 +173,8 @@ pub fn plan() -> impl Strategy<Value = Plan> {
             once,
             reconnect,
             clock,
+            // A slave that dials and is turned away is back later than other slaves.
+            rank: rank.filter(|_| !dials),
             ..Plan::default()
         },
     )

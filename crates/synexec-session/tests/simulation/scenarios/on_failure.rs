@@ -121,6 +121,20 @@ fn an_original_cannot_be_stopped_and_is_not_awaited() {
 }
 
 #[test]
+fn a_slave_that_is_away_and_not_needed_any_more_is_not_awaited() {
+    let rounds = 3.try_into().unwrap();
+    let settings = Settings { on_failure: OtherTasks::Stop, rounds, reconnect: secs(10), ..settings(2) };
+    let mut world = World::new(settings);
+    world.slave(ends(3, TaskEnd::Exited(1)));
+    let away = world.slave(Plan { reconnect: secs(10), ..runs(secs(1)) });
+    world.at(secs(2), Order::Break(away));
+    world.at(secs(2), Order::Cut(away));
+    let report = world.run(secs(20));
+    assert_eq!((report.verdict, outcome_of(&report, away)), (Verdict::TaskFailed, &SUCCESS));
+    assert!(world.over_after() < millis(5000), "{:?}", world.over_after());
+}
+
+#[test]
 fn the_round_is_the_last_one_even_if_nothing_was_left_to_stop() {
     for other in [4, 1] {
         let rounds = 3.try_into().unwrap();
