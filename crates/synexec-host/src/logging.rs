@@ -1,5 +1,5 @@
-//! The log on stderr. Lines start with the time unless stderr is a terminal. Each record is one line: text from elsewhere
-//! can neither forge a line nor control the terminal.
+//! The log on stderr. Lines start with the time unless stderr is a terminal. Each record is one line: text from
+//! elsewhere can neither forge a line nor control the terminal.
 
 use std::io::{IsTerminal, Write};
 

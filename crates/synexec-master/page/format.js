@@ -144,8 +144,8 @@ const decimalTail = (ns) => {
   return tail;
 };
 
-// Characters of untrusted text that control its layout, are invisible or have no meaning become visible, so that they have
-// no effect.
+// Characters of untrusted text that control its layout, are invisible or have no meaning become visible, so that they
+// have no effect.
 const visibleText = (text) => String(text)
   .replaceAll('\r\n', '\n')
   .replace(/(?![\t\n])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu, (c) => {

@@ -15,9 +15,9 @@ pub struct Piece<'a> {
     pub ends: bool,
 }
 
-/// Splits an output that arrives in chunks of any size. A line ends with LF, CR LF, or CR, which moves the cursor to the
-/// beginning of the line. Programs that show their progress often begin or end each state with CR alone, so an empty
-/// line with this end is dropped.
+/// Splits an output that arrives in chunks of any size. A line ends with LF, CR LF, or CR, which moves the cursor to
+/// the beginning of the line. Programs that show their progress often begin or end each state with CR alone, so an
+/// empty line with this end is dropped.
 #[derive(Debug, Default)]
 pub struct LineSplitter {
     /// The end of the output so far, which is not a whole line.

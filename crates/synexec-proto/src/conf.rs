@@ -229,8 +229,8 @@ impl ConfSplitter {
         Ok(command_line)
     }
 
-    /// Whether the first line of the payload is known, so that [`Self::finish`] and the methods below know all that they
-    /// ever will.
+    /// Whether enough of the payload has come for [`Self::finish`] and the methods below, which look only at its
+    /// beginning.
     pub fn knows_head(&self) -> bool {
         self.head.len() == HEAD_MAX
     }

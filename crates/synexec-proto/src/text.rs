@@ -1,7 +1,7 @@
 //! Making text from elsewhere safe to show: on a terminal, in a log, in a report.
 //!
-//! A character that has no glyph of its own can change how the text around it is read: it moves the cursor, ends a line,
-//! turns the direction of the text, or makes two names look the same. Such characters are replaced.
+//! A character that has no glyph of its own can change how the text around it is read: it moves the cursor, ends a
+//! line, turns the direction of the text, or makes two names look the same. Such characters are replaced.
 
 use std::borrow::Cow;
 

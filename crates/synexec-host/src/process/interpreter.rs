@@ -28,8 +28,8 @@ pub(super) fn check(program: &Path) -> io::Result<()> {
     }
 }
 
-/// What is wrong with the first line of a script that cannot be executed: a Windows line end, which the kernel takes for
-/// a part of the interpreter's name, or a byte order mark, with which the file is no script.
+/// What is wrong with the first line of a script that cannot be executed: a Windows line end, which the kernel takes
+/// for a part of the interpreter's name, or a byte order mark, with which the file is no script.
 pub fn fault_of_script(program: &Path) -> Option<&'static str> {
     let line = first_line(program)?;
     if line.starts_with(b"\xef\xbb\xbf") {

@@ -60,7 +60,8 @@ impl Start {
         Some(Self { clock, cores, lateness: row.start?.lateness })
     }
 
-    /// Whether both slaves read the same monotonic clock. Guests behind one address, as with NAT, have clocks of their own.
+    /// Whether both slaves read the same monotonic clock. Guests behind one address, as with NAT, have clocks of their
+    /// own.
     fn shares_clock(&self, other: &Self) -> bool {
         let apart = self.clock.offset.as_nanos().abs_diff(other.clock.offset.as_nanos());
         Duration::from_nanos(apart) <= self.clock.uncertainty.saturating_add(other.clock.uncertainty)

@@ -1,5 +1,5 @@
-//! Outputs in groups: equal outputs are printed once, with the names of all their slaves. Each line of a task begins with
-//! `| `, so that no task can print a heading.
+//! Outputs in groups: equal outputs are printed once, with the names of all their slaves. Each line of a task begins
+//! with `| `, so that no task can print a heading.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! Which columns of the table fit the terminal, and how wide they are. A row is one line: columns are left out and texts
-//! are cut before a line would be broken.
+//! Which columns of the table fit the terminal, and how wide they are. A row is one line: columns are left out and
+//! texts are cut before a line would be broken.
 
 use std::borrow::Cow;
 
