@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use synexec_tests::fleet::{Fleet, is_alive, wait_until_listening};
+use synexec_tests::fleet::{Fleet, is_alive};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::{Process, eventually};
 use synexec_tests::programs;
@@ -20,7 +20,6 @@ pub const TESTS: &[(&str, Test)] = &[
     ("daemons::an_early_failure_is_in_the_foreground", an_early_failure_is_in_the_foreground),
     ("daemons::a_daemon_does_not_keep_the_lock_of_its_shell", a_daemon_does_not_keep_the_lock_of_its_shell),
     ("daemons::sighup_opens_the_log_file_of_a_daemon_anew", sighup_opens_the_log_file_of_a_daemon_anew),
-    ("daemons::sighup_ends_a_program_that_is_no_daemon_unless_it_is_ignored", sighup_ends_a_program_in_the_foreground),
 ];
 
 /// Runs a program `$0` that becomes a daemon, in a pid namespace that ends with the child.
@@ -166,16 +165,4 @@ fn sighup_opens_the_log_file_of_a_daemon_anew() -> Result<()> {
     wait_for_line(&old, "the log stays in the old file")?;
     kill(Pid::from_raw(pid.parse()?), Signal::SIGTERM)?;
     eventually("the end of the slave", || (!is_alive(&pid)).then_some(()))
-}
-
-fn sighup_ends_a_program_in_the_foreground() -> Result<()> {
-    let fleet = Fleet::new(1)?;
-    let slave = fleet.listening_slave(0, &[])?;
-    slave.signal(Signal::SIGHUP)?;
-    ensure!(slave.wait()?.code() == Some(143));
-    let slave = fleet.slave_through(0, &["nohup"], &[])?;
-    wait_until_listening(&slave)?;
-    slave.signal(Signal::SIGHUP)?;
-    fleet.serves_a_session()?;
-    Ok(())
 }

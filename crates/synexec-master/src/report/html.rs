@@ -16,6 +16,8 @@ const SCRIPT: &str = concat!(
     include_str!("../../page/painter.js"),
     include_str!("../../page/timeline.js"),
     include_str!("../../page/charts.js"),
+    include_str!("../../page/skew_chart.js"),
+    include_str!("../../page/elapsed_chart.js"),
     include_str!("../../page/table.js"),
     include_str!("../../page/main.js"),
 );
