@@ -203,6 +203,7 @@ pub fn master_on(host: &Host, slaves: usize, conf: &Path, options: &[&str]) -> R
 /// The lines of the master's table that contain this word. Lines before the table do not count.
 pub fn rows<'a>(finished: &'a Finished, word: &str) -> Vec<&'a str> {
     let table = finished.stdout.lines().skip_while(|line| !line.trim_start().starts_with("Rank  Name "));
+    let table = table.take_while(|line| !line.starts_with("Last lines of "));
     table.filter(|line| line.split_whitespace().any(|part| part == word)).collect()
 }
 

@@ -4,11 +4,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
+use log::Level;
 use nix::errno::Errno;
 use synexec_host::interfaces::{Interface, Presence, Scope};
+use synexec_host::log_limit::{self, Kind};
 use synexec_proto::transport::ProbeListener;
 
 use crate::candidates::Candidates;
+
+/// After each connection that a stranger's probe causes, the slave listens again.
+const LISTENING: Kind = Kind::of_peers("times that the slave listens for probes", 64);
 
 /// Waits for probes. The socket stays open between two waits, until [`Listener::close`].
 #[derive(Debug)]
@@ -101,10 +106,10 @@ impl Listener {
     }
 
     fn say_where(&self) {
-        match (&self.bound, self.scope.name()) {
-            (Some(_), Some(name)) => log::debug!("listening for probes on UDP port {} of {name}", self.port),
-            (Some(_), None) => log::debug!("listening for probes on UDP port {}", self.port),
-            (None, _) => {}
+        let interface = self.scope.name().map(|name| format!(" of {name}")).unwrap_or_default();
+        if self.bound.is_some() {
+            let line = format!("listening for probes on UDP port {}{interface}", self.port);
+            log_limit::tell(LISTENING, Level::Debug, self.port, line);
         }
     }
 

@@ -6,11 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use log::Level;
 use synexec_host::allow::AllowedNetworks;
 use synexec_host::clock::monotonic_now;
 use synexec_host::interfaces::{Missing, Scope};
-use synexec_host::log_limit::{self, Kind};
 use synexec_host::random;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::Capabilities;
@@ -26,9 +24,6 @@ use crate::options::Options;
 /// Time for a master to answer a connection attempt. The kernel repeats its packet after one second and after three
 /// more; a new attempt is as good.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
-
-/// After each connection that a stranger's probe causes, the slave listens again.
-const LISTENING: Kind = Kind::of_peers("times that the slave listens for probes", 64);
 
 /// An event of one connection.
 #[derive(Debug)]
@@ -108,7 +103,6 @@ impl Network {
     pub fn listen(&self, deliver: impl FnOnce(io::Result<SocketAddr>) + Send + 'static) -> io::Result<()> {
         let (listener, invitations) = (Arc::clone(&self.listener), Arc::clone(&self.invitations));
         let port = self.connector.port;
-        log_limit::tell(LISTENING, Level::Debug, port, format!("listening for probes on UDP port {port}"));
         spawn("listen", move || {
             let mut invitations = lock(&invitations);
             let heard = lock(&listener).wait(|datagram, sender| invitations.accept(datagram, sender));

@@ -27,7 +27,7 @@ fn open_with(session: &Session, count: usize, name: impl Fn(usize) -> String) ->
 /// The page of a session with this many slaves, whose starts and elapsed times differ.
 fn page_with(session: &Session, count: usize, name: impl Fn(usize) -> String) -> Result<PathBuf> {
     let change = |rank: usize, slave: &mut Value| {
-        slave["name"] = json!(name(rank));
+        (slave["name"], slave["label"]) = (json!(name(rank)), json!(name(rank)));
         (slave["start"]["at_ns"], slave["start"]["uncertainty_ns"]) = (json!(rank * 37_000), json!(25_000));
         let elapsed = 200_000_000 + (rank * rank * 7_001) % 9_000_000;
         (slave["elapsed_ns"], slave["end_ns"]) = (json!(elapsed), json!(rank * 37_000 + elapsed));

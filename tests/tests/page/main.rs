@@ -226,8 +226,8 @@ fn with_slaves(page: &str, count: usize, change: impl Fn(usize, &mut Value)) -> 
     *slaves = (0..count)
         .map(|rank| {
             let mut slave = model.clone();
-            (slave["rank"], slave["name"]) = (json!(rank), json!(format!("vm{rank}")));
-            slave["label"] = slave["name"].clone();
+            slave["rank"] = json!(rank);
+            (slave["name"], slave["label"]) = (json!(format!("vm{rank}")), json!(format!("vm{rank}")));
             change(rank, &mut slave);
             slave
         })

@@ -25,7 +25,7 @@ const WIDE: &str = "1gbit";
 fn fetch(fleet: &Fleet, options: &[&str]) -> Result<(Vec<Process>, Process)> {
     let slaves = fleet.slaves(&[])?;
     fleet.control.limit_rate(NARROW)?;
-    let master = fleet.master(2, &fleet.conf(MUCH)?, &[&["-o", "out"], options].concat())?;
+    let master = fleet.master(2, &fleet.conf(MUCH)?, &[&["-o", "out", "--force"], options].concat())?;
     master.wait_for("vm1 (10.77.0.3): output fetched")?;
     Ok((slaves, master))
 }

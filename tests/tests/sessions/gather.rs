@@ -90,11 +90,11 @@ fn of_a_long_output_the_beginning_is_shown() -> Result<()> {
     let fleet = Fleet::new(2)?;
     let _slaves = fleet.slaves(&[])?;
     let script = "/bin/sh :CONF:\necho here\n[ $SYNEXEC_NAME = vm0 ] || seq 101 200\n";
-    for (options, kept) in [(&["--gather"][..], "--- vm0\nhere\n"), (&["--live"], "vm0: here\n")] {
+    for (options, kept) in [(&["--gather"][..], "--- vm0\n| here\n"), (&["--live"], "vm0: here\n")] {
         let options = [options, &["--max-output", "10"]].concat();
         let finished = fleet.master(2, &fleet.conf(script)?, &options)?.wait()?;
         ensure!(finished.code() == Some(5) && finished.stdout.contains(kept), "{finished:?}");
-        let cut = if options[0] == "--live" { "vm1: 101\nvm1: 1\n" } else { "(--max-output)\nhere\n101\n1\n\n" };
+        let cut = if options[0] == "--live" { "vm1: 101\nvm1: 1\n" } else { "(--max-output)\n| here\n| 101\n| 1\n\n" };
         ensure!(finished.stdout.contains(cut) && !finished.stdout.contains("102"), "{finished:?}");
         let told = "its output was cut: it is longer than 10 B (--max-output); the slave keeps it in ";
         ensure!(row(&finished, "vm1")?.contains(told), "{finished:?}");

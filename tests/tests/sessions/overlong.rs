@@ -98,7 +98,7 @@ fn a_message_without_what_it_needs() -> Result<()> {
     scene.peer.send(TASK_HAS_ENDED, &[field(900, &vec![0; LONG]), end_of_task()].concat())?;
     let finished = scene.master.wait()?;
     let why =
-        "the peer's TaskEnded cannot be read: the message is too long, and field 1 is not in the part that is kept";
+        "the slave's TaskEnded cannot be read: the message is too long, and field 1 is not in the part that is kept";
     ensure!(finished.code() == Some(5) && row(&finished, "rude")?.contains(why), "{finished:?}");
     Ok(())
 }
