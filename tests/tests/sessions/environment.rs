@@ -155,9 +155,9 @@ fn a_slave_that_ignores_variables() -> Result<()> {
     for features in [0, CONF_PARTS | TASK_ENDED] {
         let fleet = Fleet::new(2)?;
         let master = fleet.master(2, &fleet.conf("/bin/sh :CONF:\necho ran\n")?, &["--env", "A=1"])?;
-        master.wait_for("waiting for 2 slaves")?;
-        let _older = RawPeer::join(&fleet.guests[1], &fleet, features)?;
         let _ours = fleet.slave(0, &[])?;
+        master.wait_for("vm0 (10.77.0.2) joined")?;
+        let _older = RawPeer::join(&fleet.guests[1], &fleet, features)?;
         let finished = master.wait()?;
         ensure!(finished.code() == Some(4), "{finished:?}");
         ensure!(finished.stdout.contains("too old for --env"), "{finished:?}");
