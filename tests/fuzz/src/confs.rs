@@ -121,7 +121,10 @@ impl Parts {
         while let Some(action) = self.slave.next_action() {
             match action {
                 Action::BeginConf(begin) => {
-                    assert!(begin.as_ref().is_none_or(|begin| begin.length <= LARGEST), "the conf is larger than the limit");
+                    assert!(
+                        begin.as_ref().is_none_or(|begin| begin.length <= LARGEST),
+                        "the conf is larger than the limit"
+                    );
                     self.left = begin.map(|begin| begin.length).or(self.left);
                 }
                 Action::StoreConf(bytes) => self.store(&bytes),

@@ -252,7 +252,15 @@ fn conf_begin(input: &mut Input<'_>) -> Result<ConfBegin> {
     let length = if bool::arbitrary(input)? { input.int_in_range(0..=20)? } else { u64::arbitrary(input)? };
     let progress = if bool::arbitrary(input)? { Some(passing(input)?) } else { None };
     let (rank, slaves) = (u32::arbitrary(input)?, u32::arbitrary(input)?);
-    Ok(ConfBegin { rank, slaves, length, progress, token: token(input)?, variables: variables(input)?, heartbeat: heartbeat(input)? })
+    Ok(ConfBegin {
+        rank,
+        slaves,
+        length,
+        progress,
+        token: token(input)?,
+        variables: variables(input)?,
+        heartbeat: heartbeat(input)?,
+    })
 }
 
 /// Variables for the tasks, mostly none.
