@@ -58,7 +58,7 @@ pub enum Lie {
     EndlessOutput,
     /// It says that its output has no end, and sends all bytes that the master asks for.
     ClaimedEndless,
-    /// It says that its output has no end, and sends [`CRAWL`] bytes a second of all bytes that the master asks for.
+    /// It says that its output has no end, and sends some KiB a second of all bytes that the master asks for.
     Crawl,
     /// It answers that it cannot read its output.
     NoOutput,
