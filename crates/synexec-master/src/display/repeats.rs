@@ -2,7 +2,9 @@
 
 use synexec_host::log_limit::Kind;
 use synexec_proto::disconnect::Disconnect;
-use synexec_session::master::{Notice, Rivalry, SlaveLabel};
+use synexec_session::master::{Notice, Rivalry};
+
+use super::text::name;
 
 /// Lines about peers that are told at once in a session of few slaves. In a larger session there are as many as slaves.
 const LINES: usize = 64;
@@ -47,10 +49,6 @@ fn of_key(why: &Disconnect) -> Kind {
     })
 }
 
-fn name(slave: &SlaveLabel) -> String {
-    format!("{} ({})", slave.name, slave.address.ip())
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
@@ -60,7 +58,7 @@ mod tests {
     use synexec_host::log_limit::LogLimit;
     use synexec_proto::message::TaskProgress;
     use synexec_proto::time::MonotonicInstant;
-    use synexec_session::master::Loss;
+    use synexec_session::master::{Loss, SlaveLabel};
 
     use super::*;
 
@@ -104,6 +102,16 @@ mod tests {
         }
         assert!(told.iter().all(|told| (1..=LINES).contains(told)), "{told:?}");
         assert_eq!(limit.rest(now).len(), kinds);
+    }
+
+    #[test]
+    fn slaves_that_share_a_name_and_a_host_are_two_sources() {
+        let late = |port: u16| {
+            let address = SocketAddr::from(([10, 0, 0, 7], port));
+            let slave = SlaveLabel { shown: format!("web@{address}"), ..SlaveLabel::new("web".into(), address) };
+            kind(&Notice::Late { slave, silence: Duration::from_secs(7) }, 3).unwrap().1
+        };
+        assert_ne!(late(1), late(2));
     }
 
     #[test]

@@ -1,16 +1,11 @@
 //! Each notice as one line of the log.
 
-use std::time::Duration;
-
 use log::Level;
 use synexec_proto::message::TaskProgress;
 use synexec_session::master::{MeasuredStart, Notice, Outcome, Rivalry, RunTimes, SlaveLabel};
 
-use crate::report::{incomplete, kept_at as kept_at_words};
+use crate::report::{LATE_MIN, incomplete, kept_at as kept_at_words};
 use crate::units::{bytes, count, part, time};
-
-/// The end of a task is logged with the lateness of its start only above this.
-const LATE: Duration = Duration::from_millis(1);
 
 /// Most slaves with equal names that a warning lists.
 const EQUAL_SHOWN: usize = 10;
@@ -201,11 +196,12 @@ fn used(progress: &TaskProgress) -> String {
 }
 
 fn late(start: Option<&MeasuredStart>) -> String {
-    let lateness = start.map(|start| start.lateness).filter(|lateness| *lateness > LATE);
+    let lateness = start.map(|start| start.lateness).filter(|lateness| *lateness >= LATE_MIN);
     lateness.map_or_else(String::new, |late| format!(" (started {} late)", time(late)))
 }
 
-fn name(slave: &SlaveLabel) -> String {
+/// A slave with its address.
+pub fn name(slave: &SlaveLabel) -> String {
     if slave.shown == slave.name { format!("{} ({})", slave.name, slave.address.ip()) } else { slave.shown.clone() }
 }
 

@@ -72,9 +72,12 @@ impl Asked {
 /// Makes the document; called at the end of the session.
 pub fn build(report: &Report, context: Context<'_>) -> Document {
     let clock = MasterClock::now();
-    let rounds =
-        (1..).zip(&report.rounds).map(|(number, round)| Builder { clock, number, context: &context }.round(round));
-    let rounds = rounds.collect();
+    let last_started = (1..).zip(&report.rounds).filter(|(_, round)| round.ordered.is_some()).map(|(number, _)| number);
+    let last_started = last_started.last().unwrap_or(0);
+    let of_round = |(number, round): (u32, &Round)| {
+        Builder { clock, number, is_replaced: number < last_started, context: &context }.round(round)
+    };
+    let rounds = (1..).zip(&report.rounds).map(of_round).collect();
     Document {
         schema: SCHEMA,
         version: VERSION,
@@ -113,6 +116,8 @@ impl MasterClock {
 struct Builder<'a> {
     clock: MasterClock,
     number: u32,
+    /// Whether the tasks of a later round have replaced the outputs on the slaves.
+    is_replaced: bool,
     context: &'a Context<'a>,
 }
 
@@ -127,7 +132,7 @@ impl Builder<'_> {
             zero: zero.map(|zero| self.clock.date(zero)),
             ordered_ns: zero.zip(round.ordered).map(|(zero, ordered)| ordered.nanos_after(zero)),
             skew: round.skew.as_ref().map(skew),
-            slaves: round.rows.iter().map(|row| self.slave(row, zero, remarks(row, usual))).collect(),
+            slaves: round.rows.iter().map(|row| self.slave(row, zero, remarks(row, usual, self.is_replaced))).collect(),
         }
     }
 
@@ -155,7 +160,7 @@ impl Builder<'_> {
             reconnects: row.reconnects,
             stands_out: !row.outcome.has_succeeded() || !remarks.is_empty(),
             remarks,
-            output_path: output_path(row),
+            output_path: self.output_path(row),
             last_lines: row.last_lines.clone(),
             output_lost: row.output_lost.clone(),
             output: self.output(row),
@@ -170,7 +175,7 @@ impl Builder<'_> {
             blake3: None,
             file: None,
             why: None,
-            kept_at: output_path(row),
+            kept_at: self.output_path(row),
             tail: self.context.kept.tail(id),
         };
         Some(match row.output.as_ref()? {
@@ -196,10 +201,12 @@ impl Builder<'_> {
             Output::Unavailable => nothing,
         })
     }
-}
 
-fn output_path(row: &Row) -> Option<String> {
-    row.output_place.as_ref().map(|place| place.path.clone()).filter(|path| !path.is_empty())
+    /// Where the slave keeps the output.
+    fn output_path(self, row: &Row) -> Option<String> {
+        let place = row.output_place.as_ref().filter(|_| !self.is_replaced)?;
+        Some(place.path.clone()).filter(|path| !path.is_empty())
+    }
 }
 
 fn outcome(row: &Row) -> OutcomeReport {

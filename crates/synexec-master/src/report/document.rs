@@ -154,7 +154,8 @@ pub struct SlaveReport {
     pub remarks: Vec<String>,
     /// Whether the task did not succeed or the slave has remarks.
     pub stands_out: bool,
-    /// Path of the task's output on the slave's host, unless the path is too long for a message.
+    /// Path of the task's output on the slave's host, unless the path is too long for a message or a later round has
+    /// replaced the output.
     pub output_path: Option<String>,
     /// Last lines of the output of a task that failed.
     pub last_lines: Option<String>,
@@ -247,7 +248,7 @@ pub struct OutputReport {
     pub file: Option<String>,
     /// Why the output could not be fetched, or was cut.
     pub why: Option<String>,
-    /// Path of the output on the slave's host, unless the path is too long for a message.
+    /// The same path as [`SlaveReport::output_path`].
     pub kept_at: Option<String>,
     /// End of the output, if the user asked for a page.
     pub tail: Option<String>,

@@ -14,4 +14,4 @@ mod sentence;
 pub use build::{Context, build};
 pub use document::{Asked, ConfReport, Document, OutputReport, OutputState, RoundReport, SlaveReport};
 pub use files::{ReportFileError, ReportFiles};
-pub use remarks::{incomplete, kept_at};
+pub use remarks::{LATE_MIN, incomplete, kept_at};

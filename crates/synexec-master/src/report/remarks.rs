@@ -18,7 +18,7 @@ const STEAL_MIN: Duration = Duration::from_millis(20);
 const CLOCK_MIN: Duration = Duration::from_millis(1);
 
 /// A task that was released less late than this gets no remark.
-const LATE_MIN: Duration = Duration::from_millis(1);
+pub const LATE_MIN: Duration = Duration::from_millis(1);
 
 /// Name of the file to which a slave writes the output of its task, unless another user's file has this name.
 const USUAL_NAME: &str = "synexec.out";
@@ -32,15 +32,17 @@ const SLOW_MIN: Duration = Duration::from_millis(100);
 /// Fewest tasks that have a median to compare with.
 const MEDIAN_OF: usize = 3;
 
-/// The median of the times that the tasks of a round took; none if too few tasks have ended.
+/// The median of the times that the tasks of a round took which succeeded; none if these are too few. A task that failed
+/// or was stopped mostly took less time.
 pub fn usual_time(round: &[Row]) -> Option<Duration> {
-    let mut times: Vec<_> = round.iter().filter_map(|row| row.times).map(|times| times.elapsed).collect();
+    let whole = round.iter().filter(|row| row.outcome.has_succeeded() && row.stopped_after.is_none());
+    let mut times: Vec<_> = whole.filter_map(|row| row.times).map(|times| times.elapsed).collect();
     times.sort_unstable();
     median(&times).filter(|_| times.len() >= MEDIAN_OF)
 }
 
-/// All remarks on a slave whose round has this usual time.
-pub fn remarks(row: &Row, usual: Option<Duration>) -> Vec<String> {
+/// All remarks on a slave whose round has this usual time. A later round may have replaced the output on the slave.
+pub fn remarks(row: &Row, usual: Option<Duration>, is_replaced: bool) -> Vec<String> {
     let elapsed = row.times.map_or(Duration::ZERO, |times| times.elapsed);
     let mut remarks: Vec<String> =
         row.stopped_after.iter().map(|cause| format!("its task was stopped after {cause}")).collect();
@@ -53,15 +55,15 @@ pub fn remarks(row: &Row, usual: Option<Duration>) -> Vec<String> {
     remarks.extend(row.output_lost.as_deref().map(incomplete));
     match &row.output {
         Some(Output::Failed { why }) => {
-            let place = kept_at(row.output_place.as_ref().map(|place| place.path.as_str()));
+            let place = place(row, is_replaced);
             remarks.push(format!("its output could not be fetched: {why}{place}"));
         }
         Some(Output::Cut { most }) => {
-            let place = kept_at(row.output_place.as_ref().map(|place| place.path.as_str()));
+            let place = place(row, is_replaced);
             remarks.push(format!("its output was cut: {}{place}", why_cut(*most)));
         }
         Some(Output::NoTail { why }) => remarks.push(format!("the end of its output could not be fetched: {why}")),
-        None => remarks.extend(unusual_place(row)),
+        None if !is_replaced => remarks.extend(unusual_place(row)),
         _ => {}
     }
     remarks
@@ -83,6 +85,13 @@ pub fn kept_at(path: Option<&str>) -> String {
         None => String::new(),
         Some("") => "; the slave keeps it in its work directory".to_owned(),
         Some(path) => format!("; the slave keeps it in {path}"),
+    }
+}
+
+fn place(row: &Row, is_replaced: bool) -> String {
+    match row.output_place.as_ref() {
+        Some(_) if is_replaced => "; the task of the next round has replaced it on the slave".to_owned(),
+        place => kept_at(place.map(|place| place.path.as_str())),
     }
 }
 
@@ -148,7 +157,7 @@ mod tests {
     use synexec_proto::message::OutputPlace;
     use synexec_proto::task_end::TaskEnd;
     use synexec_proto::time::WallClockTime;
-    use synexec_session::master::{Outcome, RunTimes, SlaveLabel};
+    use synexec_session::master::{Outcome, RunTimes, SlaveLabel, StopCause};
 
     use super::*;
 
@@ -157,6 +166,10 @@ mod tests {
         let at = WallClockTime::from_nanos(0);
         let times = Some(RunTimes { started: at, finished: at, elapsed });
         Row { guest: Some(guest), times, ..Row::new(0, slave, Outcome::Ended(TaskEnd::Exited(0))) }
+    }
+
+    fn remarks(row: &Row, usual: Option<Duration>) -> Vec<String> {
+        super::remarks(row, usual, false)
     }
 
     #[test]
@@ -194,6 +207,18 @@ mod tests {
     }
 
     #[test]
+    fn tasks_that_failed_or_were_stopped_do_not_make_the_others_slow() {
+        let ran = |millis| row(Guest::default(), Duration::from_millis(millis));
+        let failed = || Row { outcome: Outcome::Ended(TaskEnd::Exited(1)), ..ran(10) };
+        let timed_out = || Row { outcome: Outcome::TimedOut(Duration::from_secs(1)), ..ran(10) };
+        let cause = StopCause::Failure(ran(1).slave);
+        let stopped = || Row { stopped_after: Some(cause.clone()), ..ran(10) };
+        let round = [failed(), timed_out(), stopped(), stopped(), ran(9_000), ran(10_000), ran(11_000)];
+        assert_eq!(usual_time(&round), Some(Duration::from_secs(10)));
+        assert_eq!(usual_time(&round[..6]), None);
+    }
+
+    #[test]
     fn a_clock_slip_has_a_remark() {
         let slip = ClockSlip { by: -300_000_000, uncertainty: Duration::from_micros(50) };
         let row = Row { clock_slip: Some(slip), ..row(Guest::default(), Duration::ZERO) };
@@ -224,7 +249,11 @@ mod tests {
         let cut = Row { output: Some(Output::Cut { most: 1 << 30 }), answered_late: None, ..row };
         let told = "its output was cut: it is longer than 1.0 GiB (--max-output); the slave keeps it in /w/synexec.out";
         assert_eq!(remarks(&cut, None), [told]);
+        let told = "its output was cut: it is longer than 1.0 GiB (--max-output); the task of the next round has replaced \
+                    it on the slave";
+        assert_eq!(super::remarks(&cut, None, true), [told]);
     }
+
     #[test]
     fn the_place_of_an_output_that_was_not_wanted_is_named_if_it_is_unusual() {
         let remarks_with = |path: &str| {
@@ -234,5 +263,8 @@ mod tests {
         assert!(remarks_with("/w/synexec.out").is_empty() && remarks_with("").is_empty());
         let told = ["another file has the name synexec.out, and its output is in /w/synexec.out.1"];
         assert_eq!(remarks_with("/w/synexec.out.1"), told);
+        let place = Some(OutputPlace { length: 5, path: "/w/synexec.out.1".into() });
+        let row = Row { output_place: place, ..row(Guest::default(), Duration::ZERO) };
+        assert_eq!(super::remarks(&row, None, true), Vec::<String>::new());
     }
 }

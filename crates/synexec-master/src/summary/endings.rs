@@ -70,13 +70,13 @@ fn cut(line: &str) -> String {
 
 /// The names of the slaves, and where their outputs are.
 fn title(slaves: &[&SlaveReport]) -> String {
-    let names = fold(slaves.iter().map(|slave| slave.name.as_str()));
+    let names = fold(slaves.iter().map(|slave| slave.label.as_str()));
     let Some((place, first)) = slaves.iter().find_map(|slave| Some((place(slave)?, slave))) else {
         return format!("{names}:");
     };
     match slaves.len() {
         1 => format!("{names}: all of its output is in {place}"),
-        slaves => format!("{names} ({}): all of the output of {} is in {place}", count(slaves, "slave"), first.name),
+        slaves => format!("{names} ({}): all of the output of {} is in {place}", count(slaves, "slave"), first.label),
     }
 }
 
@@ -84,7 +84,7 @@ fn title(slaves: &[&SlaveReport]) -> String {
 fn place(slave: &SlaveReport) -> Option<String> {
     let is_stored = |state: OutputState| state == OutputState::Stored;
     let here = slave.output.as_ref().filter(|output| is_stored(output.state)).and_then(|output| output.file.clone());
-    here.or_else(|| Some(format!("{}:{}", slave.name, slave.output_path.as_ref()?)))
+    here.or_else(|| Some(format!("{}:{}", slave.label, slave.output_path.as_ref()?)))
 }
 
 #[cfg(test)]

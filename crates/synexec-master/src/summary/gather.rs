@@ -96,7 +96,7 @@ impl<'a> Gather<'a> {
         let cut = |slave: &&SlaveReport| slave.output.as_ref().is_some_and(is_cut);
         for slave in round.slaves.iter().filter(cut) {
             let why = slave.output.as_ref().and_then(|output| output.why.as_deref()).unwrap_or_default();
-            writeln!(to, "--- {}: only the beginning of the output: {why}", slave.name)?;
+            writeln!(to, "--- {}: only the beginning of the output: {why}", slave.label)?;
             if let Some(file) = self.file(round, slave) {
                 self.print_file(file, to)?;
             }

@@ -79,3 +79,78 @@ fn is_colored(when: ColorWhen) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use synexec_proto::message::OutputPlace;
+    use synexec_proto::task_end::TaskEnd;
+    use synexec_proto::time::{MonotonicInstant, WallClockTime};
+    use synexec_session::master::{Outcome, Output, Report, Round, Row, SlaveLabel, Verdict};
+
+    use super::*;
+    use crate::report::{Asked, ConfReport, Context, build};
+
+    const STYLE: Style = Style { colored: false, width: None, all: false };
+
+    /// A slave with a name that others have too, whose task failed.
+    fn failed(rank: u32, last_line: &str) -> Row {
+        let address = std::net::SocketAddr::from(([10, 0, 0, 7], 40_000));
+        let slave = SlaveLabel { shown: format!("vm@10.0.0.{rank}"), ..SlaveLabel::new("vm".into(), address) };
+        Row {
+            output_place: Some(OutputPlace { length: 9, path: "/w/synexec.out".into() }),
+            last_lines: Some(last_line.to_owned()),
+            ..Row::new(rank, slave, Outcome::Ended(TaskEnd::Exited(1)))
+        }
+    }
+
+    /// The document of rounds with these rows, each with whether its tasks were started.
+    fn document(rounds: Vec<(Vec<Row>, bool)>) -> Document {
+        let asked = Asked::new(2, u32::try_from(rounds.len()).unwrap());
+        let at = MonotonicInstant::from_nanos(5);
+        let round = |(rows, has_started): (_, bool)| Round { rows, skew: None, ordered: has_started.then_some(at) };
+        let report = Report { rounds: rounds.into_iter().map(round).collect(), verdict: Verdict::TaskFailed };
+        let context = Context {
+            session: 0,
+            master: "host".into(),
+            conf: ConfReport::new("job.conf".into(), 9, "/bin/false".into(), 0),
+            asked,
+            began: WallClockTime::from_nanos(0),
+            kept: &Kept::default(),
+        };
+        build(&report, context)
+    }
+
+    #[test]
+    fn only_the_last_round_that_was_started_names_the_outputs_on_the_slaves() {
+        let rows = || vec![failed(1, "no disk")];
+        let place = "all of its output is in vm@10.0.0.1:/w/synexec.out";
+        for (rounds, places) in
+            [(&[true][..], &[true][..]), (&[true, true, true], &[false, false, true]), (&[true, false], &[true, true])]
+        {
+            let document = document(rounds.iter().map(|has_started| (rows(), *has_started)).collect());
+            let told = document.rounds.iter().map(|round| endings::show(round, false).contains(place));
+            assert_eq!(told.collect::<Vec<_>>(), places, "{}", text(&document, STYLE));
+            let paths = document.rounds.iter().map(|round| round.slaves[0].output_path.is_some());
+            assert_eq!(paths.collect::<Vec<_>>(), places);
+        }
+    }
+
+    #[test]
+    fn texts_tell_slaves_with_equal_names_apart() {
+        let cut = |rank| Row { output: Some(Output::Cut { most: 10 }), ..failed(rank, "no disk") };
+        let document = document(vec![(vec![cut(1), cut(2), failed(3, "no net")], true)]);
+        let shown = text(&document, STYLE);
+        for told in [
+            "vm@10.0.0.1,vm@10.0.0.2 (2 slaves): all of the output of vm@10.0.0.1 is in vm@10.0.0.1:/w/synexec.out",
+            "vm@10.0.0.3: all of its output is in vm@10.0.0.3:/w/synexec.out",
+        ] {
+            assert!(shown.contains(told), "{told} in\n{shown}");
+        }
+        let mut printed = Vec::new();
+        gather::Gather { document: &document, kept: &Kept::default(), diff: false, on_terminal: false }
+            .print(&mut printed)
+            .unwrap();
+        let printed = String::from_utf8(printed).unwrap();
+        assert!(printed.contains("--- vm@10.0.0.2: only the beginning of the output: "), "{printed}");
+    }
+}
