@@ -7,7 +7,9 @@ use std::time::Duration;
 use synexec_session::clock::ClockEstimate;
 use synexec_session::master::Row;
 
-/// Tasks that started on one host with fewer cores.
+use super::remarks::LATE_MIN;
+
+/// Tasks that started on one host with fewer cores, at least one of them late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crowd {
     /// Number of tasks.
@@ -49,7 +51,7 @@ impl Crowd {
     fn of(address: IpAddr, starts: &[Start]) -> Option<Self> {
         let cores = starts.iter().map(|start| start.cores).max()?;
         let lateness = starts.iter().map(|start| start.lateness).max()?;
-        let is_crowd = u32::try_from(starts.len()).is_ok_and(|tasks| tasks > cores);
+        let is_crowd = u32::try_from(starts.len()).is_ok_and(|tasks| tasks > cores) && lateness >= LATE_MIN;
         is_crowd.then_some(Self { tasks: starts.len(), cores, address, lateness })
     }
 }
@@ -96,15 +98,17 @@ mod tests {
     #[test]
     fn more_tasks_than_cores_of_one_host_are_a_crowd() {
         let here = |offset, lateness| row("127.0.0.1:5", offset, Some(2), lateness);
-        let round = [here(0, 3), here(9_000, 700), here(-9_000, 20)];
-        let crowd = Crowd { tasks: 3, cores: 2, address: "127.0.0.1".parse().unwrap(), lateness: MICRO * 700 };
+        let round = [here(0, 3), here(9_000, 1_700), here(-9_000, 20)];
+        let crowd = Crowd { tasks: 3, cores: 2, address: "127.0.0.1".parse().unwrap(), lateness: MICRO * 1_700 };
         assert_eq!(crowds(&round), [crowd]);
         assert_eq!(crowds(&round[1..]), []);
-        let behind_nat = [here(0, 3), here(1_000_000, 700), here(2_000_000, 20)];
+        let behind_nat = [here(0, 3), here(1_000_000, 1_700), here(2_000_000, 20)];
         assert_eq!(crowds(&behind_nat), []);
-        let elsewhere = [here(0, 3), here(0, 3), row("127.0.0.2:5", 0, Some(2), 3)];
+        let elsewhere = [here(0, 3), here(0, 1_700), row("127.0.0.2:5", 0, Some(2), 3)];
         assert_eq!(crowds(&elsewhere), []);
-        let without_cores = [0; 3].map(|_| row("127.0.0.1:5", 0, None, 3));
+        let without_cores = [0; 3].map(|_| row("127.0.0.1:5", 0, None, 1_700));
         assert_eq!(crowds(&without_cores), []);
+        let in_time = [999; 3].map(|lateness| here(0, lateness));
+        assert_eq!(crowds(&in_time), []);
     }
 }
