@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use synexec_session::interrupt::Interrupt;
@@ -9,8 +10,11 @@ use synexec_session::interrupt::Interrupt;
 use crate::daemon::LogFile;
 use crate::exit::ExitStatus;
 
-/// The signal that ends the program even if it is stuck: the third one.
+/// The signal that ends the program even if it is stuck: the third one. The program takes the first two.
 const LAST_SIGNAL: usize = 3;
+
+/// The signal that ends a program that takes no more signals.
+const LAST_UNTAKEN: usize = 2;
 
 /// Signals that are blocked and waited for. They are blocked in this thread and in the threads that it starts.
 #[derive(Debug)]
@@ -18,6 +22,20 @@ pub struct BlockedSignals {
     signals: SigSet,
     /// The log file of a daemon.
     log: Option<LogFile>,
+}
+
+/// The delivery of signals, which goes on until the program ends.
+#[derive(Debug)]
+pub struct Forwarding {
+    /// The number of the signal that ends the program at once.
+    last: Arc<AtomicUsize>,
+}
+
+impl Forwarding {
+    /// The program takes no more signals, so the second one ends it at once.
+    pub fn take_no_more(&self) {
+        self.last.store(LAST_UNTAKEN, Ordering::Relaxed);
+    }
 }
 
 /// Restores the default action of SIGCHLD, in case the parent process ignored it: without it, children cannot be waited
@@ -51,14 +69,15 @@ pub fn block(log: Option<LogFile>) -> io::Result<BlockedSignals> {
 }
 
 impl BlockedSignals {
-    /// Starts a thread that calls `deliver` for every signal except the SIGHUP of a daemon, which opens the log file anew.
-    /// `deliver` may block until the program takes the signal. The third signal ends the program at once, even if the program is stuck, for instance in writing to a stopped
-    /// terminal.
+    /// Starts a thread that calls `deliver` for every signal except the SIGHUP of a daemon, which opens the log file
+    /// anew. `deliver` may block until the program takes the signal. The third signal ends the program at once, even if
+    /// the program is stuck, for instance in writing to a stopped terminal.
     ///
     /// # Errors
     /// The system cannot start another thread.
-    pub fn forward(self, deliver: impl Fn(Interrupt) + Send + Sync + 'static) -> io::Result<()> {
-        let deliver = Arc::new(deliver);
+    pub fn forward(self, deliver: impl Fn(Interrupt) + Send + Sync + 'static) -> io::Result<Forwarding> {
+        let (deliver, last) = (Arc::new(deliver), Arc::new(AtomicUsize::new(LAST_SIGNAL)));
+        let forwarding = Forwarding { last: Arc::clone(&last) };
         let wait = move || {
             let mut count = 0;
             loop {
@@ -71,13 +90,13 @@ impl BlockedSignals {
                     _ => Interrupt::Terminate,
                 };
                 count += 1;
-                if count >= LAST_SIGNAL {
+                if count >= last.load(Ordering::Relaxed) {
                     std::process::exit(ExitStatus::Interrupted(interrupt).code().into());
                 }
                 hand_on(interrupt, &deliver);
             }
         };
-        spawn(wait)
+        spawn(wait).map(|()| forwarding)
     }
 }
 

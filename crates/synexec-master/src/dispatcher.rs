@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 use synexec_host::clock::monotonic_now;
 use synexec_host::events::{self, Events, ThreadsGone};
 use synexec_host::log_limit;
-use synexec_host::signals::BlockedSignals;
+use synexec_host::signals::{BlockedSignals, Forwarding};
 use synexec_host::timer::make_precise;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{ConfBegin, Message};
@@ -51,6 +51,7 @@ pub struct Dispatcher {
     outputs: Outputs,
     outboxes: Outboxes,
     events: Events<Event>,
+    signals: Forwarding,
 }
 
 /// Everything that a session needs from this host and that can fail to open. No part of it has a thread yet.
@@ -92,7 +93,7 @@ impl Dispatcher {
         let (sender, events) = events::queue(EVENTS_MAX);
         let (id, has_key) = (options.common.session(), key.is_some());
         let rivals = Rivals::new(id, key.clone(), options.common.allowed());
-        forward_signals(signals, sender.clone())?;
+        let signals = forward_signals(signals, sender.clone())?;
         let deliver = deliver_to(sender.clone());
         let acceptor = Acceptor {
             session: id,
@@ -109,7 +110,7 @@ impl Dispatcher {
             if has_key { "; only slaves with the same key answer, and the logs of other slaves say so" } else { "" };
         log::info!("waiting for {}{hint}", count(options.slaves().get(), "slave"));
         let outboxes = Outboxes::new(id, has_key, deliver);
-        Ok(Self { session, id, conf, discovery, rivals, display, outputs, outboxes, events })
+        Ok(Self { session, id, conf, discovery, rivals, display, outputs, outboxes, events, signals })
     }
 
     /// Runs the session to its end; returns the report, and the outputs.
@@ -122,7 +123,8 @@ impl Dispatcher {
         loop {
             self.carry_out_actions();
             if let Some(report) = self.session.report() {
-                let (report, Self { outputs, events, .. }) = (report.clone(), self);
+                let (report, Self { outputs, events, signals, .. }) = (report.clone(), self);
+                signals.take_no_more();
                 // A thread that waits for room in the queue goes on when the queue is gone.
                 drop(events);
                 log_limit::tell_rest();
@@ -235,7 +237,11 @@ fn deliver_to(sender: SyncSender<Event>) -> Deliver {
     Arc::new(move |event| events::deliver(&sender, Event::Connection(event)))
 }
 
-fn forward_signals(signals: BlockedSignals, sender: SyncSender<Event>) -> Result<(), Failure> {
-    let deliver = move |interrupt| events::deliver(&sender, Event::Interrupted(interrupt));
+fn forward_signals(signals: BlockedSignals, sender: SyncSender<Event>) -> Result<Forwarding, Failure> {
+    let deliver = move |interrupt| {
+        if sender.send(Event::Interrupted(interrupt)).is_err() {
+            log::warn!("the session is over; a second signal ends this program before it has written all results");
+        }
+    };
     signals.forward(deliver).map_err(Failure::StartThread)
 }

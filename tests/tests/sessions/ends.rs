@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use synexec_tests::fleet::{Fleet, is_alive, row};
 use synexec_tests::lab::harness::Test;
-use synexec_tests::process::eventually;
+use synexec_tests::process::{Process, eventually};
+use synexec_tests::programs;
 
 pub const TESTS: &[(&str, Test)] = &[
     ("ends::a_failed_task_is_told_with_its_status_or_signal", a_failed_task_is_told_with_its_status_or_signal),
@@ -17,6 +18,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("ends::a_hangup_stops_the_task_too", a_hangup_stops_the_task_too),
     ("ends::a_hangup_is_ignored_under_nohup", a_hangup_is_ignored_under_nohup),
     ("ends::a_second_interrupt_leaves_at_once", a_second_interrupt_leaves_at_once),
+    ("ends::a_second_interrupt_ends_a_master_that_cannot_print", a_second_interrupt_ends_a_master_that_cannot_print),
     ("ends::a_slave_that_is_told_to_end_reports_first", a_slave_that_is_told_to_end_reports_first),
     ("ends::a_slave_that_is_told_to_end_gives_its_last_lines", a_slave_that_is_told_to_end_gives_its_last_lines),
     ("ends::a_slave_that_is_told_to_end_gives_its_output_first", a_slave_that_is_told_to_end_gives_its_output_first),
@@ -107,6 +109,25 @@ fn a_second_interrupt_leaves_at_once() -> Result<()> {
     ensure!(finished.code() == Some(130), "{finished:?}");
     ensure!(row(&finished, "vm0")?.contains("did not report the end in time"), "{finished:?}");
     slave.wait_for("task ended: killed by SIGKILL")?;
+    Ok(())
+}
+
+/// The session is over, and the results do not fit into the pipe: its reader takes only the beginning.
+fn a_second_interrupt_ends_a_master_that_cannot_print() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &[])?;
+    let reader = "{ exec <results; head -c 1 >/dev/null; echo printing >&2; \
+                  while kill -0 $$ 2>/dev/null; do sleep 0.1; done; }";
+    let mut command = fleet.control.command("sh");
+    command.args(["-c", &format!("mkfifo results; {reader} & exec \"$0\" \"$@\" >results")]).arg(programs::master());
+    let conf = fleet.conf("/bin/sh :CONF:\nseq 100000\n")?;
+    let master = Process::spawn(command.args(["--gather", "1"]).arg(conf))?;
+    master.wait_for("printing")?;
+    master.signal(Signal::SIGTERM)?;
+    master.wait_for("the session is over; a second signal ends this program")?;
+    master.signal(Signal::SIGINT)?;
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(130), "{finished:?}");
     Ok(())
 }
 
