@@ -78,7 +78,7 @@ fn open_resources(
     let display = DisplayOptions {
         slaves: usize::try_from(slaves).unwrap_or(usize::MAX),
         expected: names.expected().map(str::to_owned).collect(),
-        conf: ConfProgress { sent: conf.sent(), total: conf.length().saturating_mul(slaves.into()) },
+        conf: ConfProgress { sent: conf.sent(), each: conf.length() },
         shows_progress: options.tells_progress(),
     };
     let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };

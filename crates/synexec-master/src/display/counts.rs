@@ -31,6 +31,7 @@ pub enum Stage {
 #[derive(Debug)]
 pub struct Counts {
     pub stage: Stage,
+    /// Number of slaves that take part: those that the user asked for, or those of the quorum.
     pub slaves: usize,
     pub joined: usize,
     pub this_round: ThisRound,
@@ -94,7 +95,9 @@ impl Counts {
                 self.joined = 0;
                 self.here.clear();
             }
-            Notice::Configuring { .. } => self.stage = Stage::Configuring,
+            Notice::QuorumReached { joined, .. } => self.slaves = *joined,
+            // Slaves may have come or gone since the quorum was reached.
+            Notice::Configuring { slaves } => (self.stage, self.slaves) = (Stage::Configuring, *slaves),
             Notice::NextRound { round, rounds } => self.next_round(*round, *rounds),
             Notice::Accepted { .. } => self.this_round.accepted += 1,
             Notice::Starting { ahead, .. } => self.stage = Stage::Starting(Instant::now() + *ahead),

@@ -21,8 +21,8 @@ const TICK: Duration = Duration::from_millis(200);
 pub struct ConfProgress {
     /// Bytes that the network took.
     pub sent: Arc<AtomicU64>,
-    /// Bytes that all slaves together receive.
-    pub total: u64,
+    /// Bytes that each slave receives.
+    pub each: u64,
 }
 
 /// The progress line.
@@ -78,7 +78,7 @@ impl Gauge {
         let style = style.progress_chars("=> ");
         match counts.stage {
             Stage::Starting(at) => style.with_key("countdown", time_until(at)),
-            Stage::Configuring => style.with_key("conf", conf_sent(self.conf.clone())),
+            Stage::Configuring => style.with_key("conf", conf_sent(self.conf.clone(), counts.slaves)),
             Stage::Running(since) => style.with_key("clock", time_since(since)),
             Stage::Joining | Stage::Fetching => style,
         }
@@ -98,10 +98,11 @@ fn time_since(instant: Instant) -> impl Fn(&ProgressState, &mut dyn std::fmt::Wr
     }
 }
 
-fn conf_sent(conf: ConfProgress) -> impl Fn(&ProgressState, &mut dyn std::fmt::Write) + Clone {
+fn conf_sent(conf: ConfProgress, slaves: usize) -> impl Fn(&ProgressState, &mut dyn std::fmt::Write) + Clone {
+    let total = conf.each.saturating_mul(u64::try_from(slaves).unwrap_or(u64::MAX));
     move |_, to| {
-        let sent = units::bytes(conf.sent.load(Ordering::Relaxed).min(conf.total));
-        let _ = write!(to, "{sent} of {}", units::bytes(conf.total));
+        let sent = units::bytes(conf.sent.load(Ordering::Relaxed).min(total));
+        let _ = write!(to, "{sent} of {}", units::bytes(total));
     }
 }
 
@@ -144,16 +145,17 @@ mod tests {
 
     use super::*;
 
-    fn shown(stage: Stage, notices: &[Notice]) -> String {
+    /// The line of four slaves after these notices.
+    fn shown(stage: Option<Stage>, notices: &[Notice]) -> String {
         let terminal = InMemoryTerm::new(10, 120);
         let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
-        let conf = ConfProgress { sent: Arc::new(AtomicU64::new(1536)), total: 4096 };
+        let conf = ConfProgress { sent: Arc::new(AtomicU64::new(1536)), each: 1024 };
         let mut gauge = Gauge { bar: ProgressBar::with_draw_target(Some(1), target), conf, stage: None };
         let mut counts = Counts::new(4, crate::name_pattern::unfold("web[1-4]").unwrap());
         for notice in notices {
             counts.count(notice);
         }
-        counts.stage = stage;
+        counts.stage = stage.unwrap_or(counts.stage);
         gauge.show(&counts);
         gauge.bar.tick();
         let _ = terminal.width();
@@ -175,8 +177,16 @@ mod tests {
             (Stage::Running(Instant::now()), &["0 s [", "running 0, succeeded 0, failed 0"]),
             (Stage::Fetching, &["outputs 0/"]),
         ] {
-            let line = shown(stage, &[joined()]);
+            let line = shown(Some(stage), &[joined()]);
             assert!(words.iter().all(|word| line.contains(word)), "{stage:?}: {line}");
         }
+    }
+
+    #[test]
+    fn after_the_wait_only_the_slaves_of_the_quorum_count() {
+        let reached = Notice::QuorumReached { joined: 3, slaves: 4 };
+        assert!(shown(None, &[joined(), reached.clone()]).contains("joined 1/3 ["));
+        let line = shown(None, &[joined(), reached, Notice::Configuring { slaves: 2 }]);
+        assert!(line.contains("accepted 0/2 [") && line.contains("conf 1.5 KiB of 2.0 KiB"), "{line}");
     }
 }
