@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use diffy::DiffOptions;
 use synexec_session::master::OutputId;
@@ -22,6 +23,9 @@ const DIFF_MAX: u64 = 1 << 20;
 /// Outputs are not compared line by line if the product of their numbers of lines is larger, since the time of a
 /// comparison grows with the product. This limit takes about a second.
 const DIFF_LINES_MAX: usize = 100_000_000;
+
+/// Once the comparisons of all outputs have taken this time together, no further output is compared.
+const DIFF_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// The lines of a patch before its differences: the names of both outputs.
 const PATCH_HEAD: usize = 2;
@@ -52,6 +56,11 @@ impl<'a> Gather<'a> {
     /// # Errors
     /// A file cannot be read, or the writer fails.
     pub fn print(self, to: &mut impl Write) -> io::Result<()> {
+        self.print_within(DIFF_TIME_MAX, to)
+    }
+
+    /// Prints the outputs. The comparisons of all outputs take about this time at most.
+    fn print_within(self, mut time_to_compare: Duration, to: &mut impl Write) -> io::Result<()> {
         for round in &self.document.rounds {
             if self.document.asked.rounds > 1 {
                 writeln!(to, "=== round {}", round.round)?;
@@ -59,7 +68,7 @@ impl<'a> Gather<'a> {
             let groups = self.groups(round);
             for (number, group) in groups.iter().enumerate() {
                 match groups.first().filter(|_| self.diff && number > 0) {
-                    Some(most) => self.print_difference(most, group, to)?,
+                    Some(most) => self.print_difference(most, group, &mut time_to_compare, to)?,
                     None => self.print_group(group, to)?,
                 }
             }
@@ -126,25 +135,54 @@ impl<'a> Gather<'a> {
         }
     }
 
-    fn print_difference(self, most: &Group<'_>, group: &Group<'_>, to: &mut impl Write) -> io::Result<()> {
+    fn print_difference(
+        self,
+        most: &Group<'_>,
+        group: &Group<'_>,
+        time_left: &mut Duration,
+        to: &mut impl Write,
+    ) -> io::Result<()> {
         let heading = format!("--- {}: differs from {}", title(group), title(most));
-        let too_large =
-            |to: &mut dyn Write| writeln!(to, "{heading}; too large to compare ({})", units::bytes(group.bytes));
-        if most.bytes.max(group.bytes) > DIFF_MAX {
-            return too_large(to);
-        }
-        let (old, new) = (read_lines(most.file)?, read_lines(group.file)?);
-        if old.lines().count().saturating_mul(new.lines().count()) > DIFF_LINES_MAX {
-            return too_large(to);
-        }
+        let patch = match compare(most, group, time_left)? {
+            Comparison::Patch(patch) => patch,
+            Comparison::None(why) => return writeln!(to, "{heading}; {why}"),
+        };
         writeln!(to, "{heading}")?;
-        let patch = DiffOptions::new().create_patch(&old, &new).to_string();
         let mut text = Vec::new();
         for line in patch.split_terminator('\n').skip(PATCH_HEAD) {
             write_marked(&mut text, Piece { text: line.as_bytes(), begins: true, ends: true });
         }
         to.write_all(&shown(&text, self.on_terminal))
     }
+}
+
+/// What a comparison of two outputs gives.
+enum Comparison {
+    /// The lines that differ.
+    Patch(String),
+    /// No lines, for this reason.
+    None(String),
+}
+
+fn compare(most: &Group<'_>, group: &Group<'_>, time_left: &mut Duration) -> io::Result<Comparison> {
+    let too_large = || Ok(Comparison::None(format!("too large to compare ({})", units::bytes(group.bytes))));
+    if most.bytes.max(group.bytes) > DIFF_MAX {
+        return too_large();
+    }
+    let (old, new) = (read_lines(most.file)?, read_lines(group.file)?);
+    if old == new {
+        return Ok(Comparison::None("only in the ends of lines, or in bytes that are not UTF-8".to_owned()));
+    }
+    if old.lines().count().saturating_mul(new.lines().count()) > DIFF_LINES_MAX {
+        return too_large();
+    }
+    if time_left.is_zero() {
+        return Ok(Comparison::None("not compared: too many outputs differ".to_owned()));
+    }
+    let begun = Instant::now();
+    let patch = DiffOptions::new().create_patch(&old, &new).to_string();
+    *time_left = time_left.saturating_sub(begun.elapsed());
+    Ok(Comparison::Patch(patch))
 }
 
 /// Writes a piece of a line after the mark of a task's line, which no heading has.
@@ -199,5 +237,41 @@ fn title(group: &Group<'_>) -> String {
     match group.slaves.len() {
         1 => names,
         slaves => format!("{names} ({})", units::count(slaves, "slave")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the comparison of an output with another one gives.
+    fn compared(output: &[u8], mut time_left: Duration) -> Result<String, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let files = ["most", "other"].map(|name| directory.path().join(name));
+        for (file, output) in files.iter().zip([&b"one\ntwo\n\xff"[..], output]) {
+            std::fs::write(file, output).unwrap();
+        }
+        let [most, other] = files.each_ref().map(|file| Group { slaves: Vec::new(), file, bytes: 9 });
+        match compare(&most, &other, &mut time_left).unwrap() {
+            Comparison::Patch(patch) => Ok(patch),
+            Comparison::None(why) => Err(why),
+        }
+    }
+
+    #[test]
+    fn what_differs_is_told_even_if_no_line_shows_it() {
+        let long = Duration::from_secs(1000);
+        assert!(compared(b"one\nthree\n", long).unwrap().contains("+three"));
+        for output in [&b"one\rtwo\r\xff"[..], b"one\ntwo\n\xfe"] {
+            assert_eq!(
+                compared(output, long).unwrap_err(),
+                "only in the ends of lines, or in bytes that are not UTF-8"
+            );
+        }
+    }
+
+    #[test]
+    fn outputs_are_not_compared_when_the_time_for_it_is_over() {
+        assert_eq!(compared(b"one\nthree\n", Duration::ZERO).unwrap_err(), "not compared: too many outputs differ");
     }
 }
