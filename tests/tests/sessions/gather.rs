@@ -5,6 +5,7 @@ use nix::sys::signal::Signal;
 use synexec_tests::fleet::{Fleet, row};
 use synexec_tests::lab::harness::Test;
 use synexec_tests::process::Finished;
+use synexec_tests::report::only_round;
 
 pub const TESTS: &[(&str, Test)] = &[
     ("gather::outputs_that_are_the_same_are_printed_once", outputs_that_are_the_same_are_printed_once),
@@ -91,13 +92,17 @@ fn of_a_long_output_the_beginning_is_shown() -> Result<()> {
     let _slaves = fleet.slaves(&[])?;
     let script = "/bin/sh :CONF:\necho here\n[ $SYNEXEC_NAME = vm0 ] || seq 101 200\n";
     for (options, kept) in [(&["--gather"][..], "--- vm0\n| here\n"), (&["--live"], "vm0: here\n")] {
-        let options = [options, &["--max-output", "10"]].concat();
+        let options = [options, &["--max-output", "10", "--html", "page.html"]].concat();
         let finished = fleet.master(2, &fleet.conf(script)?, &options)?.wait()?;
         ensure!(finished.code() == Some(5) && finished.stdout.contains(kept), "{finished:?}");
         let cut = if options[0] == "--live" { "vm1: 101\nvm1: 1\n" } else { "(--max-output)\n| here\n| 101\n| 1\n\n" };
         ensure!(finished.stdout.contains(cut) && !finished.stdout.contains("102"), "{finished:?}");
         let told = "its output was cut: it is longer than 10 B (--max-output); the slave keeps it in ";
         ensure!(row(&finished, "vm1")?.contains(told), "{finished:?}");
+        // The last of the first bytes is not the end.
+        let round = only_round(&fleet.control)?;
+        let tail = |name| round.slave(name).map(|slave| slave.all["output"]["tail"].clone());
+        ensure!(tail("vm0")? == "here\n" && tail("vm1")?.is_null(), "{round:?}");
     }
     Ok(())
 }

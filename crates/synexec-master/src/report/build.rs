@@ -176,13 +176,22 @@ impl Builder<'_> {
             file: None,
             why: None,
             kept_at: self.output_path(row),
-            tail: self.context.kept.tail(id),
+            tail: None,
         };
+        // What was fetched of a cut or failed output does not have its end.
+        let tail = || self.context.kept.tail(id);
         Some(match row.output.as_ref()? {
             Output::Whole { length, digest } => {
                 let file = self.context.kept.lasting_file(id).map(|file| file.display().to_string());
                 let state = if file.is_some() { OutputState::Stored } else { OutputState::Fetched };
-                OutputReport { state, bytes: Some(*length), blake3: Some(digest.to_string()), file, ..nothing }
+                OutputReport {
+                    state,
+                    bytes: Some(*length),
+                    blake3: Some(digest.to_string()),
+                    file,
+                    tail: tail(),
+                    ..nothing
+                }
             }
             Output::Cut { most } => OutputReport {
                 state: OutputState::Cut,
@@ -191,7 +200,9 @@ impl Builder<'_> {
                 why: Some(why_cut(*most)),
                 ..nothing
             },
-            Output::Tail { length } => OutputReport { state: OutputState::Tail, bytes: Some(*length), ..nothing },
+            Output::Tail { length } => {
+                OutputReport { state: OutputState::Tail, bytes: Some(*length), tail: tail(), ..nothing }
+            }
             Output::Failed { why } | Output::NoTail { why } => OutputReport {
                 state: OutputState::Failed,
                 bytes: row.output_place.as_ref().map(|place| place.length),

@@ -250,7 +250,7 @@ pub struct OutputReport {
     pub why: Option<String>,
     /// The same path as [`SlaveReport::output_path`].
     pub kept_at: Option<String>,
-    /// End of the output, if the user asked for a page.
+    /// End of the output, if the user asked for a page and the end was fetched.
     pub tail: Option<String>,
 }
 
