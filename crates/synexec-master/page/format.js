@@ -145,11 +145,12 @@ const decimalTail = (ns) => {
 };
 
 // Characters of untrusted text that control its layout, are invisible or have no meaning become visible, so that they
-// have no effect.
+// have no effect. The last three of the expression are symbols without a glyph.
 const visibleText = (text) => String(text)
   .replaceAll('\r\n', '\n')
-  .replace(/(?![\t\n])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu, (c) => {
+  .replace(/(?![\t\n])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\ufffc\u{1d159}]/gu, (c) => {
     const code = c.codePointAt(0).toString(16);
+    if (code.length > 4) return `\\u{${code}}`;
     return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
   });
 

@@ -52,9 +52,9 @@ pub fn warnings(conf: &ConfFile) -> Vec<String> {
              through the environment variable SYNEXEC_CONF",
         ),
         (
-            has_payload && conf.has_carriage_returns(),
-            "lines end with a carriage return (`\\r`, a Windows line end), which a shell takes for a part of the last \
-             word of each line of the payload; remove the carriage returns, as with `sed -i 's/\\r$//'`",
+            conf.has_carriage_returns(),
+            "the lines of the payload end with a carriage return (`\\r`, a Windows line end), which a shell takes for a \
+             part of the last word of each line; remove the carriage returns, as with `sed -i 's/\\r$//'`",
         ),
         (
             conf.payload_has_mark(),
@@ -139,6 +139,7 @@ mod tests {
             (b"/bin/ls ~ | /bin/wc\n", &["has `|` and `~`, but"]),
             (b"/bin/sh :CONF:\r\necho\r\n", &["carriage return (`\\r`"]),
             (b"/bin/echo a\r\n", &[]),
+            (b"/bin/sh :CONF:\r\necho\n", &[]),
             (b"/bin/sh :CONF:\n\xef\xbb\xbfecho\n", &["byte order mark"]),
             (b"/bin/true", &[]),
         ] {

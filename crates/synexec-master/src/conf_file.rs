@@ -54,7 +54,7 @@ pub struct ConfFile {
     content: Content,
     command_line: CommandLine,
     payload_length: u64,
-    /// Whether lines end with CR LF, as far as the first two lines tell.
+    /// Whether lines of the payload end with CR LF, as far as its beginning tells.
     has_carriage_returns: bool,
     payload_has_mark: bool,
     /// Bytes that the network took, for all slaves together.
@@ -103,7 +103,7 @@ impl ConfFile {
         self.payload_length
     }
 
-    /// Whether lines end with a carriage return: the command line, or the first line of the payload.
+    /// Whether lines of the payload end with a carriage return, as far as its beginning tells.
     pub fn has_carriage_returns(&self) -> bool {
         self.has_carriage_returns
     }

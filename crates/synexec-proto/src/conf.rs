@@ -240,9 +240,13 @@ impl ConfSplitter {
         begins_with_mark(&self.head)
     }
 
-    /// Whether the command line or the first line of the payload ends with a carriage return.
+    /// Whether lines of the payload end with a carriage return, as far as its first line tells. If this line is too long,
+    /// the command line tells. One at the end of the command line alone is white space.
     pub fn has_carriage_returns(&self) -> bool {
-        ends_with_carriage_return(&self.line) || self.head_line().is_some_and(ends_with_carriage_return)
+        match self.head_line() {
+            Some(line) => ends_with_carriage_return(line),
+            None => self.knows_head() && ends_with_carriage_return(&self.line),
+        }
     }
 
     /// Length of the first line with its line break, in bytes. The payload begins there.
@@ -346,6 +350,9 @@ mod tests {
         for (conf, has_returns, has_mark) in [
             ("/bin/sh :CONF:\r\necho\r\n", true, false),
             ("/bin/sh :CONF:\necho\r\n", true, false),
+            ("/bin/sh :CONF:\r\necho\n", false, false),
+            ("/bin/sh :CONF:\r\necho", false, false),
+            (&format!("/bin/sh :CONF:\r\n#{}\r\n", "x".repeat(HEAD_MAX)), true, false),
             ("/bin/sh :CONF:\n\u{feff}echo\n", false, true),
             ("/bin/sh :CONF:\necho\rx\n#!x\r\n", false, false),
             (":CONF:\n#!/bin/sh\n\r\n", false, false),

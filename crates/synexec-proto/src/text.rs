@@ -60,8 +60,9 @@ fn replace_unless(text: &str, stays: fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(|c| if stays(c) { c } else { REPLACEMENT }).collect())
 }
 
-/// Marks and letters that are invisible: of `Default_Ignorable_Code_Point` (UAX #44), the characters whose general
-/// category does not tell.
+/// Marks, letters and symbols that are invisible: of `Default_Ignorable_Code_Point` (UAX #44), the characters whose
+/// general category does not tell, and three symbols without a glyph: BRAILLE PATTERN BLANK, OBJECT REPLACEMENT CHARACTER
+/// and MUSICAL SYMBOL NULL NOTEHEAD.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -69,9 +70,12 @@ fn is_invisible(c: char) -> bool {
             | '\u{115f}'..='\u{1160}'
             | '\u{17b4}'..='\u{17b5}'
             | '\u{180b}'..='\u{180f}'
+            | '\u{2800}'
             | '\u{3164}'
             | '\u{fe00}'..='\u{fe0f}'
             | '\u{ffa0}'
+            | '\u{fffc}'
+            | '\u{1d159}'
             | '\u{e0100}'..='\u{e01ef}'
     )
 }
@@ -146,6 +150,9 @@ mod tests {
             '\u{3164}',
             '\u{fe0f}',
             '\u{e0100}', // invisible letters and marks
+            '\u{2800}',
+            '\u{fffc}',
+            '\u{1d159}', // symbols without a glyph
         ] {
             assert_eq!(plain_line(&format!("a{c}b")), "a\u{fffd}b", "{c:?}");
         }

@@ -189,12 +189,12 @@ fn names_of_guests_are_no_markup() -> Result<()> {
     let _slave = slave_on(&fleet.guests[0], name, &[])?;
     let page = fleet.control.dir().join("report.html");
     let options = ["--html", page.to_str().context("a path that is no text")?];
-    fleet.master(1, &fleet.conf("/bin/echo </script><b>\u{202e}\u{e0041}\n")?, &options)?.wait()?;
+    fleet.master(1, &fleet.conf("/bin/echo </script><b>\u{202e}\u{e0041}\u{2800}\n")?, &options)?.wait()?;
     let browser = Browser::start()?;
     browser.open(&page)?;
     ensure!(browser.texts("#slaves .col-name")?.iter().any(|cell| cell.contains(name)));
     browser.click("#slaves tr[data-rank=\"0\"] button.unfold")?;
-    ensure!(browser.texts("#detail-0 pre")? == ["</script><b>\\u202e\\ue0041\n"]);
+    ensure!(browser.texts("#detail-0 pre")? == ["</script><b>\\u202e\\u{e0041}\\u2800\n"]);
     ensure!(browser.texts("img, #detail-0 b")?.is_empty());
     browser.ensure_content()
 }
