@@ -47,19 +47,20 @@ impl Discovery {
         Ok(Self { session, key, port, scope, limited_only, targets: targets?.concat(), warned: HashSet::new() })
     }
 
-    /// Sends one probe on each interface and to each target. Interfaces are looked up each time, since they may change.
-    /// The thread that accepts connections tells the user if the master has to wait for an interface.
-    pub fn probe(&mut self) {
+    /// Sends one probe on each interface and to each target; returns where it went. Interfaces are looked up each time,
+    /// since they may change. The thread that accepts connections tells the user if the master has to wait for an
+    /// interface.
+    pub fn probe(&mut self) -> Vec<ProbeRoute> {
         let found = self.scope.look();
         if found.is_err() && self.scope != Scope::All {
-            return;
+            return Vec::new();
         }
         let is_waiting = found.is_err();
         let routes = self.routes(&found.unwrap_or_default());
         if routes.is_empty() && !is_waiting && self.warned.insert(None) {
             log::warn!("no interface can broadcast; name one with --interface, or hosts with --target");
         }
-        for route in routes {
+        for route in &routes {
             if let Err(error) = route.send_probe(|| self.datagram())
                 && self.warned.insert(route.device.clone())
             {
@@ -67,17 +68,13 @@ impl Discovery {
                 log::warn!("cannot send a probe {how}: {error}");
             }
         }
+        routes
     }
 
     fn datagram(&self) -> io::Result<Vec<u8>> {
         let Some(key) = &self.key else { return Ok(Frame::bare(Command::Probe).encode(self.session)) };
         let invitation = Invitation { nonce: random::bytes()?, sent: wall_clock_now() };
         Ok(invitation.encode(self.session, key))
-    }
-
-    /// Where probes go now.
-    pub fn present_routes(&self) -> Vec<ProbeRoute> {
-        self.scope.look().map(|interfaces| self.routes(&interfaces)).unwrap_or_default()
     }
 
     fn routes(&self, interfaces: &[Interface]) -> Vec<ProbeRoute> {

@@ -173,8 +173,8 @@ impl Dispatcher {
         while let Some(action) = self.session.next_action() {
             match action {
                 Action::Probe => {
-                    self.discovery.probe();
-                    self.rivals.listen(&self.discovery.present_routes());
+                    let routes = self.discovery.probe();
+                    self.rivals.listen(&routes);
                 }
                 Action::HearRivals => self.hear_rivals(),
                 Action::Send { peer, message } => {

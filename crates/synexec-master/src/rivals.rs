@@ -16,8 +16,12 @@ use synexec_proto::wire::SessionId;
 /// Most datagrams that are read from one socket at a time.
 const DATAGRAMS_MAX: usize = 512;
 
-/// Most rivals that are reported at a time, and most own addresses that are remembered.
-const ADDRESSES_MAX: usize = 256;
+/// Most rivals that are reported at a time.
+const RIVALS_MAX: usize = 256;
+
+/// An own address is remembered for this many probes after the last one that was sent from it. A probe of this master is
+/// heard long before.
+const REMEMBERED: u64 = 60;
 
 /// Addresses at which this host cannot listen.
 const DEAF: Kind = Kind::of_strangers("addresses at which other masters cannot be heard");
@@ -30,8 +34,11 @@ pub struct Rivals {
     listeners: BTreeMap<Place, BroadcastListener>,
     /// The lowest address from which this master sends probes, for each device.
     sources: BTreeMap<String, Ipv4Addr>,
-    /// All addresses from which this master has sent probes. It hears its own probes too, also by another interface.
-    own: BTreeSet<Ipv4Addr>,
+    /// The addresses from which this master has lately sent probes, and the number of the last probe from each. It hears
+    /// its own probes too, also by another interface.
+    own: BTreeMap<Ipv4Addr, u64>,
+    /// Number of probes that were sent.
+    probes_sent: u64,
 }
 
 /// Where a socket listens.
@@ -61,25 +68,27 @@ impl Rivals {
             probes: ProbeCheck::new(session, key, allowed),
             listeners: BTreeMap::new(),
             sources: BTreeMap::new(),
-            own: BTreeSet::new(),
+            own: BTreeMap::new(),
+            probes_sent: 0,
         }
     }
 
-    /// Listens where this master sends probes now, and no longer elsewhere. A route without a device has no broadcast
-    /// address.
+    /// Listens where this master has just sent a probe, and no longer elsewhere. A route without a device has no
+    /// broadcast address.
     pub fn listen(&mut self, routes: &[ProbeRoute]) {
         self.sources.clear();
+        self.probes_sent += 1;
         let mut places = BTreeSet::new();
         for ProbeRoute { device, source, destinations } in routes {
             let Some(device) = device else { continue };
             self.sources.entry(device.clone()).and_modify(|lowest| *lowest = *source.min(lowest)).or_insert(*source);
-            if self.own.len() < ADDRESSES_MAX {
-                self.own.insert(*source);
-            }
+            self.own.insert(*source, self.probes_sent);
             let index = interfaces::index(device);
             let place = |broadcast: &SocketAddrV4| Place { device: device.clone(), index, broadcast: *broadcast };
             places.extend(destinations.iter().map(place));
         }
+        let oldest = self.probes_sent.saturating_sub(REMEMBERED);
+        self.own.retain(|_, last| *last >= oldest);
         self.listeners.retain(|place, _| places.contains(place));
         for place in places {
             if !self.listeners.contains_key(&place) {
@@ -108,8 +117,8 @@ impl Rivals {
             let (probes, own, has_key) = (&mut self.probes, &self.own, self.has_key);
             let taken = listener.take(DATAGRAMS_MAX, |datagram, sender| {
                 if let Some(theirs) = rival(probes, has_key, datagram, sender)
-                    && !own.contains(&theirs)
-                    && heard.len() < ADDRESSES_MAX
+                    && !own.contains_key(&theirs)
+                    && heard.len() < RIVALS_MAX
                 {
                     heard.insert(theirs, ours);
                 }
@@ -195,6 +204,24 @@ mod tests {
         assert_eq!(heard_until(&mut rivals, [127, 0, 0, 4]), [Ipv4Addr::new(127, 0, 0, 4)]);
         rivals.listen(&[]);
         assert!(rivals.listeners.is_empty() && rivals.hear().is_empty());
+    }
+
+    #[test]
+    fn a_master_knows_its_present_address_after_any_number_of_changes() {
+        let (mut rivals, route) = master(None, [127, 0, 0, 5]);
+        let source = |number: u16| {
+            let [high, low] = number.to_be_bytes();
+            [127, 1, high, low]
+        };
+        for number in 0..=1000 {
+            rivals.listen(&[ProbeRoute { source: source(number).into(), ..route.clone() }]);
+        }
+        for own in [1000, 999] {
+            send(&route, source(own), &[plain()]);
+        }
+        // Another host has taken an address that this master once had.
+        send(&route, [127, 0, 0, 5], &[plain()]);
+        assert_eq!(heard_until(&mut rivals, [127, 0, 0, 5]), [Ipv4Addr::new(127, 0, 0, 5)]);
     }
 
     #[test]
