@@ -12,7 +12,7 @@ pub const TESTS: &[(&str, Test)] = &[
 ];
 
 /// Columns, and the place of each value in a slave's part of the report.
-const COLUMNS: [(&str, &str); 19] = [
+const COLUMNS: [(&str, &str); 22] = [
     ("rank", "/rank"),
     ("name", "/name"),
     ("address", "/address"),
@@ -32,6 +32,9 @@ const COLUMNS: [(&str, &str); 19] = [
     ("output_bytes", "/output/bytes"),
     ("output_blake3", "/output/blake3"),
     ("text", "/outcome/text"),
+    ("label", "/label"),
+    ("output_state", "/output/state"),
+    ("output_lost", "/output_lost"),
 ];
 
 fn text(value: Option<&Value>) -> String {

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 use synexec_proto::text::is_plain;
 
-use super::{Document, RoundReport, SlaveReport};
+use super::{Document, OutputState, RoundReport, SlaveReport};
 
 /// The columns. Times are in nanoseconds. An unknown value is an empty field.
 #[derive(Debug, Default, Serialize)]
@@ -44,6 +44,9 @@ struct Record<'a> {
     output_file: Option<Text<'a>>,
     text: Text<'a>,
     remarks: Text<'a>,
+    label: Text<'a>,
+    output_state: Option<OutputState>,
+    output_lost: Option<Text<'a>>,
 }
 
 /// Writes a head line and the rows.
@@ -62,7 +65,7 @@ pub fn write(document: &Document, to: impl Write) -> io::Result<()> {
 }
 
 /// The head line, which is written even if there are no rows.
-const HEAD: [&str; 33] = [
+const HEAD: [&str; 36] = [
     "round",
     "rank",
     "name",
@@ -96,6 +99,9 @@ const HEAD: [&str; 33] = [
     "output_file",
     "text",
     "remarks",
+    "label",
+    "output_state",
+    "output_lost",
 ];
 
 fn record<'a>(round: &RoundReport, slave: &'a SlaveReport) -> Record<'a> {
@@ -134,6 +140,9 @@ fn record<'a>(round: &RoundReport, slave: &'a SlaveReport) -> Record<'a> {
         output_file: output.and_then(|output| output.file.as_deref()).map(Text::from),
         text: Text::from(&*slave.outcome.text),
         remarks: Text(Cow::Owned(slave.remarks.join("; "))),
+        label: Text::from(&*slave.label),
+        output_state: output.map(|output| output.state),
+        output_lost: slave.output_lost.as_deref().map(Text::from),
     }
 }
 
@@ -223,12 +232,14 @@ mod tests {
             output_file: Some(text()),
             text: text(),
             remarks: text(),
+            label: text(),
+            output_lost: Some(text()),
             ..Record::default()
         };
         let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
         writer.serialize(record).unwrap();
         let written = String::from_utf8(writer.into_inner().unwrap()).unwrap();
-        assert_eq!((written.matches("'=1").count(), written.matches("=1").count()), (6, 6), "{written}");
+        assert_eq!((written.matches("'=1").count(), written.matches("=1").count()), (8, 8), "{written}");
     }
 
     proptest! {
