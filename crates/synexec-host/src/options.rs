@@ -75,6 +75,26 @@ fn absolute(path: &str) -> io::Result<PathBuf> {
     std::path::absolute(path)
 }
 
+/// A parser of a number of bytes from 1 to `most`, as users write it: `4096`, `64K`, `100M`, `1G`.
+pub fn bytes(most: u64) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let range = if most == u64::MAX { "from 1".to_owned() } else { format!("from 1 to {most}") };
+        number_of_bytes(text)
+            .filter(|bytes| (1..=most).contains(bytes))
+            .ok_or_else(|| format!("expected a number {range}, and K, M or G if you like: 100M"))
+    }
+}
+
+fn number_of_bytes(text: &str) -> Option<u64> {
+    let (number, shift) = match text.char_indices().next_back()? {
+        (at, 'K' | 'k') => (text.get(..at)?, 10),
+        (at, 'M' | 'm') => (text.get(..at)?, 20),
+        (at, 'G' | 'g') => (text.get(..at)?, 30),
+        _ => (text, 0),
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
 impl Common {
     /// Id of the session.
     pub fn session(&self) -> SessionId {
@@ -112,5 +132,22 @@ impl Common {
     /// Silence after which the other side counts as lost.
     pub fn lost_after(&self) -> Duration {
         Duration::from_secs(self.lost_after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_bytes_may_have_a_unit_and_has_a_range() {
+        for (text, number) in [("1", 1), ("4096", 4096), ("64K", 64 << 10), ("100m", 100 << 20), ("1G", 1 << 30)] {
+            assert_eq!(bytes(u64::MAX)(text), Ok(number));
+            assert_eq!(bytes(number)(text), Ok(number));
+            assert!(bytes(number - 1)(text).is_err_and(|why| why.contains(&format!("from 1 to {}", number - 1))));
+        }
+        for wrong in ["", "0", "0K", "K", "1T", "-1", "1.5G", "99999999999G"] {
+            assert!(bytes(u64::MAX)(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -7,13 +7,12 @@ use std::time::Duration;
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 use synexec_host::host_name::host_name;
-use synexec_host::options::Common;
+use synexec_host::options::{Common, bytes};
 use synexec_proto::variables::{Variable, Variables, VariablesError};
 use synexec_session::master::{OtherTasks, OutputsWanted, Settings, SlaveNames, TokenSeed};
 use thiserror::Error;
 
 use crate::conf_file::ConfFile;
-use crate::units;
 
 /// Largest `--lead`, in milliseconds: ten minutes. Slaves refuse a start that is more than an hour ahead.
 const LEAD_MAX_MILLIS: u64 = 10 * 60 * 1000;
@@ -145,7 +144,7 @@ pub struct Options {
     pub diff: bool,
 
     /// Most bytes that are kept of each output; K, M and G mean KiB, MiB and GiB; a longer output is cut
-    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = units::parse_bytes, help_heading = OUTPUTS)]
+    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = bytes(u64::MAX), help_heading = OUTPUTS)]
     max_output: u64,
 
     /// Write everything that is known to this file, as JSON

@@ -48,23 +48,6 @@ pub fn bytes(bytes: u64) -> String {
     if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") }
 }
 
-/// A number of bytes as users write it: `4096`, `64K`, `100M`, `1G`. Zero is no such number.
-///
-/// # Errors
-/// The text is another one. The error says what is expected.
-pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    let (number, shift) = match text.char_indices().next_back() {
-        Some((at, 'K' | 'k')) => (text.get(..at), 10),
-        Some((at, 'M' | 'm')) => (text.get(..at), 20),
-        Some((at, 'G' | 'g')) => (text.get(..at), 30),
-        _ => (Some(text), 0),
-    };
-    let bytes = number.and_then(|number| number.parse::<u64>().ok()?.checked_mul(1 << shift));
-    bytes
-        .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| "expected a number from 1, and K, M or G if you like: 100M".to_owned())
-}
-
 struct Unit {
     name: &'static str,
     per_second: f64,
@@ -125,16 +108,6 @@ mod tests {
         assert_eq!(time_within(micros(84), micros(51)), "84.0 ± 51.0 µs");
         assert_eq!(time_within(micros(84), micros(1500)), "0.08 ± 1.50 ms");
         assert_eq!(time_within(Duration::ZERO, micros(2)), "0.0 ± 2.0 µs");
-    }
-
-    #[test]
-    fn a_number_of_bytes_may_have_a_unit() {
-        for (text, bytes) in [("1", 1), ("4096", 4096), ("64K", 64 << 10), ("100m", 100 << 20), ("1G", 1 << 30)] {
-            assert_eq!(parse_bytes(text), Ok(bytes));
-        }
-        for wrong in ["", "0", "0K", "K", "1T", "-1", "1.5G", "99999999999G"] {
-            assert!(parse_bytes(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

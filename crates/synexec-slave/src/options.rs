@@ -3,11 +3,10 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 use synexec_host::environment::NamePattern;
 use synexec_host::host_name::host_name;
-use synexec_host::options::Common;
+use synexec_host::options::{Common, bytes};
 use synexec_proto::message::CONF_MAX;
 
 /// Wait for a synexec master, and run its task.
@@ -49,9 +48,8 @@ pub struct Options {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub pass_env: Vec<NamePattern>,
 
-    /// Largest conf that the slave accepts, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = CONF_MAX,
-          value_parser = RangedU64ValueParser::<u64>::new().range(1..=CONF_MAX))]
+    /// Largest conf that the slave accepts, in bytes; K, M and G mean KiB, MiB and GiB
+    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = bytes(CONF_MAX))]
     pub max_conf: u64,
 
     /// What to do with a task and all processes that it has started, when its session is over
@@ -90,6 +88,16 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_largest_conf_may_have_a_unit() {
+        let most = |arguments: &[&str]| {
+            Options::try_parse_from([&["synexec_slave"], arguments].concat()).map(|options| options.max_conf)
+        };
+        assert_eq!(most(&[]).unwrap(), CONF_MAX);
+        assert_eq!(most(&["--max-conf", "64K"]).unwrap(), 64 << 10);
+        assert!(most(&["--max-conf", "2G"]).is_err() && most(&["--max-conf", "0"]).is_err());
+    }
 
     #[test]
     fn a_master_on_loopback_or_that_interface_alone_is_no_network() {

@@ -12,7 +12,7 @@ complete -c synexec_slave -l rank -d 'Rank that this slave asks for, from 0; a m
 complete -c synexec_slave -l work-dir -d 'Directory for the payload and the output of the task; each slave on a host needs its own' -r -F
 complete -c synexec_slave -l user -d 'Run the tasks as this user, with a login\'s environment; only for root' -r
 complete -c synexec_slave -l pass-env -d 'Variables of the slave\'s own environment that tasks get too, by name, as in `http_proxy,MPI_*`; `*` for all; repeatable [default: few, see the guide]' -r
-complete -c synexec_slave -l max-conf -d 'Largest conf that the slave accepts, in bytes' -r
+complete -c synexec_slave -l max-conf -d 'Largest conf that the slave accepts, in bytes; K, M and G mean KiB, MiB and GiB' -r
 complete -c synexec_slave -l orphan -d 'What to do with a task and all processes that it has started, when its session is over' -r -f -a "stop\t'Stop them'
 keep\t'Let them run; the slave serves no other session until they have ended'"
 complete -c synexec_slave -s d -l daemon -d 'Run in the background and print the pid on stdout'
