@@ -19,7 +19,7 @@ use crate::time::{millis, secs};
 const OUTPUT_LENGTH: u64 = 1000;
 
 /// Bytes that a crawling liar sends in a second.
-pub const CRAWL: u64 = 5000;
+const CRAWL: u64 = 5000;
 
 /// The rule that a liar breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,6 +16,7 @@ use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::file_names::{is_output, is_round};
+use super::path_error::named;
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
@@ -54,7 +55,7 @@ pub fn remove(directory: &Path) -> io::Result<()> {
         }
         match unlinkat(&top, round.as_c_str(), UnlinkatFlags::RemoveDir) {
             Ok(()) | Err(Errno::ENOTEMPTY | Errno::EEXIST) => {}
-            Err(why) => return Err(named(round, why)),
+            Err(why) => return Err(error(round, why)),
         }
     }
     Ok(())
@@ -92,7 +93,7 @@ impl Found {
 
 /// The kind of an entry, for file systems that do not tell it with the name. A link is neither a file nor a directory.
 fn kind_of(directory: &Dir, name: &CStr) -> io::Result<Type> {
-    let status = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(|why| named(name, why))?;
+    let status = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(|why| error(name, why))?;
     Ok(match SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT {
         SFlag::S_IFREG => Type::File,
         SFlag::S_IFDIR => Type::Directory,
@@ -101,20 +102,20 @@ fn kind_of(directory: &Dir, name: &CStr) -> io::Result<Type> {
 }
 
 fn open_round(top: &Dir, round: &CStr) -> io::Result<Dir> {
-    Dir::openat(top, round, DIRECTORY.union(OFlag::O_NOFOLLOW), Mode::empty()).map_err(|why| named(round, why))
+    Dir::openat(top, round, DIRECTORY.union(OFlag::O_NOFOLLOW), Mode::empty()).map_err(|why| error(round, why))
 }
 
 fn remove_one(directory: &Dir, name: &CStr, kind: UnlinkatFlags) -> io::Result<()> {
-    unlinkat(directory, name, kind).map_err(|why| named(name, why))
+    unlinkat(directory, name, kind).map_err(|why| error(name, why))
 }
 
 fn path(name: &CStr) -> PathBuf {
     OsStr::from_bytes(name.to_bytes()).into()
 }
 
-/// An error that names the file which caused it.
-fn named(name: &CStr, why: Errno) -> io::Error {
-    io::Error::new(io::Error::from(why).kind(), format!("{}: {why}", path(name).display()))
+/// An error of this entry.
+fn error(name: &CStr, why: Errno) -> io::Error {
+    named(&path(name), &why.into())
 }
 
 #[cfg(test)]

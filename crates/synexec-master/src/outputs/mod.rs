@@ -4,6 +4,7 @@
 mod earlier;
 mod file_names;
 mod live;
+mod path_error;
 mod store;
 mod tails;
 

@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use super::earlier;
 use super::file_names::{CUT, UNFINISHED, file_name};
+use super::path_error::named;
 
 /// The directory for outputs cannot be used.
 #[derive(Debug, Error)]
@@ -202,11 +203,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut longer = path.as_os_str().to_owned();
     longer.push(suffix);
     longer.into()
-}
-
-/// An error that names the file which caused it.
-fn named(path: &Path, why: &io::Error) -> io::Error {
-    io::Error::new(why.kind(), format!("{}: {why}", path.display()))
 }
 
 #[cfg(test)]
