@@ -79,8 +79,8 @@ impl Reserve {
         }
     }
 
-    /// The task is over: gives back the room that it has not used. Returns why the end of its output may be missing.
-    pub fn finish(mut self) -> Option<Shortage> {
+    /// The task is over. Returns why the end of its output may be missing.
+    pub fn finish(&mut self) -> Option<Shortage> {
         let Ok(metadata) = self.file.metadata() else { return self.suffered };
         let length = metadata.len();
         let has_reached_end = self.end.is_none_or(|end| length >= end || is_gone(&metadata, end));
@@ -92,12 +92,16 @@ impl Reserve {
         if limits::largest_file().is_some_and(|most| length >= most) {
             self.suffered = Some(Shortage::FileSize);
         }
-        if self.end.is_some()
-            && let Err(error) = self.file.set_len(length)
-        {
+        self.suffered
+    }
+
+    /// Gives back the room that was not used. Call this only if no process writes to the file any more: what such a
+    /// process writes at this moment would be cut off.
+    pub fn give_back(self) {
+        let cut = self.end.map(|_| self.file.set_len(self.file.metadata()?.len()));
+        if let Some(Err(error)) = cut {
             log::debug!("cannot give back the room that was reserved for the output: {error}");
         }
-        self.suffered
     }
 
     fn top_up(&mut self, metadata: &Metadata, end: u64) {
@@ -175,6 +179,8 @@ mod tests {
         reserve.look();
         assert!(room(&file) >= 600_000 + ROOM);
         assert_eq!(reserve.finish(), None);
+        assert!(room(&file) >= 600_000 + ROOM, "another process may still write");
+        reserve.give_back();
         assert!(room(&file) < ROOM && file.metadata().unwrap().len() == 600_000);
     }
 

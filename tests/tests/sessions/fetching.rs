@@ -13,6 +13,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("fetching::an_interrupt_gives_up_the_remaining_outputs", an_interrupt_gives_up_the_remaining_outputs),
     ("fetching::a_slave_that_falls_silent_is_waited_for_and_given_up", a_slave_that_falls_silent),
     ("fetching::writes_after_the_task_are_not_its_output", writes_after_the_task),
+    ("fetching::no_write_is_lost_when_the_task_ends", no_write_is_lost_when_the_task_ends),
     ("fetching::an_output_lost_in_one_round_is_the_end_of_them", an_output_lost_in_one_round),
 ];
 
@@ -91,6 +92,25 @@ fn writes_after_the_task() -> Result<()> {
         let lines = finished.stdout.lines().filter(|line| *line == "vm0: its own").count();
         ensure!(options.len() == 2 || lines == 1, "{lines} of {bytes} bytes");
     }
+    Ok(())
+}
+
+/// A process that the task leaves behind writes while the task ends.
+fn no_write_is_lost_when_the_task_ends() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &[])?;
+    let counting = fleet.conf(
+        "/bin/sh :CONF:\n\
+         seq 20000000 &\n\
+         until [ $(stat -Lc %s /proc/$$/fd/1) -gt 100000 ]; do :; done\n",
+    )?;
+    let finished = fleet.master(1, &counting, &["-o", "out"])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    let output = fs::read_to_string(fleet.control.dir().join("out/0-vm0.out"))?;
+    let (whole_lines, _) = output.rsplit_once('\n').context("a line")?;
+    let numbers = whole_lines.lines().map(str::parse).collect::<Result<Vec<usize>, _>>()?;
+    let gap = numbers.iter().zip(1..).find(|(number, expected)| *number != expected);
+    ensure!(gap.is_none(), "{gap:?}");
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_session::slave::ObservedRun;
 
-use crate::reserve::Shortage;
+use crate::reserve::{Reserve, Shortage};
 
 /// When a task is to start.
 #[derive(Debug, Clone, Copy)]
@@ -54,10 +54,13 @@ pub struct UnreapedTask {
     pub(super) guest: Guest,
     /// Why the end of its output may be missing.
     pub shortage: Option<Shortage>,
+    /// The room for its output.
+    pub(super) reserves: Vec<Reserve>,
 }
 
 impl UnreapedTask {
-    /// Reaps the process; gives its run, and whether it has left stragglers.
+    /// Reaps the process; gives its run, and whether it has left stragglers. Stragglers may still write to the output, and
+    /// then keep the room for it.
     pub fn reap(self) -> (ObservedRun, bool) {
         let (end, usage) = match self.task.reap_with_usage() {
             Ok((end, usage)) => (end, Some(usage)),
@@ -77,6 +80,10 @@ impl UnreapedTask {
             usage,
             guest: Some(self.guest),
         };
-        (run, reap_adopted() == Descendants::Left)
+        let has_stragglers = reap_adopted() == Descendants::Left;
+        if !has_stragglers {
+            self.reserves.into_iter().for_each(Reserve::give_back);
+        }
+        (run, has_stragglers)
     }
 }

@@ -189,7 +189,7 @@ fn await_end(
         When::AtOnce => None,
         When::At(instant) => Some(released.since(instant)),
     };
-    let shortage = reserves.into_iter().filter_map(Reserve::finish).reduce(|first, _| first);
+    let shortage = reserves.iter_mut().filter_map(Reserve::finish).reduce(|first, _| first);
     deliver(TaskEvent::Ended(UnreapedTask {
         task,
         start,
@@ -200,5 +200,6 @@ fn await_end(
         finished_at,
         guest,
         shortage,
+        reserves,
     }));
 }
