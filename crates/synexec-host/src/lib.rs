@@ -20,6 +20,7 @@ pub mod lock_file;
 pub mod log_limit;
 pub mod logging;
 pub mod options;
+pub mod port;
 pub mod precedence;
 pub mod probes;
 pub mod process;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
 use ipnet::Ipv4Net;
 use synexec_proto::defaults::{DEFAULT_LOST_AFTER, DEFAULT_PORT, DEFAULT_RECONNECT};
 use synexec_proto::secure::Key;
@@ -23,7 +23,7 @@ const LOST_AFTER_MAX: u64 = 24 * 60 * 60;
 #[derive(Debug, Clone, Args)]
 pub struct Common {
     /// Use only this network interface, and wait until it has an IPv4 address
-    #[arg(short, long, value_name = "IF")]
+    #[arg(short, long, value_name = "IF", value_parser = NonEmptyStringValueParser::new())]
     interface: Option<String>,
 
     /// UDP and TCP port

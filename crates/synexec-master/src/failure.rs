@@ -6,6 +6,7 @@ use synexec_host::daemon::DaemonError;
 use synexec_host::events::ThreadsGone;
 use synexec_host::exit::ExitStatus;
 use synexec_host::key_file::KeyFileError;
+use synexec_host::port;
 use synexec_proto::variables::VariablesError;
 use thiserror::Error;
 
@@ -59,7 +60,7 @@ pub enum Failure {
     #[error("cannot list the open descriptors: {0}; /proc may not be mounted")]
     Descriptors(#[source] io::Error),
     /// The TCP port is not free, or not allowed.
-    #[error("cannot listen on TCP port {port}: {why}; another master may use this port; choose another with --port")]
+    #[error("cannot listen on TCP port {port}: {why}{}", port::advice(.why))]
     Listen {
         /// The port.
         port: u16,

@@ -7,6 +7,7 @@ use synexec_host::events::ThreadsGone;
 use synexec_host::exit::ExitStatus;
 use synexec_host::identity::IdentityError;
 use synexec_host::key_file::KeyFileError;
+use synexec_host::port;
 use thiserror::Error;
 
 use crate::work_dir::WorkDirError;
@@ -33,7 +34,7 @@ pub enum Failure {
     #[error(transparent)]
     ThreadsGone(#[from] ThreadsGone),
     /// The UDP port is not free, or not allowed.
-    #[error("cannot listen for probes on UDP port {port}: {why}; another program may use this port")]
+    #[error("cannot listen for probes on UDP port {port}: {why}{}", port::advice(.why))]
     Listen {
         /// The port.
         port: u16,
@@ -155,6 +156,6 @@ mod tests {
     fn the_message_gives_the_error_of_the_system_call_and_then_advice() {
         let message = Failure::Listen { port: 7, why: io_error() }.to_string();
         assert!(message.starts_with("cannot listen for probes on UDP port 7: Permission denied"), "{message}");
-        assert!(message.ends_with("; another program may use this port"), "{message}");
+        assert!(message.ends_with("; only root may use a port below 1024; choose another with --port"), "{message}");
     }
 }

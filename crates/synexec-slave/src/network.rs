@@ -111,9 +111,8 @@ impl Network {
         })
     }
 
-    /// Closes the listening socket. A connected slave does not listen, and neither does a slave that does not answer its
-    /// master for a while, so that a probe that reaches only one slave of
-    /// this host reaches a slave that is free.
+    /// Closes the listening socket. A slave does not listen while it is connected, or while it does not answer a master
+    /// that has turned it away: a probe that reaches only one slave of this host is to reach one that is free.
     pub fn stop_listening(&self) {
         lock(&self.listener).close();
     }

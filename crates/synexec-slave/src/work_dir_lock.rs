@@ -71,9 +71,9 @@ impl WorkDirLock {
 
 /// The path of root's lock for this directory; none if this process is not root, or others may make files in `/run`.
 fn lock_of_root(dir: &File) -> Option<PathBuf> {
-    let run = fs::metadata(RUN).ok().filter(|run| run.is_dir() && run.uid() == 0 && run.mode() & WRITABLE == 0)?;
-    let (is_root, dir) = (geteuid().is_root() && run.uid() == geteuid().as_raw(), dir.metadata().ok()?);
-    is_root.then(|| Path::new(RUN).join(format!("synexec_slave.{}-{}.lock", dir.dev(), dir.ino())))
+    fs::metadata(RUN).ok().filter(|run| run.is_dir() && run.uid() == 0 && run.mode() & WRITABLE == 0)?;
+    let dir = dir.metadata().ok()?;
+    geteuid().is_root().then(|| Path::new(RUN).join(format!("synexec_slave.{}-{}.lock", dir.dev(), dir.ino())))
 }
 
 #[cfg(test)]

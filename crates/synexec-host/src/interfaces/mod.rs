@@ -110,12 +110,12 @@ pub fn list() -> nix::Result<Vec<Interface>> {
     Ok(grouped(getifaddrs()?))
 }
 
-/// The kernel lists each address of an interface by itself.
 /// The number of the interface with this name. An interface that is removed and made again has another number.
 pub fn index(name: &str) -> Option<u32> {
     if_nametoindex(name).ok()
 }
 
+/// The interfaces with their addresses. The kernel lists each address of an interface by itself.
 fn grouped(entries: impl Iterator<Item = InterfaceAddress>) -> Vec<Interface> {
     let mut interfaces: Vec<Interface> = Vec::new();
     for entry in entries {
