@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use log::Level;
 use nix::libc::{O_NOFOLLOW, O_PATH};
 use synexec_host::files::{self, FileError, Obstacle};
 use synexec_host::identity::Identity;
+use synexec_host::log_limit::{self, Kind};
 use thiserror::Error;
 
 use crate::output::WrittenOutput;
@@ -25,6 +27,9 @@ pub const HELD_PREFIX: &str = "synexec_slave_out.";
 
 /// Most names that a file may get if something is in the way: the wanted name, and the same with `.1`, `.2` and so on.
 const NAMES_MAX: u32 = 100;
+
+/// A master can cause such a line with each conf and each round.
+const OTHER_NAMES: Kind = Kind::of_strangers("outputs with another name");
 
 /// Number in the next name.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -80,7 +85,8 @@ impl OutputFile {
         let held = HeldName(held);
         let path = usable_names(&wanted, tasks).next().unwrap_or_else(|| held.0.clone());
         if let Some(obstacle) = Obstacle::at(&wanted, tasks)? {
-            log::warn!("{obstacle}; the task's output goes to {}", path.display());
+            let line = format!("{obstacle}; the task's output goes to {}", path.display());
+            log_limit::tell(OTHER_NAMES, Level::Warn, &line, &line);
         }
         let named = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(&path).ok();
         // The name may come to mean another file, so this opens the descriptor.

@@ -194,8 +194,12 @@ impl AsRef<Path> for PayloadPath {
 
 impl Drop for PayloadPath {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.0) {
-            log::warn!("cannot remove the payload {}: {error}", self.0.display());
+        match std::fs::remove_file(&self.0) {
+            // The task may remove its payload.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                log::warn!("cannot remove the payload {}: {error}", self.0.display());
+            }
+            _ => {}
         }
     }
 }

@@ -12,6 +12,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("confs::a_declined_conf_is_told_with_name_and_reason", a_declined_conf_is_told_with_name_and_reason),
     ("confs::an_output_that_cannot_be_written_declines_the_conf", an_output_that_cannot_be_written_declines_the_conf),
     ("confs::an_output_does_not_follow_a_link", an_output_does_not_follow_a_link),
+    ("confs::a_task_may_remove_its_payload", a_task_may_remove_its_payload),
     ("confs::an_unknown_executable_format_is_not_run_by_a_shell", an_unknown_executable_format_is_not_run_by_a_shell),
     ("confs::a_payload_can_be_the_program", a_payload_can_be_the_program),
     (
@@ -150,6 +151,16 @@ fn an_output_does_not_follow_a_link() -> Result<()> {
     slave.wait_for("synexec.out is a symbolic link of user")?;
     ensure!(std::fs::read_to_string(dir.join("synexec.out.1"))? == "ran\n");
     ensure!(std::fs::read_to_string(dir.join("victim"))? == "precious");
+    Ok(())
+}
+
+fn a_task_may_remove_its_payload() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let slave = fleet.slave(0, &[])?;
+    let finished = fleet.master(1, &fleet.conf("/bin/sh :CONF:\nrm \"$SYNEXEC_CONF\"\n")?, &[])?.wait()?;
+    ensure!(finished.code() == Some(0), "{finished:?}");
+    fleet.serves_a_session()?;
+    ensure!(!slave.output_so_far().contains("cannot remove"), "{}", slave.output_so_far());
     Ok(())
 }
 

@@ -81,11 +81,12 @@ fn files_of_a_stranger_stop_no_slave_of_root() -> Result<()> {
     let finished = fleet.serves_a_session()?;
     let remark = format!("another file has the name synexec.out, and its output is in {}", other.display());
     ensure!(finished.stdout.split_whitespace().collect::<Vec<_>>().join(" ").contains(&remark), "{finished:?}");
-    slave.wait_for(&format!(
+    let line = format!(
         "{} is a file of user {STRANGER}; the task's output goes to {}",
         dir.join("synexec.out").display(),
         other.display()
-    ))?;
+    );
+    ensure!(slave.output_so_far().matches(&line).count() == 1, "{}", slave.output_so_far());
     let lock = lock_of_root(&dir)?;
     slave.wait_for(&format!(
         "{} is a file of user {STRANGER}; the lock of this slave is {}",
