@@ -12,6 +12,7 @@ pub mod exit;
 pub mod files;
 pub mod guest;
 pub mod host_name;
+pub mod host_port;
 pub mod identity;
 pub mod interfaces;
 pub mod key_file;

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use synexec_host::clock::wall_clock_now;
+use synexec_host::host_port;
 use synexec_host::interfaces::{Address, Interface, Scope};
 use synexec_host::random;
 use synexec_proto::secure::{Invitation, Key};
@@ -109,12 +110,7 @@ impl Discovery {
 
 /// All IPv4 addresses of a target. The slave may be reached at only one of them.
 fn resolve(target: &str, port: u16) -> Result<Vec<SocketAddrV4>, TargetError> {
-    let addresses = (target, port).to_socket_addrs().or_else(|_| target.to_socket_addrs());
-    let ipv4 = |address| match address {
-        SocketAddr::V4(address) => Some(address),
-        SocketAddr::V6(_) => None,
-    };
-    let found: Vec<_> = addresses.ok().into_iter().flatten().filter_map(ipv4).collect();
+    let found = host_port::look_up(target, port).unwrap_or_default();
     if found.is_empty() { Err(TargetError(target.to_owned())) } else { Ok(found) }
 }
 

@@ -1,13 +1,14 @@
 //! The threads that listen for a probe, connect to a master, and read its messages.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use synexec_host::allow::AllowedNetworks;
 use synexec_host::clock::monotonic_now;
+use synexec_host::host_port;
 use synexec_host::interfaces::{Missing, Scope};
 use synexec_host::random;
 use synexec_proto::disconnect::Disconnect;
@@ -211,11 +212,9 @@ impl Connector {
 
 /// All IPv4 addresses of a host, with the port if the text gives none.
 fn resolve(master: &str, port: u16) -> Result<Vec<SocketAddr>> {
-    let addresses = (master, port).to_socket_addrs().or_else(|_| master.to_socket_addrs());
-    let addresses = addresses.with_context(|| format!("no address for {master}"))?;
-    let ipv4: Vec<_> = addresses.filter(SocketAddr::is_ipv4).collect();
+    let ipv4 = host_port::look_up(master, port).with_context(|| format!("no address for {master}"))?;
     ensure!(!ipv4.is_empty(), "no IPv4 address for {master}; only IPv4 is supported");
-    Ok(ipv4)
+    Ok(ipv4.into_iter().map(SocketAddr::V4).collect())
 }
 
 fn read(mut reader: LinkReader, lost_after: Duration, deliver: &impl Fn(ConnectionEvent)) {
@@ -250,10 +249,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_ipv4_addresses_of_a_name_count() {
+    fn a_master_without_an_ipv4_address_is_told_why() {
         assert_eq!(resolve("localhost", 77).unwrap(), [SocketAddr::from(([127, 0, 0, 1], 77))]);
-        assert_eq!(resolve("127.0.0.1:78", 77).unwrap(), [SocketAddr::from(([127, 0, 0, 1], 78))]);
         let error = resolve("::1", 77).unwrap_err().to_string();
         assert!(error.contains("only IPv4 is supported"), "{error}");
+        let error = format!("{:#}", resolve("no.such.host.invalid", 77).unwrap_err());
+        assert!(error.starts_with("no address for no.such.host.invalid: ") && error.contains("lookup"), "{error}");
     }
 }
