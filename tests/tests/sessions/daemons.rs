@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -164,5 +165,14 @@ fn sighup_opens_the_log_file_of_a_daemon_anew() -> Result<()> {
     hang_up()?;
     wait_for_line(&old, "the log stays in the old file")?;
     kill(Pid::from_raw(pid.parse()?), Signal::SIGTERM)?;
-    eventually("the end of the slave", || (!is_alive(&pid)).then_some(()))
+    eventually("the end of the slave", || (!is_alive(&pid)).then_some(()))?;
+
+    // Another process may have the pid by now.
+    let mut another = Command::new("sleep").arg("1000").spawn()?;
+    fs::write(&pid_file, another.id().to_string())?;
+    hang_up()?;
+    another.kill()?;
+    ensure!(another.wait()?.signal() == Some(Signal::SIGKILL as i32), "SIGHUP went to another process");
+    fs::remove_file(&pid_file)?;
+    hang_up()
 }
