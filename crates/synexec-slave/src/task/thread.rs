@@ -71,7 +71,10 @@ pub(super) fn run(
     let Some(started) = start(held, when, inbox, &deliver) else { return };
     match started {
         Ok(started) => await_end(started, when, guest, reserves, deliver),
-        Err(error) => deliver(TaskEvent::Started(Err(cannot_run(error)))),
+        Err(error) => {
+            reserves.into_iter().for_each(Reserve::give_back);
+            deliver(TaskEvent::Started(Err(cannot_run(error))));
+        }
     }
 }
 
