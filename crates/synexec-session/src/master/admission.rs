@@ -22,6 +22,8 @@ pub enum NotAdmitted {
     PlacesKept,
     /// As many slaves of this name as the user expects have joined.
     NameTaken {
+        /// The number of slaves of this name that the user expects.
+        expected: usize,
         /// The address of one of these slaves.
         by: SocketAddr,
     },
@@ -60,9 +62,14 @@ impl fmt::Display for NotAdmitted {
             Self::PlacesKept => {
                 f.write_str("the master keeps its other places for slaves that its user expects (--expect)")
             }
-            Self::NameTaken { by } => {
+            Self::NameTaken { expected: 1, by } => {
                 write!(f, "the user of the master expects one slave of this name, and it has joined from {}", by.ip())
             }
+            Self::NameTaken { expected, by } => write!(
+                f,
+                "the user of the master expects {expected} slaves of this name, and they have joined, one of them from {}",
+                by.ip()
+            ),
             Self::RankTaken { rank, by } => {
                 write!(f, "the slave asks for rank {rank}, and {} ({}) has it already", by.name, by.address.ip())
             }
@@ -78,9 +85,10 @@ impl fmt::Display for NotAdmitted {
 pub(super) struct Admission {
     slaves: NonZeroU32,
     names: SlaveNames,
-    /// Slaves that have joined and are expected, by name.
-    expected: HashMap<String, Vec<SocketAddr>>,
-    /// The number of other slaves that have joined.
+    /// The slaves that have joined, by name. Of each name, as many slaves as the user expects take the places of expected
+    /// slaves. Which of them joined first does not matter.
+    joined: HashMap<String, Vec<SocketAddr>>,
+    /// The number of slaves that have joined and take no place of an expected slave.
     others: usize,
     /// The slaves that have joined and asked for a rank.
     ranks: BTreeMap<u32, SlaveLabel>,
@@ -91,12 +99,11 @@ pub(super) struct Admission {
 pub(super) struct Place {
     /// The rank that the slave asks for.
     pub(super) rank: Option<u32>,
-    is_expected: bool,
 }
 
 impl Admission {
     pub(super) fn new(slaves: NonZeroU32, names: SlaveNames) -> Self {
-        Self { slaves, names, expected: HashMap::new(), others: 0, ranks: BTreeMap::new() }
+        Self { slaves, names, joined: HashMap::new(), others: 0, ranks: BTreeMap::new() }
     }
 
     /// Gives a slave a place, or says why the slave may not join.
@@ -104,7 +111,7 @@ impl Admission {
         if self.names.excludes(&slave.name) {
             return Err(NotAdmitted::Excluded { name: slave.name.clone() });
         }
-        let is_expected = self.has_place_for_name(&slave.name);
+        let is_expected = self.joined_as(&slave.name) < self.names.times(&slave.name);
         if !is_expected {
             self.check_other(slave)?;
         }
@@ -112,28 +119,30 @@ impl Admission {
             self.check_rank(rank)?;
             self.ranks.insert(rank, slave.clone());
         }
-        if is_expected {
-            self.expected.entry(slave.name.clone()).or_default().push(slave.address);
-        } else {
-            self.others += 1;
-        }
-        Ok(Place { rank, is_expected })
+        self.joined.entry(slave.name.clone()).or_default().push(slave.address);
+        self.others += usize::from(!is_expected);
+        Ok(Place { rank })
     }
 
-    /// Frees the place of a slave.
+    /// Frees the place of a slave. If more slaves of this name have joined than the user expects, one of the others takes the
+    /// place of the expected slave.
     pub(super) fn release(&mut self, slave: &SlaveLabel, place: &Place) {
         if let Some(rank) = place.rank {
             self.ranks.remove(&rank);
         }
-        if !place.is_expected {
-            self.others = self.others.saturating_sub(1);
-        } else if let Some(addresses) = self.expected.get_mut(&slave.name) {
-            addresses.retain(|address| *address != slave.address);
+        let is_spare = self.joined_as(&slave.name) > self.names.times(&slave.name);
+        let Some(addresses) = self.joined.get_mut(&slave.name) else { return };
+        let Some(at) = addresses.iter().position(|address| *address == slave.address) else { return };
+        addresses.remove(at);
+        if addresses.is_empty() {
+            self.joined.remove(&slave.name);
         }
+        self.others = self.others.saturating_sub(is_spare.into());
     }
 
-    fn has_place_for_name(&self, name: &str) -> bool {
-        self.expected.get(name).map_or(0, Vec::len) < self.names.times(name)
+    /// The number of slaves of a name that have joined.
+    fn joined_as(&self, name: &str) -> usize {
+        self.joined.get(name).map_or(0, Vec::len)
     }
 
     /// Checks whether there is a place for a slave that is not expected. Where the user expects no slave in particular, any
@@ -144,9 +153,10 @@ impl Admission {
         if self.names.count() == 0 || self.others < open {
             return Ok(());
         }
-        let same_name = self.expected.get(&slave.name).and_then(|addresses| addresses.first());
-        Err(match same_name {
-            Some(by) => NotAdmitted::NameTaken { by: *by },
+        let expected = self.names.times(&slave.name);
+        let same_name = self.joined.get(&slave.name).filter(|_| expected > 0);
+        Err(match same_name.and_then(|addresses| addresses.first()) {
+            Some(by) => NotAdmitted::NameTaken { expected, by: *by },
             None if open == 0 => NotAdmitted::NotExpected,
             None => NotAdmitted::PlacesKept,
         })
@@ -203,13 +213,30 @@ mod tests {
         let mut once = admission(2, &["web1", "web2"], &[]);
         let (first, second) = (slave("web1", 1), slave("web1", 2));
         let place = once.admit(&first, None).unwrap();
-        assert_eq!(once.admit(&second, None).unwrap_err(), NotAdmitted::NameTaken { by: first.address });
+        assert_eq!(once.admit(&second, None).unwrap_err(), NotAdmitted::NameTaken { expected: 1, by: first.address });
         once.release(&first, &place);
         assert!(once.admit(&second, None).is_ok());
         let mut twice = admission(2, &["web1", "web1"], &[]);
         assert!(twice.admit(&first, None).is_ok() && twice.admit(&second, None).is_ok());
+        let why = twice.admit(&slave("web1", 3), None).unwrap_err();
+        assert_eq!(why, NotAdmitted::NameTaken { expected: 2, by: first.address });
+        assert!(why.to_string().contains("expects 2 slaves of this name"), "{why}");
         let mut open = admission(2, &["web1"], &[]);
         assert!(open.admit(&first, None).is_ok() && open.admit(&second, None).is_ok(), "the other place is open");
+    }
+
+    #[test]
+    fn when_an_expected_slave_is_lost_another_one_of_its_name_takes_its_place() {
+        for (expected, slaves) in [(&["web1"][..], 3), (&["web1", "web1"], 4), (&["web1", "db"], 4)] {
+            let mut admission = admission(slaves, expected, &[]);
+            let labels: Vec<_> = (1..=3).map(|last| slave("web1", last)).collect();
+            let places: Vec<_> = labels.iter().map(|label| admission.admit(label, None).unwrap()).collect();
+            admission.release(&labels[0], &places[0]);
+            admission.release(&labels[2], &places[2]);
+            let others = (10..).map(|last| slave("other", last));
+            let joined = others.take_while(|label| admission.admit(label, None).is_ok()).count();
+            assert_eq!(joined, 2, "{expected:?}");
+        }
     }
 
     #[test]

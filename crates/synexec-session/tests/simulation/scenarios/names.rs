@@ -101,6 +101,19 @@ fn a_clone_of_an_expected_slave_takes_the_place_when_it_is_free() {
 }
 
 #[test]
+fn a_clone_in_an_open_place_takes_the_place_of_an_expected_slave_that_is_lost() {
+    let mut world = World::new(expecting(4, "web1", ""));
+    let clones = add(&mut world, &["web1", "web1"]);
+    world.at(secs(2), Order::Kill(clones[0]));
+    for name in ["a", "b", "c"] {
+        world.named_slave_at(secs(3), name, Plan::default());
+    }
+    let report = session_within(secs(20), &mut world);
+    assert_eq!((names(&report), report.verdict), (vec!["web1", "a", "b", "c"], Verdict::Succeeded));
+    assert!(row_of(&report, clones[0]).is_none());
+}
+
+#[test]
 fn slaves_with_equal_names_are_told_and_have_different_labels() {
     let mut world = World::new(Settings { outputs: OutputsWanted::Whole, ..expecting(4, "", "") });
     add(&mut world, &["vm", "db", "vm", "vm"]);
