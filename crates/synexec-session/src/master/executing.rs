@@ -17,7 +17,7 @@ use super::member::Member;
 use super::roster::Roster;
 use super::stopping::{Stopping, Timeout};
 use super::{Loss, Notice, OtherTasks, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings, StopCause};
-use run::{RoundPart, Run};
+use run::Run;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Feature, Features, Message, ResumeToken};
 use synexec_proto::time::MonotonicInstant;
@@ -218,13 +218,14 @@ impl Executing {
     /// Whether every slave's outcome is known. If the slaves are needed for another round, the phase also waits for those
     /// that are away.
     pub(super) fn is_over(&self, are_needed: bool) -> bool {
-        let all_settled = self.slaves.all(|stage| stage.is_settled());
-        let waits = are_needed
-            && self.interrupted().is_none()
-            && !self.has_stopped_for_failure()
-            && self.slaves.any(|stage| stage.is_away)
-            && self.slaves.all(|stage| stage.part == RoundPart::Ended);
+        let all_settled = self.slaves.all(|stage| stage.is_settled);
+        let waits = are_needed && self.interrupted().is_none() && self.slaves.any(|stage| stage.is_away);
         all_settled && !waits
+    }
+
+    /// The rows of the slaves whose outcomes are known.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.slaves.iter().filter_map(|slave| slave.member.this_round.row.as_ref())
     }
 
     /// Whether the master still waits for the clock of a slave whose task has ended.
@@ -246,13 +247,8 @@ impl Executing {
         }
     }
 
-    /// Whether a task has failed, and the round is therefore the last one.
-    fn has_stopped_for_failure(&self) -> bool {
-        matches!(self.cause, Some(StopCause::Failure(_)))
-    }
-
     /// Number of slaves whose outcome is not known.
     fn running(&self) -> usize {
-        self.slaves.count(|stage| !stage.is_settled())
+        self.slaves.count(|stage| !stage.is_settled)
     }
 }

@@ -14,7 +14,7 @@ use super::limits::PhaseStart;
 use super::member::Member;
 use super::output::{End, Fetched, OutputStream};
 use super::roster::{Roster, Slave};
-use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Settings};
+use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
 use pace::Pace;
 use step::{FetchState, FetchStep, Stage, WINDOW, first_step, lost_notice, missing, request, wanted_bytes};
 use synexec_proto::disconnect::Disconnect;
@@ -212,6 +212,11 @@ impl Fetching {
     pub(super) fn is_over(&self, are_needed: bool) -> bool {
         let is_over = self.slaves.all(|stage| stage.is_settled() && !stage.awaits_clock);
         is_over && !(are_needed && self.slaves.any(|stage| stage.is_away))
+    }
+
+    /// The rows of the slaves.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.slaves.iter().filter_map(|slave| slave.member.this_round.row.as_ref())
     }
 
     /// Gives up all outputs that were not fetched.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Outcome, Row, Skew};
+use super::{OtherTasks, Outcome, Row, Skew};
 use crate::interrupt::Interrupt;
 use synexec_proto::time::MonotonicInstant;
 
@@ -43,16 +43,13 @@ impl Round {
         let starts: Vec<_> = rows.iter().filter_map(|row| row.start).collect();
         Self { skew: Skew::of(&starts, rows.len()), rows, ordered }
     }
+}
 
-    /// Whether a task failed, or could not be started.
-    pub(super) fn has_failure(&self) -> bool {
-        self.rows.iter().any(|row| row.outcome.has_failed())
-    }
-
-    /// Whether every slave can take part in another round.
-    pub(super) fn is_whole(&self) -> bool {
-        self.rows.iter().all(|row| row.outcome.has_ended() && !row.has_lost_output())
-    }
+/// Whether another round may follow a round with this row: its slave can take part in another round, and its task has not
+/// failed if the user wants no further round then.
+pub(super) fn lets_round_follow(row: &Row, on_failure: OtherTasks) -> bool {
+    let ends_session = on_failure == OtherTasks::Stop && row.outcome.has_failed();
+    row.outcome.has_ended() && !row.has_lost_output() && !ends_session
 }
 
 /// All that is known of a session.

@@ -13,10 +13,9 @@ use super::joining::Joining;
 use super::lobby::{Lobby, Newcomer, Visitor};
 use super::member::Member;
 use super::phase::Phase;
+use super::report::lets_round_follow;
 use super::starting::Starting;
-use super::{
-    Action, Event, Notice, OtherTasks, OutputId, OutputsWanted, PeerId, Report, Round, Row, Settings, Verdict,
-};
+use super::{Action, Event, Notice, OutputId, OutputsWanted, PeerId, Report, Round, Row, Settings, Verdict};
 use crate::interrupt::Interrupt;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Features, Message, ResumeToken};
@@ -322,7 +321,7 @@ impl Session {
     fn after_executing(&mut self, now: Now, phase: Executing) -> Phase {
         // If outputs are fetched, the answers about clocks arrive meanwhile.
         let awaits_clocks = self.settings.outputs == OutputsWanted::Nothing && phase.awaits_clocks();
-        if awaits_clocks || !phase.is_over(self.needs_slaves()) {
+        if awaits_clocks || !phase.is_over(false) || !phase.is_over(true) && self.needs_slaves(phase.rows()) {
             return Phase::Executing(phase);
         }
         if let Some(interrupt) = phase.interrupted() {
@@ -346,7 +345,7 @@ impl Session {
     }
 
     fn after_fetching(&mut self, now: Now, phase: Fetching) -> Phase {
-        if !phase.is_over(self.needs_slaves()) {
+        if !phase.is_over(false) || !phase.is_over(true) && self.needs_slaves(phase.rows()) {
             return Phase::Fetching(phase);
         }
         self.after_round(now, phase.into_members())
@@ -355,8 +354,7 @@ impl Session {
     fn after_round(&mut self, now: Now, mut members: Vec<Member>) -> Phase {
         let rows = members.iter_mut().filter_map(Member::take_row).collect();
         let this = Round::new(rows, self.ordered);
-        let is_last = !this.is_whole() || self.settings.on_failure == OtherTasks::Stop && this.has_failure();
-        if self.ended_by.is_some() || self.rounds_left() == 0 || is_last {
+        if !self.needs_slaves(this.rows.iter()) {
             for member in &members {
                 member.part(&mut self.actions);
             }
@@ -372,9 +370,10 @@ impl Session {
         u32::try_from(self.rounds.len() + 1).unwrap_or(u32::MAX)
     }
 
-    /// Whether another round needs the slaves.
-    fn needs_slaves(&self) -> bool {
-        self.rounds_left() > 0 && self.ended_by.is_none()
+    /// Whether another round that needs the slaves follows a round with these rows.
+    fn needs_slaves<'a>(&self, mut rows: impl Iterator<Item = &'a Row>) -> bool {
+        let on_failure = self.settings.on_failure;
+        self.rounds_left() > 0 && self.ended_by.is_none() && rows.all(|row| lets_round_follow(row, on_failure))
     }
 
     /// Number of rounds after this one.

@@ -31,40 +31,22 @@ pub(super) enum Run {
 /// What the phase counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stage {
-    pub(super) part: RoundPart,
+    /// Whether the slave's outcome is known.
+    pub(super) is_settled: bool,
     pub(super) is_away: bool,
     /// Whether the master waits for the slave's clock after the end of the task.
     pub(super) awaits_clock: bool,
-}
-
-/// How far the part of a slave in the round is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum RoundPart {
-    /// The outcome is not known.
-    Open,
-    /// The task ran and has ended.
-    Ended,
-    /// The outcome is known, and the task did not run to an end.
-    Failed,
-}
-
-impl Stage {
-    pub(super) fn is_settled(self) -> bool {
-        self.part != RoundPart::Open
-    }
 }
 
 impl Awaited for Run {
     type Stage = Stage;
 
     fn stage(slave: &Slave<Self>) -> Stage {
-        let row = slave.member.this_round.row.as_ref();
-        let part = match row {
-            None => RoundPart::Open,
-            Some(row) if row.outcome.has_ended() => RoundPart::Ended,
-            Some(_) => RoundPart::Failed,
-        };
-        Stage { part, is_away: slave.member.is_away(), awaits_clock: clock_check::awaited_until(slave).is_some() }
+        Stage {
+            is_settled: slave.member.this_round.row.is_some(),
+            is_away: slave.member.is_away(),
+            awaits_clock: clock_check::awaited_until(slave).is_some(),
+        }
     }
 
     fn is_settled(&self) -> bool {

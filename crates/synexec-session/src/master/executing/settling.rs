@@ -10,7 +10,7 @@ impl Executing {
         let (outcome, times, start) = (row.outcome.clone(), row.times, row.start);
         let (has_failed, lost) = (outcome.has_failed(), row.output_lost.clone());
         let Some(slave) = self.slaves.get_mut(peer).and_then(|mut slave| slave.settle(row)) else { return };
-        let done = self.slaves.count(|stage| stage.is_settled());
+        let done = self.slaves.count(|stage| stage.is_settled);
         actions.tell(Notice::Ended { slave: slave.clone(), outcome, times, start, done, slaves: self.slaves.len() });
         if let Some(why) = lost {
             actions.tell(Notice::OutputIncomplete { slave: slave.clone(), why });

@@ -2,7 +2,7 @@
 
 use synexec_proto::task_end::TaskEnd;
 use synexec_session::interrupt::Interrupt;
-use synexec_session::master::{Notice, OtherTasks, Outcome, Settings, StopCause, Verdict};
+use synexec_session::master::{Notice, OtherTasks, Outcome, OutputsWanted, Settings, StopCause, Verdict};
 
 use synexec_sim::{ClientId, Order, Plan, Refusal, Script, World, millis, outcome_of, row_of, runs, secs, settings};
 
@@ -132,6 +132,33 @@ fn a_slave_that_is_away_and_not_needed_any_more_is_not_awaited() {
     let report = world.run(secs(20));
     assert_eq!((report.verdict, outcome_of(&report, away)), (Verdict::TaskFailed, &SUCCESS));
     assert!(world.over_after() < millis(5000), "{:?}", world.over_after());
+}
+
+#[test]
+fn nobody_waits_for_a_slave_that_is_away_after_the_last_round() {
+    let rounds = 3.try_into().unwrap();
+    let basic = Settings { on_failure: OtherTasks::Stop, rounds, ..settings(2) };
+    let away = |world: &mut World| {
+        let away = ClientId(0);
+        world.at(secs(4), Order::Cut(away));
+        world.at(secs(4), Order::Break(away));
+    };
+    // The failure is a timeout, which stops the tasks itself.
+    let mut world = World::pair(Settings { timeout: Some(secs(6)), ..basic.clone() }, runs(secs(1)));
+    world.plan_mut(ClientId(1)).runs = secs(100);
+    away(&mut world);
+    let report = world.run(secs(30));
+    assert_eq!((report.verdict, report.rounds.len()), (Verdict::TaskFailed, 1));
+    assert!(world.over_after() < secs(8), "{:?}", world.over_after());
+    // Outputs are fetched, and the slave goes away while another one sends its output.
+    let outputs = OutputsWanted::Whole;
+    let mut world = World::pair(Settings { outputs, ..basic }, Plan { writes: 100, ..runs(secs(1)) });
+    *world.plan_mut(ClientId(1)) = Plan { writes: 100, reconnect: secs(10), ..ends(2, TaskEnd::Exited(1)) };
+    world.set_disk(usize::MAX, secs(2));
+    away(&mut world);
+    let report = world.run(secs(30));
+    assert_eq!((report.verdict, report.rounds.len()), (Verdict::TaskFailed, 1));
+    assert!(world.over_after() < secs(8), "{:?}", world.over_after());
 }
 
 #[test]
