@@ -77,7 +77,7 @@ mod tests {
             turned_away(Some(Disconnect::KeyWanted)),
             Notice::NotNeeded { address },
             Notice::Rivalry(Rivalry::TurnedAway { address }),
-            Notice::Rivalry(Rivalry::Met { theirs: u32::from(port).into(), ours, goes_first: true }),
+            Notice::Rivalry(Rivalry::Met { theirs: u32::from(port).into(), ours, lowest: ours, goes_first: true }),
             Notice::Rivalry(Rivalry::Yields { to: ours, out_of_turn: false, released: 1 }),
             Notice::Joined { slave: slave.clone(), original: false, joined: 1, slaves: 3 },
             Notice::Dropped { slave: slave.clone(), why: Loss::NoClock, joined: 0, slaves: 3 },

@@ -153,30 +153,37 @@ pub fn text(notice: &Notice) -> String {
 
 fn rivalry_text(rivalry: &Rivalry) -> String {
     match rivalry {
-        Rivalry::Met { theirs, ours, goes_first } => {
-            let first = if *goes_first { "the other master" } else { "this master" };
+        Rivalry::Met { theirs, ours, lowest, goes_first } => {
+            let first = match goes_first {
+                true if lowest == theirs => "the other master has the lower address and goes first".to_owned(),
+                true => format!("the master with the lowest address, {lowest}, goes first"),
+                false if lowest == ours => "this master has the lower address and goes first".to_owned(),
+                false => format!("this master has the lowest address, {lowest}, and goes first"),
+            };
             format!(
-                "another master, {theirs}, looks for slaves of the same session as this master, {ours}; {first} has the \
-                 lower address and goes first; to use both at once, give each a session of its own with --session"
+                "another master, {theirs}, looks for slaves of the same session as this master, {ours}; {first}; to use \
+                 both at once, give each a session of its own with --session"
             )
         }
-        Rivalry::Yields { to, out_of_turn, released } => {
-            let why = if *out_of_turn { " does not yield, as original masters do, and therefore" } else { "" };
-            format!(
-                "the other master, {to},{why} gets the slaves first; this master has released {}, and goes on when it \
-                 hears no more probes",
-                count(*released, "slave")
-            )
-        }
-        Rivalry::Tries { to, waited, attempt } => {
-            let (waited, attempt) = (time(*waited), time(*attempt));
-            format!(
-                "the other master, {to}, still looks for slaves after {waited}; this master tries for {attempt} to get its \
-                 slaves"
-            )
-        }
-        Rivalry::GoesOn { after } => {
-            format!("no other master looks for slaves any more; this master goes on after {}", time(*after))
+        Rivalry::Yields { to, out_of_turn: false, released } => format!(
+            "the other master, {to}, gets the slaves first; this master has released {}, and goes on when it hears no \
+             master that goes first",
+            count(*released, "slave")
+        ),
+        Rivalry::Yields { to, out_of_turn: true, released } => format!(
+            "this master goes first, but gets no more slaves while the other master, {to}, waits for slaves too; the \
+             other master gets the slaves now; this master has released {}, and goes on when it hears no other master",
+            count(*released, "slave")
+        ),
+        Rivalry::Tries { to, waited, attempt } => format!(
+            "this master has left the slaves to other masters for {}; the other master, {to}, still looks for slaves; this \
+             master tries for {} to get its slaves",
+            time(*waited),
+            time(*attempt)
+        ),
+        Rivalry::GoesOn { after, hears_others } => {
+            let gone = if *hears_others { "no master that goes first" } else { "no other master" };
+            format!("{gone} looks for slaves any more; this master goes on after {}", time(*after))
         }
         Rivalry::TurnedAway { address } => format!("turned away {address}: another master of this session goes first"),
     }

@@ -75,7 +75,6 @@ impl Joining {
             Ok(place) => place,
             Err(why) => return turn_away(peer, newcomer, why, actions),
         };
-        self.rivals.joined(now.awake);
         let liveness = Liveness::new(self.settings.lost_after, now.awake);
         let Newcomer { label, features, original: is_original, round_trip, instance, .. } = newcomer;
         self.looks.set(peer, liveness.deadline());

@@ -6,7 +6,6 @@ use super::{Joining, Newcomer};
 use crate::master::actions::Actions;
 use crate::master::admission::Admission;
 use crate::master::awake::{AwakeInstant, Now};
-use crate::master::rivals::Turn;
 use crate::master::timetable::Timetable;
 use crate::master::{Action, Notice, PeerId, Rivalry};
 use synexec_proto::message::{Feature, Features, Message};
@@ -34,20 +33,12 @@ impl Joining {
     }
 
     fn take_turn(&mut self, now: AwakeInstant, actions: &mut Actions) {
-        match self.rivals.take_turn(now, self.awaits_more()) {
-            Some(Turn::Yield { to, out_of_turn }) => {
-                actions.tell(Notice::Rivalry(Rivalry::Yields { to, out_of_turn, released: self.joined.len() }));
-                self.release_all(actions);
-            }
-            Some(Turn::Try { to, waited, attempt }) => {
-                self.next_probe = now;
-                actions.tell(Notice::Rivalry(Rivalry::Tries { to, waited, attempt }));
-            }
-            Some(Turn::GoOn { after }) => {
-                self.next_probe = now;
-                actions.tell(Notice::Rivalry(Rivalry::GoesOn { after }));
-            }
-            None => {}
+        let Some(change) = self.rivals.take_turn(now, self.awaits_more(), self.joined.len()) else { return };
+        actions.tell(Notice::Rivalry(change));
+        if self.rivals.is_yielding() {
+            self.release_all(actions);
+        } else {
+            self.next_probe = now;
         }
     }
 

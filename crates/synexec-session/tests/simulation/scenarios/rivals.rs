@@ -152,23 +152,35 @@ fn two_masters_that_want_the_same_three_slaves_run_one_after_the_other() {
     assert!(!duel.told(0, yields));
 }
 
+#[test]
+fn a_master_that_waits_for_more_slaves_than_there_are_lets_the_other_one_have_them() {
+    for wanted in [[5, 3], [3, 5]] {
+        let mut duel = Duel::new(wanted, 3);
+        duel.join(0, 2);
+        duel.join(1, 1);
+        duel.run(secs(90));
+        let over = [0, 1].map(|master| duel.over_after(master).is_some());
+        assert_eq!(over, wanted.map(|wanted| wanted == 3));
+    }
+}
+
 proptest! {
     #![proptest_config(cases(200))]
 
     #[test]
-    fn any_two_masters_end_if_there_are_enough_slaves(
+    fn of_any_two_masters_those_end_for_which_there_are_enough_slaves(
         wanted in (1..5_usize, 1..5_usize),
-        more in 0..3_usize,
+        slaves in 1..8_usize,
         begins in 0..4000_u64,
         favourites in prop::collection::vec(0..2_usize, 7),
     ) {
         let wanted = [wanted.0, wanted.1];
-        let mut duel = Duel::new(wanted, wanted[0].max(wanted[1]) + more);
+        let mut duel = Duel::new(wanted, slaves);
         duel.begins(1, millis(begins));
         duel.prefer(&favourites);
-        duel.run(secs(60));
+        duel.run(secs(150));
         for master in 0..2 {
-            prop_assert!(duel.over_after(master).is_some(), "master {} is not over", master);
+            prop_assert_eq!(duel.over_after(master).is_some(), wanted[master] <= slaves, "master {}", master);
         }
     }
 }
