@@ -73,8 +73,11 @@ impl SimSlave {
     /// Since when the slave is in discovery, if it is there.
     #[must_use]
     pub fn in_discovery_since(&self) -> Option<MonotonicInstant> {
-        let in_session = |action: &Action| matches!(action, Action::Send(_) | Action::Disconnect | Action::Exit(_));
-        let from = self.log.iter().rposition(|(_, action)| in_session(action)).map_or(0, |last| last + 1);
+        let in_session = |(place, (_, action)): (usize, &(_, Action))| match action {
+            Action::Disconnect => self.ends_connection(place),
+            action => matches!(action, Action::Send(_) | Action::Exit(_)),
+        };
+        let from = self.log.iter().enumerate().rev().find(|entry| in_session(*entry)).map_or(0, |(last, _)| last + 1);
         let back = |action: &Action| matches!(action, Action::Listen | Action::Connect(_));
         self.log.iter().skip(from).find(|(_, action)| back(action)).map(|(at, _)| *at)
     }
@@ -82,11 +85,20 @@ impl SimSlave {
     /// When the last connection of the slave ended.
     #[must_use]
     pub fn disconnected_at(&self) -> Option<MonotonicInstant> {
-        self.log
-            .iter()
-            .rev()
-            .find(|(_, action)| matches!(action, Action::Disconnect | Action::Exit(_)))
-            .map(|(at, _)| *at)
+        let ends = |(place, (_, action)): &(usize, &(_, Action))| match action {
+            Action::Disconnect => self.ends_connection(*place),
+            action => matches!(action, Action::Exit(_)),
+        };
+        self.log.iter().enumerate().rev().find(ends).map(|(_, (at, _))| *at)
+    }
+
+    /// Whether the action at this place of the log, which is to disconnect, ends a connection. A slave that listens only makes
+    /// way for other slaves of its host.
+    fn ends_connection(&self, place: usize) -> bool {
+        let before = self.log[..place].iter().rev();
+        let last =
+            before.map(|(_, action)| action).find(|action| matches!(action, Action::Listen | Action::Connect(_)));
+        !matches!(last, Some(Action::Listen))
     }
 
     /// How many times the slave took this action.

@@ -112,8 +112,8 @@ impl Network {
         })
     }
 
-    /// Closes the listening socket. A slave does not listen while it is connected, or while it does not answer a master
-    /// that has turned it away: a probe that reaches only one slave of this host is to reach one that is free.
+    /// Closes the listening socket. A slave that is connected or makes way for other slaves of its host does not listen, so
+    /// that a probe that reaches only one slave of this host reaches a slave that is free.
     pub fn stop_listening(&self) {
         lock(&self.listener).close();
     }

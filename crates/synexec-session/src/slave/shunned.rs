@@ -1,14 +1,18 @@
 //! Masters that have turned this slave away. Their probes are not answered for a while, so that slave and master do not
 //! connect and part again all the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use synexec_proto::defaults::DISCOVERY_INTERVAL;
 use synexec_proto::time::MonotonicInstant;
 
 /// Time for which a slave does not connect to a master that has turned it away.
 pub(super) const SHUN_TIME: Duration = Duration::from_secs(5);
+
+/// Time for which the slave makes way for other slaves of its host: long enough for one probe to reach one of them.
+pub(super) const WAY_TIME: Duration = DISCOVERY_INTERVAL.saturating_add(Duration::from_millis(500));
 
 /// Most masters that are remembered. Beyond that, the slave forgets the one that it would forget first anyway.
 const MASTERS_MAX: usize = 16;
@@ -18,6 +22,8 @@ const MASTERS_MAX: usize = 16;
 pub(super) struct Shunned {
     /// When each master is answered again.
     until: BTreeMap<SocketAddr, MonotonicInstant>,
+    /// The masters whose probes were ignored since the slave last made way for other slaves.
+    ignored: BTreeSet<SocketAddr>,
 }
 
 impl Shunned {
@@ -30,6 +36,18 @@ impl Shunned {
             self.until.remove(&first);
         }
         self.until.insert(master, now.plus(SHUN_TIME));
+    }
+
+    /// A probe of a shunned master is ignored. Returns whether the slave makes way for other slaves of its host now: a probe
+    /// that is sent to one host only reaches one of them. Between two such times, the slave listens for at least as long as
+    /// the time between two probes of a master, so that it hears every other master.
+    pub(super) fn ignore(&mut self, master: SocketAddr) -> bool {
+        self.ignored.retain(|master| self.until.contains_key(master));
+        let makes_way = !self.ignored.insert(master);
+        if makes_way {
+            self.ignored.clear();
+        }
+        makes_way
     }
 
     /// Whether a master has turned this slave away lately.
@@ -62,7 +80,8 @@ mod tests {
     fn any_number_of_masters_takes_little_memory() {
         let mut shunned = Shunned::default();
         (0..=u8::MAX).for_each(|number| shunned.shun(at(10), master(number)));
-        assert_eq!(shunned.until.len(), MASTERS_MAX);
+        (0..=u8::MAX).for_each(|number| assert!(!shunned.ignore(master(number))));
+        assert!(shunned.until.len() == MASTERS_MAX && shunned.ignored.len() <= MASTERS_MAX + 1);
         assert!(shunned.is_shunned(at(11), master(u8::MAX)));
     }
 }

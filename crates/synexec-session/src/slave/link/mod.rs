@@ -146,6 +146,11 @@ impl Link {
         matches!(self.state, State::Suspecting(_))
     }
 
+    /// Whether a probe is awaited.
+    pub(super) fn is_listening(&self) -> bool {
+        self.state == State::Listening
+    }
+
     /// Whether a connection is there or awaited.
     pub(super) fn is_in_use(&self) -> bool {
         self.is_connecting() || self.is_open()

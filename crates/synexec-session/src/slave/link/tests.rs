@@ -42,7 +42,7 @@ fn suspecting() -> (Link, MonotonicInstant) {
 fn events_that_are_not_awaited_change_nothing() {
     let mut link = Link::new();
     assert_eq!((link.invited(MASTER), link.connected(START, MASTER)), (None, false));
-    assert_eq!((link.pause_listening(START), link.connect_failed(START)), (false, None));
+    assert_eq!((link.is_listening(), link.connect_failed(START)), (false, None));
     assert!(!link.try_recognise(START, None, Features::ours()) && link.give_up().is_none() && link.is_closed());
 }
 

@@ -10,7 +10,7 @@ use synexec_proto::message::{Features, ResumeToken};
 use synexec_proto::time::MonotonicInstant;
 
 impl Link {
-    /// Back in discovery; the next attempt is made at this instant.
+    /// In discovery; the next attempt is made at this instant.
     pub(in crate::slave) fn wait(&mut self, until: MonotonicInstant) {
         self.state = State::Waiting(until);
     }
@@ -44,15 +44,6 @@ impl Link {
         }
         self.state = State::Connecting;
         Some(Action::Connect(Some(master)))
-    }
-
-    /// The slave does not listen for a moment, and then tries again. Returns whether the slave listened.
-    pub(in crate::slave) fn pause_listening(&mut self, now: MonotonicInstant) -> bool {
-        let is_awaited = self.state == State::Listening;
-        if is_awaited {
-            self.state = State::Waiting(now.plus(RETRY_INTERVAL));
-        }
-        is_awaited
     }
 
     /// A connection is there. Returns whether it was awaited.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Shutdown, Slave};
 use crate::interrupt::Interrupt;
 use crate::slave::link::{AfterFailure, RETRY_INTERVAL};
-use crate::slave::shunned::SHUN_TIME;
+use crate::slave::shunned::{SHUN_TIME, WAY_TIME};
 use crate::slave::{Action, ExitCause, Notice, SlaveSettings};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Capabilities, Feature, Message};
@@ -30,18 +30,23 @@ impl Slave {
         self.push(action);
     }
 
-    /// A probe of this master was heard. A master that has turned this slave away is not answered for a while. The slave
-    /// does not listen meanwhile, so that the next probe can reach another slave of this host.
+    /// A probe of this master was heard. A master that has turned this slave away is not answered for a while.
     pub(super) fn invited(&mut self, now: MonotonicInstant, master: SocketAddr) {
         if !self.shunned.is_shunned(now, master) {
             self.actions.extend(self.link.invited(master));
-        } else if self.link.pause_listening(now) {
-            self.push(Action::Disconnect);
+        } else if self.link.is_listening() {
+            if self.shunned.ignore(master) {
+                self.link.wait(now.plus(WAY_TIME));
+                self.push(Action::Disconnect);
+            } else {
+                self.attempt();
+            }
         }
     }
 
     pub(super) fn listen_failed(&mut self, now: MonotonicInstant, why: String) {
-        if self.link.pause_listening(now) {
+        if self.link.is_listening() {
+            self.link.wait(now.plus(RETRY_INTERVAL));
             self.tell(Notice::ListenFailed(why));
         }
     }

@@ -28,5 +28,6 @@ mod rivals;
 mod rounds;
 mod second_connection;
 mod shared;
+mod shunning;
 mod starting;
 mod timeout;
