@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Action, Notice, PeerId};
-use synexec_proto::message::Message;
+use synexec_proto::message::{Feature, Features, Message, Reason};
 
 #[derive(Debug, Default)]
 pub(super) struct Actions(VecDeque<Action>);
@@ -23,6 +23,15 @@ impl Actions {
 
     pub(super) fn close(&mut self, peer: PeerId) {
         self.push(Action::Close { peer });
+    }
+
+    /// Ends the connection to a slave with these features: the slave may not connect again to this session. An original slave
+    /// is only disconnected.
+    pub(super) fn dismiss(&mut self, peer: PeerId, features: Features, reason: Option<Reason>) {
+        if features.has(Feature::Resume) {
+            self.send(peer, Message::Bye(reason));
+        }
+        self.close(peer);
     }
 
     pub(super) fn tell(&mut self, notice: Notice) {

@@ -16,10 +16,10 @@ use super::lobby::Newcomer;
 use super::member::Member;
 use super::rivals::Rivals;
 use super::timetable::Timetable;
-use super::{Action, Loss, NotAdmitted, Notice, Outcome, PeerId, Row, Settings};
+use super::{Action, Loss, Notice, Outcome, PeerId, Row, Settings};
 use synexec_proto::defaults::DISCOVERY_INTERVAL;
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{Feature, Features, Message, Reason};
+use synexec_proto::message::{Features, Message, Reason};
 
 /// A slave that was silent for this long is probed once more before the set counts as complete, and must answer within
 /// the same time.
@@ -73,7 +73,10 @@ impl Joining {
         self.forget_earlier(newcomer.instance, actions);
         let place = match self.admission.admit(&newcomer.label, newcomer.rank) {
             Ok(place) => place,
-            Err(why) => return turn_away(peer, newcomer, why, actions),
+            Err(why) => {
+                actions.dismiss(peer, newcomer.features, Some(Reason::new(&why.to_string())));
+                return actions.tell(Notice::NotAdmitted { slave: newcomer.label, why });
+            }
         };
         let liveness = Liveness::new(self.settings.lost_after, now.awake);
         let Newcomer { label, features, original: is_original, round_trip, instance, .. } = newcomer;
@@ -275,15 +278,6 @@ impl Joining {
             self.drop_joined(peer, Loss::NoProbeAnswer(ROLL_CALL), actions);
         }
     }
-}
-
-/// Tells a slave that it may not join. An original slave is only disconnected.
-fn turn_away(peer: PeerId, slave: Newcomer, why: NotAdmitted, actions: &mut Actions) {
-    if slave.features.has(Feature::Resume) {
-        actions.send(peer, Message::Bye(Some(Reason::new(&why.to_string()))));
-    }
-    actions.close(peer);
-    actions.tell(Notice::NotAdmitted { slave: slave.label, why });
 }
 
 fn count(slaves: NonZeroU32) -> usize {

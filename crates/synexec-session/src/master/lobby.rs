@@ -131,8 +131,7 @@ impl Lobby {
     /// Rejects a slave that wrongly claims to take part.
     pub(super) fn turn_back(&self, peer: PeerId, address: SocketAddr, actions: &mut Actions) {
         actions.send(peer, Message::Probe(Some(self.ours())));
-        actions.send(peer, Message::Bye(None));
-        actions.close(peer);
+        actions.dismiss(peer, Features::ours(), None);
         actions.tell(Notice::NotNeeded { address });
     }
 

@@ -195,11 +195,10 @@ impl Member {
         }
         self.liveness.pause();
         let was_away = self.away.take().is_some();
-        if !was_away && self.has(Feature::Resume) && !matches!(why, Loss::Disconnected(_)) {
-            actions.send(self.peer, Message::Bye(None));
-        }
-        if !was_away {
-            actions.close(self.peer);
+        match why {
+            _ if was_away => {}
+            Loss::Disconnected(_) => actions.close(self.peer),
+            _ => actions.dismiss(self.peer, self.features, None),
         }
         self.lost = Some(why.clone());
     }
@@ -213,13 +212,9 @@ impl Member {
 
     /// Ends the connection after the last message of the session.
     pub(super) fn part(&self, actions: &mut Actions) {
-        if self.is_away() || self.lost.is_some() {
-            return;
+        if !self.is_away() && self.lost.is_none() {
+            actions.dismiss(self.peer, self.features, None);
         }
-        if self.has(Feature::Resume) {
-            actions.send(self.peer, Message::Bye(None));
-        }
-        actions.close(self.peer);
     }
 
     /// Probes the slave when that is due. Returns why the slave is lost, if it has not answered or not come back in time.

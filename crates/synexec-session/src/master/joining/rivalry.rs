@@ -8,7 +8,6 @@ use crate::master::admission::Admission;
 use crate::master::awake::{AwakeInstant, Now};
 use crate::master::timetable::Timetable;
 use crate::master::{Action, Notice, PeerId, Rivalry};
-use synexec_proto::message::{Feature, Features, Message};
 
 impl Joining {
     /// A probe of another master was heard.
@@ -45,7 +44,7 @@ impl Joining {
     /// Releases the slaves that have joined, so that they hear the other master.
     fn release_all(&mut self, actions: &mut Actions) {
         for (peer, slave) in std::mem::take(&mut self.joined) {
-            release(peer, slave.features, actions);
+            actions.dismiss(peer, slave.features, None);
         }
         self.admission = Admission::new(self.settings.slaves, self.settings.names.clone());
         self.by_instance.clear();
@@ -57,16 +56,9 @@ impl Joining {
     pub(super) fn leaves_to_rival(&self, peer: PeerId, newcomer: &Newcomer, actions: &mut Actions) -> bool {
         let is_yielding = self.rivals.is_yielding();
         if is_yielding {
-            release(peer, newcomer.features, actions);
+            actions.dismiss(peer, newcomer.features, None);
             actions.tell(Notice::Rivalry(Rivalry::TurnedAway { address: newcomer.label.address }));
         }
         is_yielding
     }
-}
-
-fn release(peer: PeerId, features: Features, actions: &mut Actions) {
-    if features.has(Feature::Resume) {
-        actions.send(peer, Message::Bye(None));
-    }
-    actions.close(peer);
 }
