@@ -33,7 +33,9 @@ pub struct MasterRules {
     started: BTreeSet<PeerId>,
     /// Peers that have reported the end of their task in the present round.
     ended: BTreeSet<PeerId>,
-    /// The present peer of each token.
+    /// Connections that members have in addition to these.
+    seconds: BTreeMap<PeerId, PeerId>,
+    /// The last peer of each token.
     tokens: BTreeMap<TokenBytes, PeerId>,
     /// How many actions have followed the last event.
     actions: usize,
@@ -83,6 +85,9 @@ impl MasterRules {
             }
             Action::Close { peer } => {
                 assert!(self.closed.insert(*peer), "a connection is closed twice");
+                if let Some(second) = self.seconds.remove(peer) {
+                    self.moves(*peer, second);
+                }
             }
             Action::Tell(Notice::NextRound { .. }) => {
                 (self.started, self.ended, self.ordered) = Default::default();
@@ -175,10 +180,18 @@ impl MasterRules {
         }
     }
 
-    /// A member has another connection, and is another peer, from now on.
+    /// A member is recognised on another connection. It moves there once the connection before is closed.
     fn resumes(&mut self, token: TokenBytes, peer: PeerId) {
         let before = self.tokens.insert(token, peer).expect("only a member resumes");
-        assert!(self.closed.contains(&before), "a slave has two connections");
+        if self.closed.contains(&before) {
+            self.moves(before, peer);
+        } else {
+            self.seconds.insert(before, peer);
+        }
+    }
+
+    /// What the session has told a member counts for its new connection.
+    fn moves(&mut self, before: PeerId, peer: PeerId) {
         for set in [&mut self.configured, &mut self.accepted, &mut self.started] {
             if set.remove(&before) {
                 set.insert(peer);

@@ -20,7 +20,7 @@ pub enum Manner {
     HelloOnly,
     /// It sends messages that only a member may send.
     Impostor,
-    /// It claims to be the member with this token.
+    /// It claims to be the member with this token, and answers as that member does.
     Returns(ResumeToken),
 }
 
@@ -34,6 +34,9 @@ impl Stranger {
         match event {
             ClientEvent::Booted => vec![ClientAction::Connect],
             ClientEvent::Connected => self.speak(),
+            ClientEvent::Received(_) if matches!(self.0, Manner::Returns(_)) => {
+                vec![ClientAction::Send(Message::Reply(None))]
+            }
             ClientEvent::Disconnected(_) => vec![ClientAction::Close],
             _ => Vec::new(),
         }

@@ -12,6 +12,14 @@ pub(super) struct Comeback {
     pub(super) peer: PeerId,
     /// The token by which the slave shows that it belongs to this session.
     pub(super) token: ResumeToken,
-    /// What the master announces on the new connection.
-    pub(super) ours: Capabilities,
+    /// What the master announces on the new connection; none if it has announced it already.
+    pub(super) ours: Option<Capabilities>,
+}
+
+/// The connection of a slave that says on a second one that it takes part.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FirstConnection {
+    pub(super) peer: PeerId,
+    /// Whether the master has no reason to doubt this connection.
+    pub(super) is_trusted: bool,
 }

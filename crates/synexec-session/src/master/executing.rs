@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::actions::Actions;
 use super::awake::{Deadline, Now};
 use super::clock_check;
-use super::comeback::Comeback;
+use super::comeback::{Comeback, FirstConnection};
 use super::following;
 use super::heard::Heard;
 use super::limits::{PhaseStart, Unanswered};
@@ -168,9 +168,9 @@ impl Executing {
         }
     }
 
-    /// The connection of the slave with this token, if the master has no reason to doubt it.
-    pub(super) fn trusted_peer(&self, token: ResumeToken) -> Option<PeerId> {
-        self.slaves.trusted_peer(token)
+    /// The connection of the slave with this token, if no end of it is known.
+    pub(super) fn first_connection(&self, token: ResumeToken) -> Option<FirstConnection> {
+        self.slaves.first_connection(token)
     }
 
     /// Takes a slave back on its new connection. Returns whether the slave belongs to this session.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Deadline, Now};
 use super::clock_check;
-use super::comeback::Comeback;
+use super::comeback::{Comeback, FirstConnection};
 use super::heard::Heard;
 use super::limits::PhaseStart;
 use super::member::Member;
@@ -129,9 +129,9 @@ impl Fetching {
         }
     }
 
-    /// The connection of the slave with this token, if the master has no reason to doubt it.
-    pub(super) fn trusted_peer(&self, token: ResumeToken) -> Option<PeerId> {
-        self.slaves.trusted_peer(token)
+    /// The connection of the slave with this token, if no end of it is known.
+    pub(super) fn first_connection(&self, token: ResumeToken) -> Option<FirstConnection> {
+        self.slaves.first_connection(token)
     }
 
     /// Does not wait for slaves whose connections are broken or break from now on: the user has asked for an end, and the

@@ -36,6 +36,16 @@ struct Stranger {
     address: SocketAddr,
     /// The stranger's hello. It is probed then.
     greeting: Option<Greeting>,
+    /// What the stranger claims, if it is a second connection of a slave that takes part. It is probed then.
+    claim: Option<Claim>,
+}
+
+/// The claim to be a slave whose first connection has not broken. It counts when the stranger answers its probe: a slave
+/// that has heard from its master on the first connection closes the second one, and the master may learn this late.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim {
+    pub(super) token: ResumeToken,
+    first: PeerId,
 }
 
 #[derive(Debug)]
@@ -59,6 +69,8 @@ pub(super) enum Visitor {
         /// The address from which it comes.
         address: SocketAddr,
     },
+    /// A slave that takes part already, on a second connection on which it has answered.
+    Proven { token: ResumeToken, address: SocketAddr },
 }
 
 #[derive(Debug)]
@@ -98,7 +110,7 @@ impl Lobby {
         if self.strangers.len() >= STRANGERS_MAX {
             self.make_room(actions);
         }
-        self.strangers.insert(peer, Stranger { address, greeting: None });
+        self.strangers.insert(peer, Stranger { address, greeting: None, claim: None });
         self.silent.insert(peer);
         self.limits.set(peer, Some(now.awake.plus(HELLO_TIME)));
     }
@@ -110,6 +122,10 @@ impl Lobby {
             return None;
         };
         let address = stranger.address;
+        if let Some(Claim { token, .. }) = stranger.claim {
+            self.remove(heard.peer);
+            return Some(Visitor::Proven { token, address });
+        }
         if stranger.greeting.is_some() {
             let greeting = self.remove(heard.peer)?.greeting?;
             return Some(Visitor::Newcomer(greeting.answered(heard)));
@@ -126,6 +142,29 @@ impl Lobby {
         let ours = (!is_original).then(|| self.ours());
         actions.send(heard.peer, Message::Probe(ours));
         None
+    }
+
+    /// Probes a second connection, on which a slave claims to take part, and waits for its answer. The first message tells the
+    /// slave that it was recognised.
+    pub(super) fn probe_second(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        address: SocketAddr,
+        claim: Claim,
+        actions: &mut Actions,
+    ) {
+        self.strangers.insert(peer, Stranger { address, greeting: None, claim: Some(claim) });
+        self.limits.set(peer, Some(now.awake.plus(HELLO_TIME)));
+        actions.send(peer, Message::Probe(Some(self.ours().resuming(Some(claim.token)))));
+    }
+
+    /// Takes the second connection of a slave out of the lobby, because its first connection has broken.
+    pub(super) fn take_second(&mut self, first: PeerId) -> Option<(PeerId, ResumeToken)> {
+        let claims = self.strangers.iter().filter_map(|(peer, stranger)| Some((*peer, stranger.claim?)));
+        let (peer, claim) = claims.filter(|(_, claim)| claim.first == first).last()?;
+        self.remove(peer);
+        Some((peer, claim.token))
     }
 
     /// Rejects a slave that wrongly claims to take part.
@@ -173,9 +212,17 @@ impl Lobby {
     pub(super) fn clear(&mut self, actions: &mut Actions) {
         (self.silent, self.limits) = (BTreeSet::new(), Timetable::default());
         for (peer, stranger) in std::mem::take(&mut self.strangers) {
-            actions.close(peer);
+            let features = if stranger.claim.is_some() { Features::ours() } else { Features::NONE };
+            actions.dismiss(peer, features, None);
             actions.tell(Notice::NotNeeded { address: stranger.address });
         }
+    }
+}
+
+impl Claim {
+    /// The claim of the slave with this token and this first connection.
+    pub(super) fn new(token: ResumeToken, first: PeerId) -> Self {
+        Self { token, first }
     }
 }
 

@@ -80,9 +80,9 @@ impl Member {
         self.away.as_ref().map(|away| &away.why)
     }
 
-    /// Whether the slave is here and the master has no reason to doubt its connection.
-    pub(super) fn is_trusted(&self) -> bool {
-        !self.is_away() && self.lost.is_none() && !self.liveness.is_late()
+    /// Whether the slave has a connection of which no end is known.
+    pub(super) fn is_connected(&self) -> bool {
+        !self.is_away() && self.lost.is_none()
     }
 
     /// Begins another round.
@@ -169,7 +169,7 @@ impl Member {
         true
     }
 
-    /// Takes the slave back on its new connection. The first message tells the slave that it was recognised.
+    /// Takes the slave back on its new connection. The first message there tells the slave that it was recognised.
     pub(super) fn take_back(&mut self, comeback: Comeback, actions: &mut Actions) {
         let Comeback { now, peer, ours, .. } = comeback;
         let after = if let Some(away) = self.away.take() {
@@ -181,9 +181,11 @@ impl Member {
         };
         self.peer = peer;
         self.this_round.reconnects = self.this_round.reconnects.saturating_add(1);
-        self.probed_at = Some(now);
+        self.probed_at = ours.is_some().then_some(now);
         self.liveness.resume(now.awake);
-        actions.send(peer, Message::Probe(Some(ours.resuming(self.token))));
+        if let Some(ours) = ours {
+            actions.send(peer, Message::Probe(Some(ours.resuming(self.token))));
+        }
         actions.tell(Notice::Returned { slave: self.label.clone(), after });
         self.this_round.output.iter_mut().for_each(|output| output.reconnect(peer, actions));
     }

@@ -2,7 +2,7 @@
 
 use super::actions::Actions;
 use super::awake::{Deadline, Now};
-use super::comeback::Comeback;
+use super::comeback::{Comeback, FirstConnection};
 use super::configuring::Configuring;
 use super::executing::Executing;
 use super::fetching::Fetching;
@@ -96,11 +96,11 @@ impl Phase {
         }
     }
 
-    /// The connection of the slave with this token, if the master has no reason to doubt it.
-    pub(super) fn trusted_peer(&self, token: ResumeToken) -> Option<PeerId> {
+    /// The connection of the slave with this token, if no end of it is known.
+    pub(super) fn first_connection(&self, token: ResumeToken) -> Option<FirstConnection> {
         match self {
-            Self::Executing(phase) => phase.trusted_peer(token),
-            Self::Fetching(phase) => phase.trusted_peer(token),
+            Self::Executing(phase) => phase.first_connection(token),
+            Self::Fetching(phase) => phase.first_connection(token),
             Self::Joining(_) | Self::Configuring(_) | Self::Starting(_) | Self::Over(_) => None,
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::actions::Actions;
 use super::awake::{AwakeInstant, Now};
-use super::comeback::Comeback;
+use super::comeback::{Comeback, FirstConnection};
 use super::limits::Unanswered;
 use super::member::Member;
 use super::timetable::Timetable;
@@ -212,10 +212,11 @@ impl<S: Awaited> Roster<S> {
         Some(slave)
     }
 
-    /// The connection of the slave with this token, if the master has no reason to doubt it.
-    pub(super) fn trusted_peer(&self, token: ResumeToken) -> Option<PeerId> {
-        let slave = self.slaves.get(*self.by_token.get(token.as_bytes())?)?;
-        slave.member.is_trusted().then_some(slave.member.peer)
+    /// The connection of the slave with this token, if no end of it is known.
+    pub(super) fn first_connection(&self, token: ResumeToken) -> Option<FirstConnection> {
+        let Member { peer, liveness, .. } = &self.slaves.get(*self.by_token.get(token.as_bytes())?)?.member;
+        let first = FirstConnection { peer: *peer, is_trusted: !liveness.is_late() };
+        self.get(*peer)?.member.is_connected().then_some(first)
     }
 
     fn at_mut(&mut self, place: usize) -> Option<SlaveMut<'_, S>> {

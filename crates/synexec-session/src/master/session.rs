@@ -9,7 +9,7 @@ use super::awake::{AwakeClock, Deadline, Now};
 use super::comeback::Comeback;
 use super::heard::Heard;
 use super::joining::Joining;
-use super::lobby::{Lobby, Newcomer, Visitor};
+use super::lobby::{Claim, Lobby, Newcomer, Visitor};
 use super::phase::Phase;
 use super::{Action, Event, Notice, OutputId, PeerId, Report, Round, Settings, Verdict};
 use crate::interrupt::Interrupt;
@@ -157,6 +157,7 @@ impl Session {
         match self.lobby.received(heard, &mut self.actions) {
             Some(Visitor::Newcomer(newcomer)) => self.joins(heard.now, heard.peer, newcomer),
             Some(Visitor::Returning { token, address }) => self.returns(heard.now, heard.peer, token, address),
+            Some(Visitor::Proven { token, address }) => self.moves(heard.now, heard.peer, token, address),
             None => {}
         }
     }
@@ -171,22 +172,44 @@ impl Session {
     }
 
     fn returns(&mut self, now: Now, peer: PeerId, token: ResumeToken, address: SocketAddr) {
-        let trusted = self.phase.as_ref().and_then(|phase| phase.trusted_peer(token));
-        if let Some(first) = trusted.filter(|_| self.clock.was_away_lately()) {
+        match self.phase.as_ref().and_then(|phase| phase.first_connection(token)) {
             // The slave has heard nothing because the master stood still.
-            self.actions.close(peer);
-            return self.actions.send(first, Message::Probe(None));
+            Some(first) if first.is_trusted && self.clock.was_away_lately() => {
+                self.actions.close(peer);
+                self.actions.send(first.peer, Message::Probe(None));
+            }
+            Some(first) => {
+                let claim = Claim::new(token, first.peer);
+                self.lobby.probe_second(now, peer, address, claim, &mut self.actions);
+            }
+            None => {
+                let ours = Some(self.lobby.ours());
+                if !self.takes_back(Comeback { now, peer, token, ours }) {
+                    self.lobby.turn_back(peer, address, &mut self.actions);
+                }
+            }
         }
-        let comeback = Comeback { now, peer, token, ours: self.lobby.ours() };
-        let is_ours = self.phase.as_mut().is_some_and(|phase| phase.take_back(comeback, &mut self.actions));
-        if !is_ours {
-            self.lobby.turn_back(peer, address, &mut self.actions);
+    }
+
+    /// A slave has answered on its second connection, and leaves the first one.
+    fn moves(&mut self, now: Now, peer: PeerId, token: ResumeToken, address: SocketAddr) {
+        if !self.takes_back(Comeback { now, peer, token, ours: None }) {
+            self.actions.dismiss(peer, Features::ours(), None);
+            self.actions.tell(Notice::NotNeeded { address });
         }
+    }
+
+    fn takes_back(&mut self, comeback: Comeback) -> bool {
+        self.phase.as_mut().is_some_and(|phase| phase.take_back(comeback, &mut self.actions))
     }
 
     fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect) {
         if self.lobby.has(peer) {
             self.lobby.disconnected(peer, why, &mut self.actions);
+        } else if why.may_return()
+            && let Some((second, token)) = self.lobby.take_second(peer)
+        {
+            self.takes_back(Comeback { now, peer: second, token, ours: None });
         } else if let Some(phase) = &mut self.phase {
             phase.disconnected(now, peer, why, &mut self.actions);
         }

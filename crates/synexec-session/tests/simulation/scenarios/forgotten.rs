@@ -10,7 +10,7 @@ use synexec_session::master::{Notice, Outcome, OutputsWanted, Report, Settings, 
 use synexec_session::slave;
 
 use synexec_sim::{
-    ClientId, Order, Plan, START, World, assert_starts_true, millis, outcome_of, row_of, runs, secs, settings,
+    ClientId, Order, Plan, START, Ways, World, assert_starts_true, millis, outcome_of, row_of, runs, secs, settings,
 };
 
 const FIRST: ClientId = ClientId(0);
@@ -51,6 +51,27 @@ fn the_silence_that_makes_a_slave_dial_is_much_shorter_than_the_one_that_makes_i
         assert!(back < millis(forgotten_at + 7600), "{back:?} {forgotten_at}");
         assert_eq!(world.told(is_lost), None);
     }
+}
+
+#[test]
+fn a_second_connection_that_its_slave_has_closed_already_does_not_replace_the_first_one() {
+    let mut kept = 0;
+    for delay in (4000..6500).step_by(50) {
+        let mut world = World::pair(settings(2), runs(secs(40)));
+        // One heartbeat takes so long that the slave dials. Then the slave's messages take long, and the heartbeat arrives
+        // before the master learns of the second connection.
+        let ways =
+            |out, back| Order::Reroute(FIRST, Ways { out: millis(out), back: millis(back), jitter: Duration::ZERO });
+        world.at(secs(12), ways(delay, 1));
+        world.at(secs(16), ways(1, 1500));
+        let report = world.run_session();
+        let resumed = world.slave_told(FIRST, |notice| matches!(notice, slave::Notice::Resumed)).len();
+        assert_eq!(report.verdict, Verdict::Succeeded);
+        assert_eq!(reconnects(&report), [u32::try_from(resumed).unwrap(), 0], "{delay}");
+        assert_eq!(world.told(|notice| matches!(notice, Notice::Away { .. })), None, "{delay}");
+        kept += usize::from(resumed == 0 && !suspicions(&world, FIRST).is_empty());
+    }
+    assert!(kept > 0, "the slave keeps its first connection in some of these sessions");
 }
 
 #[test]
