@@ -6,10 +6,10 @@ use thiserror::Error;
 
 use super::{Frame, HEADER_LEN, Header, PROTOCOL_VERSION, SessionId};
 
-/// Time in which a message has to be whole after its first byte. The original program gives every message this time.
+/// Time from the first byte of a message to its last byte. The original program gives every message this time.
 const MESSAGE_TIME: Duration = Duration::from_secs(1);
 
-/// Slowest rate of a long message, in bytes per second. Each such number of bytes gives the message one more second.
+/// Slowest rate of a long message, in bytes per second. A message has one more second for each such number of bytes.
 pub const SLOWEST_BYTES_PER_SECOND: u32 = 4096;
 
 /// Size of the buffer of an idle connection, in bytes.
@@ -60,8 +60,8 @@ struct Skipping {
 }
 
 impl FrameDecoder {
-    /// A decoder for a connection of `session`. Of data longer than `longest_data` bytes, only so many bytes from their
-    /// beginning are kept: their frame is cut.
+    /// A decoder for a connection of `session`. Of the data of a message, the decoder keeps at most the first
+    /// `longest_data` bytes. A frame whose data were longer is marked as cut.
     pub fn new(session: SessionId, longest_data: usize) -> Self {
         Self { session, longest_data, buffer: Vec::new(), filled: 0, consumed: 0, skipping: None, has_failed: false }
     }
@@ -137,7 +137,7 @@ impl FrameDecoder {
             self.skipping = Some(Skipping { header, kept, left: left - here });
             return None;
         }
-        // The kept bytes are fewer than those of a whole frame.
+        // A frame can always hold the kept bytes, because they are fewer than the data of this message.
         Frame::cut(header.command, kept).ok()
     }
 

@@ -6,7 +6,7 @@ use super::{FieldReader, FieldWriter, LayoutError};
 
 /// Data of a message that are nothing but fields.
 pub(crate) trait Fields: Sized {
-    /// Writes the fields, in the order of their tags.
+    /// Writes the fields. Their order has no meaning, except among fields with the same tag.
     fn write(&self, fields: FieldWriter) -> FieldWriter;
 
     /// Reads the fields.

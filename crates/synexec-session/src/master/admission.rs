@@ -1,5 +1,5 @@
-//! Who may join: no slave that the user excludes, no other slaves than expected ones if the user expects enough of them,
-//! and no slave that asks for a rank which cannot be its own.
+//! Which slaves may join. A slave may not join if the user excludes its name, if the places that are left are for slaves
+//! that the user expects, or if it asks for a rank that does not exist or that another slave has asked for.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -16,9 +16,9 @@ pub enum NotAdmitted {
         /// The name.
         name: String,
     },
-    /// The user expects other slaves, as many as take part.
+    /// The user expects other slaves, and all places are for them.
     NotExpected,
-    /// The user expects other slaves. The places of all others are taken.
+    /// The user expects other slaves, and the places that are not for them are taken.
     PlacesKept,
     /// As many slaves of this name as the user expects have joined.
     NameTaken {
@@ -44,8 +44,8 @@ pub enum NotAdmitted {
 }
 
 impl NotAdmitted {
-    /// Whether the user of the master has asked for it. Otherwise two slaves contradict each other, or a slave contradicts
-    /// the session.
+    /// Whether the reason is what the user of the master has asked for. Otherwise the names or ranks of two slaves are in
+    /// conflict, or a slave does not fit the session, and the user should know.
     pub fn is_wanted(&self) -> bool {
         match self {
             Self::Excluded { .. } | Self::NotExpected | Self::PlacesKept => true,

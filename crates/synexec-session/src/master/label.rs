@@ -44,7 +44,7 @@ pub(super) fn tell_apart(labels: &mut [&mut SlaveLabel]) -> Vec<Vec<SlaveLabel>>
             *counts.entry(label.shown.clone()).or_default() += 1;
         }
         let equal = labels.iter_mut().filter(|label| counts.get(&label.shown).is_some_and(|count| *count > 1));
-        is_changed = equal.fold(false, |is_changed, label| label.lengthen() || is_changed);
+        is_changed = equal.filter_map(|label| label.lengthen().then_some(())).count() > 0;
     }
     let mut equal: BTreeMap<&str, Vec<SlaveLabel>> = BTreeMap::new();
     for label in labels.iter() {

@@ -1,6 +1,9 @@
 //! The lobby: connections that are not yet known to be a slave's, in every phase. A slave says hello, is probed, and
 //! answers. A slave that takes part already says so in its hello.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -161,8 +164,8 @@ impl Lobby {
 
     /// Takes the second connection of a slave out of the lobby, because its first connection has broken.
     pub(super) fn take_second(&mut self, first: PeerId) -> Option<(PeerId, ResumeToken)> {
-        let claims = self.strangers.iter().filter_map(|(peer, stranger)| Some((*peer, stranger.claim?)));
-        let (peer, claim) = claims.filter(|(_, claim)| claim.first == first).last()?;
+        let mut claims = self.strangers.iter().filter_map(|(peer, stranger)| Some((*peer, stranger.claim?)));
+        let (peer, claim) = claims.rfind(|(_, claim)| claim.first == first)?;
         self.remove(peer);
         Some((peer, claim.token))
     }
@@ -250,58 +253,4 @@ impl Greeting {
 fn turn_away(peer: PeerId, address: SocketAddr, why: Option<Disconnect>, actions: &mut Actions) {
     actions.close(peer);
     actions.tell(Notice::TurnedAway { address, why });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Action;
-    use super::*;
-    use synexec_proto::time::MonotonicInstant;
-
-    fn now() -> Now {
-        Now { awake: AwakeInstant::from_millis(0), monotonic: MonotonicInstant::from_nanos(0) }
-    }
-
-    fn connect(lobby: &mut Lobby, peer: u64, actions: &mut Actions) {
-        lobby.connected(now(), PeerId(peer), "10.0.0.9:40000".parse().unwrap(), actions);
-    }
-
-    fn say_hello(lobby: &mut Lobby, peer: u64, actions: &mut Actions) -> Option<Visitor> {
-        let (now, message) = (now(), Message::Reply(None));
-        lobby.received(&Heard { now, peer: PeerId(peer), message, at: now.monotonic }, actions)
-    }
-
-    fn closed(actions: &mut Actions) -> Vec<PeerId> {
-        let closes = |action| if let Action::Close { peer } = action { Some(peer) } else { None };
-        std::iter::from_fn(|| actions.pop()).filter_map(closes).collect()
-    }
-
-    #[test]
-    fn the_oldest_silent_one_goes_for_one_too_many_and_who_has_spoken_stays() {
-        let (mut lobby, mut actions) = (Lobby::new("m".into()), Actions::default());
-        let most = u64::try_from(STRANGERS_MAX).unwrap();
-        connect(&mut lobby, 0, &mut actions);
-        assert!(say_hello(&mut lobby, 0, &mut actions).is_none());
-        (1..most).for_each(|peer| connect(&mut lobby, peer, &mut actions));
-        assert_eq!(closed(&mut actions), []);
-        for newer in 0..10 {
-            connect(&mut lobby, most + newer, &mut actions);
-            assert_eq!((closed(&mut actions), lobby.strangers.len()), (vec![PeerId(1 + newer)], STRANGERS_MAX));
-        }
-        assert!(matches!(say_hello(&mut lobby, 0, &mut actions), Some(Visitor::Newcomer(_))), "its answer");
-        assert!(say_hello(&mut lobby, most, &mut actions).is_none());
-        assert!(matches!(say_hello(&mut lobby, most, &mut actions), Some(Visitor::Newcomer(_))));
-    }
-
-    #[test]
-    fn where_all_have_spoken_the_oldest_goes() {
-        let (mut lobby, mut actions) = (Lobby::new("m".into()), Actions::default());
-        for peer in 0..u64::try_from(STRANGERS_MAX).unwrap() {
-            connect(&mut lobby, peer, &mut actions);
-            assert!(say_hello(&mut lobby, peer, &mut actions).is_none());
-        }
-        assert_eq!(closed(&mut actions), []);
-        connect(&mut lobby, 5000, &mut actions);
-        assert_eq!(closed(&mut actions), [PeerId(0)]);
-    }
 }

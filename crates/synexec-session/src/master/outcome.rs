@@ -49,7 +49,8 @@ pub enum Loss {
     NoProbeAnswer(Duration),
     /// It answers probes, but has not answered a request in this time.
     NoAnswer(Duration),
-    /// The session was interrupted, and version 1 of the protocol has no way to stop its task.
+    /// Its task has to stop before its end, and version 1 of the protocol has no message for this. The master has therefore
+    /// closed the connection.
     CannotStop,
     /// It was told to stop its task, and did not report the end in time.
     DidNotStop,
@@ -69,7 +70,9 @@ impl fmt::Display for Loss {
             Self::NoAnswer(time) => {
                 write!(f, "no answer to a request for {} s, although the slave answers probes", time.as_secs())
             }
-            Self::CannotStop => f.write_str("an original slave cannot be told to stop; its task may still be running"),
+            Self::CannotStop => {
+                f.write_str("an original slave cannot be told to stop its task, and the task may still be running")
+            }
             Self::DidNotStop => f.write_str("the slave was told to stop its task, and did not report the end in time"),
         }
     }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::natural_order;
 
-/// What decides about a slave's place among the others.
+/// What decides the place of a slave in the order of all slaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Claim<'a> {
     /// The place of the slave's name in the user's list of expected slaves.
@@ -30,8 +30,9 @@ pub(super) fn compare(one: &Claim<'_>, other: &Claim<'_>) -> Ordering {
     nones_last(one).cmp(&nones_last(other)).then_with(by_name).then_with(|| one.address.cmp(&other.address))
 }
 
-/// The ranks of slaves that are in their order, from the ranks that they ask for. A slave gets the rank that it asks for
-/// if there are so many slaves and no slave before it asks for the same. The others fill the free ranks in their order.
+/// The ranks of slaves, from the ranks that they ask for. The slaves are given in their order. A slave gets the rank that it
+/// asks for, if this rank exists and no slave before it in the order asks for it. The other slaves fill the free ranks in
+/// their order.
 pub(super) fn ranks(asked: &[Option<u32>]) -> Vec<u32> {
     let mut free: BTreeSet<u32> = (0..).take(asked.len()).collect();
     let granted: Vec<_> = asked.iter().map(|asked| asked.filter(|rank| free.remove(rank))).collect();

@@ -1,10 +1,10 @@
-//! Why tasks are stopped though neither their time is over nor the user asks for an end.
+//! Which slave is the reason for which the master stops the tasks of the other slaves.
 
 use std::fmt;
 
 use super::SlaveLabel;
 
-/// What happened to one slave, so that the tasks of the other slaves are stopped.
+/// What happened to one slave, and made the master stop the tasks of the other slaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopCause {
     /// The slave is lost.

@@ -20,7 +20,7 @@ pub(super) struct Pace {
     behind: Duration,
     /// Time for which the slave was awaited.
     spent: Duration,
-    /// Up to when the two times above are counted, while the slave is awaited.
+    /// The instant until which `behind` and `spent` are counted; none while the slave is not awaited.
     counted: Option<AwakeInstant>,
 }
 
@@ -59,7 +59,7 @@ impl Pace {
         self.spent
     }
 
-    /// When the slave is too slow to hold up others, if nothing more comes.
+    /// When the slave makes room for another one, if nothing more comes.
     pub(super) fn makes_room_at(self) -> Option<AwakeInstant> {
         Some(self.counted?.plus(TURN.saturating_sub(self.behind)))
     }

@@ -27,7 +27,7 @@ const FAST: Duration = Duration::from_millis(500);
 pub(super) struct FetchState {
     pub(super) step: FetchStep,
     pub(super) pace: Pace,
-    /// Where the part of the output ends that has come, in bytes.
+    /// How many bytes of the output have come.
     pub(super) come: u64,
     /// How much is asked for next, in bytes.
     pub(super) window: u32,
@@ -65,7 +65,7 @@ pub(super) struct FetchStage {
 pub(super) enum Stage {
     NotWanted,
     Due,
-    /// The output takes one of the places.
+    /// The output is one of those that are fetched at the same time.
     Underway,
     Slow,
     Done,

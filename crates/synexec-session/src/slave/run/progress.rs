@@ -8,7 +8,7 @@ use synexec_proto::time::MonotonicInstant;
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// Most reports in a row without a message from the master. A master that is stopped reads none, and too many of them
-/// would fill the connection and break it. A synexec master sends a message once a minute.
+/// would fill the connection and break it. While the task runs, a synexec master sends a message at least once a minute.
 const UNANSWERED_MAX: u32 = 200;
 
 #[derive(Debug, Default)]

@@ -35,7 +35,10 @@ impl Discovery {
                 Message::Probe(Some(Capabilities::ours("control"))),
                 Message::Bye(Some(Reason::new("the places are kept"))),
             ] {
-                discovery.tell(START, Event::Received { frame: message.encode().unwrap(), at: START });
+                discovery.tell(
+                    START,
+                    Event::Received { frame: message.encode().expect("the message fits into a frame"), at: START },
+                );
             }
         }
         discovery
