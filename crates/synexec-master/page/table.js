@@ -28,7 +28,7 @@ const sortedEntries = (entries, column, direction) => entries
   })
   .map(({ entry }) => entry);
 
-const searchText = (slave) => [slave.name, slave.address, slave.outcome.text, lookOf(slave), ...slave.remarks, slave.output?.tail ?? slave.last_lines ?? '']
+const searchText = (slave) => [slave.name, slave.address, slave.outcome.text, lookOf(slave), ...slave.remarks, slave.output?.tail ?? '', slave.errors?.tail ?? '', slave.last_lines ?? '']
   .join('\n').toLowerCase();
 
 class SlaveTable {
@@ -220,17 +220,26 @@ const outputFacts = (output) => [
   ['kept on the slave at', isKnown(output.kept_at) ? el('code', {}, output.kept_at) : null],
 ];
 
-const buildOutput = (slave) => {
-  const box = el('section', { class: 'detail-output' }, el('h3', {}, 'Output'));
-  if (slave.output) box.append(factList(outputFacts(slave.output), 'detail-facts'));
-  else box.append(el('p', { class: 'empty' }, 'The output of this slave was not fetched.'));
+// The streams of a task. The names are those in `last_lines_of`.
+const streamsOf = (slave) => [
+  { name: 'output', title: 'Output', text: 'output' },
+  ...(isKnown(slave.errors) || isKnown(slave.errors_path)
+    ? [{ name: 'errors', title: 'Standard error', text: 'standard error' }] : []),
+];
+
+const buildStream = (slave, { name, title, text }) => {
+  const output = slave[name];
+  const box = el('section', { class: 'detail-output' }, el('h3', {}, title));
+  if (output) box.append(factList(outputFacts(output), 'detail-facts'));
+  else box.append(el('p', { class: 'empty' }, `The ${text} of this slave was not fetched.`));
   // Of a failed task the slave sends the last lines, even if its output is not fetched.
-  const tail = slave.output?.tail ?? slave.last_lines;
+  const tail = output?.tail ?? ((slave.last_lines_of ?? 'output') === name ? slave.last_lines : null);
   if (!isKnown(tail)) return box;
   if (tail === '') return addChildren(box, [el('p', { class: 'empty' }, 'The task printed nothing.')]);
-  box.append(el('pre', { tabindex: '0', 'aria-label': `end of the output of ${slave.name}` }, tail));
+  box.append(el('pre', { tabindex: '0', 'aria-label': `end of the ${text} of ${slave.name}` }, tail));
   return box;
 };
 
 const buildDetail = (slave) => el('div', { class: 'detail-box' },
-  el('section', {}, el('h3', {}, 'Run'), factList(detailFacts(slave), 'detail-facts')), buildOutput(slave));
+  el('section', {}, el('h3', {}, 'Run'), factList(detailFacts(slave), 'detail-facts')),
+  el('div', { class: 'detail-streams' }, ...streamsOf(slave).map((stream) => buildStream(slave, stream))));

@@ -143,6 +143,11 @@ pub struct Options {
     #[arg(long, help_heading = OUTPUTS)]
     pub diff: bool,
 
+    /// Keep standard error of the tasks apart from their output: -o stores it in files RANK-NAME.err, --live prints it on
+    /// stderr
+    #[arg(long, help_heading = OUTPUTS)]
+    pub separate: bool,
+
     /// Most bytes that are kept of each output; K, M and G mean KiB, MiB and GiB; a longer output is cut
     #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = bytes(u64::MAX), help_heading = OUTPUTS)]
     max_output: u64,
@@ -258,6 +263,7 @@ impl Options {
             progress: self.progress.map(|seconds| Duration::from_secs(seconds.into())),
             outputs: self.outputs_wanted(),
             max_output: self.max_output,
+            separate: self.separate,
             quorum: self.quorum,
             timeout: self.timeout(),
             on_lost: self.on_lost.into(),

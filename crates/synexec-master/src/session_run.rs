@@ -113,6 +113,7 @@ impl SessionFacts {
             conf: report::ConfReport::new(path, conf.length(), line, conf.payload_length()),
             asked: report::Asked {
                 max_output_bytes: options.max_output(),
+                separate: options.separate,
                 ..report::Asked::new(options.slaves().get(), options.rounds())
                     .within(options.max_skew(), options.quorum(), options.timeout())
                     .with_variables(variables)
@@ -130,7 +131,7 @@ impl SessionFacts {
 fn destination(options: &Options, screen: &Screen) -> Result<Destination, OutputDirError> {
     let directory: Option<&Path> = options.output.as_deref();
     Ok(match directory {
-        _ if options.live => Destination::Stdout(screen.clone()),
+        _ if options.live => Destination::Terminal(screen.clone()),
         Some(directory) => Destination::Files(Store::open(directory, options.rounds(), options.force)?),
         None if options.gathers() => Destination::Files(Store::temporary(options.rounds())?),
         None => Destination::Nowhere,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use synexec_proto::message::{Fetch, Held, Message, OutputPlace, Reason, TaskProgress};
+use synexec_proto::message::{Fetch, Held, Message, OutputPlace, Reason, TaskProgress, TaskStream};
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_session::slave::{ObservedOutput, ObservedRun, StopSignal};
@@ -28,6 +28,8 @@ pub struct Host {
     /// All tasks that have run.
     pub runs: Vec<Run>,
     storing: Option<Vec<u8>>,
+    /// Whether the last conf keeps standard error separate.
+    separate: bool,
     /// The number of the last conf or task. Work with an older number is void.
     number: u32,
     /// Whether a task is held.
@@ -72,12 +74,23 @@ struct Process {
 impl Host {
     pub(crate) fn new(plan: Plan) -> Self {
         let (confs, runs) = (Vec::new(), Vec::new());
-        Self { plan, confs, runs, storing: None, number: 0, held: false, released: None, task: None, group_gone: None }
+        Self {
+            plan,
+            confs,
+            runs,
+            storing: None,
+            separate: false,
+            number: 0,
+            held: false,
+            released: None,
+            task: None,
+            group_gone: None,
+        }
     }
 
-    /// Begins to store a conf.
-    pub(crate) fn begin_conf(&mut self) {
-        self.storing = Some(Vec::new());
+    /// Begins to store a conf, whose task has one stream or two.
+    pub(crate) fn begin_conf(&mut self, separate: bool) {
+        (self.storing, self.separate) = (Some(Vec::new()), separate);
     }
 
     /// Stores bytes of the conf.
@@ -188,10 +201,12 @@ impl Host {
             usage: None,
             guest: None,
         };
-        let place = OutputPlace { length: self.written(now), path: "/tmp/synexec.out".into() };
+        let place = |stream, path: &str| OutputPlace { length: self.written(now, stream), path: path.into() };
+        let output = place(TaskStream::Output, "/tmp/synexec.out");
+        let errors = self.separate.then(|| place(TaskStream::Errors, "/tmp/synexec.err"));
         let lost = self.plan.loses_output.then(|| "the disk was full".to_owned());
-        let end = output_between(place.length.saturating_sub(9), place.length);
-        Some((run, ObservedOutput { place: Some(place), lost, end }))
+        let end = bytes_between(TaskStream::Output, output.length.saturating_sub(9), output.length);
+        Some((run, ObservedOutput { place: Some(output), errors, lost, end }))
     }
 
     /// The progress of the task, if it runs.
@@ -199,28 +214,49 @@ impl Host {
     pub fn sample(&self, now: MonotonicInstant) -> Option<TaskProgress> {
         let task = self.task.as_ref()?;
         let elapsed = now.since(task.started);
-        Some(TaskProgress { elapsed, cpu: elapsed / 2, memory: 4096, output: self.written(now) })
+        Some(TaskProgress { elapsed, cpu: elapsed / 2, memory: 4096, output: self.written_to_all(now) })
     }
 
-    /// All bytes that the task writes. No part of them is like the bytes around it.
+    /// All bytes that the task writes to its output. No part of them is like the bytes around it.
     #[must_use]
     pub fn output(&self) -> Vec<u8> {
-        output_between(0, self.plan.writes.into())
+        bytes_between(TaskStream::Output, 0, self.plan.writes.into())
+    }
+
+    /// All bytes that the task writes to standard error, if that is separate. They are not like those of the output.
+    #[must_use]
+    pub fn errors(&self) -> Vec<u8> {
+        bytes_between(TaskStream::Errors, 0, self.plan.writes_errors.into())
     }
 
     /// The answer to a FETCH; nothing if the FETCH has to wait for output.
     pub(crate) fn fetch(&self, now: MonotonicInstant, fetch: Fetch, is_over: bool) -> Option<Vec<Message>> {
-        let written = self.written(now);
-        if fetch.follow && !is_over && written <= fetch.offset {
+        if fetch.stream == TaskStream::Errors && !self.separate {
+            return Some(vec![Message::OutputNo(Some(Reason::new("one stream")))]);
+        }
+        let written = self.written(now, fetch.stream);
+        let other = self.written_to_all(now) - written;
+        let has_news = written > fetch.offset || fetch.other.is_some_and(|had| other > had);
+        if fetch.follow && !is_over && !has_news {
             return None;
         }
-        Some(answer_fetch(output_between, written, is_over, fetch))
+        let bytes = |from, to| bytes_between(fetch.stream, from, to);
+        Some(answer_fetch(bytes, written, is_over, fetch))
     }
 
-    /// The bytes of output that are written by now.
-    fn written(&self, now: MonotonicInstant) -> u64 {
+    /// The bytes that are written by now to all streams together.
+    fn written_to_all(&self, now: MonotonicInstant) -> u64 {
+        self.written(now, TaskStream::Output) + self.written(now, TaskStream::Errors)
+    }
+
+    /// The bytes of a stream that are written by now.
+    fn written(&self, now: MonotonicInstant, stream: TaskStream) -> u64 {
         let Some(Run { started, ended }) = self.runs.last() else { return 0 };
-        let all = u64::from(self.plan.writes);
+        let all = match stream {
+            TaskStream::Output => u64::from(self.plan.writes),
+            TaskStream::Errors if self.separate => u64::from(self.plan.writes_errors),
+            TaskStream::Errors => 0,
+        };
         let ran = ended.map_or(now, |(at, _)| at).since(*started).as_nanos();
         let runs = self.plan.runs.as_nanos().max(1);
         u64::try_from(u128::from(all) * ran / runs).map_or(all, |written| written.min(all))
@@ -239,6 +275,10 @@ impl Host {
     }
 }
 
-fn output_between(from: u64, to: u64) -> Vec<u8> {
-    (from..to).map(|at| (at.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0]).collect()
+fn bytes_between(stream: TaskStream, from: u64, to: u64) -> Vec<u8> {
+    let bytes = (from..to).map(|at| (at.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0]);
+    match stream {
+        TaskStream::Output => bytes.collect(),
+        TaskStream::Errors => bytes.map(|byte| !byte).collect(),
+    }
 }

@@ -242,6 +242,7 @@ fn ended() -> TaskEnded {
         usage: None,
         guest: None,
         output: None,
+        errors: None,
         was_stopped: false,
         last_lines: None,
         output_lost: None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synexec_session::interrupt::Interrupt;
-use synexec_session::master::Notice;
+use synexec_session::master::{Notice, OutputId};
 
 use crate::id::ClientId;
 use crate::link::Ways;
@@ -39,6 +39,8 @@ pub enum Order {
     FreezeMaster(Duration),
     /// Make the conf unreadable for the master.
     ConfFails,
+    /// Make this output impossible to store for the master.
+    OutputFails(OutputId),
     /// Make the host of a slave of ours refuse this from now on.
     Refuse(ClientId, Refusal),
     /// Move the clock of the host of a slave of ours by this many nanoseconds, as when its hypervisor stops the host or

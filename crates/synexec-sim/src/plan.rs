@@ -33,6 +33,8 @@ pub struct Plan {
     pub straggles: Duration,
     /// Bytes that the task writes, at a constant rate while it runs.
     pub writes: u32,
+    /// Bytes that the task writes to standard error in the same way, if standard error is separate.
+    pub writes_errors: u32,
     /// Whether the disk is full while the task writes.
     pub loses_output: bool,
     /// Whether the task is stopped, as by SIGSTOP, whenever the slave looks.
@@ -133,6 +135,7 @@ impl Default for Plan {
             end_by_sigterm: None,
             straggles: Duration::ZERO,
             writes: 0,
+            writes_errors: 0,
             loses_output: false,
             is_stopped: false,
             dials: false,

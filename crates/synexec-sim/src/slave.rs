@@ -182,7 +182,7 @@ impl SimSlave {
             Action::CloseSecond => actions.push(ClientAction::CloseSecond),
             Action::UseSecond => actions.push(ClientAction::UseSecond),
             Action::Disconnect => actions.push(ClientAction::Close),
-            Action::BeginConf(_) => self.host.begin_conf(),
+            Action::BeginConf(begin) => self.host.begin_conf(begin.as_ref().is_some_and(|begin| begin.separate)),
             Action::StoreConf(bytes) => self.host.store(bytes),
             Action::EndConf => actions.push(later(self.host.end_conf())),
             Action::Discard | Action::DropHeld | Action::Abandon => self.host.discard_conf(),

@@ -52,6 +52,8 @@ pub enum WorldEvent {
     OutputStored(OutputId),
     /// The bytes of this output do not have its digest.
     OutputDiffers(OutputId),
+    /// To the master: it cannot store this output.
+    OutputFailed(OutputId),
     /// To the master: it cannot store outputs any more.
     OutputsFailed,
     /// To the master: another master sends probes from the address `theirs`.

@@ -11,6 +11,7 @@ use synexec_proto::conf::{CommandLine, ConfSplitter};
 use synexec_proto::message::{ConfBegin, Reason};
 
 use crate::output_file::OutputFile;
+use crate::streams::Streams;
 use crate::work_dir::{Payload, PayloadPath, WorkDir};
 
 /// Receives one conf. The first error is kept, and returned once the conf is whole.
@@ -102,22 +103,25 @@ impl RunnableConf {
         std::mem::forget(self.payload);
     }
 
-    /// The command to hold, and the file for its output.
+    /// The command to hold, and the files for its streams.
     ///
     /// # Errors
-    /// The file for the output cannot be created. The reason is for the master.
-    pub fn command(&self, info: SessionInfo<'_>) -> Result<(TaskCommand, OutputFile), Reason> {
-        let output = self.work_dir.create_output().map_err(not_written)?;
+    /// A file cannot be created. The reason is for the master.
+    pub fn command(&self, info: SessionInfo<'_>) -> Result<(TaskCommand, Streams<OutputFile>), Reason> {
+        let separate = self.place.as_ref().is_some_and(|place| place.separate);
+        let files = self.work_dir.create_outputs(separate).map_err(not_written)?;
+        let Streams { output, errors } = files.try_map(OutputFile::file).map_err(not_written)?;
         let payload = self.payload_path();
         let command = TaskCommand {
             program: self.command_line.program(payload),
             arguments: self.command_line.arguments(payload),
             environment: self.task_environment(info),
-            output: output.file().map_err(not_written)?,
+            output,
+            errors,
             identity: self.work_dir.tasks_user().cloned(),
             payload: self.payload.as_ref().map(|payload| payload.as_ref().to_owned()),
         };
-        Ok((command, output))
+        Ok((command, files))
     }
 
     /// The path of the payload. Without a payload, no word of the command line needs it.

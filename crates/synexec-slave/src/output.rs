@@ -1,4 +1,4 @@
-//! The output of a task, read piece by piece for the master.
+//! A stream of a task, read piece by piece for the master.
 
 use std::fs::File;
 use std::io;
@@ -82,19 +82,21 @@ impl WrittenOutput {
         Ok(self.file.metadata()?.len())
     }
 
-    /// The answer to a fetch, as frames; none if the master waits for new output and there is none.
+    /// Whether the stream has no byte after this offset.
     ///
     /// # Errors
-    /// The output cannot be read. The reason is for the master.
-    pub fn answer(&self, fetch: Fetch, is_over: bool, session: SessionId) -> Result<Option<Source>, Reason> {
+    /// The file system cannot report the length. The reason is for the master.
+    pub fn ends_by(&self, offset: u64) -> Result<bool, Reason> {
         let length = self.length().map_err(|error| cannot_read(&error))?;
-        if fetch.follow && !is_over && *self.end.get().unwrap_or(&length) <= fetch.offset {
-            return Ok(None);
-        }
+        Ok(*self.end.get().unwrap_or(&length) <= offset)
+    }
+
+    /// The answer to a fetch, as frames.
+    pub fn answer(&self, fetch: Fetch, is_over: bool, session: SessionId) -> Source {
         let answer = lock(&self.reader).begin_answer(fetch.offset);
         let reader = Arc::clone(&self.reader);
         let mut left = Some(fetch.length);
-        Ok(Some(Box::new(move |buffer| {
+        Box::new(move |buffer| {
             let Some(wanted) = left else { return Ok(()) };
             let mut reader = lock(&reader);
             if reader.answer != answer {
@@ -115,7 +117,7 @@ impl WrittenOutput {
             buffer.clear();
             last.encode().map_err(io::Error::other)?.encode_into(session, buffer);
             Ok(())
-        })))
+        })
     }
 }
 
@@ -190,8 +192,8 @@ mod tests {
     }
 
     fn answer(output: &WrittenOutput, offset: u64, length: u32, is_over: bool) -> (Vec<u8>, OutputMark) {
-        let fetch = Fetch { offset, length, follow: false };
-        let mut source = output.answer(fetch, is_over, SESSION).unwrap().unwrap();
+        let fetch = Fetch { offset, length, ..Fetch::default() };
+        let mut source = output.answer(fetch, is_over, SESSION);
         let (mut all, mut decoder) = (Vec::new(), FrameDecoder::new(SESSION, DATA_MAX));
         loop {
             let mut piece = Vec::new();
@@ -226,8 +228,8 @@ mod tests {
         let content: Vec<u8> = (0..100_000u32).map(|n| n.to_le_bytes()[1]).collect();
         let (output, _) = written(&content);
         output.end();
-        let fetch = Fetch { offset: 0, length: 150_000, follow: false };
-        let mut lost = output.answer(fetch, true, SESSION).unwrap().unwrap();
+        let fetch = Fetch { length: 150_000, ..Fetch::default() };
+        let mut lost = output.answer(fetch, true, SESSION);
         let mut piece = Vec::new();
         lost(&mut piece).unwrap();
         let (rest, mark) = answer(&output, 30_000, 150_000, true);
@@ -266,8 +268,7 @@ mod tests {
     #[test]
     fn bytes_that_are_written_while_an_answer_is_read_wait_for_the_next_answer() {
         let (output, mut file) = written(b"first\n");
-        let mut source =
-            output.answer(Fetch { offset: 0, length: 100, follow: true }, false, SESSION).unwrap().unwrap();
+        let mut source = output.answer(Fetch { length: 100, follow: true, ..Fetch::default() }, false, SESSION);
         let mut decoder = FrameDecoder::new(SESSION, DATA_MAX);
         let mut next = || {
             let mut piece = Vec::new();
@@ -282,14 +283,15 @@ mod tests {
     }
 
     #[test]
-    fn a_follower_gets_new_output_or_has_to_wait() {
+    fn a_stream_grows_until_its_task_has_ended() {
         let (output, mut file) = written(b"");
-        let fetch = Fetch { offset: 0, length: 100, follow: true };
-        assert!(output.answer(fetch, false, SESSION).unwrap().is_none());
-        assert!(output.answer(fetch, true, SESSION).unwrap().is_some());
+        assert!(output.ends_by(0).unwrap());
         file.write_all(b"line\n").unwrap();
-        assert!(output.answer(fetch, false, SESSION).unwrap().is_some());
+        assert!(!output.ends_by(4).unwrap() && output.ends_by(5).unwrap());
         let (line, mark) = answer(&output, 0, 100, false);
         assert_eq!((&line[..], mark.is_end), (&b"line\n"[..], false));
+        output.end();
+        file.write_all(b"another's\n").unwrap();
+        assert!(output.ends_by(5).unwrap());
     }
 }

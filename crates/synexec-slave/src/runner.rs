@@ -14,8 +14,9 @@ use synexec_proto::wire::SessionId;
 use synexec_session::slave::{self, ObservedOutput, StopSignal};
 
 use crate::conf_store::{ConfStore, RunnableConf, SessionInfo};
+use crate::output_file::OutputFile;
 use crate::task::{TaskEvent, TaskThread};
-use crate::task_files::TaskFiles;
+use crate::task_files::{TaskFiles, WrittenStreams};
 use crate::work_dir::WorkDir;
 
 /// Numbers one task, so that an event of an old task is not taken for one of the new.
@@ -85,8 +86,8 @@ impl Runner {
                 let lost = unreaped.shortage.map(|shortage| shortage.to_string());
                 let (run, stragglers) = unreaped.reap();
                 task.forget_group();
-                let (place, end) = self.files.end();
-                let output = Box::new(ObservedOutput { place, lost, end });
+                let WrittenStreams { output: place, errors, last_bytes: end } = self.files.end();
+                let output = Box::new(ObservedOutput { place, errors, lost, end });
                 slave::Event::TaskEnded { run, output, stragglers }
             }
         })
@@ -122,16 +123,17 @@ impl Runner {
     }
 
     fn try_hold(&mut self, round: Option<u32>) -> Result<(), Reason> {
-        // The task before still has its output file, so it goes first.
+        // The task before still has its output files, so it goes first.
         self.drop_held();
         let Some(conf) = &self.conf else { return Ok(()) };
         let info = SessionInfo { session: self.session.0, name: &self.name, round };
-        let (command, output) = conf.command(info)?;
+        let (command, files) = conf.command(info)?;
         self.id = TaskId(self.id.0 + 1);
         let (id, deliver) = (self.id, Arc::clone(&self.deliver));
-        let reserves = vec![output.reserve().map_err(|error| Reason::new(&error.to_string()))?];
+        let reserve = |file: &OutputFile| file.reserve().map_err(|error| Reason::new(&error.to_string()));
+        let reserves = files.iter().map(reserve).collect::<Result<_, _>>()?;
         self.task = Some(TaskThread::start(command, reserves, move |event| deliver(id, event))?);
-        self.files.hold(output);
+        self.files.hold(files);
         Ok(())
     }
 

@@ -3,66 +3,85 @@
 use std::time::Duration;
 
 use synexec_host::clock::monotonic_now;
-use synexec_proto::message::{Fetch, LAST_LINES_MAX, OutputPlace, Reason};
+use synexec_proto::message::{Fetch, LAST_LINES_MAX, OutputPlace, Reason, TaskStream};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::transport::Source;
 use synexec_proto::wire::SessionId;
 
 use crate::output::WrittenOutput;
 use crate::output_file::{OutputFile, ReplacedOutput};
+use crate::streams::Streams;
 
 /// Output files; none at first.
 #[derive(Debug, Default)]
 pub struct TaskFiles {
-    /// The file of a task that is held and not yet released.
-    held: Option<OutputFile>,
-    /// The output of the task that was released last.
+    /// The files of a task that is held and not yet released.
+    held: Option<Streams<OutputFile>>,
+    /// The streams of the task that was released last.
     written: Option<Written>,
-    /// The files that this output has replaced, until its task has ended.
-    replaced: Option<ReplacedOutput>,
+    /// The files that these streams have replaced, until their task has ended.
+    replaced: Vec<ReplacedOutput>,
+}
+
+/// What is known of the streams of a task after its end.
+#[derive(Debug, Default)]
+pub struct WrittenStreams {
+    /// Where the output is.
+    pub output: Option<OutputPlace>,
+    /// Where standard error is, if it is apart.
+    pub errors: Option<OutputPlace>,
+    /// The last bytes of standard error if it is apart and not empty, otherwise those of the output.
+    pub last_bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Written {
-    output: WrittenOutput,
-    /// When its task was released.
+    streams: Streams<WrittenOutput>,
+    /// When their task was released.
     since: MonotonicInstant,
 }
 
 impl TaskFiles {
-    /// A task is held that will write to this file.
-    pub fn hold(&mut self, file: OutputFile) {
-        self.held = Some(file);
+    /// A task is held that will write to these files.
+    pub fn hold(&mut self, files: Streams<OutputFile>) {
+        self.held = Some(files);
     }
 
-    /// The held task is dropped, and its file with it.
+    /// The held task is dropped, and its files with it.
     pub fn drop_held(&mut self) {
         self.held = None;
         self.free_replaced();
     }
 
-    /// The held task is released at this instant, and its file takes the place of the last output.
+    /// The held task is released at this instant, and its files take the places of the last ones.
     pub fn release(&mut self, at: MonotonicInstant) {
-        let last = self.written.take().map(|written| written.output);
-        if let Some(file) = self.held.take() {
-            let (output, replaced) = file.begin(last);
-            self.written = Some(Written { output, since: at });
-            self.replaced = Some(replaced);
-        }
+        let (last_output, last_errors) =
+            self.written.take().map(|Written { streams, .. }| (streams.output, streams.errors)).unzip();
+        let Some(files) = self.held.take() else { return };
+        let (output, replaced) = files.output.begin(last_output);
+        self.replaced.push(replaced);
+        let errors = files.errors.map(|file| {
+            let (errors, replaced) = file.begin(last_errors.flatten());
+            self.replaced.push(replaced);
+            errors
+        });
+        self.written = Some(Written { streams: Streams { output, errors }, since: at });
     }
 
-    /// The task is over; gives the place of its output, and the last bytes of the output.
-    pub fn end(&mut self) -> (Option<OutputPlace>, Vec<u8>) {
-        let output = self.written.as_ref().map(|written| &written.output);
-        let place = output.map(WrittenOutput::end);
-        let last = output.map(|output| output.last_bytes(LAST_LINES_MAX)).unwrap_or_default();
+    /// The task is over, and its streams are complete.
+    pub fn end(&mut self) -> WrittenStreams {
         self.free_replaced();
-        (place, last)
+        let Some(Written { streams, .. }) = &self.written else { return WrittenStreams::default() };
+        let (output, errors) = (Some(streams.output.end()), streams.errors.as_ref().map(WrittenOutput::end));
+        let told = streams.errors.as_ref().map(|errors| errors.last_bytes(LAST_LINES_MAX));
+        let last_bytes = told.filter(|bytes| !bytes.is_empty());
+        let last_bytes = last_bytes.unwrap_or_else(|| streams.output.last_bytes(LAST_LINES_MAX));
+        WrittenStreams { output, errors, last_bytes }
     }
 
     /// Gives the room of the replaced files back.
     pub fn free_replaced(&mut self) {
-        self.replaced.take().into_iter().for_each(ReplacedOutput::free);
+        self.replaced.drain(..).for_each(ReplacedOutput::free);
     }
 
     /// The conf is discarded, and the last output is not fetched any more.
@@ -70,10 +89,11 @@ impl TaskFiles {
         self.written = None;
     }
 
-    /// Time since the release of the last task, and the length of its output in bytes.
+    /// Time since the release of the last task, and the length of its streams together in bytes.
     pub fn progress(&self) -> (Duration, u64) {
-        self.written.as_ref().map_or((Duration::ZERO, 0), |Written { output, since }| {
-            (monotonic_now().since(*since), output.length().unwrap_or(0))
+        self.written.as_ref().map_or((Duration::ZERO, 0), |Written { streams, since }| {
+            let lengths = streams.iter().map(|stream| stream.length().unwrap_or(0));
+            (monotonic_now().since(*since), lengths.fold(0, u64::saturating_add))
         })
     }
 
@@ -83,6 +103,23 @@ impl TaskFiles {
     /// There is no output file, or it cannot be read. The reason is for the master.
     pub fn answer(&self, fetch: Fetch, is_over: bool, session: SessionId) -> Result<Option<Source>, Reason> {
         let no_output = || Reason::new("the output could not be opened");
-        self.written.as_ref().ok_or_else(no_output)?.output.answer(fetch, is_over, session)
+        let streams = &self.written.as_ref().ok_or_else(no_output)?.streams;
+        let no_stream = || Reason::new("standard error of this task is in its output");
+        let stream = streams.get(fetch.stream).ok_or_else(no_stream)?;
+        let waits = fetch.follow && !is_over && stream.ends_by(fetch.offset)?;
+        if waits && !has_more(streams, fetch)? {
+            return Ok(None);
+        }
+        Ok(Some(stream.answer(fetch, is_over, session)))
     }
+}
+
+/// Whether the stream that was not asked for is longer than the master says.
+fn has_more(streams: &Streams<WrittenOutput>, fetch: Fetch) -> Result<bool, Reason> {
+    let other = match fetch.stream {
+        TaskStream::Output => TaskStream::Errors,
+        TaskStream::Errors => TaskStream::Output,
+    };
+    let Some((stream, length)) = streams.get(other).zip(fetch.other) else { return Ok(false) };
+    Ok(!stream.ends_by(length)?)
 }

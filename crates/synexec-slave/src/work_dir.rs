@@ -13,6 +13,7 @@ use synexec_host::lock_file::LockError;
 use thiserror::Error;
 
 use crate::output_file::{self, OutputFile};
+use crate::streams::Streams;
 use crate::work_dir_lock::WorkDirLock;
 
 /// Why a slave cannot use a directory as its work dir.
@@ -135,12 +136,14 @@ impl WorkDir {
         self.tasks.as_ref()
     }
 
-    /// A new file for the output of a task. The output of the task before stays in place until this one starts.
+    /// New files for the streams of a task: one for the output, and one for standard error if it is wanted apart. The
+    /// files of the task before stay in place until this one starts.
     ///
     /// # Errors
-    /// The file cannot be created.
-    pub fn create_output(&self) -> Result<OutputFile, FileError> {
-        OutputFile::create(self.path.join("synexec.out"), self.tasks.as_ref())
+    /// A file cannot be created.
+    pub fn create_outputs(&self, separate: bool) -> Result<Streams<OutputFile>, FileError> {
+        let create = |name| OutputFile::create(self.path.join(name), self.tasks.as_ref());
+        Ok(Streams { output: create("synexec.out")?, errors: separate.then(|| create("synexec.err")).transpose()? })
     }
 
     /// Creates the payload file.
@@ -276,7 +279,7 @@ mod tests {
         let work_dir = WorkDir::open(dir.path(), Some(nobody)).unwrap();
         assert!(!dead.exists());
         let payload = work_dir.create_payload(true).unwrap().close();
-        assert_eq!(work_dir.create_output().unwrap().begin(None).0.length().unwrap(), 0);
+        assert_eq!(work_dir.create_outputs(false).unwrap().output.begin(None).0.length().unwrap(), 0);
         for file in [payload.as_ref(), &dir.path().join("synexec.out")] {
             assert_eq!(std::fs::metadata(file).unwrap().uid(), uid);
         }

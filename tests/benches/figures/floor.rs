@@ -33,7 +33,14 @@ fn hold(program: &Path, output: &Path) -> Result<HeldTask> {
     let arguments = vec!["stamp".into()];
     let output = File::create(output)?;
     let environment = Environment::of_tasks(None, &[]);
-    let command =
-        TaskCommand { program: program.into(), arguments, environment, output, identity: None, payload: None };
+    let command = TaskCommand {
+        program: program.into(),
+        arguments,
+        environment,
+        output,
+        errors: None,
+        identity: None,
+        payload: None,
+    };
     Ok(command.hold()?)
 }

@@ -8,7 +8,7 @@ use synexec_proto::digest::Digest;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{
     Capabilities, ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Guest, Held, Hold, Message, OutputMark,
-    OutputPlace, Reason, ResumeToken, TOKEN_LEN, TaskEnded, TaskProgress, Usage,
+    OutputPlace, Reason, ResumeToken, TOKEN_LEN, TaskEnded, TaskProgress, TaskStream, Usage,
 };
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
@@ -84,6 +84,7 @@ pub fn settings(input: &mut Input<'_>) -> Result<Settings> {
         wait,
         outputs,
         max_output: *input.choose(&[1, 1000, 1 << 30])?,
+        separate: bool::arbitrary(input)?,
         rounds,
         conf_length: *input.choose(&[0, 40, 70_000])?,
         runs_payload: input.ratio(1, 8)?,
@@ -111,7 +112,7 @@ fn names(input: &mut Input<'_>) -> Result<SlaveNames> {
 }
 
 /// Features of an imagined later revision and of all revisions so far, newest first.
-const REVISIONS: [u64; 7] = [u64::MAX, 0x1ff, 0xff, 0x7f, 0x3f, 0x1f, 0x0f];
+const REVISIONS: [u64; 8] = [u64::MAX, 0x3ff, 0x1ff, 0xff, 0x7f, 0x3f, 0x1f, 0x0f];
 
 /// The capability block of any revision, or none.
 pub fn capabilities(input: &mut Input<'_>) -> Result<Option<Capabilities>> {
@@ -144,6 +145,7 @@ pub fn task_ended(input: &mut Input<'_>, now: MonotonicInstant) -> Result<TaskEn
         usage: if bool::arbitrary(input)? { Some(usage(input)?) } else { None },
         guest: if bool::arbitrary(input)? { Some(guest(input)?) } else { None },
         output: if bool::arbitrary(input)? { Some(output_place(input)?) } else { None },
+        errors: if bool::arbitrary(input)? { Some(output_place(input)?) } else { None },
         was_stopped: bool::arbitrary(input)?,
         last_lines: if input.ratio(1, 4)? { Some("no\nsuch file\n".into()) } else { None },
         output_lost: if input.ratio(1, 8)? { Some("the disk was full".into()) } else { None },
@@ -158,10 +160,20 @@ pub fn task_end(input: &mut Input<'_>) -> Result<TaskEnd> {
     })
 }
 
-/// A piece near the beginning of an output, or anywhere.
+pub fn stream(input: &mut Input<'_>) -> Result<TaskStream> {
+    Ok(*input.choose(&TaskStream::ALL)?)
+}
+
+/// A piece near the beginning of a stream, or anywhere.
 pub fn fetch(input: &mut Input<'_>) -> Result<Fetch> {
     let offset = if bool::arbitrary(input)? { input.int_in_range(0..=100)? } else { u64::arbitrary(input)? };
-    Ok(Fetch { offset, length: u32::arbitrary(input)?, follow: bool::arbitrary(input)? })
+    Ok(Fetch {
+        stream: stream(input)?,
+        offset,
+        length: u32::arbitrary(input)?,
+        follow: bool::arbitrary(input)?,
+        other: if bool::arbitrary(input)? { Some(input.int_in_range(0..=100)?) } else { None },
+    })
 }
 
 pub fn progress(input: &mut Input<'_>) -> Result<TaskProgress> {
@@ -259,6 +271,7 @@ fn conf_begin(input: &mut Input<'_>) -> Result<ConfBegin> {
         progress,
         token: token(input)?,
         variables: variables(input)?,
+        separate: bool::arbitrary(input)?,
         heartbeat: heartbeat(input)?,
     })
 }

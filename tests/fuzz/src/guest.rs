@@ -115,6 +115,7 @@ impl Guest {
             usage: None,
             guest: None,
             output: Some(OutputPlace { length: length(OUTPUT), path: "/tmp/synexec.out".into() }),
+            errors: Some(OutputPlace { length: length(OUTPUT), path: "/tmp/synexec.err".into() }),
             was_stopped: false,
             last_lines: None,
             output_lost: None,

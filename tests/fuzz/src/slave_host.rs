@@ -128,7 +128,8 @@ fn task_ended(ended: TaskEnded, stragglers: bool) -> Event {
         usage: ended.usage,
         guest: ended.guest,
     };
-    let output = ObservedOutput { place: ended.output, lost: ended.output_lost, end: b"last".to_vec() };
+    let output =
+        ObservedOutput { place: ended.output, errors: ended.errors, lost: ended.output_lost, end: b"last".to_vec() };
     Event::TaskEnded { run, output: Box::new(output), stragglers }
 }
 

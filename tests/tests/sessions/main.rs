@@ -39,6 +39,7 @@ mod report_table;
 mod reports;
 mod rivals;
 mod rounds;
+mod separate;
 mod service;
 mod shared_dirs;
 mod shortages;
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
         early_boot::TESTS,
         once::TESTS,
         outputs::TESTS,
+        separate::TESTS,
         fetching::TESTS,
         full_disk::TESTS,
         live::TESTS,

@@ -33,6 +33,8 @@ pub(super) struct Child<'a> {
     pub(super) image: &'a ExecImage,
     pub(super) input: &'a File,
     pub(super) output: &'a File,
+    /// The file for stderr, which may be that for stdout.
+    pub(super) errors: &'a File,
     /// The user to become, if that is another user.
     pub(super) user: Option<OtherUser<'a>>,
     /// Whether the child dies with the thread that forked it. That thread lives as long as the child.
@@ -66,7 +68,7 @@ impl Child<'_> {
         setsid()?;
         dup2_stdin(self.input)?;
         dup2_stdout(self.output)?;
-        dup2_stderr(self.output)?;
+        dup2_stderr(self.errors)?;
         reset_signals();
         Ok(SigSet::empty().thread_set_mask()?)
     }

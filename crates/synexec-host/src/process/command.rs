@@ -16,8 +16,10 @@ pub struct TaskCommand {
     pub arguments: Vec<OsString>,
     /// All variables of the task, except for the keeper's mark.
     pub environment: Environment,
-    /// The file that stdout and stderr are written to.
+    /// The file that stdout is written to, and stderr as well.
     pub output: File,
+    /// The file that stderr is written to in place of the output, if it is kept apart.
+    pub errors: Option<File>,
     /// The user to run the task as, if that is another user.
     pub identity: Option<Identity>,
     /// A file that the task must be able to read, if it has a payload.

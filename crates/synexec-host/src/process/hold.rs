@@ -82,9 +82,19 @@ impl TaskCommand {
         match unsafe { OwnChild::fork() }? {
             None => {
                 drop((gate, report));
-                let output = &self.output;
-                let gate = their_gate;
-                Child { image: &image, input: &input, output, user, dies_with_thread, gate, report: their_report }.run()
+                let (output, gate) = (&self.output, their_gate);
+                let errors = self.errors.as_ref().unwrap_or(output);
+                Child {
+                    image: &image,
+                    input: &input,
+                    output,
+                    errors,
+                    user,
+                    dies_with_thread,
+                    gate,
+                    report: their_report,
+                }
+                .run()
             }
             Some(child) => {
                 drop((their_gate, their_report));

@@ -30,6 +30,7 @@ fn command(program: &Path, arguments: &[&str], output: &File) -> TaskCommand {
         arguments: arguments.iter().map(OsString::from).collect(),
         environment,
         output: output.try_clone().unwrap(),
+        errors: None,
         identity: None,
         payload: None,
     }

@@ -118,15 +118,16 @@ pub fn text(notice: &Notice) -> String {
             format!("all tasks have ended; fetching the outputs of {}", count(*slaves, "slave"))
         }
         Notice::Fetched { slave, done, slaves } => format!("{}: output fetched: {done} of {slaves}", name(slave)),
-        Notice::OutputLost { slave, why, kept_at } => {
+        Notice::OutputLost { slave, stream, why, kept_at } => {
             let place = kept_at_words(kept_at.as_deref());
-            format!("the output of {} cannot be fetched: {why}{place}", name(slave))
+            format!("the {stream} of {} cannot be fetched: {why}{place}", name(slave))
         }
         Notice::OutputIncomplete { slave, why } => {
             format!("{}: {}", name(slave), incomplete(why))
         }
-        Notice::OutputCut { slave, most } => {
-            format!("{}: the output is longer than {} (--max-output); the rest is left out", name(slave), bytes(*most))
+        Notice::OutputCut { slave, stream, most } => {
+            let (name, most) = (name(slave), bytes(*most));
+            format!("{name}: the {stream} is longer than {most} (--max-output); the rest is left out")
         }
         Notice::OutputsFailed { why } => format!("outputs cannot be stored any more: {why}"),
         Notice::Away { slave, why, wait } => {

@@ -1,8 +1,10 @@
-//! Prints outputs line by line as they arrive. Each line begins with the name of its slave.
+//! Prints outputs line by line as they arrive: standard error on stderr if it is separate, everything else on stdout. Each
+//! line begins with the name of its slave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
+use synexec_proto::message::TaskStream;
 use synexec_session::master::{OutputId, OutputStep};
 
 use crate::display::Screen;
@@ -13,33 +15,31 @@ use crate::plain_text::shown;
 #[derive(Debug, Default)]
 pub struct Lines {
     begun: BTreeMap<OutputId, LineSplitter>,
-    /// Whether the reader of stdout has closed it.
-    is_closed: bool,
+    /// The streams whose readers have closed them.
+    closed: BTreeSet<TaskStream>,
 }
 
 impl Lines {
     /// Prints the complete lines of an output. At the end of the output, prints the rest.
     ///
     /// # Errors
-    /// Stdout cannot be written. A reader that has closed stdout is no error.
+    /// Stdout or stderr cannot be written. A reader that has closed one of them is no error.
     pub fn take(&mut self, id: OutputId, name: &str, step: &OutputStep, screen: &Screen) -> io::Result<()> {
         let text = match step {
             OutputStep::Bytes(bytes) => self.whole_lines(id, name, bytes),
             OutputStep::End { .. } | OutputStep::Cut | OutputStep::Abandon => self.rest(id, name),
             OutputStep::Begin { .. } | OutputStep::Sync => return Ok(()),
         };
-        if text.is_empty() || self.is_closed {
+        if text.is_empty() || self.closed.contains(&id.stream) {
             return Ok(());
         }
-        let mut stdout = io::stdout().lock();
-        let on_terminal = stdout.is_terminal();
-        let text = shown(&text, on_terminal);
-        // The screen is locked only for a terminal: a pipe whose reader pauses must block only this thread, not the
-        // progress line.
-        let written = if on_terminal { screen.above(|| stdout.write_all(&text)) } else { stdout.write_all(&text) };
+        let written = match id.stream {
+            TaskStream::Output => print(&text, &mut io::stdout().lock(), screen),
+            TaskStream::Errors => print(&text, &mut io::stderr().lock(), screen),
+        };
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-                self.is_closed = true;
+                self.closed.insert(id.stream);
                 Ok(())
             }
             written => written,
@@ -48,23 +48,35 @@ impl Lines {
 
     fn whole_lines(&mut self, id: OutputId, name: &str, bytes: &[u8]) -> Vec<u8> {
         let mut text = Vec::new();
-        self.begun.entry(id).or_default().feed(bytes, |piece| write_line(&mut text, name, piece));
+        self.begun.entry(id).or_default().feed(bytes, |piece| write_line(&mut text, name, id.stream, piece));
         text
     }
 
     fn rest(&mut self, id: OutputId, name: &str) -> Vec<u8> {
         let mut text = Vec::new();
         if let Some(mut begun) = self.begun.remove(&id) {
-            begun.finish(|piece| write_line(&mut text, name, piece));
+            begun.finish(|piece| write_line(&mut text, name, id.stream, piece));
         }
         text
     }
 }
 
-/// Each piece of a long line has a line of its own, since lines of other slaves may come between.
-fn write_line(text: &mut Vec<u8>, name: &str, piece: Piece<'_>) {
+fn print(text: &[u8], to: &mut (impl Write + IsTerminal), screen: &Screen) -> io::Result<()> {
+    let on_terminal = to.is_terminal();
+    let text = shown(text, on_terminal);
+    // The screen is locked only for a terminal: a pipe whose reader pauses must block only this thread, not the progress
+    // line.
+    if on_terminal { screen.above(|| to.write_all(&text)) } else { to.write_all(&text) }
+}
+
+/// Each piece of a long line has a line of its own, since lines of other slaves may come between. A line of standard error
+/// has another mark than a line of the output, and than a message of the master.
+fn write_line(text: &mut Vec<u8>, name: &str, stream: TaskStream, piece: Piece<'_>) {
     text.extend_from_slice(name.as_bytes());
-    text.extend_from_slice(b": ");
+    text.extend_from_slice(match stream {
+        TaskStream::Output => b": ",
+        TaskStream::Errors => b"! ",
+    });
     text.extend_from_slice(piece.text);
     text.push(b'\n');
 }
@@ -74,8 +86,9 @@ mod tests {
     use super::*;
     use crate::output_lines::PIECE_MAX;
 
-    const ID: OutputId = OutputId { round: 1, rank: 0 };
-    const OTHER: OutputId = OutputId { round: 1, rank: 1 };
+    const ID: OutputId = OutputId { round: 1, rank: 0, stream: TaskStream::Output };
+    const OTHER: OutputId = OutputId { rank: 1, ..ID };
+    const ERRORS: OutputId = OutputId { stream: TaskStream::Errors, ..ID };
 
     fn text(bytes: Vec<u8>) -> String {
         String::from_utf8(bytes).unwrap()
@@ -89,6 +102,14 @@ mod tests {
         assert_eq!(text(lines.whole_lines(ID, "vm0", b"o\nthree")), "vm0: two\n");
         assert_eq!(text(lines.rest(ID, "vm0")), "vm0: three\n");
         assert_eq!(text(lines.rest(ID, "vm0")), "");
+    }
+
+    #[test]
+    fn lines_of_standard_error_have_a_mark_of_their_own() {
+        let mut lines = Lines::default();
+        assert_eq!(text(lines.whole_lines(ID, "vm0", b"half a ")), "");
+        assert_eq!(text(lines.whole_lines(ERRORS, "vm0", b"oops\n")), "vm0! oops\n");
+        assert_eq!(text(lines.whole_lines(ID, "vm0", b"line\n")), "vm0: half a line\n");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Stores outputs in files, prints them on stdout, or keeps only their ends in memory. One thread does this and checks
+//! Stores outputs in files, prints them, or keeps only their ends in memory. One thread does this and checks
 //! the digests, so that neither a slow disk, nor a reader that pauses, nor the computation delays the session.
 
 mod earlier;
@@ -29,8 +29,8 @@ pub enum Destination {
     Nowhere,
     /// In files.
     Files(Store),
-    /// On stdout, line by line.
-    Stdout(Screen),
+    /// On stdout and stderr, line by line.
+    Terminal(Screen),
 }
 
 /// The outputs that remain after the session.
@@ -212,7 +212,7 @@ impl<F: Fn(OutputEvent)> Worker<F> {
         match &mut self.destination {
             Destination::Nowhere => Ok(()),
             Destination::Files(store) => store.take(id, name, step),
-            Destination::Stdout(screen) => self.lines.take(id, name, step, screen),
+            Destination::Terminal(screen) => self.lines.take(id, name, step, screen),
         }
     }
 }
@@ -232,10 +232,11 @@ fn affects_all(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use synexec_proto::digest::Digest;
+    use synexec_proto::message::TaskStream;
 
     use super::*;
 
-    const ID: OutputId = OutputId { round: 1, rank: 0 };
+    const ID: OutputId = OutputId { round: 1, rank: 0, stream: TaskStream::Output };
 
     fn answer_to(bytes: &[u8], digest: Option<Digest>) -> Vec<String> {
         let (events, delivered) = channel();

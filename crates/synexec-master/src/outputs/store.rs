@@ -1,5 +1,5 @@
-//! Outputs as files: `RANK-NAME.out`, or `RANK-NAME.out.cut` if only the first bytes are kept. If there are several
-//! rounds, each has a directory `round-K`.
+//! Outputs as files: `RANK-NAME.out`, and `RANK-NAME.err` for standard error if it is separate. A file with only the
+//! first bytes has a further suffix. If there are several rounds, each has a directory `round-K`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::libc::O_NOFOLLOW;
+use synexec_proto::message::TaskStream;
 use synexec_session::master::{OutputId, OutputStep};
 use tempfile::TempDir;
 use thiserror::Error;
@@ -184,7 +185,11 @@ impl Unfinished {
 }
 
 fn path(directory: &Path, has_rounds: bool, id: OutputId, name: &str) -> PathBuf {
-    let file = format!("{}-{}.out", id.rank, file_name(name));
+    let suffix = match id.stream {
+        TaskStream::Output => "out",
+        TaskStream::Errors => "err",
+    };
+    let file = format!("{}-{}.{suffix}", id.rank, file_name(name));
     if has_rounds { directory.join(format!("round-{}", id.round)).join(file) } else { directory.join(file) }
 }
 
@@ -212,7 +217,21 @@ mod tests {
     const END: OutputStep = OutputStep::End { digest: None };
 
     fn id(round: u32, rank: u32) -> OutputId {
-        OutputId { round, rank }
+        OutputId { round, rank, stream: TaskStream::Output }
+    }
+
+    #[test]
+    fn standard_error_has_a_file_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path(), 1, false).unwrap();
+        let errors = OutputId { stream: TaskStream::Errors, ..id(1, 3) };
+        store.take(id(1, 3), "vm", &OutputStep::Bytes(b"out".to_vec())).unwrap();
+        store.take(errors, "vm", &OutputStep::Bytes(b"err".to_vec())).unwrap();
+        store.take(errors, "vm", &OutputStep::Cut).unwrap();
+        store.take(id(1, 3), "vm", &END).unwrap();
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!((read("3-vm.out"), read("3-vm.err.cut")), ("out".to_owned(), "err".to_owned()));
+        assert_eq!(store.file(errors), Some(dir.path().join("3-vm.err.cut").as_path()));
     }
 
     #[test]

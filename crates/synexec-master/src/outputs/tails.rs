@@ -48,8 +48,9 @@ fn without_cut_character(bytes: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use synexec_proto::message::TaskStream;
 
-    const ID: OutputId = OutputId { round: 1, rank: 2 };
+    const ID: OutputId = OutputId { round: 1, rank: 2, stream: TaskStream::Output };
 
     #[test]
     fn the_last_bytes_are_kept_in_chunks_of_any_size() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use synexec_host::clock::{monotonic_now, wall_clock_now};
-use synexec_proto::message::{Guest, Usage};
+use synexec_proto::message::{Guest, TaskStream, Usage};
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime, nanos};
 use synexec_proto::variables::{Variable, Variables};
@@ -55,6 +55,7 @@ impl Asked {
             timeout_ns: None,
             environment: Vec::new(),
             max_output_bytes: None,
+            separate: false,
         }
     }
 
@@ -160,29 +161,34 @@ impl Builder<'_> {
             reconnects: row.reconnects,
             stands_out: !row.outcome.has_succeeded() || !remarks.is_empty(),
             remarks,
-            output_path: self.output_path(row),
+            output_path: self.path(row, TaskStream::Output),
+            errors_path: self.path(row, TaskStream::Errors),
             last_lines: row.last_lines.clone(),
+            last_lines_of: row.last_lines.as_ref().map(|_| row.stream_of_last_lines().into()),
             output_lost: row.output_lost.clone(),
-            output: self.output(row),
+            output: self.output(row, TaskStream::Output),
+            errors: self.output(row, TaskStream::Errors),
         }
     }
 
-    fn output(self, row: &Row) -> Option<OutputReport> {
-        let id = OutputId { round: self.number, rank: row.rank };
+    fn output(self, row: &Row, stream: TaskStream) -> Option<OutputReport> {
+        let id = OutputId { round: self.number, rank: row.rank, stream };
+        let length = row.place(stream).map(|place| place.length);
+        let file = || self.context.kept.lasting_file(id).map(|file| file.display().to_string());
         let nothing = OutputReport {
             state: OutputState::Unavailable,
             bytes: None,
             blake3: None,
             file: None,
             why: None,
-            kept_at: self.output_path(row),
+            kept_at: self.path(row, stream),
             tail: None,
         };
         // What was fetched of a cut or failed output does not have its end.
         let tail = || self.context.kept.tail(id);
-        Some(match row.output.as_ref()? {
+        Some(match row.output_of(stream)? {
             Output::Whole { length, digest } => {
-                let file = self.context.kept.lasting_file(id).map(|file| file.display().to_string());
+                let file = file();
                 let state = if file.is_some() { OutputState::Stored } else { OutputState::Fetched };
                 OutputReport {
                     state,
@@ -195,27 +201,24 @@ impl Builder<'_> {
             }
             Output::Cut { most } => OutputReport {
                 state: OutputState::Cut,
-                bytes: row.output_place.as_ref().map(|place| place.length),
-                file: self.context.kept.lasting_file(id).map(|file| file.display().to_string()),
+                bytes: length,
+                file: file(),
                 why: Some(why_cut(*most)),
                 ..nothing
             },
             Output::Tail { length } => {
                 OutputReport { state: OutputState::Tail, bytes: Some(*length), tail: tail(), ..nothing }
             }
-            Output::Failed { why } | Output::NoTail { why } => OutputReport {
-                state: OutputState::Failed,
-                bytes: row.output_place.as_ref().map(|place| place.length),
-                why: Some(why.clone()),
-                ..nothing
-            },
+            Output::Failed { why } | Output::NoTail { why } => {
+                OutputReport { state: OutputState::Failed, bytes: length, why: Some(why.clone()), ..nothing }
+            }
             Output::Unavailable => nothing,
         })
     }
 
-    /// Where the slave keeps the output.
-    fn output_path(self, row: &Row) -> Option<String> {
-        let place = row.output_place.as_ref().filter(|_| !self.is_replaced)?;
+    /// Where the slave keeps a stream.
+    fn path(self, row: &Row, stream: TaskStream) -> Option<String> {
+        let place = row.place(stream).filter(|_| !self.is_replaced)?;
         Some(place.path.clone()).filter(|path| !path.is_empty())
     }
 }

@@ -47,6 +47,10 @@ struct Record<'a> {
     label: Text<'a>,
     output_state: Option<OutputState>,
     output_lost: Option<Text<'a>>,
+    errors_state: Option<OutputState>,
+    errors_bytes: Option<u64>,
+    errors_blake3: Option<&'a str>,
+    errors_file: Option<Text<'a>>,
 }
 
 /// Writes a head line and the rows.
@@ -65,7 +69,7 @@ pub fn write(document: &Document, to: impl Write) -> io::Result<()> {
 }
 
 /// The head line, which is written even if there are no rows.
-const HEAD: [&str; 36] = [
+const HEAD: [&str; 40] = [
     "round",
     "rank",
     "name",
@@ -102,10 +106,15 @@ const HEAD: [&str; 36] = [
     "label",
     "output_state",
     "output_lost",
+    "errors_state",
+    "errors_bytes",
+    "errors_blake3",
+    "errors_file",
 ];
 
 fn record<'a>(round: &RoundReport, slave: &'a SlaveReport) -> Record<'a> {
-    let (usage, guest, output) = (slave.usage, slave.guest.as_ref(), slave.output.as_ref());
+    let (usage, guest) = (slave.usage, slave.guest.as_ref());
+    let (output, errors) = (slave.output.as_ref(), slave.errors.as_ref());
     Record {
         round: round.round,
         rank: slave.rank,
@@ -143,6 +152,10 @@ fn record<'a>(round: &RoundReport, slave: &'a SlaveReport) -> Record<'a> {
         label: Text::from(&*slave.label),
         output_state: output.map(|output| output.state),
         output_lost: slave.output_lost.as_deref().map(Text::from),
+        errors_state: errors.map(|errors| errors.state),
+        errors_bytes: errors.and_then(|errors| errors.bytes),
+        errors_blake3: errors.and_then(|errors| errors.blake3.as_deref()),
+        errors_file: errors.and_then(|errors| errors.file.as_deref()).map(Text::from),
     }
 }
 
@@ -234,12 +247,13 @@ mod tests {
             remarks: text(),
             label: text(),
             output_lost: Some(text()),
+            errors_file: Some(text()),
             ..Record::default()
         };
         let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
         writer.serialize(record).unwrap();
         let written = String::from_utf8(writer.into_inner().unwrap()).unwrap();
-        assert_eq!((written.matches("'=1").count(), written.matches("=1").count()), (8, 8), "{written}");
+        assert_eq!((written.matches("'=1").count(), written.matches("=1").count()), (9, 9), "{written}");
     }
 
     proptest! {

@@ -5,6 +5,7 @@
 //! count from the `zero` of their round, on the master's monotonic clock.
 
 use serde::Serialize;
+use synexec_proto::message::TaskStream;
 
 /// Name of the schema, by which a reader recognises a report.
 pub const SCHEMA: &str = "synexec-report";
@@ -73,6 +74,8 @@ pub struct Asked {
     pub environment: Vec<String>,
     /// Most bytes that are kept of each output; null if the user did not want whole outputs.
     pub max_output_bytes: Option<u64>,
+    /// Whether standard error is kept apart from the output.
+    pub separate: bool,
 }
 
 /// One round: every slave runs the task once.
@@ -157,12 +160,55 @@ pub struct SlaveReport {
     /// Path of the task's output on the slave's host, unless the path is too long for a message or a later round has
     /// replaced the output.
     pub output_path: Option<String>,
-    /// Last lines of the output of a task that failed.
+    /// Path of the task's standard error on the slave's host, if it is separate.
+    pub errors_path: Option<String>,
+    /// Last lines of a task that failed.
     pub last_lines: Option<String>,
+    /// The stream that has these lines.
+    pub last_lines_of: Option<StreamName>,
     /// Why the end of the task's output may be missing on the slave.
     pub output_lost: Option<String>,
     /// The fetched output; null if the user did not want it.
     pub output: Option<OutputReport>,
+    /// The fetched standard error; null if it is not separate, or the user did not want it.
+    pub errors: Option<OutputReport>,
+}
+
+/// A stream of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamName {
+    /// The output.
+    Output,
+    /// Standard error, if it is separate.
+    Errors,
+}
+
+impl From<TaskStream> for StreamName {
+    fn from(stream: TaskStream) -> Self {
+        match stream {
+            TaskStream::Output => Self::Output,
+            TaskStream::Errors => Self::Errors,
+        }
+    }
+}
+
+impl SlaveReport {
+    /// What was fetched of a stream; none if the user did not want it.
+    pub fn output_of(&self, stream: TaskStream) -> Option<&OutputReport> {
+        match stream {
+            TaskStream::Output => self.output.as_ref(),
+            TaskStream::Errors => self.errors.as_ref(),
+        }
+    }
+
+    /// Path of a stream on the slave's host, if it is known.
+    pub fn path_of(&self, stream: TaskStream) -> Option<&str> {
+        match stream {
+            TaskStream::Output => self.output_path.as_deref(),
+            TaskStream::Errors => self.errors_path.as_deref(),
+        }
+    }
 }
 
 /// How the round ended for a slave.

@@ -12,6 +12,6 @@ mod remarks;
 mod sentence;
 
 pub use build::{Context, build};
-pub use document::{Asked, ConfReport, Document, OutputReport, OutputState, RoundReport, SlaveReport};
+pub use document::{Asked, ConfReport, Document, OutputReport, OutputState, RoundReport, SlaveReport, StreamName};
 pub use files::{ReportFileError, ReportFiles};
 pub use remarks::{LATE_MIN, incomplete, kept_at};

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-use synexec_proto::message::Guest;
+use synexec_proto::message::{Guest, TaskStream};
 use synexec_session::clock::ClockSlip;
 use synexec_session::master::{Output, Row};
 
@@ -19,9 +19,6 @@ const CLOCK_MIN: Duration = Duration::from_millis(1);
 
 /// A task that was released less late than this gets no remark.
 pub const LATE_MIN: Duration = Duration::from_millis(1);
-
-/// Name of the file to which a slave writes the output of its task, unless another user's file has this name.
-const USUAL_NAME: &str = "synexec.out";
 
 /// A task that took less than this factor of the median of its round gets no remark.
 const SLOW_FACTOR: u32 = 2;
@@ -53,20 +50,22 @@ pub fn remarks(row: &Row, usual: Option<Duration>, is_replaced: bool) -> Vec<Str
     remarks.extend(row.answered_late.map(|late| format!("it took {} to answer a probe", time(late))));
     remarks.extend(reconnects(row.reconnects));
     remarks.extend(row.output_lost.as_deref().map(incomplete));
-    match &row.output {
+    remarks.extend(TaskStream::ALL.iter().filter_map(|stream| of_stream(row, *stream, is_replaced)));
+    remarks
+}
+
+fn of_stream(row: &Row, stream: TaskStream, is_replaced: bool) -> Option<String> {
+    match row.output_of(stream) {
         Some(Output::Failed { why }) => {
-            let place = place(row, is_replaced);
-            remarks.push(format!("its output could not be fetched: {why}{place}"));
+            Some(format!("its {stream} could not be fetched: {why}{}", place(row, stream, is_replaced)))
         }
         Some(Output::Cut { most }) => {
-            let place = place(row, is_replaced);
-            remarks.push(format!("its output was cut: {}{place}", why_cut(*most)));
+            Some(format!("its {stream} was cut: {}{}", why_cut(*most), place(row, stream, is_replaced)))
         }
-        Some(Output::NoTail { why }) => remarks.push(format!("the end of its output could not be fetched: {why}")),
-        None if !is_replaced => remarks.extend(unusual_place(row)),
-        _ => {}
+        Some(Output::NoTail { why }) => Some(format!("the end of its {stream} could not be fetched: {why}")),
+        None if !is_replaced => unusual_place(row, stream),
+        _ => None,
     }
-    remarks
 }
 
 /// That the slave could not store all of an output, and why.
@@ -88,18 +87,22 @@ pub fn kept_at(path: Option<&str>) -> String {
     }
 }
 
-fn place(row: &Row, is_replaced: bool) -> String {
-    match row.output_place.as_ref() {
+fn place(row: &Row, stream: TaskStream, is_replaced: bool) -> String {
+    match row.place(stream) {
         Some(_) if is_replaced => "; the task of the next round has replaced it on the slave".to_owned(),
         place => kept_at(place.map(|place| place.path.as_str())),
     }
 }
 
-/// Where an output is that was not wanted, if something on the slave's host has the usual name.
-fn unusual_place(row: &Row) -> Option<String> {
-    let path = &row.output_place.as_ref()?.path;
-    let is_usual = path.is_empty() || Path::new(path).file_name() == Some(OsStr::new(USUAL_NAME));
-    (!is_usual).then(|| format!("another file has the name {USUAL_NAME}, and its output is in {path}"))
+/// Where a stream is that was not wanted, if another user's file on the slave's host has the usual name.
+fn unusual_place(row: &Row, stream: TaskStream) -> Option<String> {
+    let path = &row.place(stream)?.path;
+    let usual = match stream {
+        TaskStream::Output => "synexec.out",
+        TaskStream::Errors => "synexec.err",
+    };
+    let is_usual = path.is_empty() || Path::new(path).file_name() == Some(OsStr::new(usual));
+    (!is_usual).then(|| format!("another file has the name {usual}, and its {stream} is in {path}"))
 }
 
 /// Whether the hypervisor or a clock change disturbed the guest, so that its figures are not reliable.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use synexec_proto::message::TaskStream;
+
 use super::fold::ROWS_MAX;
 use crate::name_pattern::fold;
-use crate::report::{OutputState, RoundReport, SlaveReport};
+use crate::report::{OutputReport, OutputState, RoundReport, SlaveReport, StreamName};
 use crate::units::count;
 
 /// Most lines that are shown of one task.
@@ -75,16 +77,24 @@ fn title(slaves: &[&SlaveReport]) -> String {
         return format!("{names}:");
     };
     match slaves.len() {
-        1 => format!("{names}: all of its output is in {place}"),
-        slaves => format!("{names} ({}): all of the output of {} is in {place}", count(slaves, "slave"), first.label),
+        1 => format!("{names}: all of its {} is in {place}", stream(first)),
+        slaves => {
+            let (slaves, stream) = (count(slaves, "slave"), stream(first));
+            format!("{names} ({slaves}): all of the {stream} of {} is in {place}", first.label)
+        }
     }
 }
 
-/// Where the whole output of a slave is: here, or on the slave.
+/// The stream that has the last lines of a slave.
+fn stream(slave: &SlaveReport) -> TaskStream {
+    if slave.last_lines_of == Some(StreamName::Errors) { TaskStream::Errors } else { TaskStream::Output }
+}
+
+/// Where the whole of this stream is: here, or on the slave.
 fn place(slave: &SlaveReport) -> Option<String> {
-    let is_stored = |state: OutputState| state == OutputState::Stored;
-    let here = slave.output.as_ref().filter(|output| is_stored(output.state)).and_then(|output| output.file.clone());
-    here.or_else(|| Some(format!("{}:{}", slave.label, slave.output_path.as_ref()?)))
+    let is_stored = |output: &&OutputReport| output.state == OutputState::Stored;
+    let here = slave.output_of(stream(slave)).filter(is_stored).and_then(|output| output.file.clone());
+    here.or_else(|| Some(format!("{}:{}", slave.label, slave.path_of(stream(slave))?)))
 }
 
 #[cfg(test)]

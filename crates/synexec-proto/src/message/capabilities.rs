@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let block = Capabilities::ours("vm7");
-        let bytes = [b"SYNX".as_slice(), &[0, 1], &[0, 0, 0, 0, 0, 0, 1, 0xff], &[0, 1, 0, 3], b"vm7"].concat();
+        let bytes = [b"SYNX".as_slice(), &[0, 1], &[0, 0, 0, 0, 0, 0, 3, 0xff], &[0, 1, 0, 3], b"vm7"].concat();
         assert_eq!(Capabilities::encode(Some(&block)), bytes);
         assert_eq!(Capabilities::decode(&bytes), Ok(Some(block.clone())));
         let back = block.resuming(Some(ResumeToken::new([7; 16])));

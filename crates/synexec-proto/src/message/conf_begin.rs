@@ -15,6 +15,7 @@ const LENGTH: u16 = 3;
 const PROGRESS: u16 = 4;
 const TOKEN: u16 = 5;
 const VARIABLE: u16 = 6;
+const SEPARATE: u16 = 7;
 const HEARTBEAT: u16 = 8;
 
 /// The slave's place in the slaveset, and the length of the conf that follows in `CONF_PART`s.
@@ -33,6 +34,8 @@ pub struct ConfBegin {
     pub token: Option<ResumeToken>,
     /// Variables for the environment of the task.
     pub variables: Variables,
+    /// Whether the slave keeps standard output and standard error of the task apart.
+    pub separate: bool,
     /// The longest time for which the master sends this slave nothing from GO to the end of the session, sent in whole
     /// milliseconds; none if the master promises nothing.
     pub heartbeat: Option<Duration>,
@@ -47,6 +50,7 @@ impl Fields for ConfBegin {
             .put_integer(LENGTH, self.length)
             .put_some(self.progress.map(millis), |fields, millis| fields.put_integer(PROGRESS, millis))
             .put_some(self.token, |fields, token| fields.put(TOKEN, token.as_bytes()))
+            .put_if(self.separate, SEPARATE, &[1])
             .put_some(self.heartbeat.map(millis), |fields, millis| fields.put_integer(HEARTBEAT, millis));
         let put_variable =
             |fields: FieldWriter, variable: &Variable| fields.put(VARIABLE, variable.to_text().as_bytes());
@@ -61,6 +65,7 @@ impl Fields for ConfBegin {
             progress: fields.optional_integer::<u32>(PROGRESS)?.map(|millis| Duration::from_millis(millis.into())),
             token: fields.optional_array(TOKEN)?.map(ResumeToken::new),
             variables: read_variables(fields)?,
+            separate: fields.optional_array(SEPARATE)? == Some([1]),
             heartbeat: fields.optional_integer::<u32>(HEARTBEAT)?.map(|millis| Duration::from_millis(millis.into())),
         })
     }
@@ -92,6 +97,9 @@ mod tests {
         let known = ConfBegin { token: Some(ResumeToken::new([7; 16])), ..begin.clone() };
         assert_eq!(known.encode()[bytes.len()..], [&[0, 5, 0, 16][..], &[7; 16]].concat());
         assert_eq!(ConfBegin::decode(&known.encode()), Ok(known));
+        let apart = ConfBegin { separate: true, ..begin.clone() };
+        assert_eq!(apart.encode()[bytes.len()..], [0, 7, 0, 1, 1]);
+        assert_eq!(ConfBegin::decode(&apart.encode()), Ok(apart));
         let watched = ConfBegin { heartbeat: Some(Duration::from_secs(5)), ..begin.clone() };
         assert_eq!(watched.encode()[bytes.len()..], [0, 8, 0, 4, 0, 0, 19, 136]);
         assert_eq!(ConfBegin::decode(&watched.encode()), Ok(watched));
@@ -118,6 +126,7 @@ mod tests {
         let begin = ConfBegin {
             progress: Some(Duration::from_secs(86_400)),
             token: Some(ResumeToken::new([0; 16])),
+            separate: true,
             heartbeat: Some(Duration::from_secs(5)),
             variables: Variables::new(texts.map(|text| text.parse().unwrap())).unwrap(),
             ..ConfBegin::default()

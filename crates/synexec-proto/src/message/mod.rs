@@ -17,6 +17,7 @@ mod resume_token;
 mod start_order;
 mod task_ended;
 mod task_progress;
+mod task_stream;
 mod usage;
 
 pub use capabilities::Capabilities;
@@ -35,6 +36,7 @@ pub use reason::Reason;
 pub use resume_token::{ResumeToken, TOKEN_LEN};
 pub use task_ended::{LAST_LINES_MAX, OutputPlace, TaskEnded};
 pub use task_progress::TaskProgress;
+pub use task_stream::TaskStream;
 pub use usage::Usage;
 
 use self::data::MessageData;

@@ -21,6 +21,8 @@ const CLOCK_SOURCE: u16 = 10;
 const OUTPUT_LENGTH: u16 = 11;
 const OUTPUT_PATH: u16 = 12;
 const STOPPED: u16 = 13;
+const ERRORS_LENGTH: u16 = 14;
+const ERRORS_PATH: u16 = 15;
 const LAST_LINES: u16 = 16;
 const OUTPUT_LOST: u16 = 17;
 const CORES: u16 = 18;
@@ -58,6 +60,8 @@ pub struct TaskEnded {
     pub guest: Option<Guest>,
     /// The task's output, where the slave stores it.
     pub output: Option<OutputPlace>,
+    /// The task's standard error, where the slave stores it apart from the output.
+    pub errors: Option<OutputPlace>,
     /// Whether the slave told the task to stop before the task ended.
     pub was_stopped: bool,
     /// The last lines of the output of a task that failed; safe to show on a terminal. Lines end with LF. The first line
@@ -67,10 +71,10 @@ pub struct TaskEnded {
     pub output_lost: Option<String>,
 }
 
-/// Where a slave stores the output of its task.
+/// Where a slave stores a stream of its task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputPlace {
-    /// Length of the output when the task ended, in bytes.
+    /// Length of the stream when the task ended, in bytes.
     pub length: u64,
     /// The path of the file on the slave's host; safe to show on a terminal.
     pub path: String,
@@ -107,6 +111,9 @@ impl Fields for TaskEnded {
                 fields.put_integer(OUTPUT_LENGTH, *length).put_text(OUTPUT_PATH, path)
             })
             .put_if(self.was_stopped, STOPPED, &[])
+            .put_some(self.errors.as_ref(), |fields, OutputPlace { length, path }| {
+                fields.put_integer(ERRORS_LENGTH, *length).put_text(ERRORS_PATH, path)
+            })
             .put_some(self.last_lines.as_ref(), |fields, text| fields.put(LAST_LINES, text.as_bytes()))
             .put_some(self.output_lost.as_ref(), |fields, why| fields.put_text(OUTPUT_LOST, why))
             .put_some(self.guest.as_ref().and_then(|guest| guest.cores), |fields, cores| {
@@ -119,7 +126,10 @@ impl Fields for TaskEnded {
         let monotonic = |tag| fields.integer(tag).map(MonotonicInstant::from_nanos);
         let cores = fields.optional_integer(CORES)?.filter(|cores| *cores > 0);
         let clock_source = fields.text(CLOCK_SOURCE)?;
-        let path = fields.text(OUTPUT_PATH)?.unwrap_or_default();
+        let place = |length, path| {
+            let path = fields.text(path)?.unwrap_or_default();
+            Ok(fields.optional_integer(length)?.map(|length| OutputPlace { length, path }))
+        };
         Ok(Self {
             started: wall_clock(STARTED)?,
             finished: wall_clock(FINISHED)?,
@@ -130,7 +140,8 @@ impl Fields for TaskEnded {
             lateness: fields.optional_duration(LATENESS)?,
             usage: fields.optional_array(USAGE)?.map(|bytes| Usage::decode(&bytes)),
             guest: fields.optional_array(GUEST)?.map(|bytes| Guest::decode(&bytes, clock_source, cores)),
-            output: fields.optional_integer(OUTPUT_LENGTH)?.map(|length| OutputPlace { length, path }),
+            output: place(OUTPUT_LENGTH, OUTPUT_PATH)?,
+            errors: place(ERRORS_LENGTH, ERRORS_PATH)?,
             was_stopped: fields.find(STOPPED)?.is_some(),
             last_lines: fields.find(LAST_LINES)?.map(|text| printable_end(text, LAST_LINES_MAX)),
             output_lost: fields.text(OUTPUT_LOST)?,
@@ -171,6 +182,7 @@ mod tests {
             usage: None,
             guest: None,
             output: None,
+            errors: None,
             was_stopped: false,
             last_lines: None,
             output_lost: None,
@@ -200,6 +212,7 @@ mod tests {
             usage: Some(Usage { peak_memory: 7, ..Usage::default() }),
             guest: Some(Guest { clock_step: -1, clock_source: Some("tsc".into()), cores: Some(2), ..Guest::default() }),
             output: Some(OutputPlace { length: 8, path: "/o".into() }),
+            errors: Some(OutputPlace { length: 9, path: "/e".into() }),
             was_stopped: true,
             last_lines: Some("a\nb".into()),
             output_lost: Some("no".into()),
@@ -218,6 +231,8 @@ mod tests {
             &[0, 11, 0, 8, 0, 0, 0, 0, 0, 0, 0, 8],
             &[0, 12, 0, 2, b'/', b'o'],
             &[0, 13, 0, 0],
+            &[0, 14, 0, 8, 0, 0, 0, 0, 0, 0, 0, 9],
+            &[0, 15, 0, 2, b'/', b'e'],
             &[0, 16, 0, 3, b'a', b'\n', b'b'],
             &[0, 17, 0, 2, b'n', b'o'],
             &[0, 18, 0, 4, 0, 0, 0, 2],

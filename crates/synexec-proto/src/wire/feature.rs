@@ -40,6 +40,8 @@ features! {
     Resume = 7;
     /// `CONF_BEGIN` carries variables for the environment of the task.
     Environment = 8;
+    /// `CONF_BEGIN` asks for separate streams, and FETCH names the stream.
+    Streams = 9;
 }
 
 /// A set of features.

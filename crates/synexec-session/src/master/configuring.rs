@@ -214,7 +214,8 @@ impl Configuring {
             let variables = settings.variables.clone();
             // A slave that cannot resume its connection has no use for the promise.
             let heartbeat = token.map(|_| heartbeat(settings.lost_after));
-            let begin = ConfBegin { rank, slaves, length, progress, token, variables, heartbeat };
+            let separate = settings.separate;
+            let begin = ConfBegin { rank, slaves, length, progress, token, variables, separate, heartbeat };
             let begin = member.has(Feature::ConfParts).then_some(begin);
             member.liveness.pause();
             actions.push(Action::SendConf { peer: member.peer, begin });
@@ -243,7 +244,8 @@ fn inability(settings: &Settings, features: Features) -> Option<Reason> {
         (!features.has(feature)).then(|| Reason::new(&why))
     };
     let variables = || if settings.variables.is_empty() { None } else { lacks(Feature::Environment, "--env") };
-    beyond_version_one().or_else(variables)
+    let streams = || if settings.separate { lacks(Feature::Streams, "--separate") } else { None };
+    beyond_version_one().or_else(variables).or_else(streams)
 }
 
 fn beyond_version_one(settings: &Settings) -> Option<Reason> {

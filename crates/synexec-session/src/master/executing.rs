@@ -53,7 +53,7 @@ impl Executing {
             member.begin_run(now);
         }
         if settings.outputs == OutputsWanted::Live {
-            following::follow_all(&mut members, round, settings.max_output, actions);
+            following::follow_all(&mut members, round, settings, actions);
         }
         let run = |member: &Member| {
             if member.has(Feature::Start) { Run::Running } else { Run::Due(instant.minus(member.round_trip / 2)) }
@@ -84,9 +84,9 @@ impl Executing {
         match (message, &slave.state) {
             (Message::ClockReply(reply), Run::Done) => clock_check::hear(&mut slave.member, now, reply, at),
             (message @ (Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_)), _) => {
-                if let Some(output) = &mut slave.member.this_round.output {
-                    output.received(message, actions);
-                    output.ask_next(following::WINDOW, actions);
+                if let Some(outputs) = &mut slave.member.this_round.outputs {
+                    outputs.received(message, actions);
+                    outputs.ask_next(following::WINDOW, actions);
                 }
             }
             (_, Run::Done | Run::Due(_)) => {}
@@ -129,33 +129,35 @@ impl Executing {
 
     pub(super) fn output_stored(&mut self, id: OutputId, actions: &mut Actions) {
         if let Some(mut slave) = self.slaves.of_rank_mut(id.rank)
-            && let Some(output) = &mut slave.member.this_round.output
+            && let Some(outputs) = &mut slave.member.this_round.outputs
         {
-            output.stored(id);
-            output.ask_next(following::WINDOW, actions);
+            outputs.stored(id);
+            outputs.ask_next(following::WINDOW, actions);
         }
     }
 
     pub(super) fn output_differs(&mut self, id: OutputId, actions: &mut Actions) {
         if let Some(mut slave) = self.slaves.of_rank_mut(id.rank)
-            && let Some(output) = &mut slave.member.this_round.output
+            && let Some(outputs) = &mut slave.member.this_round.outputs
         {
-            output.differs(id, actions);
+            outputs.differs(id, actions);
+            outputs.ask_next(following::WINDOW, actions);
         }
     }
 
     pub(super) fn output_failed(&mut self, id: OutputId, why: String, actions: &mut Actions) {
         if let Some(mut slave) = self.slaves.of_rank_mut(id.rank)
-            && let Some(output) = slave.member.this_round.output.as_mut().filter(|output| output.id() == id)
+            && let Some(outputs) = &mut slave.member.this_round.outputs
         {
-            output.fail(why, actions);
+            outputs.fail_one(id, &why, actions);
+            outputs.ask_next(following::WINDOW, actions);
         }
     }
 
     /// Gives up all outputs, since none can be stored any more. The tasks run on.
     pub(super) fn abandon_outputs(&mut self, why: &str, actions: &mut Actions) {
         self.slaves.for_each_mut(|slave| {
-            slave.member.this_round.output.iter_mut().for_each(|output| output.fail(why.to_owned(), actions));
+            slave.member.this_round.outputs.iter_mut().for_each(|outputs| outputs.fail(why, actions));
         });
     }
 
@@ -182,6 +184,9 @@ impl Executing {
                 *by = stopping.deadline(now.awake);
             }
             actions.send(peer, Message::Stop);
+        }
+        if let Some(outputs) = &mut slave.member.this_round.outputs {
+            outputs.ask_next(following::WINDOW, actions);
         }
         true
     }

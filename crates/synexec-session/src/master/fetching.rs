@@ -12,13 +12,13 @@ use super::comeback::{Comeback, FirstConnection};
 use super::heard::Heard;
 use super::limits::PhaseStart;
 use super::member::Member;
-use super::output::{End, Fetched, OutputStream};
 use super::roster::{Roster, Slave};
+use super::task_outputs::TaskOutputs;
 use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
 use pace::Pace;
-use step::{FetchState, FetchStep, Stage, WINDOW, first_step, lost_notice, missing, request, wanted_bytes};
+use step::{FetchState, FetchStep, Stage, WINDOW, first_step, request, tell_lost, wanted_bytes};
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{Features, Message, ResumeToken};
+use synexec_proto::message::{Features, Message, ResumeToken, TaskStream};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::SLOWEST_BYTES_PER_SECOND;
 
@@ -35,6 +35,7 @@ const SPARE_TIME: Duration = Duration::from_secs(60);
 pub(super) struct Fetching {
     reconnect: Duration,
     wanted: OutputsWanted,
+    streams: Vec<TaskStream>,
     max_output: u64,
     round: u32,
     start: PhaseStart,
@@ -53,8 +54,9 @@ impl Fetching {
         actions: &mut Actions,
     ) -> Self {
         let Settings { lost_after, reconnect, outputs: wanted, max_output, .. } = *settings;
+        let streams: Vec<_> = settings.streams().collect();
         let pace = Pace::new(lost_after, reconnect);
-        let steps: Vec<_> = members.iter_mut().map(|member| first_step(member, wanted, max_output)).collect();
+        let steps: Vec<_> = members.iter_mut().map(|member| first_step(member, wanted, &streams, actions)).collect();
         let open = members.iter().zip(&steps).filter(|(_, step)| !step.is_over());
         let bytes =
             open.clone().fold(0_u64, |sum, (member, _)| sum.saturating_add(wanted_bytes(member, wanted, max_output)));
@@ -64,7 +66,7 @@ impl Fetching {
             FetchState::new(steps.next().unwrap_or(FetchStep::NotWanted), member, pace, now)
         });
         let start = PhaseStart { phase: PhaseName::Fetching, at: now.awake };
-        let mut phase = Self { reconnect, wanted, max_output, round, start, ends_at, slaves };
+        let mut phase = Self { reconnect, wanted, streams, max_output, round, start, ends_at, slaves };
         actions.tell(Notice::Fetching { slaves: phase.wanted_count() });
         phase.tell_failed(actions);
         // Slaves that were done early were not watched since.
@@ -85,27 +87,23 @@ impl Fetching {
             return clock_check::hear(&mut slave.member, now, reply, at);
         }
         let is_output = matches!(message, Message::OutputPart(_) | Message::OutputMark(_) | Message::OutputNo(_));
-        if let Some(output) = slave.member.this_round.output.as_mut().filter(|_| is_output) {
-            output.received(message, actions);
+        if let Some(outputs) = slave.member.this_round.outputs.as_mut().filter(|_| is_output) {
+            outputs.received(message, actions);
             drop(slave);
             self.settle(now, peer, actions);
         }
     }
 
     pub(super) fn output_stored(&mut self, now: Now, id: OutputId, actions: &mut Actions) {
-        self.change_output(now, id, actions, |output, _| output.stored(id));
+        self.change_output(now, id, actions, |outputs, _| outputs.stored(id));
     }
 
     pub(super) fn output_differs(&mut self, now: Now, id: OutputId, actions: &mut Actions) {
-        self.change_output(now, id, actions, |output, actions| output.differs(id, actions));
+        self.change_output(now, id, actions, |outputs, actions| outputs.differs(id, actions));
     }
 
     pub(super) fn output_failed(&mut self, now: Now, id: OutputId, why: String, actions: &mut Actions) {
-        self.change_output(now, id, actions, |output, actions| {
-            if output.id() == id {
-                output.fail(why, actions);
-            }
-        });
+        self.change_output(now, id, actions, |outputs, actions| outputs.fail_one(id, &why, actions));
     }
 
     fn change_output(
@@ -113,12 +111,12 @@ impl Fetching {
         now: Now,
         id: OutputId,
         actions: &mut Actions,
-        change: impl FnOnce(&mut OutputStream, &mut Actions),
+        change: impl FnOnce(&mut TaskOutputs, &mut Actions),
     ) {
         let Some(mut slave) = self.slaves.of_rank_mut(id.rank) else { return };
         let peer = slave.member.peer;
-        let Some(output) = &mut slave.member.this_round.output else { return };
-        change(output, actions);
+        let Some(outputs) = &mut slave.member.this_round.outputs else { return };
+        change(outputs, actions);
         drop(slave);
         self.settle(now, peer, actions);
     }
@@ -166,11 +164,8 @@ impl Fetching {
             self.lose(now, peer, why, actions);
         }
         for peer in too_slow {
-            self.fail(
-                peer,
-                format!("the slave sent less than {} KiB a second", SLOWEST_BYTES_PER_SECOND / 1024),
-                actions,
-            );
+            let why = format!("the slave sent less than {} KiB a second", SLOWEST_BYTES_PER_SECOND / 1024);
+            self.fail(peer, &why, actions);
         }
         if now.awake >= self.ends_at {
             self.abandon("all outputs together took too long", actions);
@@ -185,13 +180,12 @@ impl Fetching {
             slave.state.ask(now);
             let window = if let OutputsWanted::Tails(tail) = self.wanted { tail } else { slave.state.window };
             let member = &mut slave.member;
-            let mut output = member.this_round.output.take().unwrap_or_else(|| {
-                let id = OutputId { round: self.round, rank: member.rank };
-                let request = request(member, self.wanted, self.max_output);
-                OutputStream::begin(member.peer, member.label.clone(), id, request, actions)
+            let mut outputs = member.this_round.outputs.take().unwrap_or_else(|| {
+                let request = |stream: &_| (*stream, request(member, *stream, self.wanted, self.max_output));
+                TaskOutputs::begin(member, self.round, self.streams.iter().map(request), actions)
             });
-            output.ask_next(window, actions);
-            member.this_round.output = Some(output);
+            outputs.ask_next(window, actions);
+            member.this_round.outputs = Some(outputs);
         }
     }
 
@@ -224,7 +218,7 @@ impl Fetching {
         let open = self.slaves.iter().filter(|slave| !slave.state.step.is_over());
         let peers: Vec<_> = open.map(|slave| slave.member.peer).collect();
         for peer in peers {
-            self.fail(peer, why.to_owned(), actions);
+            self.fail(peer, why, actions);
         }
         self.slaves.for_each_mut(|slave| slave.member.clock.give_up());
     }
@@ -243,10 +237,7 @@ impl Fetching {
     /// Tells about the outputs that had failed before the phase began.
     fn tell_failed(&mut self, actions: &mut Actions) {
         for slave in self.slaves.iter() {
-            let output = slave.member.this_round.row.as_ref().and_then(|row| row.output.as_ref());
-            if let Some(Output::Failed { why } | Output::NoTail { why }) = output {
-                actions.tell(lost_notice(&slave.member, why.clone()));
-            }
+            tell_lost(&slave.member, actions);
         }
     }
 
@@ -255,43 +246,28 @@ impl Fetching {
         let others_wait = self.slaves.any(|stage| stage.step == Stage::Due);
         let Some(mut slave) = self.slaves.get_mut(peer).filter(|slave| !slave.state.step.is_over()) else { return };
         let Slave { member, state } = &mut *slave;
-        let Some(output) = &member.this_round.output else { return };
-        let place = member.this_round.row.as_ref().and_then(|row| row.output_place.as_ref());
-        // The output may contain what other processes of the task have written since its end was reported.
-        let is_endless = place.is_some_and(|place| output.end() > place.length.saturating_add(WINDOW.into()));
-        state.came(now, output.end());
-        match output.fetched() {
-            Fetched::Underway if is_endless && !output.is_being_stored() => {
-                drop(slave);
-                self.fail(peer, "the slave sent more than its task has written".to_owned(), actions);
+        let Some(outputs) = &member.this_round.outputs else { return };
+        state.came(now, outputs.end());
+        if outputs.is_over() {
+            slave.finish(self.wanted);
+            tell_lost(&slave.member, actions);
+            let label = slave.member.label.clone();
+            let is_fetched = slave.member.this_round.row.as_ref().is_some_and(has_all_of_output);
+            drop(slave);
+            if is_fetched {
+                let done = self.slaves.count(|stage| stage.step == Stage::Done);
+                actions.tell(Notice::Fetched { slave: label, done, slaves: self.wanted_count() });
             }
-            Fetched::Underway if output.is_asked() => {}
-            Fetched::Underway => {
-                if state.step.is_asked() {
-                    state.window_came(now);
-                }
-                // While others wait, the bytes that have come are stored first, so that they need bounded memory.
-                let is_due = output.is_ready() && !(others_wait && output.has_unstored());
-                state.step = if is_due { FetchStep::Due } else { FetchStep::Storing };
+        } else if is_endless(member, outputs) && !outputs.is_being_stored() {
+            drop(slave);
+            self.fail(peer, "the slave sent more than its task has written", actions);
+        } else if !outputs.is_asked() {
+            if state.step.is_asked() {
+                state.window_came(now);
             }
-            Fetched::Failed(why) => {
-                drop(slave);
-                self.fail(peer, why, actions);
-            }
-            Fetched::Ended(end) => {
-                let length = output.end();
-                let label = member.label.clone();
-                slave.finish(match end {
-                    End::Complete(Some(digest)) => Output::Whole { length, digest },
-                    End::Complete(None) => Output::Tail { length },
-                    End::Cut => Output::Cut { most: length },
-                });
-                drop(slave);
-                if end != End::Cut {
-                    let done = self.slaves.count(|stage| stage.step == Stage::Done);
-                    actions.tell(Notice::Fetched { slave: label, done, slaves: self.wanted_count() });
-                }
-            }
+            // While others wait, the bytes that have come are stored first, so that they need bounded memory.
+            let is_due = outputs.is_ready() && !(others_wait && outputs.has_unstored());
+            state.step = if is_due { FetchStep::Due } else { FetchStep::Storing };
         }
     }
 
@@ -303,24 +279,41 @@ impl Fetching {
         }
         let why = self.start.lost(now.awake, why).to_string();
         // The master may already have all of the output, and only has to store it.
-        if let Some(output) = &mut slave.member.this_round.output {
-            output.lose(why, actions);
+        if let Some(outputs) = &mut slave.member.this_round.outputs {
+            outputs.lose(&why, actions);
             drop(slave);
             self.settle(now, peer, actions);
         } else {
             drop(slave);
-            self.fail(peer, why, actions);
+            self.fail(peer, &why, actions);
         }
     }
 
-    fn fail(&mut self, peer: PeerId, why: String, actions: &mut Actions) {
+    /// Gives up the streams of a slave that are not complete.
+    fn fail(&mut self, peer: PeerId, why: &str, actions: &mut Actions) {
         let Some(mut slave) = self.slaves.get_mut(peer).filter(|slave| !slave.state.step.is_over()) else { return };
-        if let Some(output) = &mut slave.member.this_round.output {
-            output.fail(why.clone(), actions);
+        if let Some(outputs) = &mut slave.member.this_round.outputs {
+            outputs.fail(why, actions);
+            slave.finish(self.wanted);
+        } else {
+            slave.lack(&self.streams, self.wanted, why);
         }
-        slave.finish(missing(self.wanted, why.clone()));
-        actions.tell(lost_notice(&slave.member, why));
+        tell_lost(&slave.member, actions);
     }
+}
+
+/// Whether the slave has sent more than its task had written when its end was reported. The streams may contain what other
+/// processes of the task have written since.
+fn is_endless(member: &Member, outputs: &TaskOutputs) -> bool {
+    let Some(row) = &member.this_round.row else { return false };
+    let Some(output) = &row.output_place else { return false };
+    let errors = row.errors_place.as_ref().map_or(0, |place| place.length);
+    outputs.end() > output.length.saturating_add(errors).saturating_add(WINDOW.into())
+}
+
+/// Whether the master has the output as far as it was wanted.
+fn has_all_of_output(row: &Row) -> bool {
+    matches!(row.output, Some(Output::Whole { .. } | Output::Tail { .. }))
 }
 
 /// The longest time in which outputs of these bytes come, if at most this many slaves send nothing for as long as they may.

@@ -1,22 +1,23 @@
 //! Following outputs while the tasks write them.
 
-use super::OutputId;
+use super::Settings;
 use super::actions::Actions;
 use super::member::Member;
-use super::output::{OutputStream, Request};
+use super::output::Request;
+use super::task_outputs::TaskOutputs;
 use synexec_proto::message::Feature;
 
 /// How much of a followed output is asked for at a time, in bytes.
 pub(super) const WINDOW: u32 = 16 * 1024;
 
-/// Asks all slaves that can give their outputs for them, before the tasks start. Of each output, at most `most` bytes are
-/// kept.
-pub(super) fn follow_all(members: &mut [Member], round: u32, most: u64, actions: &mut Actions) {
-    let request = Request { offset: 0, most, follow: true, once: false };
+/// Asks all slaves that can give their outputs for them, before the tasks start. Of each stream, as many
+/// bytes are kept as the user wants.
+pub(super) fn follow_all(members: &mut [Member], round: u32, settings: &Settings, actions: &mut Actions) {
+    let request = Request { offset: 0, most: settings.max_output, follow: true, once: false };
     for member in members.iter_mut().filter(|member| member.has(Feature::Outputs)) {
-        let id = OutputId { round, rank: member.rank };
-        let mut stream = OutputStream::begin(member.peer, member.label.clone(), id, request, actions);
-        stream.ask_next(WINDOW, actions);
-        member.this_round.output = Some(stream);
+        let requests = settings.streams().map(|stream| (stream, request));
+        let mut outputs = TaskOutputs::begin(member, round, requests, actions);
+        outputs.ask_next(WINDOW, actions);
+        member.this_round.outputs = Some(outputs);
     }
 }

@@ -7,8 +7,8 @@ use super::awake::{AwakeInstant, Now};
 use super::comeback::Comeback;
 use super::heard::Heard;
 use super::liveness::{Diagnosis, Liveness};
-use super::output::OutputStream;
 use super::peer_clock::PeerClock;
+use super::task_outputs::TaskOutputs;
 use super::{Loss, Notice, Outcome, PeerId, Row, SlaveLabel};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Feature, Features, Held, Message, ResumeToken};
@@ -42,8 +42,8 @@ pub(super) struct ThisRound {
     pub(super) held: Option<HeldSince>,
     /// The longest time that the slave took to answer a probe, or to say anything else after a probe.
     slowest_probe: Duration,
-    /// The output of the slave's task, once it is asked for.
-    pub(super) output: Option<OutputStream>,
+    /// The streams of the slave's task, once they are asked for.
+    pub(super) outputs: Option<TaskOutputs>,
     /// How many times the slave's connection was resumed.
     reconnects: u32,
     /// The slave's row, once its outcome is known.
@@ -163,7 +163,7 @@ impl Member {
         self.away = Some(Away { since: now.awake, until: now.awake.plus(reconnect), why: why.clone() });
         self.probed_at = None;
         self.liveness.pause();
-        self.this_round.output.iter_mut().for_each(OutputStream::cut);
+        self.this_round.outputs.iter_mut().for_each(TaskOutputs::cut);
         actions.close(self.peer);
         actions.tell(Notice::Away { slave: self.label.clone(), why: why.clone(), wait: reconnect });
         true
@@ -187,7 +187,7 @@ impl Member {
             actions.send(peer, Message::Probe(Some(ours.resuming(self.token))));
         }
         actions.tell(Notice::Returned { slave: self.label.clone(), after });
-        self.this_round.output.iter_mut().for_each(|output| output.reconnect(peer, actions));
+        self.this_round.outputs.iter_mut().for_each(|outputs| outputs.reconnect(peer, actions));
     }
 
     /// Gives the slave up. Its task may have ended before.

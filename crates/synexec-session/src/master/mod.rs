@@ -47,6 +47,7 @@ mod skew;
 mod starting;
 mod stop_cause;
 mod stopping;
+mod task_outputs;
 mod timetable;
 mod token;
 

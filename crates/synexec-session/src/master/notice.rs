@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Loss, MeasuredStart, NotAdmitted, Outcome, Rivalry, RunTimes, SlaveLabel, StopCause};
 use crate::interrupt::Interrupt;
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{Reason, TaskProgress};
+use synexec_proto::message::{Reason, TaskProgress, TaskStream};
 
 /// One thing that happened. Every kind of display reads these.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,6 +196,8 @@ pub enum Notice {
     OutputLost {
         /// The output's slave.
         slave: SlaveLabel,
+        /// The stream.
+        stream: TaskStream,
         /// The reason.
         why: String,
         /// Path of the output on the slave's host, where that is known.
@@ -205,6 +207,8 @@ pub enum Notice {
     OutputCut {
         /// The output's slave.
         slave: SlaveLabel,
+        /// The stream.
+        stream: TaskStream,
         /// The most bytes that are kept of an output.
         most: u64,
     },

@@ -1,4 +1,4 @@
-//! The output of one slave's task, fetched window by window.
+//! A stream of one slave's task, fetched window by window.
 
 use super::actions::Actions;
 use super::{Action, Notice, OutputId, OutputStep, PeerId, SlaveLabel};
@@ -33,8 +33,12 @@ pub(super) struct OutputStream {
     id: OutputId,
     request: Request,
     position: u64,
-    /// Length of the window that was asked for last.
+    /// Where the window that was asked for last begins, or began again after the connection broke.
+    asked_from: u64,
+    /// Length of this window.
     window: u32,
+    /// The length up to which the master has the other stream, if the slave may answer without bytes once it is longer.
+    other: Option<u64>,
     /// Bytes that may still come before the next mark.
     allowed: u64,
     /// Bytes that have come and are too few to be handed on.
@@ -91,7 +95,9 @@ impl OutputStream {
             id,
             request,
             position: request.offset,
+            asked_from: request.offset,
             window: 0,
+            other: None,
             allowed: 0,
             pieces: Vec::new(),
             unstored: 0,
@@ -103,6 +109,21 @@ impl OutputStream {
 
     pub(super) fn id(&self) -> OutputId {
         self.id
+    }
+
+    /// Whether the stream is fetched while the task writes it.
+    pub(super) fn follows(&self) -> bool {
+        self.request.follow
+    }
+
+    /// Whether bytes have to be stored before the slave is asked for more.
+    pub(super) fn is_full(&self) -> bool {
+        self.state == State::Storing
+    }
+
+    /// Where the window that was asked for last begins.
+    pub(super) fn asked_from(&self) -> u64 {
+        self.asked_from
     }
 
     pub(super) fn fetched(&self) -> Fetched {
@@ -205,9 +226,11 @@ impl OutputStream {
         }
     }
 
-    /// Asks for the next window of this length, if that is possible now.
-    pub(super) fn ask_next(&mut self, window: u32, actions: &mut Actions) {
+    /// Asks for the next window of this length, if that is possible now. While the task runs, the slave may answer without
+    /// bytes if the other stream is longer than `other`.
+    pub(super) fn ask_next(&mut self, window: u32, other: Option<u64>, actions: &mut Actions) {
         if self.state == State::Ready {
+            self.other = other.filter(|_| self.request.follow);
             // One byte more than is kept shows that the output has to be cut.
             let left = self.request.most.saturating_add(1).saturating_sub(self.position);
             self.window = window.min(u32::try_from(left).unwrap_or(u32::MAX));
@@ -223,8 +246,17 @@ impl OutputStream {
         };
         self.state = State::Asked;
         self.allowed = self.window.into();
-        let follow = self.request.follow;
-        actions.send(peer, Message::Fetch(Fetch { offset: self.position, length: self.window, follow }));
+        self.asked_from = self.position;
+        actions.send(
+            peer,
+            Message::Fetch(Fetch {
+                stream: self.id.stream,
+                offset: self.position,
+                length: self.window,
+                follow: self.request.follow,
+                other: self.other,
+            }),
+        );
     }
 
     fn part(&mut self, mut part: Vec<u8>, actions: &mut Actions) {
@@ -256,7 +288,8 @@ impl OutputStream {
     /// Keeps what has come, and asks for no more.
     fn cut_short(&mut self, actions: &mut Actions) {
         self.hand_on(actions);
-        actions.tell(Notice::OutputCut { slave: self.slave.clone(), most: self.request.most });
+        let (slave, stream) = (self.slave.clone(), self.id.stream);
+        actions.tell(Notice::OutputCut { slave, stream, most: self.request.most });
         self.finish(End::Cut, OutputStep::Cut, actions);
     }
 
@@ -276,7 +309,8 @@ impl OutputStream {
 
     fn mark(&mut self, mark: OutputMark, actions: &mut Actions) {
         let window = u64::from(self.window);
-        let is_short = if self.request.follow { self.allowed == window } else { self.allowed > 0 };
+        let is_empty = self.allowed == window;
+        let is_short = if self.request.follow { is_empty && self.other.is_none() } else { self.allowed > 0 };
         self.hand_on(actions);
         if mark.position != self.position {
             self.fail(format!("only {} of {} bytes arrived", self.position, mark.position), actions);
@@ -307,10 +341,10 @@ impl OutputStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use synexec_proto::message::Reason;
+    use synexec_proto::message::{Reason, TaskStream};
 
     const PEER: PeerId = PeerId(7);
-    const ID: OutputId = OutputId { round: 1, rank: 3 };
+    const ID: OutputId = OutputId { round: 1, rank: 3, stream: TaskStream::Output };
     const WHOLE: Request = Request { offset: 0, most: 1000, follow: false, once: false };
     const WINDOW: u32 = 4;
 
@@ -322,7 +356,7 @@ mod tests {
         let mut actions = Actions::default();
         let mut stream = OutputStream::begin(PEER, label(), ID, request, &mut actions);
         assert_eq!(actions.pop(), Some(step(OutputStep::Begin { name: "vm".into() })));
-        stream.ask_next(WINDOW, &mut actions);
+        stream.ask_next(WINDOW, None, &mut actions);
         (stream, actions)
     }
 
@@ -331,7 +365,7 @@ mod tests {
     }
 
     fn fetch(offset: u64) -> Action {
-        Action::Send { peer: PEER, message: Message::Fetch(Fetch { offset, length: 4, follow: false }) }
+        Action::Send { peer: PEER, message: Message::Fetch(Fetch { offset, length: 4, ..Fetch::default() }) }
     }
 
     fn step(step: OutputStep) -> Action {
@@ -352,16 +386,16 @@ mod tests {
         assert_eq!(taken(&mut actions), [fetch(0)]);
         stream.received(part(b"abcd"), &mut actions);
         stream.received(mark(4, None), &mut actions);
-        stream.ask_next(WINDOW, &mut actions);
+        stream.ask_next(WINDOW, None, &mut actions);
         assert_eq!(taken(&mut actions), [step(OutputStep::Bytes(b"abcd".to_vec())), step(OutputStep::Sync), fetch(4)]);
         stream.received(part(b"ef"), &mut actions);
         stream.received(part(b"gh"), &mut actions);
         stream.received(mark(8, None), &mut actions);
-        stream.ask_next(WINDOW, &mut actions);
+        stream.ask_next(WINDOW, None, &mut actions);
         assert_eq!(taken(&mut actions).last(), Some(&step(OutputStep::Sync)));
         assert!(!stream.is_ready() && stream.has_unstored());
         stream.stored(ID);
-        stream.ask_next(WINDOW, &mut actions);
+        stream.ask_next(WINDOW, None, &mut actions);
         assert_eq!(taken(&mut actions), [fetch(8)]);
         stream.received(mark(8, Some(b"abcdefgh")), &mut actions);
         let digest = Some(Digest::of(b"abcdefgh"));
@@ -393,12 +427,12 @@ mod tests {
         for window in [4, 8] {
             stream.received(part(b"abcd"), &mut actions);
             stream.received(mark(window, None), &mut actions);
-            stream.ask_next(WINDOW, &mut actions);
+            stream.ask_next(WINDOW, None, &mut actions);
         }
         stream.cut();
         taken(&mut actions);
         stream.stored(ID);
-        stream.ask_next(WINDOW, &mut actions);
+        stream.ask_next(WINDOW, None, &mut actions);
         assert!(taken(&mut actions).is_empty() && stream.is_asked());
         stream.reconnect(PEER, &mut actions);
         assert_eq!((taken(&mut actions), stream.is_asked()), (vec![fetch(8)], true));
@@ -459,8 +493,8 @@ mod tests {
         stream.received(part(b"abcd"), &mut actions);
         stream.received(mark(4, None), &mut actions);
         taken(&mut actions);
-        stream.ask_next(WINDOW, &mut actions);
-        let rest = Fetch { offset: 4, length: 3, follow: false };
+        stream.ask_next(WINDOW, None, &mut actions);
+        let rest = Fetch { offset: 4, length: 3, ..Fetch::default() };
         assert_eq!(taken(&mut actions), [Action::Send { peer: PEER, message: Message::Fetch(rest) }]);
         stream.received(part(bytes.get(4..length.min(7)).unwrap()), &mut actions);
         let is_end = length <= 7;
@@ -478,7 +512,7 @@ mod tests {
         for length in [7, 12] {
             let (stream, steps) = limited(length);
             assert_eq!((stream.fetched(), stream.end()), (Fetched::Ended(End::Cut), 6));
-            let told = Action::Tell(Notice::OutputCut { slave: label(), most: 6 });
+            let told = Action::Tell(Notice::OutputCut { slave: label(), stream: TaskStream::Output, most: 6 });
             assert_eq!(steps, [step(OutputStep::Bytes(b"ef".to_vec())), told, step(OutputStep::Cut)]);
         }
     }

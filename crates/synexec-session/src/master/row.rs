@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Outcome, SlaveLabel, StopCause};
 use crate::clock::{ClockEstimate, ClockSlip};
 use synexec_proto::digest::Digest;
-use synexec_proto::message::{FinishedRecord, Guest, Held, OutputPlace, TaskEnded, Usage};
+use synexec_proto::message::{FinishedRecord, Guest, Held, OutputPlace, TaskEnded, TaskStream, Usage};
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 
 /// When a task ran, by its own host's clock.
@@ -116,6 +116,10 @@ pub struct Row {
     pub output_lost: Option<String>,
     /// What the master has of the output, where the user wants outputs.
     pub output: Option<Output>,
+    /// Where standard error is on the slave's host, if it is separate and the slave tells.
+    pub errors_place: Option<OutputPlace>,
+    /// What the master has of standard error, where the user wants it as a separate output.
+    pub errors: Option<Output>,
     /// How many times the slave's connection was resumed.
     pub reconnects: u32,
     /// Why the task was told to stop before its end, if the cause was another slave.
@@ -144,6 +148,8 @@ impl Row {
             last_lines: None,
             output_lost: None,
             output: None,
+            errors_place: None,
+            errors: None,
             reconnects: 0,
             stopped_after: None,
             outcome,
@@ -152,15 +158,42 @@ impl Row {
 
     /// Whether the output was wanted and could not be fetched.
     pub fn has_lost_output(&self) -> bool {
-        matches!(self.output, Some(Output::Failed { .. }))
+        self.outputs().any(|output| matches!(output, Output::Failed { .. }))
     }
 
     /// Whether the whole output was wanted and may not be complete.
     pub fn lacks_output(&self) -> bool {
-        match self.output {
-            Some(Output::Failed { .. } | Output::Cut { .. }) => true,
-            Some(Output::Whole { .. }) => self.output_lost.is_some(),
+        self.outputs().any(|output| match output {
+            Output::Failed { .. } | Output::Cut { .. } => true,
+            Output::Whole { .. } => self.output_lost.is_some(),
             _ => false,
+        })
+    }
+
+    /// Where a stream is on the slave's host, where the slave tells.
+    pub fn place(&self, stream: TaskStream) -> Option<&OutputPlace> {
+        match stream {
+            TaskStream::Output => self.output_place.as_ref(),
+            TaskStream::Errors => self.errors_place.as_ref(),
         }
+    }
+
+    /// What the master has of a stream, where the user wants it.
+    pub fn output_of(&self, stream: TaskStream) -> Option<&Output> {
+        match stream {
+            TaskStream::Output => self.output.as_ref(),
+            TaskStream::Errors => self.errors.as_ref(),
+        }
+    }
+
+    /// What the master has of the streams that the user wants.
+    fn outputs(&self) -> impl Iterator<Item = &Output> {
+        TaskStream::ALL.into_iter().filter_map(|stream| self.output_of(stream))
+    }
+
+    /// The stream of which the slave tells the last lines: standard error if it is separate and not empty.
+    pub fn stream_of_last_lines(&self) -> TaskStream {
+        let has_errors = self.errors_place.as_ref().is_some_and(|place| place.length > 0);
+        if has_errors { TaskStream::Errors } else { TaskStream::Output }
     }
 }

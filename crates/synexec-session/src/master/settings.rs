@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::{SlaveNames, TokenSeed};
+use synexec_proto::message::TaskStream;
 use synexec_proto::variables::Variables;
 
 /// A session as its user asks for it.
@@ -33,7 +34,9 @@ pub struct Settings {
     pub progress: Option<Duration>,
     /// Which part of the tasks' outputs the session fetches.
     pub outputs: OutputsWanted,
-    /// The most bytes of each output that the session keeps.
+    /// Whether standard output and standard error are kept apart. A slave without the feature *streams* cannot do this.
+    pub separate: bool,
+    /// The most bytes of each stream that the session keeps.
     pub max_output: u64,
     /// Skew above which a session has failed.
     pub max_skew: Option<Duration>,
@@ -49,6 +52,13 @@ pub struct Settings {
     pub reconnect: Duration,
     /// The secret from which the session makes its slaves' tokens.
     pub token_seed: TokenSeed,
+}
+
+impl Settings {
+    /// The streams of each task.
+    pub(super) fn streams(&self) -> impl Iterator<Item = TaskStream> + use<> {
+        [TaskStream::Output].into_iter().chain(self.separate.then_some(TaskStream::Errors))
+    }
 }
 
 /// What happens to the other tasks when one slave is lost, or one task fails.

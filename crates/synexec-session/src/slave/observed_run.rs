@@ -34,9 +34,11 @@ pub struct ObservedRun {
 pub struct ObservedOutput {
     /// Where the output is, if it is stored.
     pub place: Option<OutputPlace>,
+    /// Where standard error is, if it is stored apart.
+    pub errors: Option<OutputPlace>,
     /// Why the end of the output may be missing, if the host could not store it; in words for the user.
     pub lost: Option<String>,
-    /// The last bytes of the output, at most [`synexec_proto::message::LAST_LINES_MAX`], where they can be read.
+    /// The last bytes of standard error if it is stored apart and not empty, otherwise those of the output; at most [`synexec_proto::message::LAST_LINES_MAX`], where they can be read.
     pub end: Vec<u8>,
 }
 
@@ -56,6 +58,7 @@ impl ObservedRun {
             usage: self.usage,
             guest: self.guest,
             output: output.place,
+            errors: output.errors,
             was_stopped,
             last_lines: None,
             output_lost: output.lost,

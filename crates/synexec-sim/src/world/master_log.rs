@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use synexec_proto::message::{Fetch, Message, ResumeToken};
+use synexec_proto::message::{Fetch, Message, ResumeToken, TaskStream};
 use synexec_proto::time::MonotonicInstant;
 use synexec_session::master::{Action, Notice, OutputId, OutputStep, PeerId};
 
@@ -92,11 +92,26 @@ impl World {
     /// If the session is not over.
     #[must_use]
     pub fn steps_of(&self, id: ClientId) -> Vec<(Duration, &OutputStep)> {
-        let steps = self.master.log.iter().filter_map(|(at, action)| match action {
-            Action::Output { id: output, step, .. } if self.is_of(id, *output) => Some((at.since(START), step)),
+        self.stream_steps(id).map(|(at, _, step)| (at, step)).collect()
+    }
+
+    /// What the master did with a stream of a client.
+    ///
+    /// # Panics
+    ///
+    /// If the session is not over.
+    #[must_use]
+    pub fn steps_of_stream(&self, id: ClientId, stream: TaskStream) -> Vec<(Duration, &OutputStep)> {
+        self.stream_steps(id).filter(|(_, of, _)| *of == stream).map(|(at, _, step)| (at, step)).collect()
+    }
+
+    fn stream_steps(&self, id: ClientId) -> impl Iterator<Item = (Duration, TaskStream, &OutputStep)> {
+        self.master.log.iter().filter_map(move |(at, action)| match action {
+            Action::Output { id: output, step, .. } if self.is_of(id, *output) => {
+                Some((at.since(START), output.stream, step))
+            }
             _ => None,
-        });
-        steps.collect()
+        })
     }
 
     /// The most outputs that were fetched at one time, each from the request of its first byte to the notice of its end.
@@ -117,7 +132,13 @@ impl World {
     /// The bytes that were fetched of an output, and its last step, if it has ended.
     #[must_use]
     pub fn fetched(&self, round: u32, rank: u32) -> Option<&(Vec<u8>, Option<OutputStep>)> {
-        self.master.outputs.get(&OutputId { round, rank })
+        self.fetched_of(TaskStream::Output, round, rank)
+    }
+
+    /// The bytes that were fetched of a stream, and its last step, if it has ended.
+    #[must_use]
+    pub fn fetched_of(&self, stream: TaskStream, round: u32, rank: u32) -> Option<&(Vec<u8>, Option<OutputStep>)> {
+        self.master.outputs.get(&OutputId { round, rank, stream })
     }
 
     /// The conf that the master sends.

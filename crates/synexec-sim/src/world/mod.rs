@@ -88,6 +88,7 @@ pub fn settings(slaves: u32) -> Settings {
         lead: None,
         rounds: NonZeroU32::MIN,
         max_output: 1 << 30,
+        separate: false,
         max_skew: None,
         progress: None,
         outputs: OutputsWanted::Nothing,

@@ -164,6 +164,7 @@ impl World {
             WorldEvent::ConfSent(link) => self.tell_master(Event::ConfSent { peer: peer_of(link) }),
             WorldEvent::OutputDiffers(id) => self.tell_master(Event::OutputDiffers { id }),
             WorldEvent::OutputStored(id) => self.tell_master(Event::OutputStored { id }),
+            WorldEvent::OutputFailed(id) => self.tell_master(Event::OutputFailed { id, why: "disk full".into() }),
             WorldEvent::OutputsFailed => self.tell_master(Event::OutputsFailed { why: "disk full".into() }),
             WorldEvent::ConfFailed => self.tell_master(Event::ConfFailed { why: "gone".into() }),
             WorldEvent::RivalHeard { theirs, ours } => self.tell_master(Event::RivalHeard { theirs, ours }),

@@ -46,6 +46,7 @@ impl World {
             }
             Order::Interrupt(interrupt) => self.timeline.soon(Node::Master, WorldEvent::Interrupted(interrupt)),
             Order::ConfFails => self.timeline.soon(Node::Master, WorldEvent::ConfFailed),
+            Order::OutputFails(id) => self.timeline.soon(Node::Master, WorldEvent::OutputFailed(id)),
             Order::KillMaster => self.kill_master(),
             Order::Refuse(id, refusal) => self.plan_mut(id).refusal = Some(refusal),
             Order::ClockJumps(id, by) => self.plan_mut(id).clock.ahead += by,

@@ -4,7 +4,7 @@ use arbitrary::{Arbitrary, Result};
 use synexec_session::master::{Event, OutputId, PeerId};
 
 use super::Trial;
-use crate::draw::Input;
+use crate::draw::{self, Input};
 
 impl Trial {
     /// The program does everything that the session waits for.
@@ -18,7 +18,8 @@ impl Trial {
     }
 
     pub(super) fn store_or_not(&mut self, input: &mut Input<'_>) -> Result<()> {
-        let id = OutputId { round: input.int_in_range(0..=3)?, rank: input.int_in_range(0..=4)? };
+        let (round, rank) = (input.int_in_range(0..=3)?, input.int_in_range(0..=4)?);
+        let id = OutputId { round, rank, stream: draw::stream(input)? };
         let answer = self.stores.pop_front().unwrap_or(Event::OutputStored { id });
         let is_done = bool::arbitrary(input)?;
         self.has_failed |= !is_done;

@@ -107,6 +107,7 @@ pub(super) fn ended_row(
         usage: ended.usage,
         guest: ended.guest,
         output_place: ended.output,
+        errors_place: ended.errors,
         stopped_after,
         last_lines: ended.last_lines,
         output_lost: ended.output_lost,

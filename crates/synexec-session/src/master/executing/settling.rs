@@ -32,7 +32,7 @@ impl Executing {
         let Some(mut slave) = self.slaves.get_mut(peer) else { return };
         let row = slave.member.row(outcome, self.instant);
         slave.member.leave(&why, actions);
-        slave.member.this_round.output.iter_mut().for_each(|output| output.lose(why.to_string(), actions));
+        slave.member.this_round.outputs.iter_mut().for_each(|outputs| outputs.lose(&why.to_string(), actions));
         let Some(label) = slave.settle(row) else { return };
         drop(slave);
         actions.tell(Notice::Lost { slave: label.clone(), why });

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use super::super::actions::Actions;
 use super::super::awake::{AwakeInstant, Now};
 use super::super::clock_check;
 use super::super::limits::Unanswered;
 use super::super::member::Member;
-use super::super::output::{End, Fetched, OutputStream, Request};
+use super::super::output::Request;
 use super::super::roster::{Awaited, Slave};
+use super::super::task_outputs::{self, TaskOutputs};
 use super::super::{Notice, Output, OutputsWanted};
 use super::pace::Pace;
-use synexec_proto::message::Feature;
+use synexec_proto::message::{Feature, TaskStream};
 use synexec_proto::time::{MonotonicInstant, nanos};
 
 /// How much of an output is asked for at a time, in bytes.
@@ -91,7 +93,7 @@ impl FetchStep {
 
 impl FetchState {
     pub(super) fn new(step: FetchStep, member: &Member, mut pace: Pace, now: Now) -> Self {
-        let come = member.this_round.output.as_ref().map_or(0, OutputStream::end);
+        let come = member.this_round.outputs.as_ref().map_or(0, TaskOutputs::end);
         let mut asked_at = None;
         if step.is_asked() {
             pace.begin(now.awake);
@@ -178,74 +180,114 @@ impl Awaited for FetchState {
 }
 
 impl Slave<FetchState> {
-    /// Notes in the slave's row what the master has of the output.
-    pub(super) fn finish(&mut self, output: Output) {
+    /// Notes in the slave's row what the master has of the streams.
+    pub(super) fn finish(&mut self, wanted: OutputsWanted) {
         self.state.step = FetchStep::Done;
-        note_output(&mut self.member, output);
+        note_results(&mut self.member, wanted);
     }
-}
 
-/// The first step of a slave, which may still follow from the output that was fetched while the tasks ran.
-pub(super) fn first_step(member: &mut Member, wanted: OutputsWanted, most: u64) -> FetchStep {
-    if !member.this_round.row.as_ref().is_some_and(|row| row.outcome.has_ended()) {
-        return FetchStep::NotWanted;
-    }
-    let stream = member.this_round.output.as_ref();
-    let fetched = stream.map(|output| (output.fetched(), output.end()));
-    let output = if wanted == OutputsWanted::Nothing {
-        return FetchStep::NotWanted;
-    } else if !member.has(Feature::Outputs) {
-        Output::Unavailable
-    } else if stream.is_some_and(OutputStream::is_being_stored) {
-        return FetchStep::Storing;
-    } else {
-        match (fetched, &member.lost) {
-            (Some((Fetched::Ended(End::Complete(Some(digest))), length)), _) => Output::Whole { length, digest },
-            (Some((Fetched::Ended(End::Cut), _)), _) => Output::Cut { most },
-            (Some((Fetched::Failed(why), _)), _) => missing(wanted, why),
-            (_, Some(loss)) => missing(wanted, loss.to_string()),
-            (Some((Fetched::Underway | Fetched::Ended(End::Complete(None)), _)), None) => return FetchStep::Asked,
-            (None, None) => return FetchStep::Due,
+    /// Notes in the slave's row that the master has nothing of these streams.
+    pub(super) fn lack(&mut self, streams: &[TaskStream], wanted: OutputsWanted, why: &str) {
+        self.state.step = FetchStep::Done;
+        for stream in streams {
+            note_output(&mut self.member, *stream, missing(wanted, why.to_owned()));
         }
-    };
-    note_output(member, output);
-    FetchStep::Done
+    }
 }
 
-/// The number of bytes that the master fetches of a slave's output, as far as this is known.
+/// The first step of a slave, which may still follow from the streams that were fetched while the tasks ran.
+pub(super) fn first_step(
+    member: &mut Member,
+    wanted: OutputsWanted,
+    streams: &[TaskStream],
+    actions: &mut Actions,
+) -> FetchStep {
+    let has_ended = member.this_round.row.as_ref().is_some_and(|row| row.outcome.has_ended());
+    if !has_ended || wanted == OutputsWanted::Nothing {
+        return FetchStep::NotWanted;
+    }
+    if !member.has(Feature::Outputs) {
+        note_output(member, TaskStream::Output, Output::Unavailable);
+        return FetchStep::Done;
+    }
+    let lost = member.lost.as_ref().map(ToString::to_string);
+    let Some(outputs) = &mut member.this_round.outputs else {
+        let Some(why) = lost else { return FetchStep::Due };
+        for stream in streams {
+            note_output(member, *stream, missing(wanted, why.clone()));
+        }
+        return FetchStep::Done;
+    };
+    if let Some(why) = lost {
+        outputs.lose(&why, actions);
+    }
+    if outputs.is_over() {
+        note_results(member, wanted);
+        FetchStep::Done
+    } else if outputs.is_asked() {
+        FetchStep::Asked
+    } else if outputs.is_ready() {
+        FetchStep::Due
+    } else {
+        FetchStep::Storing
+    }
+}
+
+/// The number of bytes that the master fetches from a slave, as far as this is known.
 pub(super) fn wanted_bytes(member: &Member, wanted: OutputsWanted, most: u64) -> u64 {
     let most = if let OutputsWanted::Tails(tail) = wanted { tail.into() } else { most };
-    length(member).min(most)
+    let lengths = TaskStream::ALL.map(|stream| length(member, stream).min(most));
+    lengths.into_iter().fold(0, u64::saturating_add)
 }
 
 /// An output that was wanted and cannot be fetched. A missing end for the HTML page is no failure.
-pub(super) fn missing(wanted: OutputsWanted, why: String) -> Output {
+fn missing(wanted: OutputsWanted, why: String) -> Output {
     if let OutputsWanted::Tails(_) = wanted { Output::NoTail { why } } else { Output::Failed { why } }
 }
 
-/// How the wanted part of a slave's output is asked for. Of a whole output, at most `most` bytes are kept.
-pub(super) fn request(member: &Member, wanted: OutputsWanted, most: u64) -> Request {
+/// How the wanted part of a stream is asked for. Of a whole stream, at most `most` bytes are kept.
+pub(super) fn request(member: &Member, stream: TaskStream, wanted: OutputsWanted, most: u64) -> Request {
     match wanted {
-        OutputsWanted::Tails(tail) => {
-            Request { offset: length(member).saturating_sub(tail.into()), most: u64::MAX, follow: false, once: true }
-        }
+        OutputsWanted::Tails(tail) => Request {
+            offset: length(member, stream).saturating_sub(tail.into()),
+            most: u64::MAX,
+            follow: false,
+            once: true,
+        },
         _ => Request { offset: 0, most, follow: false, once: false },
     }
 }
 
-pub(super) fn lost_notice(member: &Member, why: String) -> Notice {
-    let place = member.this_round.row.as_ref().and_then(|row| row.output_place.as_ref());
-    Notice::OutputLost { slave: member.label.clone(), why, kept_at: place.map(|place| place.path.clone()) }
-}
-
-fn note_output(member: &mut Member, output: Output) {
-    if let Some(row) = &mut member.this_round.row {
-        row.output = Some(output);
+/// Tells about the streams that were wanted and could not be fetched.
+pub(super) fn tell_lost(member: &Member, actions: &mut Actions) {
+    let Some(row) = &member.this_round.row else { return };
+    for stream in TaskStream::ALL {
+        if let Some(Output::Failed { why } | Output::NoTail { why }) = row.output_of(stream) {
+            let kept_at = row.place(stream).map(|place| place.path.clone());
+            actions.tell(Notice::OutputLost { slave: member.label.clone(), stream, why: why.clone(), kept_at });
+        }
     }
 }
 
-/// The length of a slave's output, as its row tells.
-fn length(member: &Member) -> u64 {
-    let place = member.this_round.row.as_ref().and_then(|row| row.output_place.as_ref());
-    place.map_or(0, |place| place.length)
+/// Notes what has become of the streams that were asked for.
+fn note_results(member: &mut Member, wanted: OutputsWanted) {
+    let results: Vec<_> = member.this_round.outputs.iter().flat_map(TaskOutputs::fetched).collect();
+    for (stream, fetched, length) in results {
+        if let Some(output) = task_outputs::result(fetched, length, |why| missing(wanted, why)) {
+            note_output(member, stream, output);
+        }
+    }
+}
+
+fn note_output(member: &mut Member, stream: TaskStream, output: Output) {
+    let Some(row) = &mut member.this_round.row else { return };
+    match stream {
+        TaskStream::Output => row.output = Some(output),
+        TaskStream::Errors => row.errors = Some(output),
+    }
+}
+
+/// The length of a stream, as the slave's row tells.
+fn length(member: &Member, stream: TaskStream) -> u64 {
+    member.this_round.row.as_ref().and_then(|row| row.place(stream)).map_or(0, |place| place.length)
 }

@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn an_awaited_piece_is_looked_for_again_and_again() {
         let mut output = Output::of_new_task();
-        let fetch = Fetch { offset: 3, length: 9, follow: true };
+        let fetch = Fetch { offset: 3, length: 9, follow: true, ..Fetch::default() };
         output.wait(START, fetch);
         let due = START.plus(LOOK_INTERVAL);
         assert_eq!((output.take_due(START), output.deadline()), (None, Some(due)));

@@ -25,9 +25,9 @@ enum Step {
     AllSay(Message),
     ConfSent(u64),
     ConfFailed,
-    Stored(u32),
-    Differs(u32),
-    OutputFailed(u32),
+    Stored(OutputId),
+    Differs(OutputId),
+    OutputFailed(OutputId),
     OutputsFailed,
     Disconnects(u64, Disconnect),
     /// A peer claims to be the member that received this token.
@@ -60,9 +60,9 @@ fn step() -> impl Strategy<Value = Step> {
         8 => prop_oneof![Just(Message::ConfOk(None)), Just(Message::ExecOk(None))].prop_map(Step::AllSay),
         15 => peer().prop_map(Step::ConfSent),
         1 => Just(Step::ConfFailed),
-        8 => (0..4_u32).prop_map(Step::Stored),
-        2 => (0..4_u32).prop_map(Step::Differs),
-        1 => (0..4_u32).prop_map(Step::OutputFailed),
+        8 => output_id().prop_map(Step::Stored),
+        2 => output_id().prop_map(Step::Differs),
+        1 => output_id().prop_map(Step::OutputFailed),
         1 => Just(Step::OutputsFailed),
         4 => (peer(), 0..4_usize).prop_map(|(peer, which)| Step::Returns(peer, which)),
         4 => (peer(), draw::disconnect()).prop_map(|(peer, why)| Step::Disconnects(peer, why)),
@@ -73,13 +73,19 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn output_id() -> impl Strategy<Value = OutputId> {
+    (0..4_u32, draw::stream()).prop_map(|(rank, stream)| OutputId { round: 1, rank, stream })
+}
+
 fn any_settings() -> impl Strategy<Value = Settings> {
     let wait = prop_oneof![3 => Just(None), 1 => (0..40_u64).prop_map(|wait| Some(secs(wait)))];
     let length = prop_oneof![4 => Just(40), 1 => Just(70_000)];
     let max_output = prop_oneof![Just(1), Just(1000), Just(1 << 30)];
-    let rest = (prop::bool::weighted(0.1), draw::outputs(), max_output);
-    (1..5_u32, wait, length, rest).prop_map(|(slaves, wait, conf_length, (runs_payload, outputs, max_output))| {
-        Settings { outputs, max_output, wait, conf_length, runs_payload, ..settings(slaves) }
+    let outputs = (draw::outputs(), any::<bool>(), max_output);
+    let rest = (prop::bool::weighted(0.1), outputs);
+    (1..5_u32, wait, length, rest).prop_map(|(slaves, wait, conf_length, (runs_payload, outputs))| {
+        let (outputs, separate, max_output) = outputs;
+        Settings { outputs, separate, max_output, wait, conf_length, runs_payload, ..settings(slaves) }
     })
 }
 
@@ -105,12 +111,9 @@ impl Trial {
             Step::AllSay(message) => (0..PEERS).for_each(|peer| self.send(peer, &message)),
             Step::ConfSent(peer) => self.handle(Event::ConfSent { peer: PeerId(peer) }),
             Step::ConfFailed => self.handle(Event::ConfFailed { why: "gone".into() }),
-            Step::Stored(rank) => self.handle(Event::OutputStored { id: OutputId { round: 1, rank } }),
-            Step::Differs(rank) => self.handle(Event::OutputDiffers { id: OutputId { round: 1, rank } }),
-            Step::OutputFailed(rank) => {
-                let id = OutputId { round: 1, rank };
-                self.handle(Event::OutputFailed { id, why: "no such directory".into() });
-            }
+            Step::Stored(id) => self.handle(Event::OutputStored { id }),
+            Step::Differs(id) => self.handle(Event::OutputDiffers { id }),
+            Step::OutputFailed(id) => self.handle(Event::OutputFailed { id, why: "no such directory".into() }),
             Step::OutputsFailed => self.handle(Event::OutputsFailed { why: "disk full".into() }),
             Step::Disconnects(peer, why) => self.handle(Event::Disconnected { peer: PeerId(peer), why }),
             Step::Rival(last) => {

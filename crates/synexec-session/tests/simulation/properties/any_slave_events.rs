@@ -97,7 +97,7 @@ fn nonsense() -> impl Strategy<Value = Option<Event>> {
         4 => draw::result(Held::AtFirstInstruction).prop_map(Event::Prepared),
         2 => draw::result(()).prop_map(Event::Started),
         1 => any::<bool>().prop_map(|stopped| Event::Sampled { progress: TaskProgress::default(), stopped }),
-        1 => any::<u64>().prop_map(|offset| Event::NoOutputYet(Fetch { offset, length: 9, follow: true })),
+        1 => any::<u64>().prop_map(|offset| Event::NoOutputYet(Fetch { offset, length: 9, follow: true, ..Fetch::default() })),
         1 => always(|_| Event::OutputFailed(Reason::new("gone"))),
         1 => always(|_| Event::HeldTaskDied(Reason::new("gone"))),
         2 => (draw::task_end(), any::<bool>())
@@ -119,7 +119,8 @@ fn task_ended(ended: TaskEnded, stragglers: bool) -> Event {
         usage: ended.usage,
         guest: ended.guest,
     };
-    let output = ObservedOutput { place: ended.output, lost: ended.output_lost, end: b"last".to_vec() };
+    let output =
+        ObservedOutput { place: ended.output, errors: ended.errors, lost: ended.output_lost, end: b"last".to_vec() };
     Event::TaskEnded { run, output: Box::new(output), stragglers }
 }
 

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use proptest::prelude::*;
+use synexec_proto::message::TaskStream;
 use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::{Loss, Outcome, Output, OutputStep, Report, Verdict};
 
@@ -49,17 +50,20 @@ fn assert_outputs_true(world: &World, report: &Report) {
     let last = u32::try_from(report.rounds.len()).expect("the number is small");
     for row in report.rows() {
         let id = world.ids().find(|id| row_of(report, *id) == Some(row)).expect("the row belongs to a slave");
-        let (whole, length) = match &row.output {
-            Some(Output::Whole { length, .. }) => (true, *length),
-            Some(Output::Tail { length }) => (false, *length),
-            _ => continue,
-        };
-        let (fetched, end) = world.fetched(last, row.rank).expect("the output was fetched");
-        assert!(matches!(end, Some(OutputStep::End { .. })), "{end:?}");
-        let written = world.sim(id).host.output();
-        let written = &written[..usize::try_from(length).expect("the value is small")];
-        assert!(written.ends_with(fetched) && (!whole || written == fetched), "{row:?}");
-        assert_eq!(row.output_place.as_ref().map(|place| place.length), Some(length));
+        for stream in TaskStream::ALL {
+            let (whole, length) = match row.output_of(stream) {
+                Some(Output::Whole { length, .. }) => (true, *length),
+                Some(Output::Tail { length }) => (false, *length),
+                _ => continue,
+            };
+            let (fetched, end) = world.fetched_of(stream, last, row.rank).expect("the stream was fetched");
+            assert!(matches!(end, Some(OutputStep::End { .. })), "{end:?}");
+            let host = &world.sim(id).host;
+            let written = if stream == TaskStream::Output { host.output() } else { host.errors() };
+            let written = &written[..usize::try_from(length).expect("the value is small")];
+            assert!(written.ends_with(fetched) && (!whole || written == fetched), "{row:?}");
+            assert_eq!(row.place(stream).map(|place| place.length), Some(length));
+        }
     }
 }
 

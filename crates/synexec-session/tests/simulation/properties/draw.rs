@@ -8,7 +8,7 @@ use synexec_proto::digest::Digest;
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{
     Capabilities, ClockProbe, ClockReply, ConfBegin, Fetch, FinishedRecord, Guest, Held, Hold, Message, OutputMark,
-    OutputPlace, Reason, ResumeToken, TaskEnded, TaskProgress, Usage,
+    OutputPlace, Reason, ResumeToken, TaskEnded, TaskProgress, TaskStream, Usage,
 };
 use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
@@ -59,9 +59,21 @@ fn message() -> impl Strategy<Value = Message> {
     ]
 }
 
+/// A stream of a task.
+pub fn stream() -> impl Strategy<Value = TaskStream> {
+    prop_oneof![Just(TaskStream::Output), Just(TaskStream::Errors)]
+}
+
 fn fetch() -> impl Strategy<Value = Fetch> {
     let offset = prop_oneof![3 => Just(0), 1 => any::<u64>()];
-    (offset, any::<u32>(), any::<bool>()).prop_map(|(offset, length, follow)| Fetch { offset, length, follow })
+    let other = prop::option::of(prop_oneof![0..9u64, any::<u64>()]);
+    (stream(), offset, any::<u32>(), any::<bool>(), other).prop_map(|(stream, offset, length, follow, other)| Fetch {
+        stream,
+        offset,
+        length,
+        follow,
+        other,
+    })
 }
 
 /// A mark near the beginning of an output or anywhere, with the digest of no bytes or without a digest.
@@ -98,6 +110,7 @@ pub fn task_ended(end: TaskEnd) -> TaskEnded {
         usage: Some(Usage::default()),
         guest: Some(Guest { clock_step: i64::MIN, ..Guest::default() }),
         output: Some(OutputPlace { length: u64::MAX, path: "/tmp/synexec.out".into() }),
+        errors: Some(OutputPlace { length: u64::MAX, path: "/tmp/synexec.err".into() }),
         was_stopped: false,
         last_lines: None,
         output_lost: None,
@@ -128,14 +141,15 @@ fn conf_begin() -> impl Strategy<Value = ConfBegin> {
     let length = prop_oneof![0..6_u64, Just(u64::MAX)];
     let progress = prop::option::of((0..3000_u64).prop_map(Duration::from_millis));
     let heartbeat = prop::option::of((0..9000_u64).prop_map(Duration::from_millis));
-    (any::<u32>(), length, progress, prop::option::of(token()), variables(), heartbeat).prop_map(
-        |(rank, length, progress, token, variables, heartbeat)| ConfBegin {
+    (any::<u32>(), length, progress, prop::option::of(token()), variables(), any::<bool>(), heartbeat).prop_map(
+        |(rank, length, progress, token, variables, separate, heartbeat)| ConfBegin {
             rank,
             slaves: 3,
             length,
             progress,
             token,
             variables,
+            separate,
             heartbeat,
         },
     )

@@ -150,14 +150,14 @@ pub fn plan() -> impl Strategy<Value = Plan> {
     let rank = prop::option::weighted(0.2, 0..13_u32);
     let settings = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2), reconnect(), rank);
     let bytes = prop_oneof![1 => Just(0), 3 => 0..60_000_u32];
-    let output = (bytes, prop::bool::weighted(0.1), prop::bool::weighted(0.2));
+    let output = ((bytes.clone(), bytes), prop::bool::weighted(0.1), prop::bool::weighted(0.2));
     (refusal, times, draw::task_end(), settings, (output, clock())).prop_map(
         |(
             refusal,
             times,
             end,
             (ignores_sigterm, dials, once, reconnect, rank),
-            ((writes, loses_output, is_stopped), clock),
+            (((writes, writes_errors), loses_output, is_stopped), clock),
         )| Plan {
             refusal,
             prepares: times.0,
@@ -167,6 +167,7 @@ pub fn plan() -> impl Strategy<Value = Plan> {
             end,
             ignores_sigterm,
             writes,
+            writes_errors,
             loses_output,
             is_stopped,
             dials,
@@ -234,10 +235,11 @@ fn any_settings(slaves: u32) -> impl Strategy<Value = Settings> {
     let others = || prop_oneof![3 => Just(OtherTasks::Continue), 1 => Just(OtherTasks::Stop)];
     let rounds = prop_oneof![4 => Just(1), 1 => 2..4_u32].prop_filter_map("the number is not zero", NonZeroU32::new);
     let others = (others(), others());
+    let outputs = (draw::outputs(), prop::bool::weighted(0.3));
     let ends = (rounds, quorum, rarely((1000..10_000_u64).prop_map(millis)), others, reconnect());
     let conf = (length, draw::variables());
-    (15..60_u64, conf, draw::outputs(), progress, ends).prop_map(
-        move |(wait, (conf_length, variables), outputs, progress, ends)| {
+    (15..60_u64, conf, outputs, progress, ends).prop_map(
+        move |(wait, (conf_length, variables), (outputs, separate), progress, ends)| {
             let (rounds, quorum, timeout, (on_lost, on_failure), reconnect) = ends;
             Settings {
                 wait: Some(secs(wait)),
@@ -245,6 +247,7 @@ fn any_settings(slaves: u32) -> impl Strategy<Value = Settings> {
                 conf_length,
                 variables,
                 outputs,
+                separate,
                 progress,
                 quorum,
                 timeout,

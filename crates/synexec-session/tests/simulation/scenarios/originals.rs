@@ -119,6 +119,7 @@ fn a_session_that_an_original_cannot_do_is_refused_before_anything_is_sent() {
         Settings { conf_length: 65_536, ..settings(3) },
         Settings { conf_length: 40, runs_payload: true, ..settings(3) },
         with_variables(3),
+        Settings { separate: true, ..settings(3) },
     ];
     for settings in beyond {
         refused_for(settings, |world| world.original(Script::default()));
@@ -127,7 +128,9 @@ fn a_session_that_an_original_cannot_do_is_refused_before_anything_is_sent() {
 
 #[test]
 fn a_session_that_an_older_slave_cannot_do_is_refused_before_anything_is_sent() {
-    refused_for(with_variables(3), |world| world.liar(IsOlder));
+    for settings in [with_variables(3), Settings { separate: true, ..settings(3) }] {
+        refused_for(settings, |world| world.liar(IsOlder));
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod fetching;
 mod gone;
 mod last_fetch;
 mod liars;
+mod separate;
 mod slave_side;
 
 use std::time::Duration;
@@ -107,7 +108,7 @@ fn why_missing(world: &World, report: &Report, id: ClientId, place: &str) -> Str
     let row = row_of(report, id).expect("the slave took part");
     let Some(Output::Failed { why } | Output::NoTail { why }) = &row.output else { panic!("{row:?}") };
     let is_told = |notice: &Notice| {
-        matches!(notice, Notice::OutputLost { slave, why: told, kept_at }
+        matches!(notice, Notice::OutputLost { slave, why: told, kept_at, .. }
             if *slave == row.slave && told == why && kept_at.as_deref() == Some(place))
     };
     assert_eq!((&row.outcome, world.all_told(is_told).len()), (&SUCCESS, 1), "{why}");

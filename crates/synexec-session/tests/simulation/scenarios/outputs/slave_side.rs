@@ -10,7 +10,7 @@ use super::writes;
 
 /// The bytes and the marks with which a slave answers a FETCH.
 fn given(bench: &mut Bench, offset: u64, length: u32, follow: bool) -> (Vec<u8>, Vec<OutputMark>) {
-    bench.tell([Message::Fetch(Fetch { offset, length, follow })]);
+    bench.tell([Message::Fetch(Fetch { offset, length, follow, ..Fetch::default() })]);
     let (mut bytes, mut marks) = (Vec::new(), Vec::new());
     for message in bench.sent() {
         match message {
@@ -65,7 +65,7 @@ fn the_end_of_a_task_is_told_before_the_rest_of_what_it_wrote() {
 fn a_slave_without_a_task_has_no_output() {
     let refused = |bench: &mut Bench| {
         bench.sent();
-        bench.tell([Message::Fetch(Fetch { offset: 0, length: 10, follow: true })]);
+        bench.tell([Message::Fetch(Fetch { length: 10, follow: true, ..Fetch::default() })]);
         let sent = bench.sent();
         assert!(matches!(sent[..], [Message::OutputNo(Some(_))]), "{sent:?}");
     };
