@@ -81,6 +81,20 @@ pub struct OutputPlace {
 }
 
 impl TaskEnded {
+    /// The same end in a message of which no receiver cuts off the end: paths that do not fit are left out.
+    #[must_use]
+    pub fn with_fitting_paths(self) -> Self {
+        let without_path = |place: Option<OutputPlace>| {
+            place.map(|OutputPlace { length, .. }| OutputPlace { length, path: String::new() })
+        };
+        let fits = |ended: &Self| ended.encode().len() <= SHORT_DATA_MAX;
+        if fits(&self) {
+            return self;
+        }
+        let shorter = Self { errors: without_path(self.errors), ..self };
+        if fits(&shorter) { shorter } else { Self { output: without_path(shorter.output), ..shorter } }
+    }
+
     /// The same end with the last lines of an output that ends with these bytes. The lines are as many bytes as fit into
     /// the message, at most [`LAST_LINES_MAX`].
     #[must_use]
@@ -268,6 +282,19 @@ mod tests {
         let long = TaskEnded { output, output_lost: Some(path), ..end() }.with_last_lines("äöü".repeat(900).as_bytes());
         assert!((SHORT_DATA_MAX - 1..=SHORT_DATA_MAX).contains(&long.encode().len()), "{}", long.encode().len());
         assert_eq!(TaskEnded::decode(&long.encode()), Ok(long));
+    }
+
+    #[test]
+    fn a_path_that_does_not_fit_is_left_out() {
+        let place = |length: usize| Some(OutputPlace { length: 8, path: "\u{1d400}".repeat(length) });
+        let with = |output, errors| TaskEnded { output, errors, ..ended(TaskEnd::Exited(1)) }.with_fitting_paths();
+        assert_eq!(with(place(TEXT_MAX), place(100)), TaskEnded { errors: place(100), ..with(place(TEXT_MAX), None) });
+        let lost = TaskEnded { output_lost: Some("\u{1d400}".repeat(TEXT_MAX)), ..with(place(TEXT_MAX), place(100)) };
+        assert_eq!(lost.clone().with_fitting_paths(), TaskEnded { errors: place(0), ..lost.clone() });
+        let clock = Guest { clock_source: Some("\u{1d400}".repeat(TEXT_MAX)), ..Guest::default() };
+        let fitting = TaskEnded { guest: Some(clock), ..lost }.with_fitting_paths();
+        assert_eq!((&fitting.output, &fitting.errors), (&place(0), &place(0)));
+        assert!(fitting.encode().len() <= SHORT_DATA_MAX);
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub struct ObservedOutput {
     pub errors: Option<OutputPlace>,
     /// Why the end of the output may be missing, if the host could not store it; in words for the user.
     pub lost: Option<String>,
-    /// The last bytes of standard error if it is stored apart and not empty, otherwise those of the output; at most [`synexec_proto::message::LAST_LINES_MAX`], where they can be read.
+    /// The last bytes of standard error if it is stored apart and not empty, otherwise those of the output; at most
+    /// [`synexec_proto::message::LAST_LINES_MAX`], where they can be read.
     pub end: Vec<u8>,
 }
 
@@ -62,7 +63,8 @@ impl ObservedRun {
             was_stopped,
             last_lines: None,
             output_lost: output.lost,
-        };
+        }
+        .with_fitting_paths();
         if has_failed { ended.with_last_lines(&output.end) } else { ended }
     }
 }
