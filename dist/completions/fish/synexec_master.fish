@@ -39,6 +39,7 @@ complete -c synexec_master -l force -d 'With -o: remove the outputs of earlier r
 complete -c synexec_master -l live -d 'Print the lines of all outputs as they arrive, each after the name of its slave'
 complete -c synexec_master -l gather -d 'When all tasks have ended, print their outputs; equal outputs only once, with the names of their slaves'
 complete -c synexec_master -l diff -d 'Like --gather, but print only the differences of outputs that differ from the most common one'
+complete -c synexec_master -l separate -d 'Keep standard error of the tasks apart from their output: -o stores it in files RANK-NAME.err, --live prints it on stderr'
 complete -c synexec_master -l all -d 'Show every slave in a row of its own, even if there are many'
 complete -c synexec_master -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c synexec_master -s V -l version -d 'Print version'
