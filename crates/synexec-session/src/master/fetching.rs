@@ -1,12 +1,13 @@
 //! Fetching: the tasks have ended, and their outputs are fetched.
 
+mod limit;
 mod pace;
 mod step;
 
 use std::time::Duration;
 
 use super::actions::Actions;
-use super::awake::{AwakeInstant, Deadline, Now};
+use super::awake::{Deadline, Now};
 use super::clock_check;
 use super::comeback::{Comeback, FirstConnection};
 use super::heard::Heard;
@@ -15,21 +16,13 @@ use super::member::Member;
 use super::roster::{Roster, Slave};
 use super::task_outputs::TaskOutputs;
 use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
+use limit::{AT_ONCE, AT_ONCE_IF_SLOW, Limit};
 use pace::Pace;
 use step::{FetchState, FetchStep, Stage, WINDOW, first_step, request, tell_lost, wanted_bytes};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Features, Message, ResumeToken, TaskStream};
 use synexec_proto::time::MonotonicInstant;
 use synexec_proto::wire::SLOWEST_BYTES_PER_SECOND;
-
-/// Number of outputs that are fetched at the same time.
-const AT_ONCE: usize = 16;
-
-/// The same number if slaves are slow, and others have their turn meanwhile.
-const AT_ONCE_IF_SLOW: usize = 64;
-
-/// Time in which all outputs have to come, in addition to the time that follows from their lengths.
-const SPARE_TIME: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Fetching {
@@ -39,8 +32,8 @@ pub(super) struct Fetching {
     max_output: u64,
     round: u32,
     start: PhaseStart,
-    /// When all outputs that have not come are given up.
-    ends_at: AwakeInstant,
+    /// The time limit for all outputs together.
+    limit: Limit,
     slaves: Roster<FetchState>,
 }
 
@@ -58,15 +51,14 @@ impl Fetching {
         let pace = Pace::new(lost_after, reconnect);
         let steps: Vec<_> = members.iter_mut().map(|member| first_step(member, wanted, &streams, actions)).collect();
         let open = members.iter().zip(&steps).filter(|(_, step)| !step.is_over());
-        let bytes =
-            open.clone().fold(0_u64, |sum, (member, _)| sum.saturating_add(wanted_bytes(member, wanted, max_output)));
-        let ends_at = now.awake.plus(longest(open.count(), bytes, pace.most_behind()));
+        let open = open.map(|(member, _)| wanted_bytes(member, wanted, max_output));
+        let limit = Limit::new(now.awake, open, pace.most_behind());
         let mut steps = steps.into_iter();
         let slaves = Roster::new(members, |member| {
             FetchState::new(steps.next().unwrap_or(FetchStep::NotWanted), member, pace, now)
         });
         let start = PhaseStart { phase: PhaseName::Fetching, at: now.awake };
-        let mut phase = Self { reconnect, wanted, streams, max_output, round, start, ends_at, slaves };
+        let mut phase = Self { reconnect, wanted, streams, max_output, round, start, limit, slaves };
         actions.tell(Notice::Fetching { slaves: phase.wanted_count() });
         phase.tell_failed(actions);
         // Slaves that were done early were not watched since.
@@ -167,7 +159,7 @@ impl Fetching {
             let why = format!("the slave sent less than {} KiB a second", SLOWEST_BYTES_PER_SECOND / 1024);
             self.fail(peer, &why, actions);
         }
-        if now.awake >= self.ends_at {
+        if now.awake >= self.limit.ends_at() {
             self.abandon("all outputs together took too long", actions);
         }
     }
@@ -197,7 +189,7 @@ impl Fetching {
     }
 
     pub(super) fn deadline(&self) -> Deadline {
-        let end = self.slaves.any(|stage| !stage.is_settled()).then_some(self.ends_at);
+        let end = self.slaves.any(|stage| !stage.is_settled()).then_some(self.limit.ends_at());
         Deadline { awake: self.slaves.deadline().into_iter().chain(end).min(), monotonic: None }
     }
 
@@ -247,7 +239,8 @@ impl Fetching {
         let Some(mut slave) = self.slaves.get_mut(peer).filter(|slave| !slave.state.step.is_over()) else { return };
         let Slave { member, state } = &mut *slave;
         let Some(outputs) = &member.this_round.outputs else { return };
-        state.came(now, outputs.end());
+        let bytes = state.came(now, outputs.end());
+        self.limit.came(bytes, outputs.end());
         if outputs.is_over() {
             slave.finish(self.wanted);
             tell_lost(&slave.member, actions);
@@ -314,11 +307,4 @@ fn is_endless(member: &Member, outputs: &TaskOutputs) -> bool {
 /// Whether the master has the output as far as it was wanted.
 fn has_all_of_output(row: &Row) -> bool {
     matches!(row.output, Some(Output::Whole { .. } | Output::Tail { .. }))
-}
-
-/// The longest time in which outputs of these bytes come, if at most this many slaves send nothing for as long as they may.
-fn longest(slaves: usize, bytes: u64, most_behind: Duration) -> Duration {
-    let stalls = u32::try_from(1 + slaves / (AT_ONCE_IF_SLOW - AT_ONCE)).unwrap_or(u32::MAX);
-    let rate = u64::from(SLOWEST_BYTES_PER_SECOND).saturating_mul(AT_ONCE.try_into().unwrap_or(u64::MAX));
-    SPARE_TIME.saturating_add(most_behind.saturating_mul(stalls)).saturating_add(Duration::from_secs(bytes / rate))
 }

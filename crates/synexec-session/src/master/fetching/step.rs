@@ -109,17 +109,19 @@ impl FetchState {
         self.asked_at = Some(now.awake);
     }
 
-    /// Takes note of how far the output has come. A slave that catches up takes its place again.
-    pub(super) fn came(&mut self, now: Now, position: u64) {
+    /// Takes note of how far the output has come, and gives the bytes that are new. A slave that catches up takes its place
+    /// again.
+    pub(super) fn came(&mut self, now: Now, position: u64) -> u64 {
         let bytes = position.saturating_sub(self.come);
         if bytes == 0 {
-            return;
+            return 0;
         }
         self.come = position;
         self.pace.came(now.awake, bytes);
         if self.step == FetchStep::Slow && self.pace.makes_room_at().is_some_and(|at| now.awake < at) {
             self.step = FetchStep::Asked;
         }
+        bytes
     }
 
     /// The window has come. How long it took decides the length of the next one.

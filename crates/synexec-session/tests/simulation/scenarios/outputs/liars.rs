@@ -135,13 +135,24 @@ fn slaves_at_the_least_rate_get_their_turns_and_not_more() {
 }
 
 #[test]
-fn all_outputs_together_have_an_end() {
+fn a_slave_that_is_slow_and_keeps_the_least_rate_loses_nothing() {
     let mut world = World::new(Settings { outputs: Whole, max_output: 1 << 20, ..settings(1) });
     let crawls = world.liar(Crawl);
     let report = session(&mut world);
-    let why = why_missing(&world, &report, crawls, "/tmp/liar.out");
+    assert_eq!(output_of(&report, crawls), Some(&Output::Cut { most: 1 << 20 }));
+    assert!(world.over_after() > secs(200), "5000 bytes come in a second");
+}
+
+#[test]
+fn all_outputs_together_have_an_end() {
+    let mut world = World::new(Settings { outputs: Whole, ..settings(1) });
+    world.set_disk(usize::MAX, secs(1000));
+    let id = world.slave(writes(LARGE));
+    let report = world.run(secs(2000));
+    let why = why_missing(&world, &report, id, "/tmp/synexec.out");
     assert!(why.contains("together took too long"), "{why}");
-    let end = last_end(&world) + secs(60 + 40 + (1 << 20) / (64 << 10));
+    // Two windows have come, and the limit allows for a third one at the least rate.
+    let end = last_end(&world) + secs(60 + 40 + 2 * (64 + 512 + 512) / 4);
     assert!((end..end + secs(2)).contains(&world.over_after()), "{:?}", world.over_after());
 }
 
