@@ -33,8 +33,8 @@ fn each_stream_has_a_file() -> Result<()> {
         for (field, suffix, expected) in [("output", "out", "one\ntwo\n"), ("errors", "err", "oops\nno line break")] {
             let (here, there) = (format!("out/{guest}-vm{guest}.{suffix}"), format!("synexec.{suffix}"));
             let (here, there) = (fleet.control.dir().join(here), host.dir().join(there));
-            ensure!(fs::read_to_string(&here)? == expected, "{here:?}: {finished:?}");
-            ensure!(fs::read_to_string(&there)? == expected, "{there:?}: {finished:?}");
+            ensure!(fs::read_to_string(&here)? == expected, "{}: {finished:?}", here.display());
+            ensure!(fs::read_to_string(&there)? == expected, "{}: {finished:?}", there.display());
             let fetched = &slave[field];
             ensure!(fetched["blake3"] == Digest::of(expected.as_bytes()).to_string(), "{slave:#}");
             ensure!(fetched["file"] == here.display().to_string(), "{slave:#}");

@@ -145,11 +145,11 @@ impl Executing {
         }
     }
 
-    pub(super) fn output_failed(&mut self, id: OutputId, why: String, actions: &mut Actions) {
+    pub(super) fn output_failed(&mut self, id: OutputId, why: &str, actions: &mut Actions) {
         if let Some(mut slave) = self.slaves.of_rank_mut(id.rank)
             && let Some(outputs) = &mut slave.member.this_round.outputs
         {
-            outputs.fail_one(id, &why, actions);
+            outputs.fail_one(id, why, actions);
             outputs.ask_next(following::WINDOW, actions);
         }
     }

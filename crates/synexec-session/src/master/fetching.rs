@@ -2,6 +2,7 @@
 
 mod limit;
 mod pace;
+mod results;
 mod step;
 
 use std::time::Duration;
@@ -15,10 +16,11 @@ use super::limits::PhaseStart;
 use super::member::Member;
 use super::roster::{Roster, Slave};
 use super::task_outputs::TaskOutputs;
-use super::{Loss, Notice, Output, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
+use super::{Loss, Notice, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings};
 use limit::{AT_ONCE, AT_ONCE_IF_SLOW, Limit};
 use pace::Pace;
-use step::{FetchState, FetchStep, Stage, WINDOW, first_step, request, tell_lost, wanted_bytes};
+use results::{has_all_of_output, is_endless, request, tell_lost, wanted_bytes};
+use step::{FetchState, FetchStep, Stage, first_step};
 use synexec_proto::disconnect::Disconnect;
 use synexec_proto::message::{Features, Message, ResumeToken, TaskStream};
 use synexec_proto::time::MonotonicInstant;
@@ -94,8 +96,8 @@ impl Fetching {
         self.change_output(now, id, actions, |outputs, actions| outputs.differs(id, actions));
     }
 
-    pub(super) fn output_failed(&mut self, now: Now, id: OutputId, why: String, actions: &mut Actions) {
-        self.change_output(now, id, actions, |outputs, actions| outputs.fail_one(id, &why, actions));
+    pub(super) fn output_failed(&mut self, now: Now, id: OutputId, why: &str, actions: &mut Actions) {
+        self.change_output(now, id, actions, |outputs, actions| outputs.fail_one(id, why, actions));
     }
 
     fn change_output(
@@ -174,7 +176,8 @@ impl Fetching {
             let member = &mut slave.member;
             let mut outputs = member.this_round.outputs.take().unwrap_or_else(|| {
                 let request = |stream: &_| (*stream, request(member, *stream, self.wanted, self.max_output));
-                TaskOutputs::begin(member, self.round, self.streams.iter().map(request), actions)
+                let requests = self.streams.iter().map(request);
+                TaskOutputs::begin(member.peer, &member.label, self.round, member.rank, requests, actions)
             });
             outputs.ask_next(window, actions);
             member.this_round.outputs = Some(outputs);
@@ -293,18 +296,4 @@ impl Fetching {
         }
         tell_lost(&slave.member, actions);
     }
-}
-
-/// Whether the slave has sent more than its task had written when its end was reported. The streams may contain what other
-/// processes of the task have written since.
-fn is_endless(member: &Member, outputs: &TaskOutputs) -> bool {
-    let Some(row) = &member.this_round.row else { return false };
-    let Some(output) = &row.output_place else { return false };
-    let errors = row.errors_place.as_ref().map_or(0, |place| place.length);
-    outputs.end() > output.length.saturating_add(errors).saturating_add(WINDOW.into())
-}
-
-/// Whether the master has the output as far as it was wanted.
-fn has_all_of_output(row: &Row) -> bool {
-    matches!(row.output, Some(Output::Whole { .. } | Output::Tail { .. }))
 }

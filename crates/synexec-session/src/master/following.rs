@@ -16,7 +16,7 @@ pub(super) fn follow_all(members: &mut [Member], round: u32, settings: &Settings
     let request = Request { offset: 0, most: settings.max_output, follow: true, once: false };
     for member in members.iter_mut().filter(|member| member.has(Feature::Outputs)) {
         let requests = settings.streams().map(|stream| (stream, request));
-        let mut outputs = TaskOutputs::begin(member, round, requests, actions);
+        let mut outputs = TaskOutputs::begin(member.peer, &member.label, round, member.rank, requests, actions);
         outputs.ask_next(WINDOW, actions);
         member.this_round.outputs = Some(outputs);
     }

@@ -133,7 +133,7 @@ impl Phase {
     }
 
     /// An output cannot be stored.
-    pub(super) fn output_failed(&mut self, now: Now, id: OutputId, why: String, actions: &mut Actions) {
+    pub(super) fn output_failed(&mut self, now: Now, id: OutputId, why: &str, actions: &mut Actions) {
         match self {
             Self::Executing(phase) => phase.output_failed(id, why, actions),
             Self::Fetching(phase) => phase.output_failed(now, id, why, actions),

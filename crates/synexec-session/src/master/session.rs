@@ -246,7 +246,7 @@ impl Session {
     fn output_failed(&mut self, now: Now, id: OutputId, why: &str) {
         let why = format!("it could not be stored: {why}");
         if let Some(phase) = &mut self.phase {
-            phase.output_failed(now, id, why, &mut self.actions);
+            phase.output_failed(now, id, &why, &mut self.actions);
         }
         self.failed = true;
     }

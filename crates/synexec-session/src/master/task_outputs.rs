@@ -1,9 +1,8 @@
 //! The streams of one slave's task, fetched one window at a time: the output, and standard error if it is separate.
 
 use super::actions::Actions;
-use super::member::Member;
 use super::output::{Fetched, OutputStream, Request};
-use super::{Output, OutputId};
+use super::{Output, OutputId, PeerId, SlaveLabel};
 use synexec_proto::message::{Message, TaskStream};
 
 /// The streams that are fetched from one slave. At most one of them is asked for at a time, because the parts of an answer
@@ -23,14 +22,16 @@ pub(super) struct TaskOutputs {
 impl TaskOutputs {
     /// Streams of which nothing is asked for yet.
     pub(super) fn begin(
-        member: &Member,
+        peer: PeerId,
+        slave: &SlaveLabel,
         round: u32,
+        rank: u32,
         requests: impl IntoIterator<Item = (TaskStream, Request)>,
         actions: &mut Actions,
     ) -> Self {
         let begin = |(stream, request)| {
-            let id = OutputId { round, rank: member.rank, stream };
-            OutputStream::begin(member.peer, member.label.clone(), id, request, actions)
+            let id = OutputId { round, rank, stream };
+            OutputStream::begin(peer, slave.clone(), id, request, actions)
         };
         Self { streams: requests.into_iter().map(begin).collect(), last: 0, is_answered: true, was_empty: false }
     }
@@ -111,7 +112,7 @@ impl TaskOutputs {
     }
 
     /// The slave has connected anew.
-    pub(super) fn reconnect(&mut self, peer: super::PeerId, actions: &mut Actions) {
+    pub(super) fn reconnect(&mut self, peer: PeerId, actions: &mut Actions) {
         self.streams.iter_mut().for_each(|stream| stream.reconnect(peer, actions));
     }
 

@@ -1,11 +1,12 @@
 //! The lines in which two outputs differ.
 
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use diffy::DiffOptions;
+use synexec_proto::message::TaskStream;
 
-use super::Part;
 use crate::units;
 
 /// Outputs of more bytes are not compared line by line.
@@ -20,6 +21,14 @@ pub(super) const TIME_MAX: Duration = Duration::from_secs(20);
 
 /// The lines of a patch before its differences: the names of both outputs.
 const PATCH_HEAD: usize = 2;
+
+/// A stream that was fetched as a whole.
+pub(super) struct Part<'a> {
+    pub(super) stream: TaskStream,
+    pub(super) file: &'a Path,
+    pub(super) bytes: u64,
+    pub(super) digest: &'a str,
+}
 
 /// What a comparison of two outputs gives.
 pub(super) enum Comparison {
@@ -68,7 +77,6 @@ fn read_lines(part: &Part<'_>) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use synexec_proto::message::TaskStream;
 
     use super::*;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use synexec_proto::message::TaskStream;
 use synexec_session::master::OutputId;
 
-use self::comparison::{Comparison, TIME_MAX, compare};
+use self::comparison::{Comparison, Part, TIME_MAX, compare};
 use crate::name_pattern::fold;
 use crate::output_lines::{LineSplitter, PIECE_MAX, Piece};
 use crate::outputs::Kept;
@@ -37,14 +37,6 @@ pub struct Gather<'a> {
 struct Group<'a> {
     slaves: Vec<&'a SlaveReport>,
     parts: Vec<Part<'a>>,
-}
-
-/// A stream that was fetched as a whole.
-struct Part<'a> {
-    stream: TaskStream,
-    file: &'a Path,
-    bytes: u64,
-    digest: &'a str,
 }
 
 impl<'a> Gather<'a> {

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::super::awake::AwakeInstant;
-use super::step::WINDOW;
 use synexec_proto::wire::SLOWEST_BYTES_PER_SECOND;
 
 /// Number of outputs that are fetched at the same time.
@@ -12,6 +11,9 @@ pub(super) const AT_ONCE: usize = 16;
 
 /// The same number if slaves are slow, and others have their turn meanwhile.
 pub(super) const AT_ONCE_IF_SLOW: usize = 64;
+
+/// How much of an output is asked for at a time, in bytes.
+pub(super) const WINDOW: u32 = 512 * 1024;
 
 /// Time in which all outputs have to come, in addition to the time that follows from their lengths.
 const SPARE_TIME: Duration = Duration::from_secs(60);

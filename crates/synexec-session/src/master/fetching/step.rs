@@ -7,16 +7,15 @@ use super::super::awake::{AwakeInstant, Now};
 use super::super::clock_check;
 use super::super::limits::Unanswered;
 use super::super::member::Member;
-use super::super::output::Request;
+
 use super::super::roster::{Awaited, Slave};
-use super::super::task_outputs::{self, TaskOutputs};
-use super::super::{Notice, Output, OutputsWanted};
+use super::super::task_outputs::TaskOutputs;
+use super::super::{Output, OutputsWanted};
+use super::limit::WINDOW;
 use super::pace::Pace;
+use super::results::{missing, note_output, note_results};
 use synexec_proto::message::{Feature, TaskStream};
 use synexec_proto::time::{MonotonicInstant, nanos};
-
-/// How much of an output is asked for at a time, in bytes.
-pub(super) const WINDOW: u32 = 512 * 1024;
 
 /// How much is asked for at a time of a slave that has not yet shown that it is fast.
 const FIRST_WINDOW: u32 = 64 * 1024;
@@ -233,63 +232,4 @@ pub(super) fn first_step(
     } else {
         FetchStep::Storing
     }
-}
-
-/// The number of bytes that the master fetches from a slave, as far as this is known.
-pub(super) fn wanted_bytes(member: &Member, wanted: OutputsWanted, most: u64) -> u64 {
-    let most = if let OutputsWanted::Tails(tail) = wanted { tail.into() } else { most };
-    let lengths = TaskStream::ALL.map(|stream| length(member, stream).min(most));
-    lengths.into_iter().fold(0, u64::saturating_add)
-}
-
-/// An output that was wanted and cannot be fetched. A missing end for the HTML page is no failure.
-fn missing(wanted: OutputsWanted, why: String) -> Output {
-    if let OutputsWanted::Tails(_) = wanted { Output::NoTail { why } } else { Output::Failed { why } }
-}
-
-/// How the wanted part of a stream is asked for. Of a whole stream, at most `most` bytes are kept.
-pub(super) fn request(member: &Member, stream: TaskStream, wanted: OutputsWanted, most: u64) -> Request {
-    match wanted {
-        OutputsWanted::Tails(tail) => Request {
-            offset: length(member, stream).saturating_sub(tail.into()),
-            most: u64::MAX,
-            follow: false,
-            once: true,
-        },
-        _ => Request { offset: 0, most, follow: false, once: false },
-    }
-}
-
-/// Tells about the streams that were wanted and could not be fetched.
-pub(super) fn tell_lost(member: &Member, actions: &mut Actions) {
-    let Some(row) = &member.this_round.row else { return };
-    for stream in TaskStream::ALL {
-        if let Some(Output::Failed { why } | Output::NoTail { why }) = row.output_of(stream) {
-            let kept_at = row.place(stream).map(|place| place.path.clone());
-            actions.tell(Notice::OutputLost { slave: member.label.clone(), stream, why: why.clone(), kept_at });
-        }
-    }
-}
-
-/// Notes what has become of the streams that were asked for.
-fn note_results(member: &mut Member, wanted: OutputsWanted) {
-    let results: Vec<_> = member.this_round.outputs.iter().flat_map(TaskOutputs::fetched).collect();
-    for (stream, fetched, length) in results {
-        if let Some(output) = task_outputs::result(fetched, length, |why| missing(wanted, why)) {
-            note_output(member, stream, output);
-        }
-    }
-}
-
-fn note_output(member: &mut Member, stream: TaskStream, output: Output) {
-    let Some(row) = &mut member.this_round.row else { return };
-    match stream {
-        TaskStream::Output => row.output = Some(output),
-        TaskStream::Errors => row.errors = Some(output),
-    }
-}
-
-/// The length of a stream, as the slave's row tells.
-fn length(member: &Member, stream: TaskStream) -> u64 {
-    member.this_round.row.as_ref().and_then(|row| row.place(stream)).map_or(0, |place| place.length)
 }
