@@ -171,11 +171,11 @@ fn originals_alone_go_from_round_to_round() {
 }
 
 /// The verdict of two rounds of slaves with these plans, and of an original slave if one is wanted.
-fn verdict_within(max_skew: Duration, plans: [Plan; 2], original: bool) -> Verdict {
+fn verdict_within(max_skew: Duration, plans: &[Plan; 2], original: bool) -> Verdict {
     let rounds = 2.try_into().expect("the number is not zero");
     let mut world = World::new(Settings { rounds, max_skew: Some(max_skew), ..settings(2 + u32::from(original)) });
     for plan in plans {
-        world.slave(plan);
+        world.slave(*plan);
     }
     if original {
         world.original(Script::default());
@@ -186,10 +186,10 @@ fn verdict_within(max_skew: Duration, plans: [Plan; 2], original: bool) -> Verdi
 #[test]
 fn a_skew_above_what_the_user_allows_is_a_verdict() {
     let late = Plan { spawns: millis(50), ..Plan::default() };
-    assert_eq!(verdict_within(millis(60), [late, Plan::default()], false), Verdict::Succeeded);
-    assert_eq!(verdict_within(millis(40), [late, Plan::default()], false), Verdict::SkewExceeded);
+    assert_eq!(verdict_within(millis(60), &[late, Plan::default()], false), Verdict::Succeeded);
+    assert_eq!(verdict_within(millis(40), &[late, Plan::default()], false), Verdict::SkewExceeded);
     assert_eq!(
-        verdict_within(millis(60), [late, Plan::default()], true),
+        verdict_within(millis(60), &[late, Plan::default()], true),
         Verdict::SkewExceeded,
         "one start is unknown"
     );
@@ -199,7 +199,7 @@ fn a_skew_above_what_the_user_allows_is_a_verdict() {
 fn a_task_that_failed_is_worse_than_a_skew() {
     let late = Plan { spawns: millis(50), ..Plan::default() };
     let fails = Plan { end: TaskEnd::Exited(1), ..Plan::default() };
-    assert_eq!(verdict_within(millis(40), [late, fails], false), Verdict::TaskFailed);
+    assert_eq!(verdict_within(millis(40), &[late, fails], false), Verdict::TaskFailed);
 }
 
 #[test]
