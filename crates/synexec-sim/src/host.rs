@@ -251,7 +251,9 @@ impl Host {
 
     /// The bytes of a stream that are written by now.
     fn written(&self, now: MonotonicInstant, stream: TaskStream) -> u64 {
-        let Some(Run { started, ended }) = self.runs.last() else { return 0 };
+        // The files of a released task are empty, and have replaced those of the task before.
+        let run = self.runs.last().filter(|_| self.released.is_none());
+        let Some(Run { started, ended }) = run else { return 0 };
         let all = match stream {
             TaskStream::Output => u64::from(self.plan.writes),
             TaskStream::Errors if self.separate => u64::from(self.plan.writes_errors),

@@ -60,6 +60,8 @@ pub enum Lie {
     ClaimedEndless,
     /// It says that its output has no end, and sends some KiB a second of all bytes that the master asks for.
     Crawl,
+    /// It tells of standard error, for which it was not asked.
+    TellsErrors,
     /// It answers that it cannot read its output.
     NoOutput,
     /// Each time when the master asks for its output, it disconnects and connects again.
@@ -212,7 +214,8 @@ impl Liar {
         let is_endless = matches!(self.lie, Lie::ClaimedEndless | Lie::Crawl);
         let length = if is_endless { u64::MAX } else { OUTPUT_LENGTH };
         let place = OutputPlace { length, path: "/tmp/liar.out".into() };
-        TaskEnded { output: Some(place), ..ended() }
+        let errors = (self.lie == Lie::TellsErrors).then(|| place.clone());
+        TaskEnded { output: Some(place), errors, ..ended() }
     }
 }
 

@@ -13,6 +13,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("terminal::those_expected_are_named_until_they_join", those_expected_are_named_until_they_join),
     ("terminal::tasks_are_counted_and_a_failure_stays_to_be_read", tasks_are_counted_and_a_failure_stays_to_be_read),
     ("terminal::lines_of_outputs_stay_to_be_read", lines_of_outputs_stay_to_be_read),
+    ("terminal::many_lines_of_standard_error_stop_nothing", many_lines_of_standard_error_stop_nothing),
     ("terminal::a_narrow_one_is_not_garbled", a_narrow_one_is_not_garbled),
     ("terminal::colours_are_used_unless_they_are_unwanted", colours_are_used_unless_they_are_unwanted),
     ("terminal::a_dumb_one_gets_neither_colours_nor_movements", a_dumb_one_gets_neither_colours_nor_movements),
@@ -151,6 +152,18 @@ fn lines_of_outputs_stay_to_be_read() -> Result<()> {
     let above = ends_with_table(&lines, 3)?;
     let outputs = above.iter().filter(|line| line.ends_with(": it runs"));
     ensure!(outputs.count() == 2, "{lines:#?}");
+    Ok(())
+}
+
+/// Lines of standard error, the progress line and messages share the terminal on stderr.
+fn many_lines_of_standard_error_stop_nothing() -> Result<()> {
+    let fleet = Fleet::new(3)?;
+    let _slaves = fleet.slaves(&[])?;
+    let script = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $SYNEXEC_NAME writes $i >&2; done";
+    fleet.conf(format!("/bin/sh :CONF:\n{script}\n"))?;
+    let terminal = Terminal::new(&fleet, &["--live", "--separate", "-v", "--progress", "1"], "")?;
+    let (_, lines) = terminal.wait()?;
+    ensure!(lines.iter().any(|line| line.contains("3 of 3 slaves succeeded")), "{lines:#?}");
     Ok(())
 }
 

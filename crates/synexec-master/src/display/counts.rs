@@ -51,7 +51,8 @@ pub struct ThisRound {
     pub accepted: usize,
     pub succeeded: usize,
     pub failed: usize,
-    pub fetched: usize,
+    /// The slaves whose outputs have come or are given up.
+    pub fetched: BTreeSet<SocketAddr>,
     pub to_fetch: usize,
     /// Slaves whose tasks run.
     running: BTreeMap<SocketAddr, String>,
@@ -124,10 +125,16 @@ impl Counts {
             }
             Notice::Fetching { slaves } => {
                 self.stage = Stage::Fetching;
-                (self.this_round.fetched, self.this_round.to_fetch) = (0, *slaves);
+                self.this_round.fetched.clear();
+                self.this_round.to_fetch = *slaves;
             }
-            Notice::Fetched { .. } | Notice::OutputLost { .. } => self.this_round.fetched += 1,
-            Notice::OutputCut { .. } if self.stage == Stage::Fetching => self.this_round.fetched += 1,
+            // Each of two streams may be lost or cut.
+            Notice::Fetched { slave, .. } | Notice::OutputLost { slave, .. } => {
+                self.this_round.fetched.insert(slave.address);
+            }
+            Notice::OutputCut { slave, .. } if self.stage == Stage::Fetching => {
+                self.this_round.fetched.insert(slave.address);
+            }
             _ => {}
         }
     }
@@ -201,6 +208,7 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use synexec_proto::message::TaskStream;
     use synexec_proto::task_end::TaskEnd;
     use synexec_session::master::{Loss, Outcome};
 
@@ -249,5 +257,17 @@ mod tests {
         assert_eq!(counts.late().unwrap(), "web3");
         counts.count(&Notice::Lost { slave: slave(3), why: Loss::NoClock });
         assert_eq!((counts.late(), counts.this_round.failed), (None, 2));
+    }
+
+    #[test]
+    fn a_slave_counts_once_however_many_of_its_streams_are_lost() {
+        let mut counts = Counts::new(2, Vec::new());
+        counts.count(&Notice::Fetching { slaves: 2 });
+        for stream in TaskStream::ALL {
+            counts.count(&Notice::OutputCut { slave: slave(1), stream, most: 9 });
+        }
+        assert_eq!((counts.this_round.fetched.len(), counts.this_round.to_fetch), (1, 2));
+        counts.count(&Notice::Fetched { slave: slave(2), done: 2, slaves: 2 });
+        assert_eq!(counts.this_round.fetched.len(), 2);
     }
 }

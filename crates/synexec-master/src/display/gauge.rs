@@ -50,7 +50,7 @@ impl Gauge {
             Stage::Configuring => (round.accepted, counts.slaves),
             Stage::Starting(_) => (0, counts.slaves),
             Stage::Running(_) => (round.succeeded + round.failed, counts.slaves),
-            Stage::Fetching => (round.fetched, round.to_fetch),
+            Stage::Fetching => (round.fetched.len(), round.to_fetch),
         };
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         if self.stage != Some(counts.stage) {

@@ -34,8 +34,8 @@ impl Lines {
             return Ok(());
         }
         let written = match id.stream {
-            TaskStream::Output => print(&text, &mut io::stdout().lock(), screen),
-            TaskStream::Errors => print(&text, &mut io::stderr().lock(), screen),
+            TaskStream::Output => print(&text, io::stdout(), screen),
+            TaskStream::Errors => print(&text, io::stderr(), screen),
         };
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
@@ -61,11 +61,12 @@ impl Lines {
     }
 }
 
-fn print(text: &[u8], to: &mut (impl Write + IsTerminal), screen: &Screen) -> io::Result<()> {
+/// Prints lines. The screen is locked before stderr is, as whoever draws the progress line does; in the other order, both
+/// would wait for ever.
+fn print(text: &[u8], mut to: impl Write + IsTerminal, screen: &Screen) -> io::Result<()> {
     let on_terminal = to.is_terminal();
     let text = shown(text, on_terminal);
-    // The screen is locked only for a terminal: a pipe whose reader pauses must block only this thread, not the progress
-    // line.
+    // The screen is locked only for a terminal: a pipe whose reader pauses must not block the progress line.
     if on_terminal { screen.above(|| to.write_all(&text)) } else { to.write_all(&text) }
 }
 

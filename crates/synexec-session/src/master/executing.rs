@@ -16,10 +16,11 @@ use super::limits::{PhaseStart, Unanswered};
 use super::member::Member;
 use super::roster::Roster;
 use super::stopping::{Stopping, Timeout};
+use super::task_outputs::TaskOutputs;
 use super::{Loss, Notice, OtherTasks, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings, StopCause};
 use run::Run;
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{Feature, Features, Message, ResumeToken};
+use synexec_proto::message::{Feature, Features, Message, ResumeToken, TaskEnded};
 use synexec_proto::time::MonotonicInstant;
 
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(super) struct Executing {
     on_lost: OtherTasks,
     on_failure: OtherTasks,
     timeout: Option<Timeout>,
+    /// Whether the slaves keep standard error apart.
+    separate: bool,
     start: PhaseStart,
     /// The instant of the start. Rows tell the estimates of the clocks for this instant.
     instant: MonotonicInstant,
@@ -64,6 +67,7 @@ impl Executing {
             on_lost: settings.on_lost,
             on_failure: settings.on_failure,
             timeout: settings.timeout.map(|time| Timeout::new(time, instant)),
+            separate: settings.separate,
             start: PhaseStart { phase: PhaseName::Executing, at: now.awake },
             instant,
             slaves: Roster::new(members, run),
@@ -110,7 +114,10 @@ impl Executing {
                 self.end(now, peer, row, actions);
             }
             (Message::TaskEnded(ended), _) => {
-                let row = run::ended_row(&slave.member, *ended, self.instant, self.timeout, self.cause.as_ref());
+                // Without separate streams, only a slave that errs tells of standard error.
+                let errors = ended.errors.clone().filter(|_| self.separate);
+                let ended = TaskEnded { errors, ..*ended };
+                let row = run::ended_row(&slave.member, ended, self.instant, self.timeout, self.cause.as_ref());
                 if row.start.is_some() {
                     slave.member.clock.ask_afterwards(peer, now, actions);
                 }
@@ -128,28 +135,27 @@ impl Executing {
     }
 
     pub(super) fn output_stored(&mut self, id: OutputId, actions: &mut Actions) {
-        if let Some(mut slave) = self.slaves.of_rank_mut(id.rank)
-            && let Some(outputs) = &mut slave.member.this_round.outputs
-        {
-            outputs.stored(id);
-            outputs.ask_next(following::WINDOW, actions);
-        }
+        self.change_outputs(id, actions, |outputs, _| outputs.stored(id));
     }
 
     pub(super) fn output_differs(&mut self, id: OutputId, actions: &mut Actions) {
-        if let Some(mut slave) = self.slaves.of_rank_mut(id.rank)
-            && let Some(outputs) = &mut slave.member.this_round.outputs
-        {
-            outputs.differs(id, actions);
-            outputs.ask_next(following::WINDOW, actions);
-        }
+        self.change_outputs(id, actions, |outputs, actions| outputs.differs(id, actions));
     }
 
     pub(super) fn output_failed(&mut self, id: OutputId, why: &str, actions: &mut Actions) {
+        self.change_outputs(id, actions, |outputs, actions| outputs.fail_one(id, why, actions));
+    }
+
+    fn change_outputs(
+        &mut self,
+        id: OutputId,
+        actions: &mut Actions,
+        change: impl FnOnce(&mut TaskOutputs, &mut Actions),
+    ) {
         if let Some(mut slave) = self.slaves.of_rank_mut(id.rank)
             && let Some(outputs) = &mut slave.member.this_round.outputs
         {
-            outputs.fail_one(id, why, actions);
+            change(outputs, actions);
             outputs.ask_next(following::WINDOW, actions);
         }
     }

@@ -173,11 +173,14 @@ impl Fetching {
         {
             slave.state.ask(now);
             let window = if let OutputsWanted::Tails(tail) = self.wanted { tail } else { slave.state.window };
-            let member = &mut slave.member;
+            let Slave { member, state } = &mut *slave;
             let mut outputs = member.this_round.outputs.take().unwrap_or_else(|| {
                 let request = |stream: &_| (*stream, request(member, *stream, self.wanted, self.max_output));
                 let requests = self.streams.iter().map(request);
-                TaskOutputs::begin(member.peer, &member.label, self.round, member.rank, requests, actions)
+                let outputs =
+                    TaskOutputs::begin(member.peer, &member.label, self.round, member.rank, requests, actions);
+                state.begin(outputs.end());
+                outputs
             });
             outputs.ask_next(window, actions);
             member.this_round.outputs = Some(outputs);
@@ -243,7 +246,7 @@ impl Fetching {
         let Slave { member, state } = &mut *slave;
         let Some(outputs) = &member.this_round.outputs else { return };
         let bytes = state.came(now, outputs.end());
-        self.limit.came(bytes, outputs.end());
+        self.limit.came(bytes, state.all);
         if outputs.is_over() {
             slave.finish(self.wanted);
             tell_lost(&slave.member, actions);

@@ -187,7 +187,7 @@ impl Member {
             actions.send(peer, Message::Probe(Some(ours.resuming(self.token))));
         }
         actions.tell(Notice::Returned { slave: self.label.clone(), after });
-        self.this_round.outputs.iter_mut().for_each(|outputs| outputs.reconnect(peer, actions));
+        self.this_round.outputs.iter_mut().for_each(|outputs| outputs.reconnect(peer));
     }
 
     /// Gives the slave up. Its task may have ended before.

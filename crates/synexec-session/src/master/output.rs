@@ -218,11 +218,11 @@ impl OutputStream {
         }
     }
 
-    /// The slave has connected anew.
-    pub(super) fn reconnect(&mut self, peer: PeerId, actions: &mut Actions) {
+    /// The slave has connected anew. The rest of a window that was asked for is to be asked for again.
+    pub(super) fn reconnect(&mut self, peer: PeerId) {
         self.peer = Some(peer);
         if matches!(self.state, State::Asked | State::Cut) {
-            self.ask(actions);
+            self.state = State::Ready;
         }
     }
 

@@ -103,6 +103,7 @@ impl TaskOutputs {
     /// The slave is lost, which matters only for streams of which it still has bytes to give.
     pub(super) fn lose(&mut self, why: &str, actions: &mut Actions) {
         self.streams.iter_mut().for_each(|stream| stream.lose(why.to_owned(), actions));
+        self.is_answered = true;
     }
 
     /// The slave's connection has broken, and can be resumed.
@@ -111,15 +112,16 @@ impl TaskOutputs {
         self.is_answered = !self.streams.iter().any(OutputStream::is_asked);
     }
 
-    /// The slave has connected anew.
-    pub(super) fn reconnect(&mut self, peer: PeerId, actions: &mut Actions) {
-        self.streams.iter_mut().for_each(|stream| stream.reconnect(peer, actions));
+    /// The slave has connected anew. What it was asked for is to be asked for again.
+    pub(super) fn reconnect(&mut self, peer: PeerId) {
+        self.streams.iter_mut().for_each(|stream| stream.reconnect(peer));
+        (self.is_answered, self.was_empty) = (true, false);
     }
 
     /// Asks for the next window of this length, if that is possible now.
     pub(super) fn ask_next(&mut self, window: u32, actions: &mut Actions) {
         let Some(next) = self.next() else { return };
-        // After an empty answer, the other stream is known to have bytes. A slave that waits would be a liar.
+        // After an empty answer, the other stream is known to have bytes: another empty answer is an error.
         let other = (0..self.streams.len()).find(|index| *index != next && !self.was_empty);
         let other = other.and_then(|index| self.streams.get(index)).filter(|stream| stream.is_ready());
         let other = other.map(OutputStream::end);
@@ -131,8 +133,7 @@ impl TaskOutputs {
 
     /// The stream to ask for next. While a task runs, its streams take turns.
     fn next(&self) -> Option<usize> {
-        let is_full = |stream: &OutputStream| stream.follows() && stream.is_full();
-        if !self.is_answered || self.streams.iter().any(is_full) {
+        if !self.is_answered || self.streams.iter().any(OutputStream::is_full) {
             return None;
         }
         let ready = |index: &usize| self.streams.get(*index).is_some_and(OutputStream::is_ready);

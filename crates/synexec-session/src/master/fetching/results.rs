@@ -16,7 +16,7 @@ pub(super) fn wanted_bytes(member: &Member, wanted: OutputsWanted, most: u64) ->
 }
 
 /// An output that was wanted and cannot be fetched. A missing end for the HTML page is no failure.
-pub(super) fn missing(wanted: OutputsWanted, why: String) -> Output {
+fn missing(wanted: OutputsWanted, why: String) -> Output {
     if let OutputsWanted::Tails(_) = wanted { Output::NoTail { why } } else { Output::Failed { why } }
 }
 
@@ -54,6 +54,13 @@ pub(super) fn note_results(member: &mut Member, wanted: OutputsWanted) {
     }
 }
 
+/// Notes that the master has nothing of these streams.
+pub(super) fn note_missing(member: &mut Member, streams: &[TaskStream], wanted: OutputsWanted, why: &str) {
+    for stream in streams {
+        note_output(member, *stream, missing(wanted, why.to_owned()));
+    }
+}
+
 pub(super) fn note_output(member: &mut Member, stream: TaskStream, output: Output) {
     let Some(row) = &mut member.this_round.row else { return };
     match stream {
@@ -78,5 +85,6 @@ pub(super) fn is_endless(member: &Member, outputs: &TaskOutputs) -> bool {
 
 /// Whether the master has the output as far as it was wanted.
 pub(super) fn has_all_of_output(row: &Row) -> bool {
-    matches!(row.output, Some(Output::Whole { .. } | Output::Tail { .. }))
+    let mut outputs = TaskStream::ALL.into_iter().filter_map(|stream| row.output_of(stream));
+    outputs.all(|output| matches!(output, Output::Whole { .. } | Output::Tail { .. }))
 }

@@ -13,7 +13,7 @@ use super::super::task_outputs::TaskOutputs;
 use super::super::{Output, OutputsWanted};
 use super::limit::WINDOW;
 use super::pace::Pace;
-use super::results::{missing, note_output, note_results};
+use super::results::{note_missing, note_output, note_results};
 use synexec_proto::message::{Feature, TaskStream};
 use synexec_proto::time::{MonotonicInstant, nanos};
 
@@ -28,8 +28,10 @@ const FAST: Duration = Duration::from_millis(500);
 pub(super) struct FetchState {
     pub(super) step: FetchStep,
     pub(super) pace: Pace,
-    /// How many bytes of the output have come.
-    pub(super) come: u64,
+    /// Where the part of the output ends that has come, in bytes.
+    come: u64,
+    /// The bytes that have come in this phase.
+    pub(super) all: u64,
     /// How much is asked for next, in bytes.
     pub(super) window: u32,
     /// When the last window was asked for.
@@ -98,7 +100,7 @@ impl FetchState {
             pace.begin(now.awake);
             asked_at = Some(now.awake);
         }
-        Self { step, pace, come, window: FIRST_WINDOW, asked_at }
+        Self { step, pace, come, all: 0, window: FIRST_WINDOW, asked_at }
     }
 
     /// The slave is asked for its next window.
@@ -108,6 +110,11 @@ impl FetchState {
         self.asked_at = Some(now.awake);
     }
 
+    /// The wanted part begins at this position.
+    pub(super) fn begin(&mut self, position: u64) {
+        self.come = position;
+    }
+
     /// Takes note of how far the output has come, and gives the bytes that are new. A slave that catches up takes its place
     /// again.
     pub(super) fn came(&mut self, now: Now, position: u64) -> u64 {
@@ -115,7 +122,7 @@ impl FetchState {
         if bytes == 0 {
             return 0;
         }
-        self.come = position;
+        (self.come, self.all) = (position, self.all.saturating_add(bytes));
         self.pace.came(now.awake, bytes);
         if self.step == FetchStep::Slow && self.pace.makes_room_at().is_some_and(|at| now.awake < at) {
             self.step = FetchStep::Asked;
@@ -190,9 +197,7 @@ impl Slave<FetchState> {
     /// Notes in the slave's row that the master has nothing of these streams.
     pub(super) fn lack(&mut self, streams: &[TaskStream], wanted: OutputsWanted, why: &str) {
         self.state.step = FetchStep::Done;
-        for stream in streams {
-            note_output(&mut self.member, *stream, missing(wanted, why.to_owned()));
-        }
+        note_missing(&mut self.member, streams, wanted, why);
     }
 }
 
@@ -214,9 +219,7 @@ pub(super) fn first_step(
     let lost = member.lost.as_ref().map(ToString::to_string);
     let Some(outputs) = &mut member.this_round.outputs else {
         let Some(why) = lost else { return FetchStep::Due };
-        for stream in streams {
-            note_output(member, *stream, missing(wanted, why.clone()));
-        }
+        note_missing(member, streams, wanted, &why);
         return FetchStep::Done;
     };
     if let Some(why) = lost {

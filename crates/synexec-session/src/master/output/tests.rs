@@ -73,7 +73,8 @@ fn a_window_that_was_cut_short_is_continued() {
     stream.cut();
     stream.received(part(b"cd"), &mut actions);
     taken(&mut actions);
-    stream.reconnect(PEER, &mut actions);
+    stream.reconnect(PEER);
+    stream.ask_next(WINDOW, None, &mut actions);
     assert_eq!(taken(&mut actions), [fetch(2)]);
     stream.received(part(b"cdef"), &mut actions);
     stream.received(mark(6, Some(b"abcdef")), &mut actions);
@@ -94,7 +95,8 @@ fn nothing_is_asked_for_while_the_slave_is_away() {
     stream.stored(ID);
     stream.ask_next(WINDOW, None, &mut actions);
     assert!(taken(&mut actions).is_empty() && stream.is_asked());
-    stream.reconnect(PEER, &mut actions);
+    stream.reconnect(PEER);
+    stream.ask_next(WINDOW, None, &mut actions);
     assert_eq!((taken(&mut actions), stream.is_asked()), (vec![fetch(8)], true));
 }
 

@@ -144,6 +144,16 @@ fn a_slave_that_is_slow_and_keeps_the_least_rate_loses_nothing() {
 }
 
 #[test]
+fn a_claimed_length_does_not_move_the_limit_of_tails() {
+    let mut world = World::new(Settings { outputs: Tails(4096), ..settings(1) });
+    world.set_disk(usize::MAX, secs(100_000));
+    let id = world.liar(ClaimedEndless);
+    let report = world.run(secs(20_000));
+    assert!(matches!(output_of(&report, id), Some(Output::NoTail { .. })), "{report:?}");
+    assert!(world.over_after() < secs(300), "{:?}", world.over_after());
+}
+
+#[test]
 fn all_outputs_together_have_an_end() {
     let mut world = World::new(Settings { outputs: Whole, ..settings(1) });
     world.set_disk(usize::MAX, secs(1000));

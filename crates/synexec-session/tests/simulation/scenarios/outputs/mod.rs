@@ -11,6 +11,7 @@ mod slave_side;
 use std::time::Duration;
 
 use synexec_proto::digest::Digest;
+use synexec_proto::message::TaskStream;
 use synexec_proto::task_end::TaskEnd;
 use synexec_session::master::OutputsWanted::Tails;
 use synexec_session::master::{Notice, Outcome, Output, OutputStep, OutputsWanted, Report, Settings, Verdict};
@@ -59,7 +60,10 @@ fn session(world: &mut World) -> Report {
     let report = world.run_session();
     for id in world.ids() {
         let is_end = |step: &OutputStep| matches!(step, OutputStep::End { .. } | OutputStep::Cut | OutputStep::Abandon);
-        assert!(world.steps_of(id).last().is_none_or(|(_, step)| is_end(step)), "an output was left open");
+        for stream in TaskStream::ALL {
+            let steps = world.steps_of_stream(id, stream);
+            assert!(steps.last().is_none_or(|(_, step)| is_end(step)), "{stream} was left open");
+        }
     }
     report
 }

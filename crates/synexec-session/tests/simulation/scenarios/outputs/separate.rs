@@ -9,7 +9,7 @@ use synexec_session::master::{Notice, Output, OutputId, OutputStep, OutputsWante
 
 use synexec_sim::{ClientId, Lie, Order, Plan, START, World, millis, row_of, secs, settings};
 
-use super::{LARGE, assert_whole, output_lost, session, whole};
+use super::{LARGE, assert_whole, fetching, output_lost, session, whole};
 
 fn world(outputs: OutputsWanted, slaves: u32) -> World {
     World::new(Settings { outputs, separate: true, ..settings(slaves) })
@@ -174,6 +174,88 @@ fn streams_survive_broken_connections() {
 }
 
 #[test]
+fn a_second_connection_goes_on_with_the_stream_that_is_left() {
+    for stream in TaskStream::ALL {
+        let mut world = World::new(Settings { reconnect: secs(10), outputs: Whole, separate: true, ..settings(1) });
+        let id = world.slave(Plan { reconnect: secs(10), ..writes(LARGE, LARGE) });
+        world.set_delay(id, millis(40));
+        // The connection is forgotten while a window is on its way, and the stream fails before the slave is back.
+        world.when(fetching, millis(100), Order::Forget(id));
+        world.when(fetching, millis(200), Order::OutputFails(OutputId { round: 1, rank: 0, stream }));
+        let report = session(&mut world);
+        let row = row_of(&report, id).unwrap();
+        let host = &world.sim(id).host;
+        let (lost, other, written) = match stream {
+            TaskStream::Output => (&row.output, &row.errors, host.errors()),
+            TaskStream::Errors => (&row.errors, &row.output, host.output()),
+        };
+        assert!(matches!(lost, Some(Output::Failed { .. })), "{lost:?}");
+        assert_eq!(*other, Some(whole(&written)), "{stream}");
+        assert_eq!(row.reconnects, 1);
+    }
+}
+
+#[test]
+fn after_a_break_the_lines_of_both_streams_come_at_once() {
+    for broken in (0..40).map(|tenths| secs(3) + millis(tenths)) {
+        let mut world = World::new(Settings { reconnect: secs(10), outputs: Live, separate: true, ..settings(1) });
+        // Both streams have a byte now and then, at different times.
+        let id = world.slave(Plan { runs: secs(9), reconnect: secs(10), ..writes(900, 7) });
+        world.set_delay(id, millis(20));
+        world.at(broken, Order::Break(id));
+        let report = session(&mut world);
+        assert_both(&world, &report, id);
+        let started = world.sim(id).host.runs[0].started.since(START);
+        for second in 5..9 {
+            let come = bytes_come(&world, id, TaskStream::Errors, started + secs(second) + millis(150));
+            let written = usize::try_from(7 * second / 9).unwrap();
+            assert!(come >= written, "{come} of {written} at {second} s, broken at {broken:?}");
+        }
+    }
+}
+
+#[test]
+fn each_round_has_both_streams() {
+    for outputs in [Whole, Live] {
+        let rounds = 3.try_into().unwrap();
+        let mut world = World::new(Settings { rounds, outputs, separate: true, ..settings(1) });
+        let id = world.slave(writes(5000, 70_000));
+        let report = session(&mut world);
+        assert_eq!((report.verdict, report.rounds.len()), (Verdict::Succeeded, 3), "{report:#?}");
+        for round in 1..=3 {
+            let come = |stream| &world.fetched_of(stream, round, 0).unwrap().0;
+            assert!(*come(TaskStream::Output) == world.sim(id).host.output());
+            assert!(*come(TaskStream::Errors) == world.sim(id).host.errors());
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_was_not_asked_for_counts_for_nothing() {
+    let mut world = World::new(Settings { outputs: Whole, ..settings(1) });
+    let id = world.liar(Lie::TellsErrors);
+    let report = session(&mut world);
+    let row = row_of(&report, id).unwrap();
+    assert_eq!((&row.errors_place, &row.errors), (&None, &None));
+    assert_eq!(row.stream_of_last_lines(), TaskStream::Output);
+}
+
+#[test]
+fn a_live_stream_that_is_cut_leaves_the_other() {
+    for (output, errors) in [(80_000, 500), (500, 80_000)] {
+        let max_output = 1000;
+        let mut world = World::new(Settings { outputs: Live, separate: true, max_output, ..settings(1) });
+        let id = world.slave(Plan { runs: secs(8), ..writes(output, errors) });
+        let report = session(&mut world);
+        let row = row_of(&report, id).unwrap();
+        let expected = |bytes: &[u8]| if bytes.len() > 1000 { Output::Cut { most: 1000 } } else { whole(bytes) };
+        let host = &world.sim(id).host;
+        assert_eq!(row.output, Some(expected(&host.output())));
+        assert_eq!(row.errors, Some(expected(&host.errors())));
+    }
+}
+
+#[test]
 fn a_stream_that_is_cut_leaves_the_other() {
     let mut world = World::new(Settings { outputs: Whole, separate: true, max_output: 1000, ..settings(1) });
     let id = world.slave(writes(5000, 30));
@@ -209,7 +291,10 @@ fn liars_lose_both_streams_in_bounded_time() {
             let report = session(&mut world);
             assert_both(&world, &report, honest);
             let row = row_of(&report, liar).unwrap();
-            assert!(matches!(row.output, Some(Output::Failed { .. })), "{lie:?}: {row:?}");
+            for output in [&row.output, &row.errors] {
+                assert!(matches!(output, Some(Output::Failed { .. })), "{lie:?}: {row:?}");
+            }
+            assert!(world.over_after() < secs(120), "{lie:?}: {:?}", world.over_after());
             let asked = world.fetches_of(liar).len();
             // A task is not over before all are. Until then it may write at any rate.
             assert!(outputs == Live || asked < 100, "{lie:?}: {asked}");
