@@ -33,9 +33,9 @@ pub struct MasterRules {
     started: BTreeSet<PeerId>,
     /// Peers that have reported the end of their task in the present round.
     ended: BTreeSet<PeerId>,
-    /// Connections that members have in addition to these.
-    seconds: BTreeMap<PeerId, PeerId>,
-    /// The last peer of each token.
+    /// The connections on which members were recognised and to which they have not moved, by their present ones.
+    seconds: BTreeMap<PeerId, (TokenBytes, PeerId)>,
+    /// The present connection of each member, by its token.
     tokens: BTreeMap<TokenBytes, PeerId>,
     /// How many actions have followed the last event.
     actions: usize,
@@ -85,9 +85,8 @@ impl MasterRules {
             }
             Action::Close { peer } => {
                 assert!(self.closed.insert(*peer), "a connection is closed twice");
-                if let Some(second) = self.seconds.remove(peer) {
-                    self.moves(*peer, second);
-                }
+                self.seconds.retain(|_, (_, second)| second != peer);
+                self.moves(*peer);
             }
             Action::Tell(Notice::NextRound { .. }) => {
                 (self.started, self.ended, self.ordered) = Default::default();
@@ -180,18 +179,20 @@ impl MasterRules {
         }
     }
 
-    /// A member is recognised on another connection. It moves there once the connection before is closed.
+    /// A member is recognised on another connection. It moves there once the connection before is closed. If it is
+    /// recognised on a third one before, it may move there instead.
     fn resumes(&mut self, token: TokenBytes, peer: PeerId) {
-        let before = self.tokens.insert(token, peer).expect("only a member resumes");
+        let before = *self.tokens.get(&token).expect("only a member resumes");
+        self.seconds.insert(before, (token, peer));
         if self.closed.contains(&before) {
-            self.moves(before, peer);
-        } else {
-            self.seconds.insert(before, peer);
+            self.moves(before);
         }
     }
 
-    /// What the session has told a member counts for its new connection.
-    fn moves(&mut self, before: PeerId, peer: PeerId) {
+    /// What the session has told a member counts for its new connection, if it has one.
+    fn moves(&mut self, before: PeerId) {
+        let Some((token, peer)) = self.seconds.remove(&before) else { return };
+        self.tokens.insert(token, peer);
         for set in [&mut self.configured, &mut self.accepted, &mut self.started] {
             if set.remove(&before) {
                 set.insert(peer);
