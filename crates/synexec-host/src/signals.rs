@@ -1,8 +1,7 @@
 //! SIGINT, SIGTERM and SIGHUP, delivered as events. SIGHUP makes a daemon open its log file anew.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use synexec_session::interrupt::Interrupt;
@@ -13,8 +12,32 @@ use crate::exit::ExitStatus;
 /// The signal that ends the program even if it is stuck: the third one. The program takes the first two.
 const LAST_SIGNAL: usize = 3;
 
-/// The signal that ends a program that takes no more signals.
+/// The signal that ends a program that takes no more signals, counted from the moment when it takes no more.
 const LAST_UNTAKEN: usize = 2;
+
+/// The number of signals so far, and the number of the signal that ends the program at once.
+#[derive(Debug)]
+struct Tally {
+    count: usize,
+    last: usize,
+}
+
+impl Tally {
+    fn new() -> Self {
+        Self { count: 0, last: LAST_SIGNAL }
+    }
+
+    /// Counts a signal; returns whether it ends the program.
+    fn add(&mut self) -> bool {
+        self.count += 1;
+        self.count >= self.last
+    }
+
+    /// Earlier signals were meant for what is over now, so they do not count any more.
+    fn take_no_more(&mut self) {
+        self.last = self.count + LAST_UNTAKEN;
+    }
+}
 
 /// Signals that are blocked and waited for. They are blocked in this thread and in the threads that it starts.
 #[derive(Debug)]
@@ -27,15 +50,18 @@ pub struct BlockedSignals {
 /// The delivery of signals, which goes on until the program ends.
 #[derive(Debug)]
 pub struct Forwarding {
-    /// The number of the signal that ends the program at once.
-    last: Arc<AtomicUsize>,
+    tally: Arc<Mutex<Tally>>,
 }
 
 impl Forwarding {
-    /// The program takes no more signals, so the second one ends it at once.
+    /// The program takes no more signals, so the second one from now on ends it at once.
     pub fn take_no_more(&self) {
-        self.last.store(LAST_UNTAKEN, Ordering::Relaxed);
+        lock(&self.tally).take_no_more();
     }
+}
+
+fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Restores the default action of SIGCHLD, in case the parent process ignored it: without it, children cannot be waited
@@ -76,10 +102,9 @@ impl BlockedSignals {
     /// # Errors
     /// The system cannot start another thread.
     pub fn forward(self, deliver: impl Fn(Interrupt) + Send + Sync + 'static) -> io::Result<Forwarding> {
-        let (deliver, last) = (Arc::new(deliver), Arc::new(AtomicUsize::new(LAST_SIGNAL)));
-        let forwarding = Forwarding { last: Arc::clone(&last) };
+        let (deliver, tally) = (Arc::new(deliver), Arc::new(Mutex::new(Tally::new())));
+        let forwarding = Forwarding { tally: Arc::clone(&tally) };
         let wait = move || {
-            let mut count = 0;
             loop {
                 let interrupt = match (self.signals.wait(), &self.log) {
                     (Ok(Signal::SIGHUP), Some(log)) => {
@@ -89,8 +114,7 @@ impl BlockedSignals {
                     (Ok(Signal::SIGINT), _) => Interrupt::Interrupt,
                     _ => Interrupt::Terminate,
                 };
-                count += 1;
-                if count >= last.load(Ordering::Relaxed) {
+                if lock(&tally).add() {
                     std::process::exit(ExitStatus::Interrupted(interrupt).code().into());
                 }
                 hand_on(interrupt, &deliver);
@@ -117,4 +141,27 @@ fn hand_on(interrupt: Interrupt, deliver: &Arc<impl Fn(Interrupt) + Send + Sync 
 
 fn spawn(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name("signals".into()).spawn(run).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_third_signal_ends_a_program_that_takes_signals() {
+        let mut tally = Tally::new();
+        assert_eq!([(); 3].map(|()| tally.add()), [false, false, true]);
+    }
+
+    #[test]
+    fn a_signal_just_after_the_end_of_the_session_does_not_end_the_program() {
+        for earlier in 0..LAST_SIGNAL {
+            let mut tally = Tally::new();
+            for _ in 0..earlier {
+                assert!(!tally.add());
+            }
+            tally.take_no_more();
+            assert_eq!([(); 2].map(|()| tally.add()), [false, true]);
+        }
+    }
 }

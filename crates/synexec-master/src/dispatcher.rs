@@ -240,7 +240,7 @@ fn deliver_to(sender: SyncSender<Event>) -> Deliver {
 fn forward_signals(signals: BlockedSignals, sender: SyncSender<Event>) -> Result<Forwarding, Failure> {
     let deliver = move |interrupt| {
         if sender.send(Event::Interrupted(interrupt)).is_err() {
-            log::warn!("the session is over; a second signal ends this program before it has written all results");
+            log::warn!("the session is over; one more signal ends this program before it has written all results");
         }
     };
     signals.forward(deliver).map_err(Failure::StartThread)

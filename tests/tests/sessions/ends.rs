@@ -124,7 +124,7 @@ fn a_second_interrupt_ends_a_master_that_cannot_print() -> Result<()> {
     let master = Process::spawn(command.args(["--gather", "1"]).arg(conf))?;
     master.wait_for("printing")?;
     master.signal(Signal::SIGTERM)?;
-    master.wait_for("the session is over; a second signal ends this program")?;
+    master.wait_for("the session is over; one more signal ends this program")?;
     master.signal(Signal::SIGINT)?;
     let finished = master.wait()?;
     ensure!(finished.code() == Some(130), "{finished:?}");
