@@ -60,7 +60,7 @@ pub enum Failure {
     #[error("cannot list the open descriptors: {0}; /proc may not be mounted")]
     Descriptors(#[source] io::Error),
     /// The TCP port is not free, or not allowed.
-    #[error("cannot listen on TCP port {port}: {why}{}", port::advice(.why))]
+    #[error("cannot listen on TCP port {port}: {why}{}", port::advice(*.port, .why))]
     Listen {
         /// The port.
         port: u16,

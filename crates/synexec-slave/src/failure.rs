@@ -34,7 +34,7 @@ pub enum Failure {
     #[error(transparent)]
     ThreadsGone(#[from] ThreadsGone),
     /// The UDP port is not free, or not allowed.
-    #[error("cannot listen for probes on UDP port {port}: {why}{}", port::advice(.why))]
+    #[error("cannot listen for probes on UDP port {port}: {why}{}", port::advice(*.port, .why))]
     Listen {
         /// The port.
         port: u16,

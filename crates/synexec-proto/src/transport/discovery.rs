@@ -50,10 +50,21 @@ pub(super) fn listening_socket(address: SocketAddrV4, device: Option<&str>) -> i
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     if let Some(device) = device {
-        socket.bind_device(Some(device.as_bytes()))?;
+        socket.bind_device(Some(device.as_bytes())).map_err(|error| of_device(device, error))?;
     }
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+/// Adds the interface to an error of permission, which otherwise looks like one of the port. Before Linux 5.7, only root
+/// may bind a socket to an interface.
+fn of_device(device: &str, error: io::Error) -> io::Error {
+    match error.kind() {
+        kind @ io::ErrorKind::PermissionDenied => {
+            io::Error::new(kind, format!("cannot bind to the interface {device}: {error}"))
+        }
+        _ => error,
+    }
 }
 
 /// A socket that receives probes. Other slaves on this host can share its port.
@@ -97,5 +108,20 @@ impl ProbeListener {
 impl AsFd for ProbeListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_permission_names_the_interface() {
+        let told = |errno| of_device("eth7", io::Error::from_raw_os_error(errno));
+        let (permission, no_device) = (1, 19);
+        assert!(told(permission).to_string().starts_with("cannot bind to the interface eth7: Operation not permitted"));
+        assert_eq!(told(permission).kind(), io::ErrorKind::PermissionDenied);
+        // By this number, a slave knows that the interface has gone.
+        assert_eq!(told(no_device).raw_os_error(), Some(no_device));
     }
 }
