@@ -16,10 +16,21 @@ use thiserror::Error;
 
 use crate::options::Options;
 
-/// A host of `--target` without an IPv4 address.
+/// A host of `--target` without an address to send probes to.
 #[derive(Debug, Error)]
-#[error("no IPv4 address for the target {0}; only IPv4 is supported")]
-pub struct TargetError(pub String);
+pub enum TargetError {
+    /// The look-up of the host failed.
+    #[error("no address for the target {target}: {why}")]
+    LookUp {
+        /// The host.
+        target: String,
+        /// Error of the resolver.
+        why: io::Error,
+    },
+    /// The host has only IPv6 addresses.
+    #[error("no IPv4 address for the target {0}; only IPv4 is supported")]
+    NoIpv4(String),
+}
 
 /// Sends probes, to which slaves answer by connecting.
 #[derive(Debug)]
@@ -41,7 +52,7 @@ impl Discovery {
     /// Discovery as the user asked for it. Slaves listen on `port`; with a key, probes are signed.
     ///
     /// # Errors
-    /// [`TargetError`]: a target has no IPv4 address.
+    /// [`TargetError`]: a target has no IPv4 address, or its look-up fails.
     pub fn new(options: &Options, key: Option<Arc<Key>>, port: u16) -> Result<Self, TargetError> {
         let targets: Result<Vec<_>, _> = options.targets.iter().map(|target| resolve(target, port)).collect();
         let (session, scope, limited_only) = (options.common.session(), options.common.scope(), options.broadcast);
@@ -110,8 +121,9 @@ impl Discovery {
 
 /// All IPv4 addresses of a target. The slave may be reached at only one of them.
 fn resolve(target: &str, port: u16) -> Result<Vec<SocketAddrV4>, TargetError> {
-    let found = host_port::look_up(target, port).unwrap_or_default();
-    if found.is_empty() { Err(TargetError(target.to_owned())) } else { Ok(found) }
+    let found =
+        host_port::look_up(target, port).map_err(|why| TargetError::LookUp { target: target.to_owned(), why })?;
+    if found.is_empty() { Err(TargetError::NoIpv4(target.to_owned())) } else { Ok(found) }
 }
 
 #[cfg(test)]
@@ -175,7 +187,17 @@ mod tests {
         assert_eq!(ours.destinations, at(&["127.0.0.9:5165"]));
         assert_eq!(theirs.destinations, at(&["127.0.0.8:77"]));
         assert_eq!(ours.source, Ipv4Addr::UNSPECIFIED);
-        assert!(resolve("no.such.host.invalid", 1).is_err());
+    }
+
+    #[test]
+    fn a_target_without_an_address_is_told_with_the_reason() {
+        // No resolver sends a query for a label of more than 63 letters.
+        let unknown = "x".repeat(64);
+        let error = resolve(&unknown, 1).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("no address for the target {unknown}: ")), "{error}");
+        assert!(error.contains("lookup") && !error.contains("IPv4"), "{error}");
+        let error = resolve("::1", 1).unwrap_err().to_string();
+        assert_eq!(error, "no IPv4 address for the target ::1; only IPv4 is supported");
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Failure {
             | Self::KeyFile(KeyFileError { .. })
             | Self::Quorum(QuorumError { .. })
             | Self::Variables(VariablesError::TooMany(_) | VariablesError::TooLong(_))
-            | Self::Target(TargetError(_))
+            | Self::Target(TargetError::LookUp { .. } | TargetError::NoIpv4(_))
             | Self::OutputDir(OutputDirError::Unusable { .. } | OutputDirError::Occupied { .. })
             | Self::Report(ReportFileError::Open { .. } | ReportFileError::Twice(_)) => ExitStatus::Usage,
             Self::Report(ReportFileError::Write { .. })
@@ -168,7 +168,8 @@ mod tests {
             key_file::read(nowhere).unwrap_err().into(),
             quorum.check_quorum().unwrap_err().into(),
             options(&[&too_long]).variables().unwrap_err().into(),
-            TargetError("no.such.host.invalid".into()).into(),
+            TargetError::LookUp { target: "web1".into(), why: io_error() }.into(),
+            TargetError::NoIpv4("web1".into()).into(),
             unfold("web[1").unwrap_err().into(),
             unfold("web[b]").unwrap_err().into(),
             unfold("web[1-999999999]").unwrap_err().into(),
@@ -176,7 +177,7 @@ mod tests {
             OutputDirError::Occupied { path: "out".into(), example: "0-web1.out".into() }.into(),
             ReportFiles::open(Some(nowhere), None, None).unwrap_err().into(),
             report_file(|path, _| ReportFileError::Twice(path)),
-        ] as [Failure; 16]
+        ] as [Failure; 17]
         {
             assert_eq!(failure.status(), ExitStatus::Usage, "{failure}");
         }

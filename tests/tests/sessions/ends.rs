@@ -221,7 +221,7 @@ fn the_end_is_told_early_errors_first() -> Result<()> {
         (&directory, &[], 2, "it is a directory"),
         (&directory.join("missing"), &[], 2, "No such file"),
         (&no_path, &[], 2, "as in `/bin/true`"),
-        (&conf, &["-t", "no.such.host.invalid"], 2, "no IPv4 address for the target"),
+        (&conf, &["-t", "no.such.host.invalid"], 2, "no address for the target no.such.host.invalid: "),
     ];
     for (conf, options, status, message) in cases {
         let finished = fleet.master(1, conf, options)?.wait()?;
