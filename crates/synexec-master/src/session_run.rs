@@ -75,8 +75,10 @@ fn open_resources(
     let listeners = Listeners::open(scope, port).map_err(|why| Failure::Listen { port, why })?;
     let discovery = Discovery::new(options, key.clone(), listeners.port())?;
     let slaves = options.slaves().get();
+    let quorum = options.quorum().unwrap_or(slaves);
     let display = DisplayOptions {
         slaves: usize::try_from(slaves).unwrap_or(usize::MAX),
+        quorum: usize::try_from(quorum).unwrap_or(usize::MAX),
         expected: names.expected().map(str::to_owned).collect(),
         conf: ConfProgress { sent: conf.sent(), each: conf.length() },
         shows_progress: options.tells_progress(),

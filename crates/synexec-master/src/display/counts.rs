@@ -35,6 +35,12 @@ pub struct Counts {
     pub slaves: usize,
     pub joined: usize,
     pub this_round: ThisRound,
+    /// Number of slaves that the user asked for.
+    asked_for: usize,
+    /// Number of slaves that is enough when the wait is over.
+    quorum: usize,
+    /// Whether the wait is over, and the quorum is enough.
+    accepts_quorum: bool,
     /// Slaves that have joined.
     here: BTreeMap<SocketAddr, String>,
     /// Names of the slaves that the user expects.
@@ -69,21 +75,29 @@ impl Counts {
             slaves,
             joined: 0,
             this_round: ThisRound::default(),
+            asked_for: slaves,
+            quorum: slaves,
+            accepts_quorum: false,
             here: BTreeMap::new(),
             expected: expected.into_iter().collect(),
             late: BTreeMap::new(),
         }
     }
 
+    /// The same session, in which this number of slaves is enough when the wait is over.
+    pub fn with_quorum(self, quorum: usize) -> Self {
+        Self { quorum, ..self }
+    }
+
     /// Counts a notice.
     pub fn count(&mut self, notice: &Notice) {
         match notice {
             Notice::Joined { slave, joined, .. } => {
-                self.joined = *joined;
+                self.count_joined(*joined);
                 self.here.insert(slave.address, slave.shown.clone());
             }
             Notice::Dropped { slave, joined, .. } => {
-                self.joined = *joined;
+                self.count_joined(*joined);
                 self.here.remove(&slave.address);
             }
             Notice::NotNeeded { address } => {
@@ -93,10 +107,13 @@ impl Counts {
                 self.here.extend(slaves.iter().map(|slave| (slave.address, slave.shown.clone())));
             }
             Notice::Rivalry(Rivalry::Yields { .. }) => {
-                self.joined = 0;
+                self.count_joined(0);
                 self.here.clear();
             }
-            Notice::QuorumReached { joined, .. } => self.slaves = *joined,
+            Notice::QuorumReached { joined, .. } => {
+                self.accepts_quorum = true;
+                self.count_joined(*joined);
+            }
             // Slaves may have come or gone since the quorum was reached.
             Notice::Configuring { slaves } => (self.stage, self.slaves) = (Stage::Configuring, *slaves),
             Notice::NextRound { round, rounds } => self.next_round(*round, *rounds),
@@ -181,6 +198,14 @@ impl Counts {
         names(self.this_round.stopped.values())
     }
 
+    /// When the quorum is enough, the number of slaves that take part follows those that join and leave.
+    fn count_joined(&mut self, joined: usize) {
+        self.joined = joined;
+        if self.accepts_quorum {
+            self.slaves = joined.max(self.quorum).min(self.asked_for);
+        }
+    }
+
     fn next_round(&mut self, round: u32, rounds: u32) {
         self.stage = Stage::Configuring;
         self.this_round = ThisRound { number: Some((round, rounds)), ..ThisRound::default() };
@@ -237,6 +262,27 @@ mod tests {
         assert_eq!(counts.missing().unwrap(), "web3");
         counts.count(&Notice::Dropped { slave: slave(2), why: Loss::NoClock, joined: 2, slaves: 4 });
         assert_eq!((counts.missing().unwrap().as_str(), counts.joined), ("web[2-3]", 2));
+    }
+
+    #[test]
+    fn slaves_that_join_after_the_quorum_take_part() {
+        let mut counts = Counts::new(5, Vec::new()).with_quorum(2);
+        let mut count = |notice| {
+            counts.count(&notice);
+            (counts.joined, counts.slaves)
+        };
+        let dropped = |number| Notice::Dropped {
+            slave: slave(number),
+            why: Loss::NoClock,
+            joined: usize::from(number) - 1,
+            slaves: 5,
+        };
+        assert_eq!(count(joined(3)), (3, 5));
+        assert_eq!(count(Notice::QuorumReached { joined: 3, slaves: 5 }), (3, 3));
+        assert_eq!(count(joined(4)), (4, 4));
+        assert_eq!(count(dropped(4)), (3, 3));
+        assert_eq!(count(dropped(2)), (1, 2));
+        assert_eq!(count(joined(6)), (6, 5));
     }
 
     #[test]

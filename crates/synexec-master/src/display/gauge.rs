@@ -145,13 +145,13 @@ mod tests {
 
     use super::*;
 
-    /// The line of four slaves after these notices.
+    /// The line of four slaves, of which three are enough, after these notices.
     fn shown(stage: Option<Stage>, notices: &[Notice]) -> String {
         let terminal = InMemoryTerm::new(10, 120);
         let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
         let conf = ConfProgress { sent: Arc::new(AtomicU64::new(1536)), each: 1024 };
         let mut gauge = Gauge { bar: ProgressBar::with_draw_target(Some(1), target), conf, stage: None };
-        let mut counts = Counts::new(4, crate::name_pattern::unfold("web[1-4]").unwrap());
+        let mut counts = Counts::new(4, crate::name_pattern::unfold("web[1-4]").unwrap()).with_quorum(3);
         for notice in notices {
             counts.count(notice);
         }
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn after_the_wait_only_the_slaves_of_the_quorum_count() {
         let reached = Notice::QuorumReached { joined: 3, slaves: 4 };
-        assert!(shown(None, &[joined(), reached.clone()]).contains("joined 1/3 ["));
+        assert!(shown(None, &[joined(), reached.clone()]).contains("joined 3/3 ["));
         let line = shown(None, &[joined(), reached, Notice::Configuring { slaves: 2 }]);
         assert!(line.contains("accepted 0/2 [") && line.contains("conf 1.5 KiB of 2.0 KiB"), "{line}");
     }

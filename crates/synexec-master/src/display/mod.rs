@@ -31,6 +31,8 @@ pub struct Display {
 pub struct DisplayOptions {
     /// Number of slaves that take part.
     pub slaves: usize,
+    /// Number of slaves that is enough when the wait is over.
+    pub quorum: usize,
     /// Names of the slaves that the user expects.
     pub expected: Vec<String>,
     /// Counts the bytes of the conf that were sent.
@@ -42,7 +44,7 @@ pub struct DisplayOptions {
 impl Display {
     /// Shows an empty progress line, if stderr is a terminal.
     pub fn new(screen: &Screen, options: DisplayOptions) -> Self {
-        let counts = Counts::new(options.slaves, options.expected);
+        let counts = Counts::new(options.slaves, options.expected).with_quorum(options.quorum);
         let gauge = Gauge::new(screen, options.conf).map(|mut gauge| {
             gauge.show(&counts);
             gauge
