@@ -39,7 +39,7 @@ impl WorkDirLock {
     /// [`LockError`]: another slave holds it, or something is in the way of a slave that is not root.
     pub fn take(path: &Path) -> Result<Self, LockError> {
         let dir = File::open(path).map_err(|why| FileError { path: path.to_owned(), why })?;
-        let lock_of_root = lock_of_root(&dir);
+        let lock_of_root = lock_of_root(&dir, Path::new(RUN));
         Self::take_with(path, dir, lock_of_root)
     }
 
@@ -69,15 +69,19 @@ impl WorkDirLock {
     }
 }
 
-/// The path of root's lock for this directory; none if this process is not root, or others may make files in `/run`.
-fn lock_of_root(dir: &File) -> Option<PathBuf> {
-    fs::metadata(RUN).ok().filter(|run| run.is_dir() && run.uid() == 0 && run.mode() & WRITABLE == 0)?;
+/// The path of root's lock for this directory, which is in the directory `run`; none if this process is not root, or
+/// others may make files in `run`.
+fn lock_of_root(dir: &File, run: &Path) -> Option<PathBuf> {
+    fs::metadata(run).ok().filter(|run| run.is_dir() && run.uid() == 0 && run.mode() & WRITABLE == 0)?;
     let dir = dir.metadata().ok()?;
-    geteuid().is_root().then(|| Path::new(RUN).join(format!("synexec_slave.{}-{}.lock", dir.dev(), dir.ino())))
+    geteuid().is_root().then(|| run.join(format!("synexec_slave.{}-{}.lock", dir.dev(), dir.ino())))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, chown};
+
     use super::*;
 
     fn take(dir: &Path, lock_of_root: Option<&Path>) -> Result<WorkDirLock, LockError> {
@@ -117,11 +121,21 @@ mod tests {
     }
 
     #[test]
-    fn only_root_has_a_lock_in_run() {
-        let dir = tempfile::tempdir().unwrap();
-        let found = lock_of_root(&File::open(dir.path()).unwrap());
-        // Some containers have no such directory.
-        assert_eq!(found.is_some(), geteuid().is_root() && Path::new(RUN).is_dir());
-        assert!(found.is_none_or(|path| path.starts_with(RUN)));
+    fn only_root_has_a_lock_and_only_where_others_make_no_files() {
+        let (dir, run, _) = dirs();
+        let found = |run: &Path| lock_of_root(&File::open(dir.path()).unwrap(), run);
+        let metadata = dir.path().metadata().unwrap();
+        let path = run.path().join(format!("synexec_slave.{}-{}.lock", metadata.dev(), metadata.ino()));
+        assert_eq!(found(run.path()), geteuid().is_root().then_some(path));
+        assert_eq!(found(&run.path().join("missing")), None);
+        for writable in [0o720, 0o702, 0o1777] {
+            fs::set_permissions(run.path(), Permissions::from_mode(writable)).unwrap();
+            assert_eq!(found(run.path()), None);
+        }
+        fs::set_permissions(run.path(), Permissions::from_mode(0o700)).unwrap();
+        // Only root can give the directory to another user.
+        if chown(run.path(), Some(12345), None).is_ok() {
+            assert_eq!(found(run.path()), None);
+        }
     }
 }
