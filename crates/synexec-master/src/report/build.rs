@@ -1,19 +1,19 @@
 //! Makes the document from the results of the session.
 
+mod figures;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use synexec_host::clock::{monotonic_now, wall_clock_now};
-use synexec_proto::message::{Guest, TaskStream, Usage};
-use synexec_proto::task_end::TaskEnd;
+use synexec_proto::message::TaskStream;
 use synexec_proto::time::{MonotonicInstant, WallClockTime, nanos};
 use synexec_proto::variables::{Variable, Variables};
-use synexec_session::clock::ClockEstimate;
-use synexec_session::master::{MeasuredStart, Outcome, Output, OutputId, Report, Round, Row, Skew};
+use synexec_session::master::{Output, OutputId, Report, Round, Row};
 
+use self::figures::{clock, guest, outcome, skew, start, usage};
 use super::document::{
-    Asked, ClockReport, ConfReport, Document, GuestReport, OutcomeReport, OutputReport, OutputState, RoundReport,
-    SCHEMA, SkewReport, SlaveReport, StartReport, UsageReport, VERSION,
+    Asked, ConfReport, Document, OutputReport, OutputState, RoundReport, SCHEMA, SlaveReport, VERSION,
 };
 use super::remarks::{remarks, usual_time, why_cut};
 use super::sentence;
@@ -220,65 +220,6 @@ impl Builder<'_> {
     fn path(self, row: &Row, stream: TaskStream) -> Option<String> {
         let place = row.place(stream).filter(|_| !self.is_replaced)?;
         Some(place.path.clone()).filter(|path| !path.is_empty())
-    }
-}
-
-fn outcome(row: &Row) -> OutcomeReport {
-    let (kind, status, signal) = match &row.outcome {
-        Outcome::Ended(TaskEnd::Exited(status)) => ("exited", Some(*status), None),
-        Outcome::Ended(TaskEnd::Killed(signal)) => ("killed", None, Some(*signal)),
-        Outcome::Finished => ("finished", None, None),
-        Outcome::TimedOut(_) => ("timed_out", None, None),
-        Outcome::Declined(_) => ("declined", None, None),
-        Outcome::Lost { .. } => ("lost", None, None),
-        Outcome::Cancelled => ("cancelled", None, None),
-    };
-    OutcomeReport { kind, status, signal, text: row.outcome.to_string(), succeeded: row.outcome.has_succeeded() }
-}
-
-fn skew(skew: &Skew) -> SkewReport {
-    SkewReport {
-        skew_ns: nanos(skew.skew),
-        uncertainty_ns: nanos(skew.uncertainty),
-        known: skew.known,
-        slaves: skew.slaves,
-        together_ns: skew.together.map(nanos),
-    }
-}
-
-fn start(start: &MeasuredStart, zero: MonotonicInstant) -> StartReport {
-    StartReport {
-        at_ns: start.at.nanos_after(zero),
-        uncertainty_ns: nanos(start.uncertainty),
-        late_ns: nanos(start.lateness),
-    }
-}
-
-fn clock(clock: ClockEstimate) -> ClockReport {
-    ClockReport {
-        offset_ns: clock.offset.as_nanos(),
-        uncertainty_ns: nanos(clock.uncertainty),
-        round_trip_ns: nanos(clock.round_trip),
-    }
-}
-
-fn usage(usage: Usage) -> UsageReport {
-    UsageReport {
-        cpu_user_ns: nanos(usage.cpu_user),
-        cpu_system_ns: nanos(usage.cpu_system),
-        peak_memory_bytes: usage.peak_memory,
-        voluntary_switches: usage.voluntary_switches,
-        involuntary_switches: usage.involuntary_switches,
-    }
-}
-
-fn guest(guest: &Guest) -> GuestReport {
-    GuestReport {
-        steal_ns: nanos(guest.steal),
-        clock_step_ns: guest.clock_step,
-        suspended_ns: nanos(guest.suspended),
-        clock_source: guest.clock_source.clone(),
-        cores: guest.cores,
     }
 }
 

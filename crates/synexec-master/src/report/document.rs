@@ -4,8 +4,12 @@
 //! Dates are RFC 3339 in UTC, to the nanosecond. Fields that end in `_ns` are nanoseconds. Instants in such fields
 //! count from the `zero` of their round, on the master's monotonic clock.
 
+mod output;
+
 use serde::Serialize;
 use synexec_proto::message::TaskStream;
+
+pub use output::{OutputReport, OutputState, StreamName};
 
 /// Name of the schema, by which a reader recognises a report.
 pub const SCHEMA: &str = "synexec-report";
@@ -174,25 +178,6 @@ pub struct SlaveReport {
     pub errors: Option<OutputReport>,
 }
 
-/// A stream of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StreamName {
-    /// The output.
-    Output,
-    /// Standard error, if it is separate.
-    Errors,
-}
-
-impl From<TaskStream> for StreamName {
-    fn from(stream: TaskStream) -> Self {
-        match stream {
-            TaskStream::Output => Self::Output,
-            TaskStream::Errors => Self::Errors,
-        }
-    }
-}
-
 impl SlaveReport {
     /// What was fetched of a stream; none if the user did not want it.
     pub fn output_of(&self, stream: TaskStream) -> Option<&OutputReport> {
@@ -279,41 +264,4 @@ pub struct GuestReport {
     pub clock_source: Option<String>,
     /// Number of cores.
     pub cores: Option<u32>,
-}
-
-/// A fetched output.
-#[derive(Debug, Clone, Serialize)]
-pub struct OutputReport {
-    /// How much of the output was fetched.
-    pub state: OutputState,
-    /// Size of the whole output in bytes, as the slave reported it.
-    pub bytes: Option<u64>,
-    /// BLAKE3 digest of the whole output, if all of it was fetched.
-    pub blake3: Option<String>,
-    /// The file that contains the output, or the first bytes of a cut output.
-    pub file: Option<String>,
-    /// Why the output could not be fetched, or was cut.
-    pub why: Option<String>,
-    /// The same path as [`SlaveReport::output_path`].
-    pub kept_at: Option<String>,
-    /// End of the output, if the user asked for a page and the end was fetched.
-    pub tail: Option<String>,
-}
-
-/// How much of an output was fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OutputState {
-    /// All of it, into a file.
-    Stored,
-    /// All of it, but into no file that remains.
-    Fetched,
-    /// Only its first bytes, because it is longer than the user wants.
-    Cut,
-    /// Only its end, which the page shows.
-    Tail,
-    /// Nothing, because of an error.
-    Failed,
-    /// Nothing, because an original slave does not send its output.
-    Unavailable,
 }
