@@ -35,7 +35,7 @@ impl Slave {
         if !self.shunned.is_shunned(now, master) {
             self.actions.extend(self.link.invited(master));
         } else if self.link.is_listening() {
-            if self.shunned.ignore(master) {
+            if self.shunned.ignore(now, master) {
                 self.link.wait(now.plus(WAY_TIME));
                 self.push(Action::Disconnect);
             } else {
