@@ -87,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_slaves_are_told_apart(slaves in vec(("vm(@10.0.0.[12](:[12])?){0,3}", 1..3_u8), 1..12)) {
+        fn any_slaves_are_told_apart(slaves in vec(("vm(@10\\.0\\.0\\.[12](:[12])?){0,3}", 1..3_u8), 1..12)) {
             let mut labels: Vec<_> = (1..).zip(&slaves).map(|(port, (name, last))| {
                 SlaveLabel::new(name.clone(), SocketAddr::from(([10, 0, 0, *last], port)))
             }).collect();
