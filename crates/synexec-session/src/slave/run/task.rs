@@ -9,6 +9,10 @@ use synexec_proto::time::MonotonicInstant;
 /// Time between two checks for stragglers: processes that the task has left after its first process ended.
 const STRAGGLER_INTERVAL: Duration = Duration::from_millis(50);
 
+/// Longest time between two checks for stragglers. Each SIGKILL doubles the time, since a process that waits for a disk or
+/// a file server may not end for hours.
+const STRAGGLER_INTERVAL_MAX: Duration = Duration::from_secs(5);
+
 /// Time between two checks for stragglers that are left to run.
 const ORPHAN_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -36,6 +40,8 @@ pub(super) struct Stop {
     next: Option<(MonotonicInstant, StopSignal)>,
     /// The next check for stragglers, once the first process has ended.
     check_at: Option<MonotonicInstant>,
+    /// Time between this check and the one after it.
+    interval: Duration,
     /// Whether the end of the stragglers is awaited.
     awaits_stragglers: bool,
 }
@@ -82,7 +88,7 @@ impl Task {
             Self::Spawning { stopped } => *stopped = true,
             Self::Running => {
                 let kill = (now.plus(STOP_GRACE), StopSignal::Kill);
-                *self = Self::Stopping(Stop { next: Some(kill), check_at: None, awaits_stragglers: true });
+                *self = Self::Stopping(Stop::new(Some(kill), None, true));
                 return Due::Signal(StopSignal::Terminate);
             }
             Self::Idle | Self::Stopping(_) | Self::Orphaned { .. } => {}
@@ -93,7 +99,7 @@ impl Task {
     /// Begins to stop the stragglers of a task that ended by itself.
     pub(super) fn stop_stragglers(&mut self, now: MonotonicInstant) {
         let terminate = (now, StopSignal::Terminate);
-        *self = Self::Stopping(Stop { next: Some(terminate), check_at: Some(now), awaits_stragglers: true });
+        *self = Self::Stopping(Stop::new(Some(terminate), Some(now), true));
     }
 
     /// Begins to await the end of the stragglers without stopping them.
@@ -140,7 +146,7 @@ impl Task {
             }
             Self::Stopping(Stop { check_at: Some(_), .. }) | Self::Orphaned { .. } => *self = Self::Idle,
             Self::Running | Self::Stopping(_) => {
-                *self = Self::Stopping(Stop { next: None, check_at: None, awaits_stragglers: false });
+                *self = Self::Stopping(Stop::new(None, None, false));
             }
         }
         Due::Signal(StopSignal::Kill)
@@ -148,10 +154,22 @@ impl Task {
 }
 
 impl Stop {
+    fn new(
+        next: Option<(MonotonicInstant, StopSignal)>,
+        check_at: Option<MonotonicInstant>,
+        awaits_stragglers: bool,
+    ) -> Self {
+        Self { next, check_at, interval: STRAGGLER_INTERVAL, awaits_stragglers }
+    }
+
     fn advance(&mut self, now: MonotonicInstant) -> Due {
         if self.check_at.is_some_and(|at| now >= at) {
-            self.check_at = Some(now.plus(STRAGGLER_INTERVAL));
-            return if self.next.is_some() { Due::CheckStragglers } else { Due::KillStragglers };
+            self.check_at = Some(now.plus(self.interval));
+            if self.next.is_some() {
+                return Due::CheckStragglers;
+            }
+            self.interval = (self.interval * 2).min(STRAGGLER_INTERVAL_MAX);
+            return Due::KillStragglers;
         }
         match self.next {
             Some((at, StopSignal::Terminate)) if now >= at => {
@@ -197,6 +215,26 @@ mod tests {
         assert_eq!(task.advance(START), Due::TerminateStragglers);
         assert_eq!(task.kill(), Due::Signal(StopSignal::Kill));
         assert!(task.is_idle());
+    }
+
+    #[test]
+    fn a_straggler_that_cannot_be_killed_is_killed_again_less_and_less_often() {
+        let mut task = Task::Running;
+        task.stop(START);
+        task.advance(START.plus(STOP_GRACE));
+        task.ended(START, true);
+        let mut at = START;
+        let pauses = [(); 10].map(|()| {
+            let due = task.deadline().unwrap();
+            let pause = due.since(at).as_millis();
+            assert_eq!(
+                (task.advance(due.minus(Duration::from_nanos(1))), task.advance(due)),
+                (Due::Nothing, Due::KillStragglers)
+            );
+            at = due;
+            pause
+        });
+        assert_eq!(pauses, [50, 50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
     }
 
     #[test]
