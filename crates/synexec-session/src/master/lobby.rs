@@ -76,6 +76,15 @@ pub(super) enum Visitor {
     Proven { token: ResumeToken, address: SocketAddr },
 }
 
+/// The second connection of a slave, and what the slave claims there.
+#[derive(Debug)]
+pub(super) struct Second {
+    pub(super) peer: PeerId,
+    pub(super) token: ResumeToken,
+    /// The address from which the connection comes.
+    pub(super) address: SocketAddr,
+}
+
 #[derive(Debug)]
 pub(super) struct Newcomer {
     pub(super) label: SlaveLabel,
@@ -163,11 +172,16 @@ impl Lobby {
     }
 
     /// Takes the second connection of a slave out of the lobby, because its first connection has broken.
-    pub(super) fn take_second(&mut self, first: PeerId) -> Option<(PeerId, ResumeToken)> {
+    pub(super) fn take_second(&mut self, first: PeerId) -> Option<Second> {
         let mut claims = self.strangers.iter().filter_map(|(peer, stranger)| Some((*peer, stranger.claim?)));
         let (peer, claim) = claims.rfind(|(_, claim)| claim.first == first)?;
-        self.remove(peer);
-        Some((peer, claim.token))
+        let Stranger { address, .. } = self.remove(peer)?;
+        Some(Second { peer, token: claim.token, address })
+    }
+
+    /// Whether a slave has a second connection, and has not answered there.
+    pub(super) fn has_second(&self) -> bool {
+        self.strangers.values().any(|stranger| stranger.claim.is_some())
     }
 
     /// Rejects a slave that wrongly claims to take part.

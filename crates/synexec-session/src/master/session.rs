@@ -9,7 +9,7 @@ use super::awake::{AwakeClock, Deadline, Now};
 use super::comeback::Comeback;
 use super::heard::Heard;
 use super::joining::Joining;
-use super::lobby::{Claim, Lobby, Newcomer, Visitor};
+use super::lobby::{Claim, Lobby, Newcomer, Second, Visitor};
 use super::phase::Phase;
 use super::{Action, Event, Notice, OutputId, PeerId, Report, Round, Settings, Verdict};
 use crate::interrupt::Interrupt;
@@ -194,9 +194,23 @@ impl Session {
     /// A slave has answered on its second connection, and leaves the first one.
     fn moves(&mut self, now: Now, peer: PeerId, token: ResumeToken, address: SocketAddr) {
         if !self.takes_back(Comeback { now, peer, token, ours: None }) {
-            self.actions.dismiss(peer, Features::ours(), None);
-            self.actions.tell(Notice::NotNeeded { address });
+            self.dismiss_second(peer, address);
         }
+    }
+
+    /// The first connection of a slave has broken. If there is a second one, the slave goes on there. Returns whether it does.
+    fn goes_on_second(&mut self, now: Now, first: PeerId) -> bool {
+        let Some(Second { peer, token, address }) = self.lobby.take_second(first) else { return false };
+        let goes_on = self.takes_back(Comeback { now, peer, token, ours: None });
+        if !goes_on {
+            self.dismiss_second(peer, address);
+        }
+        goes_on
+    }
+
+    fn dismiss_second(&mut self, peer: PeerId, address: SocketAddr) {
+        self.actions.dismiss(peer, Features::ours(), None);
+        self.actions.tell(Notice::NotNeeded { address });
     }
 
     fn takes_back(&mut self, comeback: Comeback) -> bool {
@@ -206,11 +220,9 @@ impl Session {
     fn disconnected(&mut self, now: Now, peer: PeerId, why: Disconnect) {
         if self.lobby.has(peer) {
             self.lobby.disconnected(peer, why, &mut self.actions);
-        } else if why.may_return()
-            && let Some((second, token)) = self.lobby.take_second(peer)
+        } else if !(why.may_return() && self.goes_on_second(now, peer))
+            && let Some(phase) = &mut self.phase
         {
-            self.takes_back(Comeback { now, peer: second, token, ours: None });
-        } else if let Some(phase) = &mut self.phase {
             phase.disconnected(now, peer, why, &mut self.actions);
         }
     }

@@ -76,10 +76,13 @@ impl Session {
         }
     }
 
+    /// A further round begins only when every slave has one connection: on the first of two connections, its order to hold the
+    /// task would get lost.
     fn after_executing(&mut self, now: Now, phase: Executing) -> Phase {
         // If outputs are fetched, the answers about clocks arrive meanwhile.
         let awaits_clocks = self.settings.outputs == OutputsWanted::Nothing && phase.awaits_clocks();
-        if awaits_clocks || !phase.is_over(false) || !phase.is_over(true) && self.needs_slaves(phase.rows()) {
+        let may_go_on = phase.is_over(true) && (phase.interrupted().is_some() || !self.lobby.has_second());
+        if awaits_clocks || !phase.is_over(false) || !may_go_on && self.needs_slaves(phase.rows()) {
             return Phase::Executing(phase);
         }
         if let Some(interrupt) = phase.interrupted() {
@@ -103,7 +106,8 @@ impl Session {
     }
 
     fn after_fetching(&mut self, now: Now, phase: Fetching) -> Phase {
-        if !phase.is_over(false) || !phase.is_over(true) && self.needs_slaves(phase.rows()) {
+        let may_go_on = phase.is_over(true) && !self.lobby.has_second();
+        if !phase.is_over(false) || !may_go_on && self.needs_slaves(phase.rows()) {
             return Phase::Fetching(phase);
         }
         self.after_round(now, phase.into_members())

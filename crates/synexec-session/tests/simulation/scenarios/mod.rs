@@ -11,6 +11,7 @@ mod interrupted;
 mod joining;
 mod master_away;
 mod master_gone;
+mod moving_before_round;
 mod names;
 mod on_failure;
 mod on_lost;
