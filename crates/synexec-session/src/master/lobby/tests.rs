@@ -21,7 +21,7 @@ fn closed(actions: &mut Actions) -> Vec<PeerId> {
 }
 
 #[test]
-fn the_oldest_silent_one_goes_for_one_too_many_and_who_has_spoken_stays() {
+fn a_full_lobby_closes_the_oldest_connection_that_has_said_nothing() {
     let (mut lobby, mut actions) = (Lobby::new("m".into()), Actions::default());
     let most = u64::try_from(STRANGERS_MAX).unwrap();
     connect(&mut lobby, 0, &mut actions);
@@ -38,7 +38,7 @@ fn the_oldest_silent_one_goes_for_one_too_many_and_who_has_spoken_stays() {
 }
 
 #[test]
-fn where_all_have_spoken_the_oldest_goes() {
+fn if_all_have_said_hello_the_oldest_connection_is_closed() {
     let (mut lobby, mut actions) = (Lobby::new("m".into()), Actions::default());
     for peer in 0..u64::try_from(STRANGERS_MAX).unwrap() {
         connect(&mut lobby, peer, &mut actions);
