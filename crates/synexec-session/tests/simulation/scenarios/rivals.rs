@@ -1,6 +1,8 @@
 //! Another master looks for slaves of the same session.
 
+mod contest;
 mod duel;
+mod many;
 
 use std::time::Duration;
 
