@@ -120,8 +120,11 @@ fn a_second_interrupt_ends_a_master_that_cannot_print() -> Result<()> {
                   while kill -0 $$ 2>/dev/null; do sleep 0.1; done; }";
     let mut command = fleet.control.command("sh");
     command.args(["-c", &format!("mkfifo results; {reader} & exec \"$0\" \"$@\" >results")]).arg(programs::master());
-    let conf = fleet.conf("/bin/sh :CONF:\nseq 100000\n")?;
+    let conf = fleet.conf("/bin/sh :CONF:\nseq 100000; exec sleep 1000\n")?;
     let master = Process::spawn(command.args(["--gather", "1"]).arg(conf))?;
+    fleet.wait_for_output(0, "\n100000\n")?;
+    // This signal ends the session, and does not count after its end.
+    master.signal(Signal::SIGINT)?;
     master.wait_for("printing")?;
     master.signal(Signal::SIGTERM)?;
     master.wait_for("the session is over; one more signal ends this program")?;
