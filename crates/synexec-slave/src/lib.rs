@@ -14,6 +14,7 @@ mod output_file;
 mod reserve;
 mod runner;
 mod slave_log;
+mod stale_files;
 mod streams;
 mod task;
 mod task_files;
