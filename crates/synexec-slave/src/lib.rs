@@ -13,6 +13,7 @@ mod output;
 mod output_file;
 mod reserve;
 mod runner;
+mod shortage;
 mod slave_log;
 mod stale_files;
 mod streams;

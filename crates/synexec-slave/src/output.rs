@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use synexec_proto::digest::Hasher;
-use synexec_proto::message::{Fetch, Message, OutputMark, OutputPlace, Reason};
+use synexec_proto::message::{Fetch, Message, OutputMark, OutputPlace, Reason, TaskStream};
 use synexec_proto::text::TEXT_MAX;
 use synexec_proto::transport::Source;
 use synexec_proto::wire::{Command, HEADER_LEN, Header, SessionId};
@@ -15,9 +15,10 @@ use synexec_proto::wire::{Command, HEADER_LEN, Header, SessionId};
 /// Bytes of one part of an answer; whole pages.
 const PART: usize = 60 * 1024;
 
-/// The output of a task that was started.
+/// A stream of a task that was started.
 #[derive(Debug)]
 pub struct WrittenOutput {
+    stream: TaskStream,
     path: PathBuf,
     file: Arc<File>,
     /// The length of the output, set at the end of the task. Bytes that stragglers write later are not its output.
@@ -40,8 +41,8 @@ struct Reader {
 }
 
 impl WrittenOutput {
-    /// The output in this open file. The file may get another name later.
-    pub fn new(path: PathBuf, file: File) -> Self {
+    /// The stream in this open file. The file may get another name later.
+    pub fn new(stream: TaskStream, path: PathBuf, file: File) -> Self {
         let (file, end) = (Arc::new(file), Arc::new(OnceLock::new()));
         let (file_to_read, end_to_read) = (Arc::clone(&file), Arc::clone(&end));
         let reader = Reader {
@@ -52,7 +53,7 @@ impl WrittenOutput {
             hashed: 0,
             answer: 0,
         };
-        Self { path, file, end, reader: Arc::new(Mutex::new(reader)) }
+        Self { stream, path, file, end, reader: Arc::new(Mutex::new(reader)) }
     }
 
     /// The task is over, and its output is complete; gives the place of the output.
@@ -87,14 +88,14 @@ impl WrittenOutput {
     /// # Errors
     /// The file system cannot report the length. The reason is for the master.
     pub fn ends_by(&self, offset: u64) -> Result<bool, Reason> {
-        let length = self.length().map_err(|error| cannot_read(&error))?;
+        let length = self.length().map_err(|error| cannot_read(self.stream, &error))?;
         Ok(*self.end.get().unwrap_or(&length) <= offset)
     }
 
     /// The answer to a fetch, as frames.
     pub fn answer(&self, fetch: Fetch, is_over: bool, session: SessionId) -> Source {
         let answer = lock(&self.reader).begin_answer(fetch.offset);
-        let reader = Arc::clone(&self.reader);
+        let (reader, stream) = (Arc::clone(&self.reader), self.stream);
         let mut left = Some(fetch.length);
         Box::new(move |buffer| {
             let Some(wanted) = left else { return Ok(()) };
@@ -111,7 +112,7 @@ impl WrittenOutput {
                     left = Some(if is_last { 0 } else { wanted.saturating_sub(u32::from(length)) });
                     return Ok(());
                 }
-                Err(error) => Message::OutputNo(Some(cannot_read(&error))),
+                Err(error) => Message::OutputNo(Some(cannot_read(stream, &error))),
             };
             left = None;
             buffer.clear();
@@ -169,8 +170,8 @@ fn lock(reader: &Mutex<Reader>) -> std::sync::MutexGuard<'_, Reader> {
     reader.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn cannot_read(error: &io::Error) -> Reason {
-    Reason::new(&format!("cannot read the output: {error}"))
+fn cannot_read(stream: TaskStream, error: &io::Error) -> Reason {
+    Reason::new(&format!("cannot read the {stream}: {error}"))
 }
 
 #[cfg(test)]
@@ -188,7 +189,7 @@ mod tests {
     fn written(content: &[u8]) -> (WrittenOutput, File) {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
-        (WrittenOutput::new("/w/synexec.out".into(), file.try_clone().unwrap()), file)
+        (WrittenOutput::new(TaskStream::Output, "/w/synexec.out".into(), file.try_clone().unwrap()), file)
     }
 
     fn answer(output: &WrittenOutput, offset: u64, length: u32, is_over: bool) -> (Vec<u8>, OutputMark) {
@@ -261,7 +262,7 @@ mod tests {
     #[test]
     fn a_path_that_is_too_long_is_not_told() {
         let path = PathBuf::from("/long".repeat(200));
-        let output = WrittenOutput::new(path, tempfile::tempfile().unwrap());
+        let output = WrittenOutput::new(TaskStream::Output, path, tempfile::tempfile().unwrap());
         assert_eq!(output.end(), OutputPlace { length: 0, path: String::new() });
     }
 

@@ -1,5 +1,5 @@
-//! The output file of a held task. Every task has a file of its own, so that stragglers of an earlier task cannot write
-//! to it. The file takes its final name when its task starts.
+//! The file of a stream of a held task. Every task has files of its own, so that stragglers of an earlier task cannot
+//! write to them. A file takes its final name when its task starts.
 //!
 //! Other users may be able to write to the directory. Nothing that they put there is followed, replaced or waited for:
 //! the file gets another name.
@@ -17,10 +17,11 @@ use nix::libc::{O_NOFOLLOW, O_PATH};
 use synexec_host::files::{self, FileError, Obstacle};
 use synexec_host::identity::Identity;
 use synexec_host::log_limit::{self, Kind};
-use thiserror::Error;
+use synexec_proto::message::TaskStream;
 
 use crate::output::WrittenOutput;
-use crate::reserve::{ROOM, Reserve};
+use crate::reserve::Reserve;
+use crate::shortage::{NoRoom, ROOM};
 
 /// Beginning of the file's name before the start of the task. The pid of the slave and a number follow.
 pub const HELD_PREFIX: &str = "synexec_slave_out.";
@@ -34,22 +35,10 @@ const OTHER_NAMES: Kind = Kind::of_strangers("outputs with another name");
 /// Number in the next name.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// There is no room for the output of a task.
-#[derive(Debug, Error)]
-#[error("cannot reserve {} MiB for the output of the task: {why}{}", ROOM >> 20, advice(.last.as_deref()))]
-pub struct NoRoom {
-    why: io::Error,
-    /// The output of the last task, if its removal would make room.
-    last: Option<PathBuf>,
-}
-
-fn advice(last: Option<&Path>) -> String {
-    last.map_or_else(String::new, |last| format!("; remove the output of the last task, {}", last.display()))
-}
-
-/// The output file of a task that has not started. Dropping this removes the file.
+/// The file of a stream of a task that has not started. Dropping this removes the file.
 #[derive(Debug)]
 pub struct OutputFile {
+    stream: TaskStream,
     held: HeldName,
     /// The wanted name, without a number.
     wanted: PathBuf,
@@ -63,7 +52,7 @@ pub struct OutputFile {
     named: Option<File>,
 }
 
-/// The files that an output has replaced. Closing the last descriptor of a large file frees its room on the disk, which
+/// The files that a stream has replaced. Closing the last descriptor of a large file frees its room on the disk, which
 /// takes tenths of a second. So the descriptors are kept while the task starts and runs.
 #[derive(Debug)]
 #[expect(dead_code, reason = "the descriptors are kept open, and not read")]
@@ -73,26 +62,26 @@ pub struct ReplacedOutput {
 }
 
 impl OutputFile {
-    /// A new file, which takes this path later, and belongs to the user that tasks run as. If something else is at the
+    /// A new file for a stream, which takes this path later, and belongs to the user that tasks run as. If something else is at the
     /// path then, the file takes another name, which the log tells.
     ///
     /// # Errors
     /// The file cannot be created.
-    pub fn create(wanted: PathBuf, tasks: Option<&Identity>) -> Result<Self, FileError> {
+    pub fn create(stream: TaskStream, wanted: PathBuf, tasks: Option<&Identity>) -> Result<Self, FileError> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let held = wanted.with_file_name(format!("{HELD_PREFIX}{}.{number}", std::process::id()));
         let (held, file) = files::create_anew(&held, 0o600, tasks)?;
         let held = HeldName(held);
         let path = usable_names(&wanted, tasks).next().unwrap_or_else(|| held.0.clone());
         if let Some(obstacle) = Obstacle::at(&wanted, tasks)? {
-            let line = format!("{obstacle}; the task's output goes to {}", path.display());
+            let line = format!("{obstacle}; the task's {stream} goes to {}", path.display());
             log_limit::tell(OTHER_NAMES, Level::Warn, &line, &line);
         }
         let named = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(&path).ok();
         // The name may come to mean another file, so this opens the descriptor.
         let to_read = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
             .map_err(|why| FileError { path: held.0.clone(), why })?;
-        Ok(Self { held, wanted, path, tasks: tasks.cloned(), file, to_read, named })
+        Ok(Self { stream, held, wanted, path, tasks: tasks.cloned(), file, to_read, named })
     }
 
     /// The file, for the task to write to.
@@ -108,30 +97,30 @@ impl OutputFile {
     /// # Errors
     /// The disk has no room, or the system gives no other descriptor.
     pub fn reserve(&self) -> Result<Reserve, NoRoom> {
-        self.file().and_then(Reserve::take).map_err(|why| NoRoom { why, last: self.last_output() })
+        self.file().and_then(Reserve::take).map_err(|why| NoRoom { stream: self.stream, why, last: self.last_file() })
     }
 
-    /// The output of the last task, if its removal would make room.
-    fn last_output(&self) -> Option<PathBuf> {
+    /// The file of the last task, if its removal would make room.
+    fn last_file(&self) -> Option<PathBuf> {
         let length = self.named.as_ref()?.metadata().ok()?.len();
         (length >= ROOM).then(|| self.path.clone())
     }
 
-    /// The task starts: renames the file to its path, where it replaces the output of the last task. If something has
+    /// The task starts: renames the file to its path, where it replaces that of the last task. If something has
     /// come in the way meanwhile, the file takes another name, and without one it keeps the name that it has.
     pub fn begin(self, last: Option<WrittenOutput>) -> (WrittenOutput, ReplacedOutput) {
-        let Self { held, wanted, path, tasks, to_read, named, .. } = self;
+        let Self { stream, held, wanted, path, tasks, to_read, named, .. } = self;
         let held = held.keep();
         let path = match files::rename(&held, &path, tasks.as_ref()) {
             Ok(()) => path,
             Err(why) => {
                 let mut others = usable_names(&wanted, tasks.as_ref());
                 let other = others.find(|other| files::rename(&held, other, tasks.as_ref()).is_ok());
-                tell_other_name(&path, &why, other.as_deref(), &held);
+                tell_other_name(stream, &path, &why, other.as_deref(), &held);
                 other.unwrap_or(held)
             }
         };
-        (WrittenOutput::new(path, to_read), ReplacedOutput { named, last })
+        (WrittenOutput::new(stream, path, to_read), ReplacedOutput { named, last })
     }
 }
 
@@ -144,12 +133,14 @@ fn usable_names<'a>(wanted: &'a Path, tasks: Option<&'a Identity>) -> impl Itera
     names.filter(move |name| matches!(Obstacle::at(name, tasks), Ok(None)))
 }
 
-fn tell_other_name(path: &Path, why: &io::Error, other: Option<&Path>, held: &Path) {
+fn tell_other_name(stream: TaskStream, path: &Path, why: &io::Error, other: Option<&Path>, held: &Path) {
     let path = path.display();
     match other {
-        Some(other) => log::warn!("cannot rename the output to {path}: {why}; the output is in {}", other.display()),
+        Some(other) => {
+            log::warn!("cannot rename the {stream} to {path}: {why}; the {stream} is in {}", other.display())
+        }
         None => log::error!(
-            "cannot rename the output to {path}: {why}; the output stays in {} until the next slave starts here",
+            "cannot rename the {stream} to {path}: {why}; the {stream} stays in {} until the next slave starts here",
             held.display()
         ),
     }
@@ -192,7 +183,7 @@ mod tests {
     }
 
     fn begin(path: &Path, tasks: Option<&Identity>) -> (WrittenOutput, ReplacedOutput) {
-        OutputFile::create(path.to_owned(), tasks).unwrap().begin(None)
+        OutputFile::create(TaskStream::Output, path.to_owned(), tasks).unwrap().begin(None)
     }
 
     #[test]
@@ -225,7 +216,7 @@ mod tests {
     fn what_comes_in_the_way_later_gives_the_output_another_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("synexec.out");
-        let output = OutputFile::create(path.clone(), None).unwrap();
+        let output = OutputFile::create(TaskStream::Output, path.clone(), None).unwrap();
         output.file().unwrap().write_all(b"kept").unwrap();
         fs::create_dir(&path).unwrap();
         let (written, _) = output.begin(None);
@@ -241,7 +232,7 @@ mod tests {
             fs::create_dir(files::with_suffix(&path, number)).unwrap();
         }
         fs::create_dir(&path).unwrap();
-        let output = OutputFile::create(path, None).unwrap();
+        let output = OutputFile::create(TaskStream::Output, path, None).unwrap();
         output.file().unwrap().write_all(b"kept").unwrap();
         let (written, _) = output.begin(None);
         let kept = written.end().path;
@@ -252,11 +243,11 @@ mod tests {
     fn a_task_that_never_starts_leaves_the_last_output_in_place() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("synexec.out");
-        drop(OutputFile::create(path.clone(), None).unwrap());
+        drop(OutputFile::create(TaskStream::Output, path.clone(), None).unwrap());
         assert!(names(dir.path()).is_empty());
         begin(&path, None);
         fs::write(&path, "of the last task").unwrap();
-        let next = OutputFile::create(path.clone(), None).unwrap();
+        let next = OutputFile::create(TaskStream::Output, path.clone(), None).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "of the last task");
         drop(next);
         begin(&path, None);
@@ -268,10 +259,10 @@ mod tests {
     fn stragglers_of_the_last_task_do_not_write_to_the_next_output() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("synexec.out");
-        let first = OutputFile::create(path.clone(), None).unwrap();
+        let first = OutputFile::create(TaskStream::Output, path.clone(), None).unwrap();
         let mut left_behind = first.file().unwrap();
         let (first, _) = first.begin(None);
-        let next = OutputFile::create(path.clone(), None).unwrap();
+        let next = OutputFile::create(TaskStream::Output, path.clone(), None).unwrap();
         let mut task = next.file().unwrap();
         let (next, _) = next.begin(None);
         left_behind.write_all(b"late").unwrap();

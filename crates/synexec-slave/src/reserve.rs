@@ -1,5 +1,5 @@
-//! Room on the disk that is reserved for the output of a task. A task that cannot write the end of its output may still
-//! exit with 0, so the slave has to find out by itself that the disk was full.
+//! Room on the disk that is reserved for a stream of a task. A task that cannot write the end of a stream may still exit
+//! with 0, so the slave has to find out by itself that the disk was full.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -9,30 +9,14 @@ use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statvfs::fstatvfs;
 use synexec_host::limits;
-use thiserror::Error;
 
-/// Bytes that are reserved before the task starts, and again when half of them are used.
-pub const ROOM: u64 = 1 << 20;
+use crate::shortage::{ROOM, Shortage};
 
 /// Bytes of a block of `st_blocks`: see stat(2).
 const BLOCK: u64 = 512;
 
 /// Bytes that a write needs at least, if it begins a new block of the file system.
 const LEAST: u64 = 4096;
-
-/// Why the end of an output may be missing. The output could not grow at some time while its task ran.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Shortage {
-    /// The file system has no block left.
-    #[error("the disk was full")]
-    Disk,
-    /// The owner of the file may not use more blocks.
-    #[error("the disk quota was used up")]
-    Quota,
-    /// The file has the largest size that the task's limit allows.
-    #[error("the output reached the limit of file sizes (RLIMIT_FSIZE)")]
-    FileSize,
-}
 
 /// The room of one output file. Writes into this room cannot fail for lack of space.
 #[derive(Debug)]
@@ -56,7 +40,7 @@ impl Reserve {
             Ok(()) => Some(ROOM),
             Err(errno @ (Errno::ENOSPC | Errno::EDQUOT)) => return Err(errno.into()),
             Err(errno) => {
-                log::debug!("no room can be reserved for the output: {errno}");
+                log::debug!("no room can be reserved for a stream of the task: {errno}");
                 let is_full = file.metadata().is_ok_and(|metadata| has_no_block(&file, &metadata));
                 if is_full {
                     return Err(Errno::ENOSPC.into());
@@ -100,7 +84,7 @@ impl Reserve {
     pub fn give_back(self) {
         let cut = self.end.map(|_| self.file.set_len(self.file.metadata()?.len()));
         if let Some(Err(error)) = cut {
-            log::debug!("cannot give back the room that was reserved for the output: {error}");
+            log::debug!("cannot give back the room that was reserved for a stream of the task: {error}");
         }
     }
 

@@ -15,6 +15,7 @@ use synexec_session::slave::{self, ObservedOutput, StopSignal};
 
 use crate::conf_store::{ConfStore, RunnableConf, SessionInfo};
 use crate::output_file::OutputFile;
+use crate::shortage;
 use crate::task::{TaskEvent, TaskThread};
 use crate::task_files::{TaskFiles, WrittenStreams};
 use crate::work_dir::WorkDir;
@@ -83,7 +84,7 @@ impl Runner {
                 slave::Event::Started(result)
             }
             TaskEvent::Ended(unreaped) => {
-                let lost = unreaped.shortage.map(|shortage| shortage.to_string());
+                let lost = shortage::in_words(&unreaped.shortages);
                 let (run, stragglers) = unreaped.reap();
                 task.forget_group();
                 let WrittenStreams { output: place, errors, last_bytes: end } = self.files.end();
@@ -131,7 +132,7 @@ impl Runner {
         self.id = TaskId(self.id.0 + 1);
         let (id, deliver) = (self.id, Arc::clone(&self.deliver));
         let reserve = |file: &OutputFile| file.reserve().map_err(|error| Reason::new(&error.to_string()));
-        let reserves = files.iter().map(reserve).collect::<Result<_, _>>()?;
+        let reserves = files.try_map(reserve)?;
         self.task = Some(TaskThread::start(command, reserves, move |event| deliver(id, event))?);
         self.files.hold(files);
         Ok(())

@@ -23,7 +23,17 @@ impl<T> Streams<T> {
         [&self.output].into_iter().chain(self.errors.as_ref())
     }
 
+    /// That of each stream, to change it.
+    pub fn as_mut(&mut self) -> Streams<&mut T> {
+        Streams { output: &mut self.output, errors: self.errors.as_mut() }
+    }
+
     /// Makes one thing of each stream into another.
+    pub fn map<U>(self, mut make: impl FnMut(T) -> U) -> Streams<U> {
+        Streams { output: make(self.output), errors: self.errors.map(make) }
+    }
+
+    /// Makes one thing of each stream into another, if this is possible for each.
     ///
     /// # Errors
     /// The first error of `make`.

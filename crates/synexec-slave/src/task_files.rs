@@ -102,7 +102,7 @@ impl TaskFiles {
     /// # Errors
     /// There is no output file, or it cannot be read. The reason is for the master.
     pub fn answer(&self, fetch: Fetch, is_over: bool, session: SessionId) -> Result<Option<Source>, Reason> {
-        let no_output = || Reason::new("the output could not be opened");
+        let no_output = || Reason::new(&format!("the {} could not be opened", fetch.stream));
         let streams = &self.written.as_ref().ok_or_else(no_output)?.streams;
         let no_stream = || Reason::new("standard error of this task is in its output");
         let stream = streams.get(fetch.stream).ok_or_else(no_stream)?;
@@ -122,4 +122,96 @@ fn has_more(streams: &Streams<WrittenOutput>, fetch: Fetch) -> Result<bool, Reas
     };
     let Some((stream, length)) = streams.get(other).zip(fetch.other) else { return Ok(false) };
     Ok(!stream.ends_by(length)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, OpenOptions};
+    use std::io::Write;
+    use std::path::Path;
+
+    use synexec_proto::message::{Features, Message, OutputMark};
+    use synexec_proto::wire::{DATA_MAX, FrameDecoder};
+
+    use super::*;
+
+    const SESSION: SessionId = SessionId(3);
+
+    /// The files of a task that has been released, and its ends of these files.
+    fn released(dir: &Path) -> (TaskFiles, Streams<File>) {
+        let create = |stream, name| OutputFile::create(stream, dir.join(name), None).unwrap();
+        let output = create(TaskStream::Output, "out");
+        let files = Streams { output, errors: Some(create(TaskStream::Errors, "err")) };
+        let task = files.try_map(OutputFile::file).unwrap();
+        let mut all = TaskFiles::default();
+        all.hold(files);
+        all.release(monotonic_now());
+        (all, task)
+    }
+
+    /// A fetch of new bytes of a stream, from a master that has so many bytes of this stream and of the other.
+    fn following(stream: TaskStream, offset: u64, other: Option<u64>) -> Fetch {
+        Fetch { offset, length: 100, follow: true, stream, other }
+    }
+
+    /// The messages of an answer; none while the master has to wait.
+    fn messages(files: &TaskFiles, fetch: Fetch) -> Option<Vec<Message>> {
+        let mut source = files.answer(fetch, false, SESSION).unwrap()?;
+        let (mut all, mut decoder) = (Vec::new(), FrameDecoder::new(SESSION, DATA_MAX));
+        loop {
+            let mut piece = Vec::new();
+            source(&mut piece).unwrap();
+            if piece.is_empty() {
+                return Some(all);
+            }
+            decoder.feed(&piece);
+            all.push(Message::decode(decoder.next_frame().unwrap().unwrap(), Features::ours()).unwrap());
+        }
+    }
+
+    fn mark(position: u64) -> Message {
+        Message::OutputMark(OutputMark { position, is_end: false, digest: None })
+    }
+
+    #[test]
+    fn new_bytes_of_either_stream_end_the_wait_for_both() {
+        use TaskStream::{Errors, Output};
+        let dir = tempfile::tempdir().unwrap();
+        let (files, mut task) = released(dir.path());
+        assert_eq!(messages(&files, following(Output, 0, Some(0))), None);
+        task.errors.as_mut().unwrap().write_all(b"oops").unwrap();
+        assert_eq!(messages(&files, following(Output, 0, Some(0))), Some(vec![mark(0)]), "standard error has more");
+        assert_eq!(messages(&files, following(Output, 0, Some(4))), None, "the master has it already");
+        assert_eq!(messages(&files, following(Output, 0, None)), None, "the master does not ask for it");
+        assert_eq!(messages(&files, following(Errors, 4, Some(0))), None);
+        task.output.write_all(b"one").unwrap();
+        assert_eq!(messages(&files, following(Errors, 4, Some(0))), Some(vec![mark(4)]), "the output has more");
+        assert_eq!(messages(&files, following(Errors, 4, Some(3))), None);
+        let part = Message::OutputPart(b"one".to_vec());
+        assert_eq!(messages(&files, following(Output, 0, Some(4))), Some(vec![part, mark(3)]));
+    }
+
+    #[test]
+    fn a_stream_that_cannot_be_read_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let write_only = |stream, name| {
+            let path = dir.path().join(name);
+            let file = OpenOptions::new().write(true).create_new(true).open(&path).unwrap();
+            file.set_len(5).unwrap();
+            WrittenOutput::new(stream, path, file)
+        };
+        let output = write_only(TaskStream::Output, "out");
+        let streams = Streams { output, errors: Some(write_only(TaskStream::Errors, "err")) };
+        let written = Some(Written { streams, since: monotonic_now() });
+        let files = TaskFiles { written, ..TaskFiles::default() };
+        for (stream, expected) in
+            [(TaskStream::Output, "cannot read the output: "), (TaskStream::Errors, "cannot read the standard error: ")]
+        {
+            let told = messages(&files, following(stream, 0, None)).unwrap();
+            assert!(
+                matches!(&told[..], [Message::OutputNo(Some(why))] if why.to_string().starts_with(expected)),
+                "{told:?}"
+            );
+        }
+    }
 }

@@ -8,6 +8,7 @@ use nix::unistd::getpid;
 use synexec_host::files::{self, FileError};
 use synexec_host::identity::Identity;
 use synexec_host::lock_file::LockError;
+use synexec_proto::message::TaskStream;
 use thiserror::Error;
 
 use crate::output_file::OutputFile;
@@ -99,8 +100,9 @@ impl WorkDir {
     /// # Errors
     /// A file cannot be created.
     pub fn create_outputs(&self, separate: bool) -> Result<Streams<OutputFile>, FileError> {
-        let create = |name| OutputFile::create(self.path.join(name), self.tasks.as_ref());
-        Ok(Streams { output: create("synexec.out")?, errors: separate.then(|| create("synexec.err")).transpose()? })
+        let create = |stream, name| OutputFile::create(stream, self.path.join(name), self.tasks.as_ref());
+        let errors = || create(TaskStream::Errors, "synexec.err");
+        Ok(Streams { output: create(TaskStream::Output, "synexec.out")?, errors: separate.then(errors).transpose()? })
     }
 
     /// Creates the payload file.

@@ -8,7 +8,9 @@ use synexec_proto::task_end::TaskEnd;
 use synexec_proto::time::{MonotonicInstant, WallClockTime};
 use synexec_session::slave::ObservedRun;
 
-use crate::reserve::{Reserve, Shortage};
+use crate::reserve::Reserve;
+use crate::shortage::Shortage;
+use crate::streams::Streams;
 
 /// When a task is to start.
 #[derive(Debug, Clone, Copy)]
@@ -52,10 +54,10 @@ pub struct UnreapedTask {
     pub(super) finished: WallClockTime,
     pub(super) finished_at: MonotonicInstant,
     pub(super) guest: Guest,
-    /// Why the end of its output may be missing.
-    pub shortage: Option<Shortage>,
-    /// The room for its output.
-    pub(super) reserves: Vec<Reserve>,
+    /// Why the ends of its streams may be missing.
+    pub shortages: Streams<Option<Shortage>>,
+    /// The room for its streams.
+    pub(super) reserves: Streams<Reserve>,
 }
 
 impl UnreapedTask {
@@ -82,7 +84,7 @@ impl UnreapedTask {
         };
         let has_stragglers = reap_adopted() == Descendants::Left;
         if !has_stragglers {
-            self.reserves.into_iter().for_each(Reserve::give_back);
+            self.reserves.map(Reserve::give_back);
         }
         (run, has_stragglers)
     }

@@ -12,6 +12,7 @@ use synexec_proto::time::MonotonicInstant;
 
 use self::event::{ThreadCommand, When};
 use crate::reserve::Reserve;
+use crate::streams::Streams;
 
 pub use self::event::TaskEvent;
 
@@ -26,13 +27,13 @@ pub struct TaskThread {
 
 impl TaskThread {
     /// Starts a thread that holds the task; [`TaskEvent::Held`] follows. While the task runs, the thread keeps room for
-    /// its output.
+    /// its streams.
     ///
     /// # Errors
     /// The system starts no thread.
     pub fn start(
         command: TaskCommand,
-        reserves: Vec<Reserve>,
+        reserves: Streams<Reserve>,
         deliver: impl Fn(TaskEvent) + Send + 'static,
     ) -> Result<Self, Reason> {
         let (commands, inbox) = channel();

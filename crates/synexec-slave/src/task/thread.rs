@@ -16,6 +16,7 @@ use synexec_proto::time::MonotonicInstant;
 
 use super::event::{TaskEvent, ThreadCommand, UnreapedTask, When};
 use crate::reserve::Reserve;
+use crate::streams::Streams;
 
 /// Time before the instant in which the thread waits for nothing but the clock. Before that it still takes commands.
 const LAST_SLEEP: Duration = Duration::from_millis(2);
@@ -53,7 +54,7 @@ enum Wait {
 /// The whole life of a task.
 pub(super) fn run(
     command: TaskCommand,
-    reserves: Vec<Reserve>,
+    reserves: Streams<Reserve>,
     inbox: &Receiver<ThreadCommand>,
     deliver: impl Fn(TaskEvent),
 ) {
@@ -72,7 +73,7 @@ pub(super) fn run(
     match started {
         Ok(started) => await_end(started, when, guest, reserves, deliver),
         Err(error) => {
-            reserves.into_iter().for_each(Reserve::give_back);
+            reserves.map(Reserve::give_back);
             deliver(TaskEvent::Started(Err(cannot_run(error))));
         }
     }
@@ -177,13 +178,15 @@ fn await_end(
     started: Started,
     when: When,
     before: GuestState,
-    mut reserves: Vec<Reserve>,
+    mut reserves: Streams<Reserve>,
     deliver: impl Fn(TaskEvent),
 ) {
     let Started { task, released, start } = started;
     let (now, now_at) = (wall_clock_now(), monotonic_now());
     let started = now.minus(now_at.since(start.map_or(released, |start| start.at)));
-    if let Err(error) = task.wait_with_looks(RESERVE_INTERVAL, || reserves.iter_mut().for_each(Reserve::look)) {
+    if let Err(error) = task.wait_with_looks(RESERVE_INTERVAL, || {
+        reserves.as_mut().map(Reserve::look);
+    }) {
         log::error!("cannot wait for the task: {error}");
     }
     let (finished, finished_at) = (wall_clock_now(), monotonic_now());
@@ -192,7 +195,7 @@ fn await_end(
         When::AtOnce => None,
         When::At(instant) => Some(released.since(instant)),
     };
-    let shortage = reserves.iter_mut().filter_map(Reserve::finish).reduce(|first, _| first);
+    let shortages = reserves.as_mut().map(Reserve::finish);
     deliver(TaskEvent::Ended(UnreapedTask {
         task,
         start,
@@ -202,7 +205,7 @@ fn await_end(
         finished,
         finished_at,
         guest,
-        shortage,
+        shortages,
         reserves,
     }));
 }
