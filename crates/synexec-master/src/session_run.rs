@@ -82,6 +82,7 @@ fn open_resources(
         expected: names.expected().map(str::to_owned).collect(),
         conf: ConfProgress { sent: conf.sent(), each: conf.length() },
         shows_progress: options.tells_progress(),
+        is_separate: options.separate,
     };
     let tail = if options.html.is_some() { usize::try_from(TAIL).unwrap_or(0) } else { 0 };
     // Nothing else can fail early. A session that cannot begin leaves the earlier outputs alone.

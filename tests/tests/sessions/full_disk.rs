@@ -16,6 +16,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("full_disk::outputs_that_cannot_be_gathered_are_told", outputs_that_cannot_be_gathered_are_told),
     ("full_disk::a_task_that_does_not_notice_has_a_remark", a_task_that_does_not_notice_has_a_remark),
     ("full_disk::a_limit_of_file_sizes_has_a_remark_too", a_limit_of_file_sizes_has_a_remark_too),
+    ("full_disk::a_limit_of_file_sizes_is_told_for_each_stream", a_limit_of_file_sizes_is_told_for_each_stream),
     ("full_disk::a_slave_without_room_for_the_output_declines", a_slave_without_room_for_the_output_declines),
 ];
 
@@ -106,16 +107,40 @@ fn a_task_that_does_not_notice_has_a_remark() -> Result<()> {
     Ok(())
 }
 
-/// The slave and its tasks may write files of 512 KiB, which is less than the room for an output.
+/// A slave that may write files of 512 KiB, as its tasks may. This is less than the room for an output.
+const LIMITED: [&str; 4] = ["sh", "-c", "ulimit -f 1024 && exec \"$@\"", "sh"];
+
 fn a_limit_of_file_sizes_has_a_remark_too() -> Result<()> {
     let fleet = Fleet::new(1)?;
-    let limited = ["sh", "-c", "ulimit -f 1024 && exec \"$@\"", "sh"];
-    let _slave = fleet.slave_through(0, &limited, &[])?;
+    let _slave = fleet.slave_through(0, &LIMITED, &[])?;
     let conf = "/bin/sh :CONF:\nhead -c 600000 /dev/zero\nexit 0\n";
     let finished = fleet.master(1, &fleet.conf(conf)?, &["--gather"])?.wait()?;
     let remark = "(RLIMIT_FSIZE): the end of the output may be missing";
     ensure!(finished.code() == Some(5) && row(&finished, "vm0")?.contains(remark), "{:?}", finished.stderr);
     fleet.serves_a_session()?;
+    Ok(())
+}
+
+fn a_limit_of_file_sizes_is_told_for_each_stream() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave_through(0, &LIMITED, &[])?;
+    let reached = |stream: &str| format!("the task's {stream} reached the limit of file sizes (RLIMIT_FSIZE)");
+    let both = format!("{}; {}", reached("output"), reached("standard error"));
+    for (script, lost) in [
+        ("echo short; head -c 600000 /dev/zero >&2", reached("standard error")),
+        ("echo short >&2; head -c 600000 /dev/zero", reached("output")),
+        ("head -c 600000 /dev/zero; head -c 600000 /dev/zero >&2", both),
+    ] {
+        let conf = fleet.conf(format!("/bin/sh :CONF:\n{script}\nexit 0\n"))?;
+        let finished = fleet.master(1, &conf, &["--separate", "-o", "out", "--force"])?.wait()?;
+        let told = row(&finished, "vm0")?;
+        let remark = format!("{lost}: the end may be missing");
+        ensure!(finished.code() == Some(5) && told.ends_with(&remark), "{told}: {finished:?}");
+        ensure!(told.matches("missing").count() == 1, "{told}");
+        ensure!(finished.stderr.contains(&format!("vm0 (10.77.0.2): {remark}")), "{finished:?}");
+        let round = only_round(&fleet.control)?;
+        ensure!(round.slave("vm0")?.all["output_lost"] == lost, "{round:?}");
+    }
     Ok(())
 }
 

@@ -24,6 +24,8 @@ pub struct Display {
     gauge: Option<Gauge>,
     /// Whether the user asked for the progress of tasks.
     shows_progress: bool,
+    /// Whether the tasks have separate streams.
+    is_separate: bool,
 }
 
 /// What a display needs to know of the session.
@@ -39,17 +41,20 @@ pub struct DisplayOptions {
     pub conf: ConfProgress,
     /// Whether the user asked for the progress of tasks.
     pub shows_progress: bool,
+    /// Whether the tasks have separate streams.
+    pub is_separate: bool,
 }
 
 impl Display {
     /// Shows an empty progress line, if stderr is a terminal.
     pub fn new(screen: &Screen, options: DisplayOptions) -> Self {
-        let counts = Counts::new(options.slaves, options.expected).with_quorum(options.quorum);
-        let gauge = Gauge::new(screen, options.conf).map(|mut gauge| {
+        let DisplayOptions { slaves, quorum, expected, conf, shows_progress, is_separate } = options;
+        let counts = Counts::new(slaves, expected).with_quorum(quorum);
+        let gauge = Gauge::new(screen, conf).map(|mut gauge| {
             gauge.show(&counts);
             gauge
         });
-        Self { counts, gauge, shows_progress: options.shows_progress }
+        Self { counts, gauge, shows_progress, is_separate }
     }
 
     /// Shows a notice.
@@ -57,9 +62,9 @@ impl Display {
         let level = self.level(notice);
         match repeats::kind(notice, self.counts.slaves) {
             Some((kind, source)) if !self.is_wanted(notice) => {
-                log_limit::tell(kind, level, source, text::text(notice));
+                log_limit::tell(kind, level, source, text::text(notice, self.is_separate));
             }
-            _ => log::log!(level, "{}", text::text(notice)),
+            _ => log::log!(level, "{}", text::text(notice, self.is_separate)),
         }
         if let Notice::GaveUp { .. } = notice
             && let Some(missing) = self.counts.missing()

@@ -55,8 +55,8 @@ pub fn level(notice: &Notice, is_counted: bool) -> Level {
     }
 }
 
-/// The line of a notice.
-pub fn text(notice: &Notice) -> String {
+/// The line of a notice, in a session whose tasks have separate streams or not.
+pub fn text(notice: &Notice, is_separate: bool) -> String {
     match notice {
         Notice::Joined { slave, original, joined, slaves } => {
             let kind = if *original { " (an original slave)" } else { "" };
@@ -123,7 +123,7 @@ pub fn text(notice: &Notice) -> String {
             format!("the {stream} of {} cannot be fetched: {why}{place}", name(slave))
         }
         Notice::OutputIncomplete { slave, why } => {
-            format!("{}: {}", name(slave), incomplete(why))
+            format!("{}: {}", name(slave), incomplete(why, is_separate))
         }
         Notice::OutputCut { slave, stream, most } => {
             let (name, most) = (name(slave), bytes(*most));

@@ -49,7 +49,8 @@ pub fn remarks(row: &Row, usual: Option<Duration>, is_replaced: bool) -> Vec<Str
     remarks.extend(usual.and_then(|usual| slowness(elapsed, usual)));
     remarks.extend(row.answered_late.map(|late| format!("it took {} to answer a probe", time(late))));
     remarks.extend(reconnects(row.reconnects));
-    remarks.extend(row.output_lost.as_deref().map(incomplete));
+    let is_separate = row.errors_place.is_some();
+    remarks.extend(row.output_lost.as_deref().map(|why| incomplete(why, is_separate)));
     remarks.extend(TaskStream::ALL.iter().filter_map(|stream| of_stream(row, *stream, is_replaced)));
     remarks
 }
@@ -68,9 +69,10 @@ fn of_stream(row: &Row, stream: TaskStream, is_replaced: bool) -> Option<String>
     }
 }
 
-/// That the slave could not store all of an output, and why.
-pub fn incomplete(why: &str) -> String {
-    format!("{why}: the end of the output may be missing")
+/// That the slave could not store all that a task wrote, and why. If the streams are separate, the reason names the
+/// stream, or both.
+pub fn incomplete(why: &str, is_separate: bool) -> String {
+    format!("{why}: {} may be missing", if is_separate { "the end" } else { "the end of the output" })
 }
 
 /// Why an output was cut after this number of bytes.
@@ -255,6 +257,19 @@ mod tests {
         let told = "its output was cut: it is longer than 1.0 GiB (--max-output); the task of the next round has replaced \
                     it on the slave";
         assert_eq!(super::remarks(&cut, None, true), [told]);
+    }
+
+    #[test]
+    fn an_incomplete_output_has_a_remark_that_contradicts_no_stream() {
+        let row = Row { output_lost: Some("the disk was full".into()), ..row(Guest::default(), Duration::ZERO) };
+        assert_eq!(remarks(&row, None), ["the disk was full: the end of the output may be missing"]);
+        let errors_place = Some(OutputPlace { length: 5, path: "/w/synexec.err".into() });
+        let output_lost = Some("the disk was full for the task's standard error".into());
+        let separate = Row { errors_place, output_lost, ..row };
+        assert_eq!(
+            remarks(&separate, None),
+            ["the disk was full for the task's standard error: the end may be missing"]
+        );
     }
 
     #[test]
