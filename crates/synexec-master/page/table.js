@@ -221,13 +221,16 @@ const outputFacts = (output) => [
 ];
 
 // The streams of a task. The names are those in `last_lines_of`.
-const streamsOf = (slave) => [
-  { name: 'output', title: 'Output', text: 'output' },
-  ...(isKnown(slave.errors) || isKnown(slave.errors_path)
-    ? [{ name: 'errors', title: 'Standard error', text: 'standard error' }] : []),
-];
+const streamsOf = (slave) => {
+  const output = { name: 'output', title: 'Output', text: 'output', empty: 'The task printed nothing.' };
+  if (!isKnown(slave.errors) && !isKnown(slave.errors_path)) return [output];
+  return [
+    { ...output, empty: 'The output is empty.' },
+    { name: 'errors', title: 'Standard error', text: 'standard error', empty: 'Standard error is empty.' },
+  ];
+};
 
-const buildStream = (slave, { name, title, text }) => {
+const buildStream = (slave, { name, title, text, empty }) => {
   const output = slave[name];
   const box = el('section', { class: 'detail-output' }, el('h3', {}, title));
   if (output) box.append(factList(outputFacts(output), 'detail-facts'));
@@ -235,7 +238,7 @@ const buildStream = (slave, { name, title, text }) => {
   // Of a failed task the slave sends the last lines, even if its output is not fetched.
   const tail = output?.tail ?? ((slave.last_lines_of ?? 'output') === name ? slave.last_lines : null);
   if (!isKnown(tail)) return box;
-  if (tail === '') return addChildren(box, [el('p', { class: 'empty' }, 'The task printed nothing.')]);
+  if (tail === '') return addChildren(box, [el('p', { class: 'empty' }, empty)]);
   box.append(el('pre', { tabindex: '0', 'aria-label': `end of the ${text} of ${slave.name}` }, tail));
   return box;
 };

@@ -1,6 +1,7 @@
 //! The page that `--html` writes, in a browser.
 
 mod layout;
+mod streams;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,7 +19,6 @@ const TESTS: &[(&str, Test)] = &[
     ("rows_are_sorted_and_searched", rows_are_sorted_and_searched),
     ("the_timeline_is_zoomed_to_the_start", the_timeline_is_zoomed_to_the_start),
     ("a_row_unfolds_to_the_end_of_its_output", a_row_unfolds_to_the_end_of_its_output),
-    ("separate_standard_error_has_a_box_of_its_own", separate_standard_error_has_a_box_of_its_own),
     ("another_round_is_chosen", another_round_is_chosen),
     ("names_of_guests_are_no_markup", names_of_guests_are_no_markup),
     ("a_session_without_a_start_has_a_page_too", a_session_without_a_start_has_a_page_too),
@@ -37,7 +37,7 @@ sleep 0.$((3 - SYNEXEC_RANK))
 ";
 
 fn main() -> ExitCode {
-    harness::main([TESTS, layout::TESTS].concat())
+    harness::main([TESTS, streams::TESTS, layout::TESTS].concat())
 }
 
 /// Runs a session of the task, and writes its page.
@@ -171,16 +171,6 @@ fn a_row_unfolds_to_the_end_of_its_output() -> Result<()> {
     let name = session.slaves()?[2]["name"].as_str().context("no name")?.to_owned();
     let outputs = browser.texts("#detail-2 pre")?;
     ensure!(outputs == [format!("this is {name} in round 1\n")], "{outputs:?}");
-    browser.ensure_content()
-}
-
-fn separate_standard_error_has_a_box_of_its_own() -> Result<()> {
-    let session = Session::run(&["--separate"])?;
-    let browser = session.open()?;
-    browser.click("#slaves tr[data-rank=\"1\"] button.unfold")?;
-    ensure!(browser.texts("#detail-1 h3")? == ["Run", "Output", "Standard error"]);
-    let outputs = browser.texts("#detail-1 pre")?;
-    ensure!(outputs == ["this is vm1 in round 1\n", "vm1 is broken\n"], "{outputs:?}");
     browser.ensure_content()
 }
 
