@@ -12,7 +12,7 @@ pub const TESTS: &[(&str, Test)] = &[
 ];
 
 /// Columns, and the place of each value in a slave's part of the report.
-const COLUMNS: [(&str, &str); 22] = [
+const COLUMNS: [(&str, &str); 26] = [
     ("rank", "/rank"),
     ("name", "/name"),
     ("address", "/address"),
@@ -35,6 +35,10 @@ const COLUMNS: [(&str, &str); 22] = [
     ("label", "/label"),
     ("output_state", "/output/state"),
     ("output_lost", "/output_lost"),
+    ("errors_state", "/errors/state"),
+    ("errors_bytes", "/errors/bytes"),
+    ("errors_blake3", "/errors/blake3"),
+    ("errors_file", "/errors/file"),
 ];
 
 fn text(value: Option<&Value>) -> String {
@@ -51,8 +55,9 @@ fn a_row_has_the_figures_of_the_report() -> Result<()> {
     let shown = ["plain", "a_\"quoted\"__name", "semicolon;_and_ü"];
     let slave = |(guest, name): (_, &&str)| slave_on(guest, name, &[]);
     let _slaves: Vec<_> = fleet.guests.iter().zip(&names).map(slave).collect::<Result<_>>()?;
-    let conf = fleet.conf("/bin/sh :CONF:\necho $SYNEXEC_ROUND; [ \"$SYNEXEC_NAME\" != plain ] || kill -9 $$\n")?;
-    let options = ["--csv", "table.csv", "-o", "out", "--rounds", "2"];
+    let script = "echo $SYNEXEC_ROUND; echo oops >&2; [ \"$SYNEXEC_NAME\" != plain ] || kill -9 $$";
+    let conf = fleet.conf(format!("/bin/sh :CONF:\n{script}\n"))?;
+    let options = ["--csv", "table.csv", "--separate", "-o", "out", "--rounds", "2"];
     let finished = fleet.master(3, &conf, &options)?.wait()?;
     ensure!(finished.code() == Some(1), "{finished:?}");
     let report = report::read(&fleet.control)?;
@@ -67,6 +72,7 @@ fn a_row_has_the_figures_of_the_report() -> Result<()> {
         for (column, place) in COLUMNS {
             ensure!(cell(column) == Some(&text(slave.pointer(place))), "{column} in {row:?} of {slave:#}");
         }
+        ensure!((cell("errors_state"), cell("errors_bytes")) == (Some("stored"), Some("5")), "{row:?}");
         ensure!(shown.contains(&cell("name").unwrap_or_default()), "{row:?}");
     }
     Ok(())

@@ -12,11 +12,15 @@ pub const TESTS: &[(&str, Test)] = &[
     ("separate::each_stream_has_a_file_here_and_on_the_slave", each_stream_has_a_file),
     ("separate::without_it_both_are_together", without_it_both_are_together),
     ("separate::live_lines_of_standard_error_go_to_stderr", live_lines_of_standard_error_go_to_stderr),
+    ("separate::live_lines_of_one_stream_do_not_wait_for_the_other", live_lines_do_not_wait_for_the_other_stream),
     ("separate::equal_pairs_are_printed_once", equal_pairs_are_printed_once),
     ("separate::only_the_stream_that_differs_is_compared", only_the_stream_that_differs_is_compared),
     ("separate::the_last_lines_are_those_of_standard_error", the_last_lines_are_those_of_standard_error),
     ("separate::each_stream_is_cut_by_itself", each_stream_is_cut_by_itself),
-    ("separate::a_later_session_leaves_no_old_file", a_later_session_leaves_no_old_file),
+    (
+        "separate::an_old_file_stays_until_a_task_has_separate_streams",
+        an_old_file_stays_until_a_task_has_separate_streams,
+    ),
 ];
 
 /// A task that writes to both streams.
@@ -73,6 +77,25 @@ fn live_lines_of_standard_error_go_to_stderr() -> Result<()> {
     lines.sort_unstable();
     ensure!(lines == ["vm0: second", "vm1: second"], "{finished:?}");
     ensure!(finished.stderr.matches("! first\n").count() == 2, "{finished:?}");
+    Ok(())
+}
+
+/// The task writes each line only when the line before it has been seen here.
+fn live_lines_do_not_wait_for_the_other_stream() -> Result<()> {
+    let fleet = Fleet::new(1)?;
+    let _slave = fleet.slave(0, &[])?;
+    let script = "seen() { while [ ! -e $1 ] && [ -d \"$PWD\" ]; do sleep 0.05; done; }\n\
+                  echo one >&2; seen one; echo two >&2; seen two; echo three; seen three; echo four >&2; seen four";
+    let master = fleet.master(1, &fleet.conf(format!("/bin/sh :CONF:\n{script}\n"))?, &["--separate", "--live"])?;
+    for line in ["vm0! one", "vm0! two", "vm0: three", "vm0! four"] {
+        master.wait_for(line)?;
+        let word = line.split_whitespace().last().unwrap_or_default();
+        fs::write(fleet.guests[0].dir().join(word), "")?;
+    }
+    let finished = master.wait()?;
+    ensure!(finished.code() == Some(0) && finished.stdout.starts_with("vm0: three\n\n"), "{finished:?}");
+    let of_task: Vec<_> = finished.stderr.lines().filter(|line| line.starts_with("vm0! ")).collect();
+    ensure!(of_task == ["vm0! one", "vm0! two", "vm0! four"], "{finished:?}");
     Ok(())
 }
 
@@ -135,11 +158,12 @@ fn each_stream_is_cut_by_itself() -> Result<()> {
     Ok(())
 }
 
-fn a_later_session_leaves_no_old_file() -> Result<()> {
+fn an_old_file_stays_until_a_task_has_separate_streams() -> Result<()> {
     let fleet = Fleet::new(1)?;
     let _slaves = fleet.slaves(&[])?;
     let work = fleet.guests[0].dir();
     fleet.master(1, &fleet.conf(BOTH)?, &["--separate"])?.wait()?;
+    fleet.serves_a_session()?;
     ensure!(fs::read_to_string(work.join("synexec.err"))?.starts_with("oops"));
     let finished = fleet.master(1, &fleet.conf("/bin/echo hello")?, &["--separate"])?.wait()?;
     ensure!(finished.code() == Some(0), "{finished:?}");
