@@ -65,7 +65,7 @@ fn end(slave: &Process) -> Result<()> {
 
 fn files_of_a_stranger_stop_no_slave_of_root() -> Result<()> {
     let (fleet, dir) = shared()?;
-    [LOCK, "synexec.out"].iter().try_for_each(|name| touch(&dir.join(name)))?;
+    [LOCK, "synexec.out", "synexec.err"].iter().try_for_each(|name| touch(&dir.join(name)))?;
     let slave = fleet.listening_slave(0, &[])?;
     names_of(&slave, &dir).iter().try_for_each(|name| touch(name))?;
     let strangers = left_in(&dir)?;
@@ -78,6 +78,13 @@ fn files_of_a_stranger_stop_no_slave_of_root() -> Result<()> {
         let told = report::read(&fleet.control)?["rounds"][0]["slaves"][0]["output"]["kept_at"].clone();
         ensure!(told == other.to_str().context("a path in UTF-8")?, "{told} in the report");
     }
+    let errors = dir.join("synexec.err.1");
+    fleet.master(1, &fleet.conf("/bin/true\n")?, &["--separate"])?.wait()?;
+    slave.wait_for(&format!(
+        "{} is a file of user {STRANGER}; the task's standard error goes to {}",
+        dir.join("synexec.err").display(),
+        errors.display()
+    ))?;
     let finished = fleet.serves_a_session()?;
     let remark = format!("another file has the name synexec.out, and its output is in {}", other.display());
     ensure!(finished.stdout.split_whitespace().collect::<Vec<_>>().join(" ").contains(&remark), "{finished:?}");
@@ -101,7 +108,7 @@ fn files_of_a_stranger_stop_no_slave_of_root() -> Result<()> {
     ensure!(second.code() == Some(2) && second.stderr.contains("another slave uses the work dir"), "{second:?}");
     end(&slave)?;
     ensure!(!lock.exists(), "{} remains", lock.display());
-    fs::remove_file(&other)?;
+    [other, errors].iter().try_for_each(fs::remove_file)?;
     ensure!(left_in(&dir)? == strangers, "{:?}", left_in(&dir)?);
     Ok(())
 }
