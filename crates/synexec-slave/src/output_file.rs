@@ -137,7 +137,7 @@ fn tell_other_name(stream: TaskStream, path: &Path, why: &io::Error, other: Opti
     let path = path.display();
     match other {
         Some(other) => {
-            log::warn!("cannot rename the {stream} to {path}: {why}; the {stream} is in {}", other.display())
+            log::warn!("cannot rename the {stream} to {path}: {why}; the {stream} is in {}", other.display());
         }
         None => log::error!(
             "cannot rename the {stream} to {path}: {why}; the {stream} stays in {} until the next slave starts here",

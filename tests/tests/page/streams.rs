@@ -26,11 +26,10 @@ fn separate_standard_error_has_a_box_of_its_own() -> Result<()> {
 fn an_empty_stream_is_named_if_there_are_two() -> Result<()> {
     let session = Session::run(&["--separate"])?;
     let ends = [["text", ""], ["", "text"], ["", ""]];
-    let page = with_slaves(&fs::read_to_string(&session.page)?, 4, |rank, slave| match ends.get(rank) {
-        Some([output, errors]) => {
+    let page = with_slaves(&fs::read_to_string(&session.page)?, 4, |rank, slave| {
+        if let Some([output, errors]) = ends.get(rank) {
             (slave["output"]["tail"], slave["errors"]["tail"]) = (json!(output), json!(errors));
-        }
-        None => {
+        } else {
             slave["output"]["tail"] = json!("");
             (slave["errors"], slave["errors_path"]) = (Value::Null, Value::Null);
         }
