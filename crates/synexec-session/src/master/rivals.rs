@@ -34,8 +34,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Unit of the random time, of which there are 0 to 255.
 const PATIENCE_STEP: Duration = Duration::from_millis(40);
 
-/// Longest time that a master yields before it tries to get its slaves.
-const YIELDING_MAX: Duration = Duration::from_secs(60);
+/// Shortest time that a master yields before it tries to get its slaves. A random time is added, so that several masters
+/// that yield do not try at the same time for ever.
+const YIELDING: Duration = Duration::from_secs(30);
+
+/// Unit of the random time, of which there are 0 to 255.
+const YIELDING_STEP: Duration = Duration::from_millis(117);
 
 /// Time of such an attempt.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -186,7 +190,7 @@ impl Rivals {
         let goes_on = if yielding.out_of_turn { self.heard.is_empty() } else { is_first(self.heard.iter()) };
         let change = match self.heard.keys().next() {
             others if goes_on => Rivalry::GoesOn { after: waited, hears_others: others.is_some() },
-            Some(&to) if waited >= YIELDING_MAX => {
+            Some(&to) if waited >= self.yielding_time() => {
                 self.attempt_until = now.plus(ATTEMPT);
                 Rivalry::Tries { to, waited, attempt: ATTEMPT }
             }
@@ -198,6 +202,11 @@ impl Rivals {
 
     fn patience(&self) -> Duration {
         PATIENCE + PATIENCE_STEP * self.seed.chance(self.times_yielded).into()
+    }
+
+    /// How long this master yields before it tries to get its slaves.
+    fn yielding_time(&self) -> Duration {
+        YIELDING + YIELDING_STEP * self.seed.chance(!self.times_yielded).into()
     }
 }
 

@@ -48,7 +48,7 @@ fn times(failure: Failure, outputs: OutputsWanted) -> (Duration, Duration) {
     world.run_session();
     let suspects = world.slave_told(FIRST, |notice| matches!(notice, slave::Notice::Suspicious { .. }));
     let ended = world.all_told(|notice| matches!(notice, Notice::Ended { .. }));
-    (suspects[0], ended[1] - runs)
+    (suspects[0], ended[1].saturating_sub(runs))
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn the_next_round_begins_when_the_slave_has_moved() {
             // The master hears the slave's hello three delays after the suspicion, and the answer to its probe two delays
             // later.
             for after in (3 * DELAY + 5..5 * DELAY).step_by(15) {
-                let mut world = world(failure, outputs, suspects_at + millis(after) - without_run);
+                let mut world = world(failure, outputs, (suspects_at + millis(after)).saturating_sub(without_run));
                 let report = world.run_session();
                 let (verdict, rounds) = (report.verdict, report.rounds.len());
                 assert_eq!((verdict, rounds), (Verdict::Succeeded, 2), "{failure:?} {outputs:?} {after} {report:?}");

@@ -98,14 +98,15 @@ fn a_rival_that_does_not_yield_gets_the_slaves_after_a_while() {
 }
 
 #[test]
-fn a_master_that_yields_tries_once_a_minute_and_its_wait_goes_on() {
+fn a_master_that_yields_tries_again_within_a_minute_and_its_wait_goes_on() {
     let mut world = World::new(Settings { wait: Some(secs(200)), ..settings(2) });
     world.slave(Plan::default());
     world.rival(7, Duration::ZERO..FOR_EVER);
     let report = world.run(secs(201));
     assert_eq!((report.verdict, world.over_after()), (Verdict::NotEnoughSlaves, secs(200)));
-    assert_eq!(world.all_told(|notice| matches!(notice, Notice::Rivalry(Rivalry::Tries { .. }))).len(), 2);
-    assert_eq!(world.all_told(yields).len(), 3);
+    let attempts = world.all_told(|notice| matches!(notice, Notice::Rivalry(Rivalry::Tries { .. }))).len();
+    assert!((2..=5).contains(&attempts), "{attempts}");
+    assert_eq!(world.all_told(yields).len(), attempts + 1);
     assert!(report.rows().is_empty());
 }
 

@@ -72,10 +72,13 @@ fn ip(master: usize) -> Ipv4Addr {
 }
 
 impl Contest {
-    /// Masters with these settings, and so many slaves: `vm0`, `vm1`, and so on.
-    pub fn new(masters: Vec<Settings>, slaves: usize) -> Self {
+    /// Masters with these settings, and so many slaves: `vm0`, `vm1`, and so on. Chance follows from the seed.
+    pub fn new(masters: Vec<Settings>, slaves: usize, seed: u8) -> Self {
         let contender = |(number, settings): (u8, Settings)| Contender {
-            session: Session::new(Settings { token_seed: TokenSeed::new([number; 32]), ..settings }, START),
+            session: Session::new(
+                Settings { token_seed: TokenSeed::new([number.wrapping_add(seed); 32]), ..settings },
+                START,
+            ),
             begins: START,
             unheard: BTreeSet::new(),
             peers: HashMap::new(),
@@ -249,8 +252,7 @@ impl Contest {
                     }
                 }
                 master::Action::Send { peer, message } => {
-                    let event = |at| slave::Event::Received { frame: frame(&message), at };
-                    self.send(number, peer, event);
+                    self.send(number, peer, |at| slave::Event::Received { frame: frame(&message), at });
                 }
                 master::Action::Close { peer } => {
                     self.send(number, peer, |_| slave::Event::Disconnected(Disconnect::Closed));
@@ -258,7 +260,7 @@ impl Contest {
                 }
                 master::Action::Tell(notice) => self.masters[number].told.push(notice),
                 master::Action::SendConf { .. } => return self.complete(number),
-                other => panic!("a master that joins: {other:?}"),
+                master::Action::Output { .. } => panic!("a master that joins wants no output"),
             }
         }
     }
