@@ -104,7 +104,7 @@ fn the_next_round_waits_for_slaves_that_are_away() {
 }
 
 #[test]
-fn who_does_not_come_back_for_the_next_round_calls_it_off() {
+fn a_slave_that_does_not_come_back_calls_the_next_round_off() {
     let mut world = World::pair(Settings { rounds: 2.try_into().unwrap(), ..settings(2) }, runs(secs(3)));
     world.plan_mut(OTHER).runs = secs(5);
     let first_end = |notice: &Notice| matches!(notice, Notice::Ended { done: 1, .. });

@@ -230,7 +230,7 @@ fn a_clock_that_stood_still_across_the_instant_makes_its_start_unsure() {
 }
 
 #[test]
-fn who_does_not_tell_its_clock_at_the_end_is_waited_for_no_longer_than_a_second() {
+fn the_master_waits_at_most_a_second_for_a_clock_after_the_tasks() {
     let mut world = World::new(settings(2));
     let slaves = [world.slave(Plan::default()), world.slave(runs(secs(3)))];
     let ended = |notice: &Notice| matches!(notice, Notice::Ended { done: 2, .. });

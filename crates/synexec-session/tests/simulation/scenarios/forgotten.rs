@@ -86,7 +86,7 @@ fn it_may_be_forgotten_again_and_again() {
 }
 
 #[test]
-fn at_any_instant_who_has_started_is_heard_of_and_who_has_not_never_runs() {
+fn at_any_instant_a_task_that_has_started_is_reported_and_no_other_task_runs() {
     for plan in [runs(millis(200)), Plan { end: TaskEnd::Exited(3), ..runs(Duration::ZERO) }] {
         for forgotten_at in (0..1200).step_by(7) {
             let mut world = World::pair(settings(2), plan);

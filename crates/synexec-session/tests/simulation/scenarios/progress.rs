@@ -292,7 +292,7 @@ fn one_that_never_answers_is_late_before_it_is_lost() {
 }
 
 #[test]
-fn whoever_is_told_to_be_late_is_late_in_its_row() {
+fn a_slave_that_the_user_is_told_is_late_is_late_in_its_row() {
     let mut world = World::new(Settings { lost_after: secs(3), ..settings(1) });
     let id = world.slave(runs(secs(30)));
     world.at(millis(12_500), Order::Freeze(id, millis(2400)));

@@ -123,7 +123,7 @@ fn slaves_that_join_during_the_roll_call_take_part_up_to_the_wanted_number() {
 }
 
 #[test]
-fn who_comes_after_the_wait_is_released() {
+fn a_slave_that_comes_after_the_wait_is_released() {
     let mut world = wanting(3, 2);
     let here = [world.slave(Plan::default()), world.slave(Plan::default())];
     world.slave_at(millis(5500), dials());

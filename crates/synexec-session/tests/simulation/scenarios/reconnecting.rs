@@ -71,7 +71,7 @@ fn it_may_break_again_and_again() {
 }
 
 #[test]
-fn at_any_instant_who_has_started_is_heard_of_and_who_has_not_never_runs() {
+fn at_any_instant_a_task_that_has_started_is_reported_and_no_other_task_runs() {
     for plan in [runs(millis(200)), Plan { end: TaskEnd::Exited(3), ..runs(Duration::ZERO) }] {
         for break_at in (0..1200).step_by(7) {
             for order in [Order::Break(FIRST), Order::BreakAtClient(FIRST)] {
@@ -127,7 +127,7 @@ fn a_task_that_ends_while_its_slave_is_away_is_reported_on_its_return() {
 }
 
 #[test]
-fn who_cannot_come_back_in_time_is_lost_then_and_the_others_are_not_harmed() {
+fn a_slave_that_cannot_come_back_in_time_is_lost_and_the_others_are_not_harmed() {
     let mut world = World::pair(settings(2), runs(secs(60)));
     world.at(secs(20), Order::Break(FIRST));
     world.at(secs(20), Order::Cut(FIRST));
@@ -141,7 +141,7 @@ fn who_cannot_come_back_in_time_is_lost_then_and_the_others_are_not_harmed() {
 }
 
 #[test]
-fn who_notices_too_late_is_turned_back_and_stops_its_task() {
+fn a_slave_that_notices_a_break_too_late_is_turned_back_and_stops_its_task() {
     let mut world = World::pair(settings(2), runs(secs(60)));
     world.at(secs(5), Order::Freeze(FIRST, secs(20)));
     world.at(secs(6), Order::Break(FIRST));

@@ -49,7 +49,7 @@ fn tokens_are_the_same_for_nobody() {
 }
 
 #[test]
-fn who_has_a_token_of_nobody_is_turned_back() {
+fn a_slave_with_an_unknown_token_is_turned_back() {
     let mut world = pair();
     let impostor = world.stranger_at(secs(3), Manner::Returns(TOKEN));
     let report = world.run_session();

@@ -30,7 +30,7 @@ fn over_later(world: &World) -> Duration {
 }
 
 #[test]
-fn those_that_run_are_stopped_and_say_so_and_the_others_are_as_they_were() {
+fn tasks_that_run_are_stopped_and_the_rows_of_other_tasks_do_not_change() {
     let mut world = wanting(3);
     let clock = SimClock { ahead: -900_000_000_000, drift: 80_000 };
     let slow = [world.slave(Plan { clock, ..runs(secs(100)) }), world.slave(runs(secs(100)))];
@@ -44,7 +44,7 @@ fn those_that_run_are_stopped_and_say_so_and_the_others_are_as_they_were() {
 }
 
 #[test]
-fn where_all_end_in_time_nothing_is_told() {
+fn if_all_tasks_end_in_time_the_user_is_told_nothing() {
     let mut world = wanting(2);
     world.slave(runs(millis(2900)));
     world.slave(Plan { end: TaskEnd::Exited(3), ..runs(secs(1)) });
