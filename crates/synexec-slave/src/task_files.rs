@@ -58,13 +58,13 @@ impl TaskFiles {
         let (last_output, last_errors) =
             self.written.take().map(|Written { streams, .. }| (streams.output, streams.errors)).unzip();
         let Some(files) = self.held.take() else { return };
-        let (output, replaced) = files.output.begin(last_output);
-        self.replaced.push(replaced);
-        let errors = files.errors.map(|file| {
-            let (errors, replaced) = file.begin(last_errors.flatten());
+        let mut begin = |file: OutputFile, last| {
+            let (written, replaced) = file.begin(last);
             self.replaced.push(replaced);
-            errors
-        });
+            written
+        };
+        let output = begin(files.output, last_output);
+        let errors = files.errors.map(|file| begin(file, last_errors.flatten()));
         self.written = Some(Written { streams: Streams { output, errors }, since: at });
     }
 

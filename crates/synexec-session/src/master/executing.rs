@@ -20,7 +20,7 @@ use super::task_outputs::TaskOutputs;
 use super::{Loss, Notice, OtherTasks, Outcome, OutputId, OutputsWanted, PeerId, PhaseName, Row, Settings, StopCause};
 use run::Run;
 use synexec_proto::disconnect::Disconnect;
-use synexec_proto::message::{Feature, Features, Message, ResumeToken, TaskEnded};
+use synexec_proto::message::{Feature, Features, Message, ResumeToken};
 use synexec_proto::time::MonotonicInstant;
 
 #[derive(Debug)]
@@ -115,8 +115,8 @@ impl Executing {
             }
             (Message::TaskEnded(ended), _) => {
                 // Without separate streams, only a slave that errs tells of standard error.
-                let errors = ended.errors.clone().filter(|_| self.separate);
-                let ended = TaskEnded { errors, ..*ended };
+                let mut ended = *ended;
+                ended.errors = ended.errors.filter(|_| self.separate);
                 let row = run::ended_row(&slave.member, ended, self.instant, self.timeout, self.cause.as_ref());
                 if row.start.is_some() {
                     slave.member.clock.ask_afterwards(peer, now, actions);

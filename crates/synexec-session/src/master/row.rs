@@ -187,7 +187,7 @@ impl Row {
     }
 
     /// What the master has of the streams that the user wants.
-    fn outputs(&self) -> impl Iterator<Item = &Output> {
+    pub(super) fn outputs(&self) -> impl Iterator<Item = &Output> {
         TaskStream::ALL.into_iter().filter_map(|stream| self.output_of(stream))
     }
 

@@ -2,7 +2,7 @@
 
 use super::actions::Actions;
 use super::output::{Fetched, OutputStream, Request};
-use super::{Output, OutputId, PeerId, SlaveLabel};
+use super::{OutputId, PeerId, SlaveLabel};
 use synexec_proto::message::{Message, TaskStream};
 
 /// The streams that are fetched from one slave. At most one of them is asked for at a time, because the parts of an answer
@@ -142,16 +142,4 @@ impl TaskOutputs {
         let turns = || 0..self.streams.len();
         turns().filter(ready).find(is_other).or_else(|| turns().find(ready))
     }
-}
-
-/// What has become of a stream that was wanted as a whole or in part; none while it is under way.
-pub(super) fn result(fetched: Fetched, length: u64, missing: impl Fn(String) -> Output) -> Option<Output> {
-    use super::output::End;
-    Some(match fetched {
-        Fetched::Underway => return None,
-        Fetched::Ended(End::Complete(Some(digest))) => Output::Whole { length, digest },
-        Fetched::Ended(End::Complete(None)) => Output::Tail { length },
-        Fetched::Ended(End::Cut) => Output::Cut { most: length },
-        Fetched::Failed(why) => missing(why),
-    })
 }

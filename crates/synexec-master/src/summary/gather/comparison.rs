@@ -30,6 +30,13 @@ pub(super) struct Part<'a> {
     pub(super) digest: &'a str,
 }
 
+impl<'a> Part<'a> {
+    /// What is equal for equal streams, and for no others.
+    pub(super) fn content(&self) -> (u64, &'a str) {
+        (self.bytes, self.digest)
+    }
+}
+
 /// What a comparison of two outputs gives.
 pub(super) enum Comparison {
     /// The lines that differ.

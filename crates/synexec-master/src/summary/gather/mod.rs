@@ -74,7 +74,7 @@ impl<'a> Gather<'a> {
         let mut by_digest = HashMap::new();
         for slave in &round.slaves {
             let Some(parts) = self.whole(round, slave) else { continue };
-            let key: Vec<_> = parts.iter().map(|part| (part.bytes, part.digest)).collect();
+            let key: Vec<_> = parts.iter().map(Part::content).collect();
             let index = *by_digest.entry(key).or_insert(groups.len());
             match groups.get_mut(index) {
                 Some(group) => group.slaves.push(slave),
@@ -165,7 +165,7 @@ impl<'a> Gather<'a> {
         time_left: &mut Duration,
         to: &mut impl Write,
     ) -> io::Result<()> {
-        let differs = |(old, new): &(&Part<'_>, &Part<'_>)| (old.bytes, old.digest) != (new.bytes, new.digest);
+        let differs = |(old, new): &(&Part<'_>, &Part<'_>)| old.content() != new.content();
         for (old, new) in most.parts.iter().zip(&group.parts).filter(differs) {
             let what = if self.document.asked.separate { format!("{} differs", new.stream) } else { "differs".into() };
             let heading = format!("--- {}: {what} from {}", title(group), title(most));

@@ -2,8 +2,8 @@
 
 use super::super::actions::Actions;
 use super::super::member::Member;
-use super::super::output::Request;
-use super::super::task_outputs::{self, TaskOutputs};
+use super::super::output::{End, Fetched, Request};
+use super::super::task_outputs::TaskOutputs;
 use super::super::{Notice, Output, OutputsWanted, Row};
 use super::limit::WINDOW;
 use synexec_proto::message::TaskStream;
@@ -13,6 +13,17 @@ pub(super) fn wanted_bytes(member: &Member, wanted: OutputsWanted, most: u64) ->
     let most = if let OutputsWanted::Tails(tail) = wanted { tail.into() } else { most };
     let lengths = TaskStream::ALL.map(|stream| length(member, stream).min(most));
     lengths.into_iter().fold(0, u64::saturating_add)
+}
+
+/// What has become of a stream that was wanted as a whole or in part; none while it is under way.
+fn result(fetched: Fetched, length: u64, wanted: OutputsWanted) -> Option<Output> {
+    Some(match fetched {
+        Fetched::Underway => return None,
+        Fetched::Ended(End::Complete(Some(digest))) => Output::Whole { length, digest },
+        Fetched::Ended(End::Complete(None)) => Output::Tail { length },
+        Fetched::Ended(End::Cut) => Output::Cut { most: length },
+        Fetched::Failed(why) => missing(wanted, why),
+    })
 }
 
 /// An output that was wanted and cannot be fetched. A missing end for the HTML page is no failure.
@@ -48,7 +59,7 @@ pub(super) fn tell_lost(member: &Member, actions: &mut Actions) {
 pub(super) fn note_results(member: &mut Member, wanted: OutputsWanted) {
     let results: Vec<_> = member.this_round.outputs.iter().flat_map(TaskOutputs::fetched).collect();
     for (stream, fetched, length) in results {
-        if let Some(output) = task_outputs::result(fetched, length, |why| missing(wanted, why)) {
+        if let Some(output) = result(fetched, length, wanted) {
             note_output(member, stream, output);
         }
     }
@@ -85,6 +96,5 @@ pub(super) fn is_endless(member: &Member, outputs: &TaskOutputs) -> bool {
 
 /// Whether the master has the output as far as it was wanted.
 pub(super) fn has_all_of_output(row: &Row) -> bool {
-    let mut outputs = TaskStream::ALL.into_iter().filter_map(|stream| row.output_of(stream));
-    outputs.all(|output| matches!(output, Output::Whole { .. } | Output::Tail { .. }))
+    row.outputs().all(|output| matches!(output, Output::Whole { .. } | Output::Tail { .. }))
 }

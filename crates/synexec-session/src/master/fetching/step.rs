@@ -7,7 +7,6 @@ use super::super::awake::{AwakeInstant, Now};
 use super::super::clock_check;
 use super::super::limits::Unanswered;
 use super::super::member::Member;
-
 use super::super::roster::{Awaited, Slave};
 use super::super::task_outputs::TaskOutputs;
 use super::super::{Output, OutputsWanted};

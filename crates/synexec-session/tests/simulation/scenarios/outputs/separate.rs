@@ -35,6 +35,17 @@ fn assert_both(world: &World, report: &Report, id: ClientId) {
     assert_eq!(row.errors, Some(whole(&written)));
 }
 
+/// Checks that the master has given up this stream of a slave, and has the whole of the other.
+fn assert_only_lost(world: &World, report: &Report, id: ClientId, stream: TaskStream) {
+    let (row, host) = (row_of(report, id).expect("the slave took part"), &world.sim(id).host);
+    let (lost, other, written) = match stream {
+        TaskStream::Output => (&row.output, &row.errors, host.errors()),
+        TaskStream::Errors => (&row.errors, &row.output, host.output()),
+    };
+    assert!(matches!(lost, Some(Output::Failed { .. })), "{stream}: {lost:?}");
+    assert_eq!(*other, Some(whole(&written)), "{stream}");
+}
+
 fn bytes_come(world: &World, id: ClientId, stream: TaskStream, by: Duration) -> usize {
     let steps = world.steps_of_stream(id, stream).into_iter().filter(|(at, _)| *at <= by);
     steps.map(|(_, step)| if let OutputStep::Bytes(bytes) = step { bytes.len() } else { 0 }).sum()
@@ -132,14 +143,7 @@ fn a_live_stream_that_cannot_be_stored_leaves_the_other() {
                 world.at(secs(4) + millis(1), Order::Break(id));
             }
             let report = session(&mut world);
-            let row = row_of(&report, id).unwrap();
-            let host = &world.sim(id).host;
-            let (lost, other, written) = match stream {
-                TaskStream::Output => (&row.output, &row.errors, host.errors()),
-                TaskStream::Errors => (&row.errors, &row.output, host.output()),
-            };
-            assert!(matches!(lost, Some(Output::Failed { .. })), "{lost:?}");
-            assert_eq!(*other, Some(whole(&written)), "{stream:?} {broken}");
+            assert_only_lost(&world, &report, id, stream);
         }
     }
 }
@@ -183,15 +187,8 @@ fn a_second_connection_goes_on_with_the_stream_that_is_left() {
         world.when(fetching, millis(100), Order::Forget(id));
         world.when(fetching, millis(200), Order::OutputFails(OutputId { round: 1, rank: 0, stream }));
         let report = session(&mut world);
-        let row = row_of(&report, id).unwrap();
-        let host = &world.sim(id).host;
-        let (lost, other, written) = match stream {
-            TaskStream::Output => (&row.output, &row.errors, host.errors()),
-            TaskStream::Errors => (&row.errors, &row.output, host.output()),
-        };
-        assert!(matches!(lost, Some(Output::Failed { .. })), "{lost:?}");
-        assert_eq!(*other, Some(whole(&written)), "{stream}");
-        assert_eq!(row.reconnects, 1);
+        assert_only_lost(&world, &report, id, stream);
+        assert_eq!(row_of(&report, id).unwrap().reconnects, 1);
     }
 }
 
